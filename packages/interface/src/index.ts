@@ -1,0 +1,13 @@
+export { CodedError, InvariantError, isCodedError } from './errors.ts'
+export type { Clock, ClockTimer } from './clock.ts'
+export type { AbortOptions, Lifecycle, LifecycleState } from './lifecycle.ts'
+export type { LogFields, Logger } from './logger.ts'
+export type {
+  Counter,
+  Gauge,
+  Histogram,
+  HistogramOptions,
+  MetricLabels,
+  MetricOptions,
+  Metrics,
+} from './metrics.ts'

@@ -1,0 +1,20 @@
+/** Where a {@link Lifecycle} is. `stopped` is final. */
+export type LifecycleState = 'idle' | 'starting' | 'started' | 'stopping' | 'stopped'
+
+/** Options of every operation that waits. */
+export interface AbortOptions {
+  /** Ends the wait: the operation rejects with `signal.reason`, untouched. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Something that runs. Its constructor does nothing: no timer, socket or listener.
+ *
+ * `start` and `stop` may be called twice; the second call joins the first. A `start` that fails
+ * undoes what it did and leaves `idle`. `stop` leaves no timer, socket or listener behind.
+ */
+export interface Lifecycle extends AsyncDisposable {
+  readonly state: LifecycleState
+  start(options?: AbortOptions): Promise<void>
+  stop(options?: AbortOptions): Promise<void>
+}

@@ -1,0 +1,13 @@
+/** The one way in which every package is built: ESM, types, source maps. */
+export const library = (entry = { index: 'src/index.ts' }) => ({
+  entry,
+  format: ['esm'],
+  target: 'node20',
+  platform: 'node',
+  sourcemap: true,
+  clean: true,
+  splitting: true,
+  treeshake: true,
+  // tsup 8 passes `baseUrl`, which TypeScript 6 reports as deprecated.
+  dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
+})
