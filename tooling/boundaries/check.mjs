@@ -1,0 +1,94 @@
+// Checks that packages import each other only downwards, only through published entries, and in no
+// cycle. Needs a build. Proves first, on small wrong trees, that each rule can fail.
+import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { cruise } from 'dependency-cruiser'
+import { rows, ruleSet } from './rules.mjs'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+async function violations(baseDir, paths) {
+  const { output } = await cruise(paths, {
+    baseDir,
+    ruleSet,
+    validate: true,
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: ['node_modules', 'dist'] },
+    exclude: { path: ['/dist/(?!index|testing)', '/fixtures/'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'default'],
+      extensions: ['.ts', '.js', '.d.ts'],
+    },
+  })
+  return { modules: output.summary.totalCruised, found: output.summary.violations }
+}
+
+/** Each tree breaks one rule; the check must say so, by that rule's name. */
+const wrongTrees = {
+  'direction-events': {
+    'packages/events/src/index.ts': "import { pbft } from '../../pbft/dist/index.js'\npbft\n",
+    'packages/pbft/dist/index.js': 'export const pbft = 1\n',
+  },
+  'direction-deliver': {
+    'packages/deliver/src/index.ts':
+      "import { ledger } from '../../ledger/dist/index.js'\nledger\n",
+    'packages/ledger/dist/index.js': 'export const ledger = 1\n',
+  },
+  'no-deep-import': {
+    'packages/pbft/src/index.ts': "import { secret } from '../../proto/src/secret.js'\nsecret\n",
+    'packages/proto/src/secret.js': 'export const secret = 1\n',
+  },
+  'no-testing-in-sources': {
+    'packages/pbft/src/index.ts': "import { fake } from '../../events/dist/testing.js'\nfake\n",
+    'packages/events/dist/testing.js': 'export const fake = 1\n',
+  },
+  'no-circular': {
+    'packages/pbft/src/a.ts': "import { b } from './b.ts'\nexport const a = () => b\n",
+    'packages/pbft/src/b.ts': "import { a } from './a.ts'\nexport const b = () => a\n",
+  },
+  'grpc-only-where-sockets-are': {
+    'packages/pbft/src/index.ts': "import '../../../node_modules/@grpc/grpc-js/index.js'\n",
+    'node_modules/@grpc/grpc-js/index.js': 'export {}\n',
+  },
+  resolvable: { 'packages/pbft/src/index.ts': "import './nowhere.ts'\n" },
+}
+
+async function ruleThatFails(name, tree) {
+  const folder = mkdtempSync(join(tmpdir(), 'heddle-boundaries-'))
+  try {
+    for (const [path, text] of Object.entries(tree)) {
+      mkdirSync(dirname(join(folder, path)), { recursive: true })
+      writeFileSync(join(folder, path), text)
+    }
+    const { found } = await violations(folder, ['packages'])
+    return found.some((violation) => violation.rule.name === name)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+let failed = 0
+for (const [name, tree] of Object.entries(wrongTrees)) {
+  if (await ruleThatFails(name, tree)) continue
+  failed += 1
+  process.stderr.write(`rule ${name} does not see a tree that breaks it\n`)
+}
+
+const sources = [
+  ...rows.flat().map((name) => `packages/${name}/src`),
+  'bench',
+  'examples',
+  'interop',
+]
+const { modules, found } = await violations(root, sources)
+for (const { rule, from, to } of found) process.stderr.write(`${rule.name}: ${from} -> ${to}\n`)
+if (modules < 50) {
+  failed += 1
+  process.stderr.write(`only ${modules} modules were read; is everything built?\n`)
+}
+failed += found.length
+process.stdout.write(`${modules} modules, ${found.length} violations, ${failed} failures\n`)
+process.exit(failed === 0 ? 0 : 1)
