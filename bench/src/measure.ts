@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs'
+
+/** The middle value. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)] ?? NaN
+}
+
+/** The value that `share` (0 … 1) of the values do not exceed. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN
+}
+
+/** Seconds that `action` takes. */
+export async function seconds(action: () => Promise<void> | void): Promise<number> {
+  const start = performance.now()
+  await action()
+  return (performance.now() - start) / 1000
+}
+
+/**
+ * Measures two things by turns, so that a noisy neighbour hits both: the median of each.
+ * Both return a rate or a time.
+ */
+export async function paired(
+  rounds: number,
+  ours: () => Promise<number>,
+  limit: () => Promise<number>,
+): Promise<{ ours: number; limit: number }> {
+  const results = { ours: [] as number[], limit: [] as number[] }
+  for (let round = 0; round < rounds; round += 1) {
+    results.limit.push(await limit())
+    results.ours.push(await ours())
+  }
+  return { ours: median(results.ours), limit: median(results.limit) }
+}
+
+/** CPU seconds of all child processes that have ended; 0 where the system does not tell. */
+export function childCpuSeconds(): number {
+  try {
+    const stat = readFileSync('/proc/self/stat', 'utf8')
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    const ticks = Number(fields[13]) + Number(fields[14]) // cutime + cstime, 100 a second
+    return ticks / 100
+  } catch {
+    return 0
+  }
+}
