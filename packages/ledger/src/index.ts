@@ -1,1 +1,20 @@
-export {}
+export { LedgerError } from './errors.ts'
+export type { LedgerErrorCode, LedgerErrorDetail } from './errors.ts'
+export type {
+  BlockRecord,
+  BlockStore,
+  EntriesOptions,
+  Journal,
+  Ledger,
+  LedgerHeader,
+  Savepoint,
+  StateEntry,
+  StateStore,
+  StateWrite,
+  TxLocation,
+} from './ports.ts'
+export { openLedger } from './ledger.ts'
+export type { LedgerDeps, LedgerOptions } from './ledger.ts'
+export { openJournal } from './journal.ts'
+export type { JournalDeps, JournalOptions } from './journal.ts'
+export { nextStateDigest, stateDigestSeed } from './state-digest.ts'
