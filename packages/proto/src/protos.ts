@@ -1,0 +1,10 @@
+/** Package `protos`: a Fabric peer's events, transactions, proposals and configuration. */
+export * from './gen/peer/events_pb.ts'
+export * from './gen/peer/chaincode_event_pb.ts'
+export * from './gen/peer/configuration_pb.ts'
+export * from './gen/peer/collection_pb.ts'
+export * from './gen/peer/policy_pb.ts'
+export * from './gen/peer/chaincode_pb.ts'
+export * from './gen/peer/proposal_pb.ts'
+export * from './gen/peer/proposal_response_pb.ts'
+export * from './gen/peer/transaction_pb.ts'
