@@ -1,0 +1,80 @@
+import type { AbortOptions } from '@heddle/interface'
+
+/**
+ * Carries messages to other replicas.
+ *
+ * The way back is {@link Replica.receive}, called with the id that the transport proved (mutual TLS
+ * and handshake): prepare and commit carry no signature because of that proof.
+ */
+export interface Network {
+  /**
+   * Hands `bytes` over to replica `to`; resolves when there is room for the next message, which is
+   * how a slow destination holds its own queue back and nobody else's. Messages to one replica keep
+   * their order. May lose a message; a rejection is counted, and status messages make it good.
+   * `bytes` must not be changed by either side afterwards.
+   */
+  send(to: number, bytes: Uint8Array): Promise<void>
+}
+
+/** The write-ahead log of one replica. Nothing is sent before what it depends on is durable here. */
+export interface Journal {
+  /** Appends in order; resolves when the records are durable. A rejection stops the replica. */
+  append(records: readonly Uint8Array[]): Promise<void>
+  /** Every record since the last {@link rewrite}, in order; read once, before the first append. */
+  records(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>
+  /** Replaces all records by these, atomically and durably. Never called beside an append. */
+  rewrite(records: readonly Uint8Array[]): Promise<void>
+}
+
+/** Signs view-change and checkpoint messages with the key of this replica. */
+export interface Signer {
+  sign(bytes: Uint8Array): Uint8Array | Promise<Uint8Array>
+}
+
+/** Checks signatures of other replicas. */
+export interface Verifier {
+  /** Whether `signature` over exactly `bytes` is by `replica` (0 to N - 1). May also throw or reject. */
+  verify(replica: number, bytes: Uint8Array, signature: Uint8Array): boolean | Promise<boolean>
+}
+
+/** A point in the agreed order, and the digest of the state after it. */
+export interface StatePoint {
+  /** The sequence number executed last; 0n is the initial state. */
+  readonly sequence: bigint
+  /** Equal on all correct replicas at equal `sequence`; it should cover what makes execution exactly-once. */
+  readonly digest: Uint8Array
+}
+
+/** Where a replica that fell behind must get to. */
+export interface TransferTarget extends StatePoint {
+  /** Replicas that signed for this state; at least one of them is correct and has it. */
+  readonly replicas: readonly number[]
+}
+
+/** The replicated service: what the replicas agree on is executed here, deterministically. */
+export interface StateMachine {
+  /**
+   * Whether `request` may be ordered: its size, its signature, its form. Resolves with its id, which
+   * executes at most once; rejects with a CodedError otherwise. Called at intake and by every backup
+   * for the requests of a proposed batch; answers are cached by digest.
+   */
+  check(request: Uint8Array): Promise<string>
+  /** Whether the request of this id has been executed, here, durably. */
+  isExecuted(id: string): boolean
+  /**
+   * Executes a batch and resolves, once that is durable, with the digest of the state after it.
+   *
+   * Called in sequence order without gaps; up to `maxExecutionsInFlight` may be running. An empty
+   * batch is a null request: it changes nothing but the sequence number. Requests whose id was
+   * executed before are to be skipped. A rejection stops the replica: it cannot follow the others.
+   */
+  execute(sequence: bigint, requests: readonly Uint8Array[]): Promise<Uint8Array>
+  /** What was executed last, durably. */
+  lastExecuted(): StatePoint
+  /**
+   * Fetches the state that `target` names from others, checks it against the digest, makes it
+   * durable, and resolves with where it got to. Never called beside `execute`. A rejection is tried
+   * again later, perhaps with a newer target.
+   */
+  transfer(target: TransferTarget, options: AbortOptions): Promise<StatePoint>
+}

@@ -1,0 +1,135 @@
+import type { AbortOptions, Clock, CodedError, Lifecycle, Logger, Metrics } from '@heddle/interface'
+import type { Journal, Network, Signer, StateMachine, Verifier } from './ports.ts'
+
+/** Settings of a replica. All but `id` and `n` have a default. All replicas must use the same `n`, `checkpointPeriod` and `logMultiplier`. */
+export interface ReplicaOptions {
+  /** This replica: 0 to n - 1. */
+  readonly id: number
+  /** N, how many replicas there are: 1 to 128. f = ⌊(N - 1) / 3⌋ of them may be faulty in any way. */
+  readonly n: number
+  /** Most requests of a batch: 1 to 100,000; default 500. */
+  readonly batchSize?: number
+  /** Most bytes of a batch, a single larger request excepted: 1 to 48 MiB; default 4 MiB. */
+  readonly maxBatchBytes?: number
+  /** Longest time that a request waits for its batch to fill while others are being agreed on; default 20. Less than `requestTimeoutMs`. */
+  readonly batchTimeoutMs?: number
+  /** Most sequence numbers that the primary has between proposal and execution: 1 or more; default 4. */
+  readonly pipelineDepth?: number
+  /** K: a checkpoint is taken every so many sequence numbers; default 10. */
+  readonly checkpointPeriod?: number
+  /** L = K · logMultiplier is the window between the watermarks; 2 or more; default 4. */
+  readonly logMultiplier?: number
+  /** Most batches being executed at once; default 4. */
+  readonly maxExecutionsInFlight?: number
+  /** After so long as the oldest pending one, a request forwarded to the primary goes to all; default half of `requestTimeoutMs`. */
+  readonly forwardTimeoutMs?: number
+  /** After so long as the oldest pending one, a request makes the replica suspect the primary; default 2,000. Doubles with each view change that brings no progress. */
+  readonly requestTimeoutMs?: number
+  /** How long a new primary may take, from the quorum of view-changes to the new view; default 2,000. Doubles likewise. */
+  readonly viewChangeTimeoutMs?: number
+  /** Where the doubling of both ends; default 60,000. */
+  readonly maxTimeoutMs?: number
+  /** How often this replica tells the others where it is; default 1,000. */
+  readonly statusIntervalMs?: number
+  /** Most bytes of a request: 1 to `maxBatchBytes`; default 1 MiB. */
+  readonly maxRequestBytes?: number
+  /** Most pending requests; default 20,000. */
+  readonly maxPoolRequests?: number
+  /** Most bytes of pending requests; default 128 MiB. */
+  readonly maxPoolBytes?: number
+  /** Most messages, and bytes, waiting for one destination; the oldest are dropped, counted; defaults 2,000 and 128 MiB. */
+  readonly maxSendQueue?: number
+  readonly maxSendQueueBytes?: number
+  /** Most messages, and bytes, of one replica waiting for verification; more are dropped, counted; defaults 200 and 256 MiB. */
+  readonly maxReceiveQueue?: number
+  readonly maxReceiveQueueBytes?: number
+  /** The journal is rewritten at a stable checkpoint once so many bytes were appended; default 64 MiB. */
+  readonly journalRewriteBytes?: number
+}
+
+/** What a replica needs from outside. */
+export interface ReplicaDependencies {
+  readonly network: Network
+  readonly journal: Journal
+  readonly stateMachine: StateMachine
+  readonly signer: Signer
+  readonly verifier: Verifier
+  readonly clock: Clock
+  readonly logger?: Logger
+  readonly metrics?: Metrics
+  /** Told what happens, in order; must not throw (what it throws is logged). */
+  readonly onEvent?: (event: ReplicaNotification) => void
+}
+
+/** What a replica tells its owner. */
+export type ReplicaNotification =
+  /** `active` false: it voted for this view and waits for the new-view; true: it takes part in it. */
+  | {
+      readonly type: 'viewChanged'
+      readonly view: bigint
+      readonly primary: number
+      readonly active: boolean
+    }
+  /** A batch was executed, durably. */
+  | { readonly type: 'executed'; readonly sequence: bigint; readonly requests: number }
+  /** A quorum signed for the state at `sequence`; the log up to it is gone. */
+  | { readonly type: 'stable'; readonly sequence: bigint }
+  | { readonly type: 'transferStarted'; readonly sequence: bigint }
+  | { readonly type: 'transferEnded'; readonly sequence: bigint }
+  /** A message of a peer was refused; `code` is stable, `detail` is for people. */
+  | {
+      readonly type: 'rejected'
+      readonly from: number
+      readonly code: string
+      readonly detail: string
+    }
+  /** The replica stopped by itself. */
+  | { readonly type: 'failed'; readonly error: CodedError }
+
+/** Where a replica is; a frozen copy. */
+export interface ReplicaStatus {
+  readonly id: number
+  readonly n: number
+  readonly f: number
+  readonly view: bigint
+  readonly primary: number
+  /** False between this replica's view-change and the new-view. */
+  readonly activeView: boolean
+  /** h: the last stable checkpoint. */
+  readonly lowWatermark: bigint
+  /** H = h + L. */
+  readonly highWatermark: bigint
+  /** The last sequence number executed, durably. */
+  readonly lastExecuted: bigint
+  /** The highest sequence number that this replica knows of, from a proposal or a signed checkpoint. */
+  readonly highestKnown: bigint
+  readonly transferring: boolean
+  /** Requests accepted and not yet executed. */
+  readonly pendingRequests: number
+}
+
+/** What became of a submitted request. */
+export interface SubmitResult {
+  /** Its id, as {@link StateMachine.check} gave it. */
+  readonly id: string
+  /** Where it was executed; when it had been executed before, the last executed sequence number. */
+  readonly sequence: bigint
+}
+
+/** One replica of a PBFT group. */
+export interface Replica extends Lifecycle {
+  /** Resolves when the replica has stopped: with the reason when it stopped by itself. */
+  readonly closed: Promise<Error | undefined>
+  /**
+   * Has a request ordered, whoever is primary, and resolves when it was executed, durably, here.
+   * The same request again joins the first, or resolves at once when it has been executed.
+   * When `signal` ends the wait, the request may still be ordered.
+   *
+   * @throws what {@link StateMachine.check} rejects with; PBFT_REQUEST_TOO_LARGE; PBFT_POOL_FULL (try
+   * again later); PBFT_STOPPED (not running; unless executed before, the outcome is unknown)
+   */
+  submit(request: Uint8Array, options?: AbortOptions): Promise<SubmitResult>
+  /** Takes bytes that replica `from` sent, as proven by the transport. Never throws; `bytes` must stay as they are. */
+  receive(from: number, bytes: Uint8Array): void
+  status(): ReplicaStatus
+}
