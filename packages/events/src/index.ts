@@ -1,1 +1,13 @@
-export {}
+export {
+  EventsStoppedError,
+  InvalidOptionsError,
+  NoReceiverError,
+  OverloadedError,
+  ReceiverFailedError,
+} from './errors.ts'
+export { createManager } from './manager.ts'
+export type { ManagerOptions } from './manager.ts'
+export type { ExpiryQueue, Manager, ManagerStats, Receiver, Revocable, Timer } from './ports.ts'
+export { RingQueue, maxRingCapacity } from './ring-queue.ts'
+export { systemClock } from './system-clock.ts'
+export { createTimer } from './timer.ts'

@@ -1,1 +1,7 @@
-export {}
+export {
+  ClockBusyError,
+  ClockRunawayError,
+  VirtualClock,
+  maxTimersPerAdvance,
+} from './testing/virtual-clock.ts'
+export type { VirtualClockOptions } from './testing/virtual-clock.ts'

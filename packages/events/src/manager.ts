@@ -1,0 +1,235 @@
+import type { AbortOptions, LifecycleState, Logger, Metrics } from '@heddle/interface'
+import {
+  EventsStoppedError,
+  NoReceiverError,
+  OverloadedError,
+  ReceiverFailedError,
+  positiveInteger,
+} from './errors.ts'
+import { ManagerCounts } from './metrics.ts'
+import type { Manager, ManagerStats, Receiver, Revocable } from './ports.ts'
+import { RingQueue, maxRingCapacity } from './ring-queue.ts'
+import { Turns } from './turns.ts'
+import { WaitingProducers } from './waiting-producers.ts'
+
+/** What a manager is made of; everything has a default. */
+export interface ManagerOptions {
+  /** How many events the queue holds, 1 to 2^24. Default 1,000. */
+  readonly capacity?: number
+  /** How many events are handled before the event loop gets a turn, 1 to 2^24. Default 256. */
+  readonly batchSize?: number
+  /** How many producers may wait for room at once, 1 to 2^24. Default 10,000. */
+  readonly maxWaiting?: number
+  /**
+   * Gets every {@link ReceiverFailedError}; the manager then goes on, so stop it here if what the
+   * receiver keeps can no longer be trusted. Without it, and for what it throws itself, the error
+   * is raised as an uncaught exception, as Node does with an `error` that has no listener.
+   */
+  readonly onError?: (error: ReceiverFailedError) => void
+  /** Names this manager in logs and metrics. Default `events`. */
+  readonly name?: string
+  readonly logger?: Logger
+  readonly metrics?: Metrics
+}
+
+/**
+ * A manager without a receiver, in state `idle`.
+ *
+ * @throws {InvalidOptionsError} EVENTS_INVALID_OPTIONS when a bound is out of range
+ */
+export function createManager<E>(options: ManagerOptions = {}): Manager<E> {
+  return new QueueManager<E>(options)
+}
+
+/** A place in the queue whose event can be taken back until its turn. */
+class Expiry<E> implements Revocable {
+  readonly event: E
+  isPending = true
+  /** Leaves the line of those who wait for room, while it stands there. */
+  leave: (() => void) | undefined
+
+  constructor(event: E) {
+    this.event = event
+  }
+
+  revoke(): void {
+    this.isPending = false
+    this.leave?.()
+    this.leave = undefined
+  }
+}
+
+class QueueManager<E> implements Manager<E> {
+  readonly #queue: RingQueue<E | Expiry<E>>
+  readonly #producers: WaitingProducers<E | Expiry<E>>
+  readonly #turns: Turns
+  readonly #counts: ManagerCounts
+  readonly #options: ManagerOptions
+  #state: LifecycleState = 'idle'
+  #receiver: Receiver<E> | undefined
+  // What the last event led to: it comes before anything that is queued.
+  #followUp: E | undefined
+  // How many Expiry objects are in #queue: while there are none, no entry needs a closer look.
+  #expiries = 0
+
+  constructor(options: ManagerOptions) {
+    this.#options = options
+    this.#queue = new RingQueue(options.capacity ?? 1000)
+    this.#producers = new WaitingProducers(
+      positiveInteger('maxWaiting', options.maxWaiting ?? 10_000, maxRingCapacity),
+    )
+    this.#turns = new Turns(
+      positiveInteger('batchSize', options.batchSize ?? 256, maxRingCapacity),
+      () => this.#handleBatch(),
+    )
+    this.#counts = new ManagerCounts(options.name ?? 'events', options.metrics)
+  }
+
+  get state(): LifecycleState {
+    return this.#state
+  }
+
+  get capacity(): number {
+    return this.#queue.capacity
+  }
+
+  setReceiver(receiver: Receiver<E>): void {
+    this.#receiver = receiver
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- what it throws must be a rejection
+  async start(options?: AbortOptions): Promise<void> {
+    options?.signal?.throwIfAborted()
+    if (this.#state === 'stopped') throw new EventsStoppedError()
+    if (this.#receiver === undefined) throw new NoReceiverError()
+    this.#state = 'started'
+    if (this.#queue.size > 0) this.#turns.schedule()
+  }
+
+  stop(): Promise<void> {
+    if (this.#state === 'stopped') return Promise.resolve()
+    this.#state = 'stopped'
+    this.#turns.cancel()
+    this.#counts.dropped += this.#queue.size + (this.#followUp === undefined ? 0 : 1)
+    this.#queue.clear()
+    this.#followUp = undefined
+    this.#producers.rejectAll(new EventsStoppedError())
+    this.#counts.publish(0)
+    this.#options.logger?.debug('event manager stopped', { ...this.stats() })
+    return Promise.resolve()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
+  queue(event: E, options?: AbortOptions): Promise<void> {
+    const signal = options?.signal
+    if (signal?.aborted) return Promise.reject(signal.reason as Error)
+    if (this.#state === 'stopped') return Promise.reject(new EventsStoppedError())
+    if (this.#push(event)) return Promise.resolve()
+    if (this.#producers.size >= this.#producers.maxWaiting) {
+      this.#counts.refused += 1
+      return Promise.reject(new OverloadedError(this.#producers.maxWaiting))
+    }
+    this.#counts.waited += 1
+    return this.#producers.wait(event, signal)
+  }
+
+  tryQueue(event: E): boolean {
+    if (this.#state !== 'stopped' && this.#push(event)) return true
+    this.#counts.refused += 1
+    return false
+  }
+
+  queueRevocable(event: E): Revocable {
+    const expiry = new Expiry(event)
+    if (this.#state === 'stopped') expiry.isPending = false
+    else if (this.#push(expiry)) this.#expiries += 1
+    else {
+      expiry.leave = this.#producers.park(expiry, () => {
+        expiry.leave = undefined
+        this.#expiries += 1
+      })
+    }
+    return expiry
+  }
+
+  inject(event: E): void {
+    if (this.#state === 'stopped') throw new EventsStoppedError()
+    if (this.#receiver === undefined) throw new NoReceiverError()
+    let next = this.#handle(event)
+    while (next !== undefined) next = this.#handle(next)
+  }
+
+  stats(): ManagerStats {
+    const { handled, refused, waited, failed, dropped } = this.#counts
+    const queued = this.#queue.size
+    return { queued, waiting: this.#producers.size, handled, refused, waited, failed, dropped }
+  }
+
+  #push(entry: E | Expiry<E>): boolean {
+    if (!this.#queue.push(entry)) return false
+    if (this.#state === 'started') this.#turns.schedule()
+    return true
+  }
+
+  /** Handles events until none is left, the batch is full, or `stop`. True if there are more. */
+  #handleBatch(): boolean {
+    const turns = this.#turns
+    while (turns.left > 0 && this.#state === 'started') {
+      const followUp = this.#followUp
+      if (followUp !== undefined) {
+        this.#followUp = undefined
+        this.#followUp = this.#handle(followUp)
+      } else if (this.#queue.size > 0) this.#handleNext()
+      else break
+      turns.left -= 1
+    }
+    if (this.#state !== 'started') return false
+    this.#counts.publish(this.#queue.size)
+    return this.#queue.size > 0 || this.#followUp !== undefined
+  }
+
+  #handleNext(): void {
+    const entry = this.#queue.shift() as E | Expiry<E>
+    if (this.#producers.size > 0) this.#queue.push(this.#producers.next())
+    if (this.#expiries === 0 || !(entry instanceof Expiry)) {
+      this.#followUp = this.#handle(entry as E)
+      return
+    }
+    this.#expiries -= 1
+    if (!entry.isPending) return
+    entry.isPending = false
+    this.#followUp = this.#handle(entry.event)
+  }
+
+  /** Gives one event to the receiver. The result is its follow-up, if there is one and it counts. */
+  #handle(event: E): E | undefined {
+    this.#counts.handled += 1
+    let followUp: E | undefined
+    try {
+      followUp = this.#receiver?.(event)
+    } catch (cause) {
+      this.#fail(event, cause)
+    }
+    if (followUp === undefined || this.#state !== 'stopped') return followUp
+    this.#counts.dropped += 1
+    return undefined
+  }
+
+  #fail(event: E, cause: unknown): void {
+    this.#counts.failed += 1
+    const error = new ReceiverFailedError(event, { cause })
+    this.#options.logger?.error('receiver failed', { manager: this.#counts.manager }, error)
+    try {
+      if (this.#options.onError === undefined) throw error
+      this.#options.onError(error)
+    } catch (uncaught) {
+      // Thrown outside the drain, so that the other events are still handled.
+      process.nextTick(() => {
+        throw uncaught
+      })
+    }
+  }
+}
