@@ -1,1 +1,10 @@
-export {}
+export { PeerError } from './errors.ts'
+export type { PeerErrorCode } from './errors.ts'
+export { applyContract, contractNames, contractOf } from './contracts/registry.ts'
+export type { Contract, Outcome, StateView, StateWrite } from './contracts/contract.ts'
+export { loadConfig, parseConfig } from './config/load.ts'
+export type { Config, SettingKey } from './config/settings.ts'
+export { createMetrics } from './operations/metrics.ts'
+export type { PrometheusMetrics } from './operations/metrics.ts'
+export { createLogging } from './logging/logger.ts'
+export type { Logging } from './logging/logger.ts'

@@ -1,0 +1,105 @@
+import { readFile } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import { parse } from 'yaml'
+import { PeerError, messageOf, systemCode } from '../errors.ts'
+import { fromEnvironment, variableOf } from './environment.ts'
+import { SettingProblem } from './setting.ts'
+import { settings } from './settings.ts'
+import type { Setting } from './setting.ts'
+import type { Config, SettingKey } from './settings.ts'
+
+const keys = Object.keys(settings) as SettingKey[]
+/** Keys of paths: relative ones are relative to the folder of the file. */
+const paths: readonly SettingKey[] = [
+  'peer.mspConfigPath',
+  'peer.fileSystemPath',
+  'peer.tls.cert.file',
+  'peer.tls.key.file',
+  'general.genesisFile',
+]
+
+function problem(where: string, what: string, cure: string, cause?: unknown): PeerError {
+  return new PeerError('PEER_INVALID_CONFIG', `${where}: ${what}`, { cure, cause })
+}
+
+/** Brings nested maps into one map of dotted keys; stops at the keys that exist. */
+function flatten(node: unknown, prefix: string, into: Map<string, unknown>): void {
+  if (keys.includes(prefix as SettingKey) || typeof node !== 'object' || node === null) {
+    into.set(prefix, node)
+    return
+  }
+  for (const [name, child] of Object.entries(node)) {
+    flatten(child, prefix === '' ? name : `${prefix}.${name}`, into)
+  }
+}
+
+/** The key that a mistyped one most likely meant: the same letters, or the same last part. */
+function meant(key: string): string {
+  const last = key.split('.').at(-1)?.toLowerCase()
+  const near =
+    keys.find((each) => each.toLowerCase() === key.toLowerCase()) ??
+    keys.find((each) => each.split('.').at(-1)?.toLowerCase() === last)
+  return near === undefined ? 'remove it' : `did you mean ${near}?`
+}
+
+function valueOf(file: string, key: SettingKey, raw: unknown, where: string): unknown {
+  const setting: Setting<unknown> = settings[key]
+  if (raw === undefined || raw === null) {
+    if (setting.fallback !== undefined) return setting.fallback
+    throw problem(file, `${key} is missing`, `add it, or set ${variableOf(key)}: ${setting.help}`)
+  }
+  try {
+    return setting.parse(raw)
+  } catch (error) {
+    if (!(error instanceof SettingProblem)) throw error
+    throw problem(where, error.what, error.cure, error)
+  }
+}
+
+/**
+ * Makes a configuration of the text of a file and the environment.
+ *
+ * @param file - its path: for messages, and to resolve relative paths in it
+ * @throws {PeerError} PEER_INVALID_CONFIG naming file (or variable), key and cure
+ */
+export function parseConfig(source: string, file: string, environment: NodeJS.ProcessEnv): Config {
+  let document: unknown
+  try {
+    document = parse(source)
+  } catch (error) {
+    throw problem(file, messageOf(error), 'correct the YAML', error)
+  }
+  const given = new Map<string, unknown>()
+  if (document !== null && document !== undefined) flatten(document, '', given)
+  for (const key of given.keys()) {
+    if (!keys.includes(key as SettingKey)) throw problem(file, `unknown key ${key}`, meant(key))
+  }
+  const config: Record<string, unknown> = {}
+  for (const key of keys) {
+    const variable = fromEnvironment(key, environment)
+    const where = variable === undefined ? `${file}: ${key}` : variableOf(key)
+    const value = valueOf(file, key, variable ?? given.get(key), where)
+    config[key] = paths.includes(key) ? resolve(dirname(file), value as string) : value
+  }
+  return Object.freeze(config) as Config
+}
+
+/**
+ * Reads the configuration of a validator.
+ *
+ * @throws {PeerError} PEER_FILE_MISSING, PEER_INVALID_CONFIG
+ */
+export async function loadConfig(file: string, environment: NodeJS.ProcessEnv): Promise<Config> {
+  let source: string
+  try {
+    source = await readFile(file, 'utf8')
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT')
+      throw problem(file, messageOf(error), 'check the file', error)
+    throw new PeerError('PEER_FILE_MISSING', `no configuration file ${file}`, {
+      cure: '`heddle network up` writes one for each validator',
+      cause: error,
+    })
+  }
+  return parseConfig(source, file, environment)
+}

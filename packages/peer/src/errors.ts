@@ -1,0 +1,45 @@
+import { CodedError } from '@heddle/interface'
+
+/** The conditions under which this package refuses or gives up. Stable under semver. */
+export type PeerErrorCode =
+  | 'PEER_INVALID_CONFIG'
+  | 'PEER_FILE_MISSING'
+  | 'PEER_PORT_BUSY'
+  | 'PEER_WRONG_CERTIFICATE'
+  | 'PEER_LEDGER_FAILED'
+  | 'PEER_STOPPED'
+  | 'PEER_INVALID_ENVELOPE'
+  | 'PEER_FORBIDDEN'
+  | 'PEER_DUPLICATE_TRANSACTION'
+  | 'PEER_BAD_LINE'
+  | 'PEER_NETWORK_RUNNING'
+  | 'PEER_NETWORK_NOT_RUNNING'
+  | 'PEER_NETWORK_UNAVAILABLE'
+  | 'PEER_NO_AGREEMENT'
+  | 'PEER_PROOF_FAILED'
+  | 'PEER_STATE_TRANSFER_FAILED'
+  | 'PEER_INVALID_OPTION'
+
+/**
+ * An error of this package. `message` says what happened and where; {@link PeerError.cure} says what
+ * a person can do about it and is printed on a line of its own.
+ */
+export class PeerError<Code extends PeerErrorCode = PeerErrorCode> extends CodedError<Code> {
+  readonly cure: string | undefined
+
+  constructor(code: Code, message: string, options?: ErrorOptions & { readonly cure?: string }) {
+    super(code, message, options)
+    this.cure = options?.cure
+  }
+}
+
+/** The text of anything that was thrown: its message, never its stack. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** Node's `code` of a system error (`ENOENT`, `EADDRINUSE`), or undefined. */
+export function systemCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined
+  return typeof error.code === 'string' ? error.code : undefined
+}

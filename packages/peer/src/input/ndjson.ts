@@ -1,0 +1,106 @@
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { PeerError, messageOf, systemCode } from '../errors.ts'
+
+/** Longest line of an input, in bytes, without its end. */
+export const maxLineBytes = 512 * 1024
+
+/** A line of the input: its number from 1, and its bytes, or what is wrong with it. */
+export type InputLine =
+  | { readonly number: number; readonly text: string; readonly problem?: undefined }
+  | { readonly number: number; readonly text?: undefined; readonly problem: string }
+
+const newline = 10
+const decoder = new TextDecoder('utf-8', { fatal: true })
+
+function lineOf(number: number, bytes: Uint8Array): InputLine | undefined {
+  try {
+    // Decoding also takes a byte order mark off the first line.
+    const text = decoder.decode(bytes).trim()
+    return text === '' ? undefined : { number, text }
+  } catch {
+    return { number, problem: 'not UTF-8' }
+  }
+}
+
+/** Cuts a stream of bytes into lines, holding at most one line of `maxBytes`. */
+class LineCutter {
+  readonly #maxBytes: number
+  #number = 0
+  #held: Buffer[] = []
+  #heldBytes = 0
+  #tooLong = false
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  *push(chunk: Buffer): Generator<InputLine> {
+    let start = 0
+    for (;;) {
+      const end = chunk.indexOf(newline, start)
+      this.#hold(chunk.subarray(start, end === -1 ? undefined : end))
+      if (end === -1) return
+      yield* this.end()
+      start = end + 1
+    }
+  }
+
+  *end(): Generator<InputLine> {
+    this.#number++
+    const line: InputLine | undefined = this.#tooLong
+      ? { number: this.#number, problem: `longer than ${this.#maxBytes} bytes` }
+      : lineOf(this.#number, Buffer.concat(this.#held))
+    this.#held = []
+    this.#heldBytes = 0
+    this.#tooLong = false
+    if (line !== undefined) yield line
+  }
+
+  #hold(part: Buffer): void {
+    this.#heldBytes += part.length
+    if (this.#heldBytes > this.#maxBytes) {
+      this.#tooLong = true
+      this.#held = []
+    } else if (part.length > 0) {
+      this.#held.push(part)
+    }
+  }
+}
+
+/**
+ * The lines of an input, one at a time, as fast as they are taken. Blank lines are skipped but
+ * counted. A line that is too long or not UTF-8 is given with its problem; the next lines follow.
+ *
+ * @param maxBytes - longest line; {@link maxLineBytes} unless a test wants less
+ */
+export async function* inputLines(
+  source: AsyncIterable<Buffer>,
+  maxBytes = maxLineBytes,
+): AsyncGenerator<InputLine> {
+  const cutter = new LineCutter(maxBytes)
+  for await (const chunk of source) yield* cutter.push(chunk)
+  yield* cutter.end()
+}
+
+/**
+ * Opens an input, `-` being standard input.
+ * @throws {PeerError} PEER_FILE_MISSING, before anything else is done
+ */
+export async function openInput(path: string): Promise<AsyncIterable<Buffer>> {
+  if (path === '-') return process.stdin
+  try {
+    const found = await stat(path)
+    if (found.isDirectory()) {
+      throw new PeerError('PEER_FILE_MISSING', `${path} is a folder`, { cure: 'name a file' })
+    }
+  } catch (error) {
+    if (error instanceof PeerError) throw error
+    const what = systemCode(error) === 'ENOENT' ? `no file ${path}` : messageOf(error)
+    throw new PeerError('PEER_FILE_MISSING', what, {
+      cure: 'check the path; - reads standard input',
+      cause: error,
+    })
+  }
+  return createReadStream(path, { highWaterMark: 256 * 1024 })
+}

@@ -1,0 +1,160 @@
+import { createServer } from 'node:http'
+import { PeerError, messageOf } from '../errors.ts'
+import { listenError } from '../network/ports.ts'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Clock, Lifecycle, LifecycleState, Logger } from '@heddle/interface'
+import type { Address } from '../config/setting.ts'
+import type { Logging } from '../logging/logger.ts'
+import type { PrometheusMetrics } from './metrics.ts'
+
+/** What /healthz asks: a component, and what is wrong with it (undefined = nothing). */
+export interface HealthCheck {
+  readonly component: string
+  check(): string | undefined
+}
+
+/** What the operations server shows. */
+export interface OperationsDeps {
+  readonly clock: Clock
+  readonly logging: Logging
+  readonly metrics: PrometheusMetrics
+  readonly health: readonly HealthCheck[]
+  readonly version: { readonly Version: string; readonly CommitSHA: string }
+  readonly logger?: Logger
+}
+
+/** Largest body of a request. */
+export const maxRequestBytes = 4096
+
+/**
+ * The HTTP server for operators: /healthz, /metrics, /version, /logspec with Fabric's paths and
+ * bodies (Fabric, `docs/source/operations_service.rst`). It has no authentication: listen on loopback.
+ */
+export class OperationsServer implements Lifecycle {
+  readonly #deps: OperationsDeps
+  readonly #listen: Address
+  #server: Server | undefined
+  #state: LifecycleState = 'idle'
+
+  constructor(deps: OperationsDeps, listen: Address) {
+    this.#deps = deps
+    this.#listen = listen
+  }
+
+  get state(): LifecycleState {
+    return this.#state
+  }
+
+  /** Port it listens on, once started. */
+  get port(): number {
+    return (this.#server?.address() as AddressInfo | null)?.port ?? this.#listen.port
+  }
+
+  async start(): Promise<void> {
+    if (this.#state !== 'idle') return
+    this.#state = 'starting'
+    const server = createServer((request, response) => void this.#answer(request, response))
+    server.requestTimeout = 10_000
+    server.headersTimeout = 5000
+    server.maxConnections = 64
+    try {
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject)
+        server.listen(this.#listen.port, this.#listen.host, resolve)
+      })
+    } catch (error) {
+      this.#state = 'idle'
+      throw listenError(this.#listen, 'operations.listenAddress', error)
+    }
+    this.#server = server
+    this.#state = 'started'
+  }
+
+  async stop(): Promise<void> {
+    const server = this.#server
+    this.#server = undefined
+    this.#state = 'stopped'
+    if (server === undefined) return
+    await new Promise<void>((resolve) => {
+      server.close(() => resolve())
+      server.closeAllConnections()
+    })
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      const path = (request.url ?? '').split('?')[0] ?? ''
+      await this.#route(`${request.method ?? ''} ${path}`, request, response)
+    } catch (error) {
+      this.#deps.logger?.warn('operations request failed', {}, error)
+      if (!response.headersSent) sendJson(response, 500, { error: messageOf(error) })
+    }
+  }
+
+  async #route(route: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    switch (route) {
+      case 'GET /healthz':
+        return this.#health(response)
+      case 'GET /metrics':
+        response.setHeader('content-type', this.#deps.metrics.contentType)
+        response.end(await this.#deps.metrics.text())
+        return
+      case 'GET /version':
+        return sendJson(response, 200, this.#deps.version)
+      case 'GET /logspec':
+        return sendJson(response, 200, { spec: this.#deps.logging.spec })
+      case 'PUT /logspec':
+        return this.#setSpec(request, response)
+      default:
+        return sendJson(response, 404, { error: `no ${route}` })
+    }
+  }
+
+  #health(response: ServerResponse): void {
+    const time = new Date(this.#deps.clock.wallTime()).toISOString()
+    const failed = this.#deps.health.flatMap(({ component, check }) => {
+      const reason = check()
+      return reason === undefined ? [] : [{ component, reason }]
+    })
+    if (failed.length === 0) return sendJson(response, 200, { status: 'OK', time })
+    sendJson(response, 503, { status: 'Service Unavailable', time, failed_checks: failed })
+  }
+
+  async #setSpec(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      const body = JSON.parse(await readBody(request)) as { spec?: unknown } | null
+      if (typeof body?.spec !== 'string') {
+        throw new PeerError('PEER_INVALID_CONFIG', 'the body must be {"spec": "..."}')
+      }
+      this.#deps.logging.setSpec(body.spec)
+      response.statusCode = 204
+      response.end()
+    } catch (error) {
+      sendJson(response, 400, { error: messageOf(error) })
+    }
+  }
+}
+
+function sendJson(response: ServerResponse, status: number, body: unknown): void {
+  response.statusCode = status
+  response.setHeader('content-type', 'application/json')
+  response.end(JSON.stringify(body))
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > maxRequestBytes) {
+      throw new PeerError('PEER_INVALID_CONFIG', `the body is longer than ${maxRequestBytes} bytes`)
+    }
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString()
+}
