@@ -16,7 +16,7 @@ import { WaitingProducers } from './waiting-producers.ts'
 export interface ManagerOptions {
   /** How many events the queue holds, 1 to 2^24. Default 1,000. */
   readonly capacity?: number
-  /** How many events are handled before the event loop gets a turn, 1 to 2^24. Default 256. */
+  /** How many events are handled before the event loop gets a turn, 1 to 2^24. Default 512. */
   readonly batchSize?: number
   /** How many producers may wait for room at once, 1 to 2^24. Default 10,000. */
   readonly maxWaiting?: number
@@ -79,7 +79,7 @@ class QueueManager<E> implements Manager<E> {
       positiveInteger('maxWaiting', options.maxWaiting ?? 10_000, maxRingCapacity),
     )
     this.#turns = new Turns(
-      positiveInteger('batchSize', options.batchSize ?? 256, maxRingCapacity),
+      positiveInteger('batchSize', options.batchSize ?? 512, maxRingCapacity),
       () => this.#handleBatch(),
     )
     this.#counts = new ManagerCounts(options.name ?? 'events', options.metrics)
@@ -102,14 +102,16 @@ class QueueManager<E> implements Manager<E> {
     options?.signal?.throwIfAborted()
     if (this.#state === 'stopped') throw new EventsStoppedError()
     if (this.#receiver === undefined) throw new NoReceiverError()
+    if (this.#state === 'started') return
     this.#state = 'started'
+    this.#turns.open()
     if (this.#queue.size > 0) this.#turns.schedule()
   }
 
   stop(): Promise<void> {
     if (this.#state === 'stopped') return Promise.resolve()
     this.#state = 'stopped'
-    this.#turns.cancel()
+    this.#turns.close()
     this.#counts.dropped += this.#queue.size + (this.#followUp === undefined ? 0 : 1)
     this.#queue.clear()
     this.#followUp = undefined
@@ -137,9 +139,13 @@ class QueueManager<E> implements Manager<E> {
   }
 
   tryQueue(event: E): boolean {
-    if (this.#state !== 'stopped' && this.#push(event)) return true
-    this.#counts.refused += 1
-    return false
+    // As #push, but spelled out: this is the hot path.
+    if (this.#state === 'stopped' || !this.#queue.push(event)) {
+      this.#counts.refused += 1
+      return false
+    }
+    if (this.#turns.isIdle) this.#turns.schedule()
+    return true
   }
 
   queueRevocable(event: E): Revocable {
@@ -170,38 +176,57 @@ class QueueManager<E> implements Manager<E> {
 
   #push(entry: E | Expiry<E>): boolean {
     if (!this.#queue.push(entry)) return false
-    if (this.#state === 'started') this.#turns.schedule()
+    if (this.#turns.isIdle) this.#turns.schedule()
     return true
   }
 
   /** Handles events until none is left, the batch is full, or `stop`. True if there are more. */
   #handleBatch(): boolean {
-    const turns = this.#turns
-    while (turns.left > 0 && this.#state === 'started') {
-      const followUp = this.#followUp
-      if (followUp !== undefined) {
-        this.#followUp = undefined
-        this.#followUp = this.#handle(followUp)
-      } else if (this.#queue.size > 0) this.#handleNext()
-      else break
-      turns.left -= 1
-    }
+    while (!this.#drain());
     if (this.#state !== 'started') return false
     this.#counts.publish(this.#queue.size)
     return this.#queue.size > 0 || this.#followUp !== undefined
   }
 
-  #handleNext(): void {
-    const entry = this.#queue.shift() as E | Expiry<E>
-    if (this.#producers.size > 0) this.#queue.push(this.#producers.next())
-    if (this.#expiries === 0 || !(entry instanceof Expiry)) {
-      this.#followUp = this.#handle(entry as E)
-      return
+  /**
+   * The inner loop of a batch; false when the receiver threw, and the loop must be entered again.
+   * One `try` around all events costs less than one around each.
+   */
+  #drain(): boolean {
+    const queue = this.#queue
+    const counts = this.#counts
+    const end = counts.handled + this.#turns.left
+    let event: E | undefined
+    try {
+      while (counts.handled < end && this.#state === 'started') {
+        event = this.#followUp
+        if (event === undefined) {
+          if (queue.size === 0) return true
+          const entry = queue.shift() as E | Expiry<E>
+          if (this.#producers.size > 0) queue.push(this.#producers.next())
+          if (this.#expiries > 0 && entry instanceof Expiry) {
+            event = this.#deliver(entry)
+            if (event === undefined) continue
+          } else event = entry as E
+        } else this.#followUp = undefined
+        counts.handled += 1
+        const followUp = (this.#receiver as Receiver<E>)(event)
+        if (followUp !== undefined) this.#followUp = followUp
+      }
+      return true
+    } catch (cause) {
+      this.#fail(event as E, cause)
+      return false
+    } finally {
+      this.#turns.left = end - counts.handled
     }
+  }
+
+  #deliver(expiry: Expiry<E>): E | undefined {
     this.#expiries -= 1
-    if (!entry.isPending) return
-    entry.isPending = false
-    this.#followUp = this.#handle(entry.event)
+    if (!expiry.isPending) return undefined
+    expiry.isPending = false
+    return expiry.event
   }
 
   /** Gives one event to the receiver. The result is its follow-up, if there is one and it counts. */

@@ -7,8 +7,9 @@
 export class Turns {
   readonly #batchSize: number
   readonly #run: () => boolean
-  #isScheduled = false
   #immediate: NodeJS.Immediate | undefined
+  /** True when `schedule` has to be called: after `open`, while no batch is due or under way. */
+  isIdle = false
   /** Events that may still be handled before the event loop must turn. */
   left: number
 
@@ -19,27 +20,31 @@ export class Turns {
     this.left = batchSize
   }
 
-  /** Makes sure that `run` is called; nothing happens when it is to be called already. */
+  /** Allows batches to run; until then `isIdle` is false. */
+  open(): void {
+    this.isIdle = true
+  }
+
+  /** Makes a batch run soon. Only when `isIdle`. */
   schedule(): void {
-    if (this.#isScheduled) return
-    this.#isScheduled = true
+    this.isIdle = false
     if (this.left > 0) queueMicrotask(this.#go)
     else this.#immediate = setImmediate(this.#goAfterTurn)
   }
 
-  /** Forgets a call that waits for the event loop. */
-  cancel(): void {
+  /** No batch runs afterwards, except the one under way. */
+  close(): void {
+    this.isIdle = false
     clearImmediate(this.#immediate)
   }
 
   readonly #go = (): void => {
     const isMore = this.#run()
-    this.#isScheduled = false
     if (isMore) this.schedule()
+    else this.isIdle = true
   }
 
   readonly #goAfterTurn = (): void => {
-    this.#immediate = undefined
     this.left = this.#batchSize
     this.#go()
   }

@@ -9,6 +9,8 @@ interface Waiter<T> {
 /** Those who wait for room in a queue, in the order in which they came. */
 export class WaitingProducers<T> {
   readonly maxWaiting: number
+  /** How many wait. A field, because the manager looks at it for every event. */
+  size = 0
   // A Set keeps the order of insertion and lets one that gave up leave in constant time.
   readonly #waiters = new Set<Waiter<T>>()
 
@@ -16,44 +18,38 @@ export class WaitingProducers<T> {
     this.maxWaiting = maxWaiting
   }
 
-  get size(): number {
-    return this.#waiters.size
-  }
-
   /** Resolves when {@link next} has taken `item`; rejects with the reason of `signal`. */
   wait(item: T, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
-        this.#waiters.delete(waiter)
+        this.#remove(waiter)
         reject(signal?.reason as Error)
       }
-      const waiter = {
-        item,
-        admit: () => {
-          signal?.removeEventListener('abort', onAbort)
-          resolve()
-        },
-        reject: (error: Error) => {
-          signal?.removeEventListener('abort', onAbort)
-          reject(error)
-        },
+      const settled = (settle: () => void): void => {
+        signal?.removeEventListener('abort', onAbort)
+        settle()
       }
-      this.#waiters.add(waiter)
+      const waiter: Waiter<T> = {
+        item,
+        admit: () => settled(resolve),
+        reject: (error) => settled(() => reject(error)),
+      }
+      this.#add(waiter)
       signal?.addEventListener('abort', onAbort, { once: true })
     })
   }
 
-  /** Lets `item` wait, of which nobody hears; the result makes it leave. */
+  /** Lets `item` wait without a producer behind it; the result makes it leave. */
   park(item: T, admit: () => void): () => void {
     const waiter = { item, admit, reject: () => undefined }
-    this.#waiters.add(waiter)
-    return () => this.#waiters.delete(waiter)
+    this.#add(waiter)
+    return () => this.#remove(waiter)
   }
 
   /** Takes the item of the one who waits longest. Only when `size` is not 0. */
   next(): T {
     const [waiter] = this.#waiters as unknown as [Waiter<T>]
-    this.#waiters.delete(waiter)
+    this.#remove(waiter)
     waiter.admit()
     return waiter.item
   }
@@ -61,6 +57,17 @@ export class WaitingProducers<T> {
   rejectAll(error: Error): void {
     const waiters = [...this.#waiters]
     this.#waiters.clear()
+    this.size = 0
     for (const waiter of waiters) waiter.reject(error)
+  }
+
+  #add(waiter: Waiter<T>): void {
+    this.#waiters.add(waiter)
+    this.size = this.#waiters.size
+  }
+
+  #remove(waiter: Waiter<T>): void {
+    this.#waiters.delete(waiter)
+    this.size = this.#waiters.size
   }
 }
