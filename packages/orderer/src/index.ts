@@ -1,1 +1,33 @@
-export {}
+export type {
+  BlockSignature,
+  BlockSignatureVerifier,
+  BlockSigner,
+  Chain,
+  ChainLookup,
+  Grant,
+  SignatureArchive,
+  SignatureNetwork,
+  SignedData,
+} from './ports.ts'
+export {
+  blockMetadata,
+  blockQuorum,
+  blockSignaturePreimage,
+  buildBlock,
+  ordererMetadataValue,
+  signaturesSlot,
+} from './block.ts'
+export type { BlockContents, BlockMetadataSlots } from './block.ts'
+export { OrdererError, statusOf } from './errors.ts'
+export type { OrdererErrorCode } from './errors.ts'
+export { createOrdererServer } from './server.ts'
+export type { ExtraService, OrdererServer, OrdererServerDeps } from './server.ts'
+export type { OrdererServerOptions, ServerTls } from './server-options.ts'
+export { BlockSignatureCollector } from './signature-collector.ts'
+export type {
+  BlockToSign,
+  SignatureCollectorDeps,
+  SignatureCollectorOptions,
+} from './signature-collector.ts'
+export { createGenesisBlock } from './genesis.ts'
+export type { ApplicationOrganization, GenesisOptions, OrdererOrganization } from './genesis.ts'

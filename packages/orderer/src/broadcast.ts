@@ -1,0 +1,153 @@
+import { setMaxListeners } from 'node:events'
+import type { ServerDuplexStream } from '@grpc/grpc-js'
+import { common, create, encode, orderer } from '@heddle/proto'
+import { OrdererError, statusOf } from './errors.ts'
+import type { Chain } from './ports.ts'
+import { type SignedRequest, badRequest, decodeRequest } from './request.ts'
+import type { ServiceContext } from './service-context.ts'
+
+/** One envelope of a stream, from its arrival to its answer. */
+interface Slot {
+  readonly bytes: number
+  /** Encoded `orderer.BroadcastResponse`, once there is one. */
+  answer: Buffer | undefined
+}
+
+/** Types that only a consenter makes, or that are requests for other services. */
+const notAccepted = new Set<number>([
+  common.HeaderType.CONFIG,
+  common.HeaderType.ORDERER_TRANSACTION,
+  common.HeaderType.DELIVER_SEEK_INFO,
+])
+
+/**
+ * Serves one Broadcast stream: envelopes are worked on concurrently, up to the window, and
+ * answered strictly in the order in which they came.
+ *
+ * Reading pauses while the window is full, so a client that sends more, or reads no answers, is
+ * held up by HTTP/2 flow control and nobody else is.
+ */
+export class BroadcastStream {
+  readonly #call: ServerDuplexStream<Buffer, Buffer>
+  readonly #context: ServiceContext
+  readonly #gone = new AbortController()
+  readonly #slots: Slot[] = []
+  #bytes = 0
+  #blocked = false
+  #ended = false
+  #resumes = true
+
+  constructor(call: ServerDuplexStream<Buffer, Buffer>, context: ServiceContext) {
+    this.#call = call
+    this.#context = context
+    setMaxListeners(0, this.#gone.signal) // one for each envelope under way
+  }
+
+  /** Begins to serve. `onClose` is called once, when the stream has ended for either side. */
+  serve(onClose: () => void): void {
+    const call = this.#call
+    call.on('data', (bytes: Buffer) => this.#receive(bytes))
+    call.on('end', () => this.finish())
+    call.on('drain', () => {
+      this.#blocked = false
+      this.#flush()
+    })
+    call.on('error', () => this.#gone.abort()) // 'close' follows; the client has left
+    call.on('cancelled', () => this.#gone.abort())
+    call.on('close', () => {
+      this.#gone.abort()
+      onClose()
+    })
+  }
+
+  /** Takes no more envelopes; ends the stream when the last one under way is answered. */
+  finish(): void {
+    this.#ended = true
+    this.#resumes = false
+    this.#call.pause()
+    this.#flush()
+  }
+
+  #receive(bytes: Buffer): void {
+    if (this.#ended) return
+    const slot: Slot = { bytes: bytes.length, answer: undefined }
+    this.#slots.push(slot)
+    this.#bytes += bytes.length
+    if (this.#isFull()) this.#call.pause()
+    void this.#process(bytes).then((answer) => {
+      slot.answer = answer
+      if (this.#slots[0] === slot) this.#flush()
+    })
+  }
+
+  #isFull(): boolean {
+    const { broadcastWindow, broadcastWindowBytes } = this.#context.options
+    return this.#slots.length >= broadcastWindow || this.#bytes >= broadcastWindowBytes
+  }
+
+  /** Sends the answers at the head of the queue that are ready, as far as the client reads. */
+  #flush(): void {
+    let sent = 0
+    while (!this.#blocked && !this.#gone.signal.aborted) {
+      const slot = this.#slots[sent]
+      if (slot?.answer === undefined) break
+      sent++
+      this.#bytes -= slot.bytes
+      this.#blocked = !this.#call.write(slot.answer)
+    }
+    this.#slots.splice(0, sent)
+    if (this.#ended && this.#slots.length === 0) this.#call.end()
+    else if (this.#resumes && this.#call.isPaused() && !this.#isFull()) this.#call.resume()
+  }
+
+  async #process(bytes: Buffer): Promise<Buffer> {
+    const { clock, metrics, options, logger } = this.#context
+    const began = clock.now()
+    const about = { channel: '', type: '' }
+    let status = common.Status.SUCCESS
+    let info = ''
+    try {
+      await this.#order(bytes, about)
+    } catch (error) {
+      status = statusOf(error, options.statuses)
+      info = error instanceof Error ? error.message : 'unknown error'
+      logger?.debug('broadcast refused', { ...about, status: common.Status[status] }, error)
+    }
+    const labels = { ...about, status: common.Status[status] }
+    metrics?.processed.add(1, labels)
+    metrics?.enqueueDuration.observe((clock.now() - began) / 1000, labels)
+    const response = create(orderer.BroadcastResponseSchema, { status, info })
+    return encode(orderer.BroadcastResponseSchema, response)
+  }
+
+  async #order(bytes: Buffer, about: { channel: string; type: string }): Promise<void> {
+    const { options } = this.#context
+    if (bytes.length > options.maxEnvelopeBytes) {
+      throw new OrdererError(
+        'ORDERER_TOO_LARGE',
+        `message is ${bytes.length} bytes and exceeds the maximum of ${options.maxEnvelopeBytes}`,
+      )
+    }
+    const request = decodeRequest(bytes)
+    const chain = this.#chainOf(request)
+    about.channel = chain.channelId
+    about.type = common.HeaderType[request.channelHeader.type] ?? 'UNKNOWN'
+    if (notAccepted.has(request.channelHeader.type)) {
+      throw badRequest(`message of type ${about.type} cannot be processed directly`)
+    }
+    await chain.authorize('write', request.signed)
+    const errored = chain.errored?.()
+    if (errored?.aborted) {
+      throw new OrdererError('ORDERER_UNAVAILABLE', 'the chain cannot order now', {
+        cause: errored.reason,
+      })
+    }
+    await chain.submit(request.envelope, { signal: this.#gone.signal })
+  }
+
+  #chainOf({ channelHeader }: SignedRequest): Chain {
+    const chain = this.#context.chains(channelHeader.channelId)
+    if (chain) return chain
+    throw new OrdererError('ORDERER_NOT_FOUND', `channel ${channelHeader.channelId} does not exist`)
+  }
+}

@@ -1,0 +1,207 @@
+import { setMaxListeners } from 'node:events'
+import type { ServerDuplexStream } from '@grpc/grpc-js'
+import { common, create, decode, encode, orderer } from '@heddle/proto'
+import { ReaderAccess } from './access.ts'
+import { blockResponse, headerWithSignatures } from './block-wire.ts'
+import { OrdererError, statusOf } from './errors.ts'
+import type { Chain } from './ports.ts'
+import { type SignedRequest, badRequest, decodeRequest } from './request.ts'
+import { type SeekRange, seekRange } from './seek.ts'
+import type { ServiceContext } from './service-context.ts'
+import { checkTimestamp, checkTlsBinding } from './request-checks.ts'
+
+const { SeekInfo_SeekBehavior: Behavior } = orderer
+const { SeekInfo_SeekErrorResponse: ErrorResponse } = orderer
+const { SeekInfo_SeekContentType: ContentType } = orderer
+
+/** A request that passed every check up to the policy. */
+interface Seek {
+  readonly chain: Chain
+  readonly info: orderer.SeekInfo
+  readonly access: ReaderAccess
+  readonly signal: AbortSignal
+}
+
+/**
+ * Serves one Deliver stream: one SeekInfo after another, each answered by its blocks and a status.
+ *
+ * Any status but SUCCESS ends the stream. Blocks are sent as stored, and only as fast as the
+ * client reads.
+ *
+ * @see fabric v3.1.5 common/deliver/deliver.go, for the statuses and the order of the checks
+ */
+export class DeliverStream {
+  readonly #call: ServerDuplexStream<Buffer, Buffer>
+  readonly #context: ServiceContext
+  readonly #gone = new AbortController()
+  readonly #stopping = new AbortController()
+  #serving = false
+  #ended = false
+
+  constructor(call: ServerDuplexStream<Buffer, Buffer>, context: ServiceContext) {
+    this.#call = call
+    this.#context = context
+    setMaxListeners(0, this.#gone.signal)
+  }
+
+  /** Begins to serve. `onClose` is called once, when the stream has ended for either side. */
+  serve(onClose: () => void): void {
+    const call = this.#call
+    this.#context.metrics?.streamsOpened.add(1)
+    call.on('data', (bytes: Buffer) => {
+      call.pause() // the next request waits until this one is answered
+      void this.#serve(bytes)
+    })
+    call.on('end', () => this.#end())
+    call.on('error', () => this.#gone.abort())
+    call.on('cancelled', () => this.#gone.abort())
+    call.on('close', () => {
+      this.#gone.abort()
+      this.#context.metrics?.streamsClosed.add(1)
+      onClose()
+    })
+  }
+
+  /** Ends the stream: SERVICE_UNAVAILABLE for a request that is being served. */
+  finish(): void {
+    if (this.#serving) this.#stopping.abort()
+    else this.#end()
+  }
+
+  #end(): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#call.end()
+  }
+
+  async #serve(bytes: Buffer): Promise<void> {
+    this.#serving = true
+    let status: common.Status = common.Status.SUCCESS
+    try {
+      await this.#answer(decodeRequest(bytes))
+    } catch (error) {
+      // A client that has gone gets no status: nobody reads it.
+      if (this.#gone.signal.aborted) return
+      status = statusOf(error, this.#context.options.statuses)
+      this.#context.logger?.debug('deliver refused', { status: common.Status[status] }, error)
+    }
+    this.#serving = false
+    const response = create(orderer.DeliverResponseSchema, {
+      Type: { case: 'status', value: status },
+    })
+    this.#call.write(encode(orderer.DeliverResponseSchema, response))
+    if (status === common.Status.SUCCESS) this.#call.resume()
+    else this.#end()
+  }
+
+  async #answer(request: SignedRequest): Promise<void> {
+    const { channelHeader } = request
+    checkTimestamp(channelHeader, this.#context)
+    checkTlsBinding(channelHeader, this.#call, this.#context)
+    const chain = this.#context.chains(channelHeader.channelId)
+    if (!chain) {
+      throw new OrdererError(
+        'ORDERER_NOT_FOUND',
+        `channel ${channelHeader.channelId} does not exist`,
+      )
+    }
+    const info = decodeSeekInfo(request.data)
+    const labels = {
+      channel: chain.channelId,
+      filtered: 'false',
+      data_type: info.contentType === ContentType.HEADER_WITH_SIG ? 'header_with_sig' : 'block',
+    }
+    this.#context.metrics?.requestsReceived.add(1, labels)
+    let success = 'false'
+    try {
+      const signal = this.#whileAble(chain, info)
+      const access = await ReaderAccess.open(chain, request.signed, this.#context.clock)
+      await this.#send({ chain, info, access, signal }, labels)
+      success = 'true'
+    } finally {
+      this.#context.metrics?.requestsCompleted.add(1, { ...labels, success })
+    }
+  }
+
+  /** A signal that ends the waiting: the client left, we stop, or the chain cannot order. */
+  #whileAble(chain: Chain, info: orderer.SeekInfo): AbortSignal {
+    const signals = [this.#gone.signal, this.#stopping.signal]
+    const errored = chain.errored?.()
+    if (errored && info.errorResponse !== ErrorResponse.BEST_EFFORT) signals.push(errored)
+    const signal = AbortSignal.any(signals)
+    if (errored?.aborted && signal.aborted) throw unavailable(errored.reason)
+    return signal
+  }
+
+  async #send(seek: Seek, labels: Record<string, string>): Promise<void> {
+    const { chain, info, access, signal } = seek
+    const range = seekRange(info, chain.height())
+    let sent = 0
+    for await (const bytes of blocksOf(chain, info, range, signal)) {
+      await access.check()
+      const content =
+        info.contentType === ContentType.HEADER_WITH_SIG ? headerWithSignatures(bytes) : bytes
+      if (!this.#call.write(blockResponse(content))) await this.#drained(signal)
+      this.#context.metrics?.blocksSent.add(1, labels)
+      sent++
+    }
+    const asked = range.stop - range.start + 1n
+    if (BigInt(sent) !== asked) throw unavailable(signal.reason)
+  }
+
+  /** Resolves when the client has read enough for more to be sent. */
+  async #drained(signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const settle = (): void => {
+        this.#call.off('drain', settle)
+        signal.removeEventListener('abort', settle)
+        resolve()
+      }
+      this.#call.once('drain', settle)
+      signal.addEventListener('abort', settle, { once: true })
+      if (signal.aborted) settle()
+    })
+    if (signal.aborted) throw unavailable(signal.reason)
+  }
+}
+
+/** The blocks of `range`; ends early when `signal` says so. */
+async function* blocksOf(
+  chain: Chain,
+  info: orderer.SeekInfo,
+  { start, stop }: SeekRange,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  if (info.behavior === Behavior.FAIL_IF_NOT_READY) {
+    for (let number = start; number <= stop && !signal.aborted; number++) {
+      const bytes = number < chain.height() ? await chain.block(number) : undefined
+      if (!bytes) throw new OrdererError('ORDERER_NOT_FOUND', `no block ${String(number)} yet`)
+      yield bytes
+    }
+    return
+  }
+  let number = start
+  try {
+    for await (const bytes of chain.follow(start, { signal })) {
+      yield bytes
+      if (number === stop) return
+      number++
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
+}
+
+function decodeSeekInfo(bytes: Uint8Array): orderer.SeekInfo {
+  try {
+    return decode(orderer.SeekInfoSchema, bytes)
+  } catch (error) {
+    throw badRequest('malformed seek info', error)
+  }
+}
+
+function unavailable(cause: unknown): OrdererError {
+  return new OrdererError('ORDERER_UNAVAILABLE', 'the chain or its server ends or cannot order', {
+    cause,
+  })
+}

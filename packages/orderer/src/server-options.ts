@@ -1,0 +1,76 @@
+import type { common } from '@heddle/proto'
+import { OrdererError } from './errors.ts'
+import { assertAtLeastOne } from './options.ts'
+
+/** Certificates of a server. */
+export interface ServerTls {
+  /** PEM: the server's certificate, then those of intermediate authorities. */
+  readonly certificate: string | Buffer
+  /** PEM: the private key. */
+  readonly key: string | Buffer
+  /** PEM: the authorities whose clients are let in. */
+  readonly roots: readonly (string | Buffer)[]
+  /**
+   * Whether a client needs a certificate. Default true; then a Deliver request must also carry the
+   * certificate's hash (`tls_cert_hash`), as with Fabric.
+   */
+  readonly requireClientCertificate?: boolean
+}
+
+/** Settings of an {@link OrdererServer}. */
+export interface OrdererServerOptions {
+  /** Where to listen; port 0 takes a free one, see `OrdererServer.address`. */
+  readonly listen: { readonly host: string; readonly port: number }
+  readonly tls: ServerTls
+  /** How far a Deliver request's timestamp may be off. Default 15 minutes, as with Fabric. */
+  readonly timeWindowMs?: number
+  /** Longest envelope that Broadcast takes: above it 413. Default 10 MiB. */
+  readonly maxEnvelopeBytes?: number
+  /** Longest gRPC message, either way. Default 100 MiB, as with Fabric. */
+  readonly maxMessageBytes?: number
+  /** How many envelopes of one stream are under way at a time. Default 2,000. */
+  readonly broadcastWindow?: number
+  /** How many bytes of them; the envelope that exceeds it is still taken. Default 64 MiB. */
+  readonly broadcastWindowBytes?: number
+  /** How many streams and calls one connection may have open. Default 1,000. */
+  readonly maxConcurrentStreams?: number
+  /** How long `stop` lets streams finish what is under way. Default 2,000 ms. */
+  readonly drainTimeoutMs?: number
+  /** Statuses for the error codes of the chains, such as `PBFT_POOL_FULL`. */
+  readonly statuses?: Readonly<Partial<Record<string, common.Status>>>
+}
+
+/** Options with every default filled in. */
+export type ResolvedServerOptions = Required<OrdererServerOptions>
+
+const mebibyte = 1024 * 1024
+
+/**
+ * Fills in the defaults and checks the ranges.
+ *
+ * @throws {OrdererError} ORDERER_INVALID_OPTIONS
+ */
+export function resolveServerOptions(options: OrdererServerOptions): ResolvedServerOptions {
+  const resolved = {
+    timeWindowMs: 15 * 60 * 1000,
+    maxEnvelopeBytes: 10 * mebibyte,
+    maxMessageBytes: 100 * mebibyte,
+    broadcastWindow: 2000,
+    broadcastWindowBytes: 64 * mebibyte,
+    maxConcurrentStreams: 1000,
+    drainTimeoutMs: 2000,
+    statuses: {},
+    ...options,
+  }
+  const { timeWindowMs, maxEnvelopeBytes, maxMessageBytes } = resolved
+  const { broadcastWindow, broadcastWindowBytes, maxConcurrentStreams, drainTimeoutMs } = resolved
+  assertAtLeastOne({ timeWindowMs, maxEnvelopeBytes, maxMessageBytes, drainTimeoutMs })
+  assertAtLeastOne({ broadcastWindow, broadcastWindowBytes, maxConcurrentStreams })
+  if (resolved.tls.requireClientCertificate !== false && resolved.tls.roots.length === 0) {
+    throw new OrdererError(
+      'ORDERER_INVALID_OPTIONS',
+      'tls.roots is empty: no client could connect; name the authorities of the clients',
+    )
+  }
+  return Object.freeze(resolved)
+}

@@ -1,0 +1,229 @@
+import {
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js'
+import type {
+  AbortOptions,
+  Clock,
+  Lifecycle,
+  LifecycleState,
+  Logger,
+  Metrics,
+} from '@heddle/interface'
+import { grpcService, orderer } from '@heddle/proto'
+import { BroadcastStream } from './broadcast.ts'
+import { DeliverStream } from './deliver.ts'
+import { OrdererError } from './errors.ts'
+import { serviceMetrics } from './metrics.ts'
+import type { ChainLookup } from './ports.ts'
+import {
+  type OrdererServerOptions,
+  type ResolvedServerOptions,
+  resolveServerOptions,
+} from './server-options.ts'
+import type { ServiceContext } from './service-context.ts'
+
+/** A further service for the same port: a definition and its handlers, as grpc-js takes them. */
+export interface ExtraService {
+  readonly definition: ServiceDefinition
+  readonly handlers: UntypedServiceImplementation
+}
+
+/** What an {@link OrdererServer} works with. */
+export interface OrdererServerDeps {
+  readonly chains: ChainLookup
+  readonly clock: Clock
+  /** Services of the composition that share the port. */
+  readonly services?: readonly ExtraService[]
+  readonly logger?: Logger
+  readonly metrics?: Metrics
+}
+
+/** A listener with the AtomicBroadcast service; see {@link createOrdererServer}. */
+export interface OrdererServer extends Lifecycle {
+  /** `host:port` once started, with the port that was taken; undefined otherwise. */
+  readonly address: string | undefined
+}
+
+/**
+ * Makes a gRPC server with Fabric's `orderer.AtomicBroadcast` over mutual TLS.
+ *
+ * @throws {OrdererError} ORDERER_INVALID_OPTIONS
+ */
+export function createOrdererServer(
+  deps: OrdererServerDeps,
+  options: OrdererServerOptions,
+): OrdererServer {
+  return new GrpcOrdererServer(deps, resolveServerOptions(options))
+}
+
+/** What both kinds of stream have in common. */
+interface OpenStream {
+  serve(onClose: () => void): void
+  finish(): void
+}
+
+type Call = ServerDuplexStream<Buffer, Buffer>
+
+class GrpcOrdererServer implements OrdererServer {
+  readonly #deps: OrdererServerDeps
+  readonly #options: ResolvedServerOptions
+  readonly #context: ServiceContext
+  readonly #streams = new Set<OpenStream>()
+  #server: Server | undefined
+  #state: LifecycleState = 'idle'
+  #address: string | undefined
+  #starting: Promise<void> | undefined
+  #stopped: Promise<void> | undefined
+
+  constructor(deps: OrdererServerDeps, options: ResolvedServerOptions) {
+    this.#deps = deps
+    this.#options = options
+    this.#context = {
+      chains: deps.chains,
+      clock: deps.clock,
+      options,
+      logger: deps.logger,
+      metrics: deps.metrics && serviceMetrics(deps.metrics),
+    }
+  }
+
+  get state(): LifecycleState {
+    return this.#state
+  }
+
+  get address(): string | undefined {
+    return this.#address
+  }
+
+  start(options: AbortOptions = {}): Promise<void> {
+    if (this.#state === 'stopping' || this.#state === 'stopped') {
+      return Promise.reject(new OrdererError('ORDERER_STOPPED', 'the server was stopped'))
+    }
+    this.#starting ??= this.#start(options).catch((error: unknown) => {
+      this.#starting = undefined
+      this.#state = 'idle'
+      throw error
+    })
+    return this.#starting
+  }
+
+  stop(options: AbortOptions = {}): Promise<void> {
+    this.#stopped ??= this.#stop(options)
+    return this.#stopped
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  async #start({ signal }: AbortOptions): Promise<void> {
+    signal?.throwIfAborted()
+    this.#state = 'starting'
+    const server = this.#createServer()
+    try {
+      this.#address = await this.#bind(server)
+      signal?.throwIfAborted()
+    } catch (error) {
+      server.forceShutdown()
+      this.#address = undefined
+      throw error
+    }
+    this.#server = server
+    this.#state = 'started'
+    this.#deps.logger?.info('serving AtomicBroadcast', { address: this.#address })
+  }
+
+  #createServer(): Server {
+    const { maxMessageBytes, maxConcurrentStreams } = this.#options
+    const server = new Server({
+      'grpc.max_receive_message_length': maxMessageBytes,
+      'grpc.max_send_message_length': maxMessageBytes,
+      'grpc.max_concurrent_streams': maxConcurrentStreams,
+      'grpc.keepalive_time_ms': 60_000, // finds clients that vanished
+      'grpc.keepalive_timeout_ms': 20_000,
+    })
+    server.addService(atomicBroadcast(), {
+      broadcast: (call: Call) => this.#serve(new BroadcastStream(call, this.#context)),
+      deliver: (call: Call) => this.#serve(new DeliverStream(call, this.#context)),
+    })
+    for (const { definition, handlers } of this.#deps.services ?? []) {
+      server.addService(definition, handlers)
+    }
+    return server
+  }
+
+  async #bind(server: Server): Promise<string> {
+    const { host, port } = this.#options.listen
+    try {
+      const bound = await new Promise<number>((resolve, reject) => {
+        server.bindAsync(`${host}:${port}`, credentialsOf(this.#options), (error, taken) => {
+          if (error) reject(error)
+          else resolve(taken)
+        })
+      })
+      return `${host}:${bound}`
+    } catch (error) {
+      throw new OrdererError(
+        'ORDERER_LISTEN_FAILED',
+        `cannot listen on ${host}:${port}; is the port taken?`,
+        { cause: error },
+      )
+    }
+  }
+
+  #serve(stream: OpenStream): void {
+    this.#streams.add(stream)
+    stream.serve(() => this.#streams.delete(stream))
+    if (this.#state === 'stopping') stream.finish()
+  }
+
+  async #stop({ signal }: AbortOptions): Promise<void> {
+    await this.#starting?.catch(() => undefined)
+    const server = this.#server
+    this.#state = 'stopping'
+    if (server) {
+      for (const stream of this.#streams) stream.finish()
+      await this.#drain(server, signal)
+      server.forceShutdown()
+    }
+    this.#address = undefined
+    this.#state = 'stopped'
+  }
+
+  /** Waits until all calls have ended, for `drainTimeoutMs` at most or until `signal` aborts. */
+  async #drain(server: Server, signal: AbortSignal | undefined): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = this.#deps.clock.schedule(this.#options.drainTimeoutMs, () => settle())
+      const settle = (): void => {
+        timer.cancel()
+        signal?.removeEventListener('abort', settle)
+        resolve()
+      }
+      signal?.addEventListener('abort', settle, { once: true })
+      server.tryShutdown(settle)
+      if (signal?.aborted) settle()
+    })
+  }
+}
+
+function credentialsOf({ tls }: ResolvedServerOptions): ServerCredentials {
+  const roots =
+    tls.roots.length > 0 ? Buffer.concat(tls.roots.map((pem) => Buffer.from(pem))) : null
+  return ServerCredentials.createSsl(
+    roots,
+    [{ private_key: Buffer.from(tls.key), cert_chain: Buffer.from(tls.certificate) }],
+    tls.requireClientCertificate !== false,
+  )
+}
+
+/** The service with requests and responses as bytes: the streams decode and encode themselves. */
+function atomicBroadcast(): ServiceDefinition {
+  const { broadcast, deliver } = grpcService(orderer.AtomicBroadcast)
+  const bytes = (value: Buffer): Buffer => value
+  const asBytes = { requestDeserialize: bytes, responseSerialize: bytes }
+  return { broadcast: { ...broadcast, ...asBytes }, deliver: { ...deliver, ...asBytes } }
+}

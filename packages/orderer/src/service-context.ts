@@ -1,0 +1,13 @@
+import type { Clock, Logger } from '@heddle/interface'
+import type { ServiceMetrics } from './metrics.ts'
+import type { ChainLookup } from './ports.ts'
+import type { ResolvedServerOptions } from './server-options.ts'
+
+/** What every stream of the services works with. */
+export interface ServiceContext {
+  readonly chains: ChainLookup
+  readonly clock: Clock
+  readonly options: ResolvedServerOptions
+  readonly logger: Logger | undefined
+  readonly metrics: ServiceMetrics | undefined
+}
