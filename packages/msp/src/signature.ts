@@ -1,0 +1,87 @@
+import { DerReader, TAG, derEncode, integerContent } from './der.ts'
+import { MspError } from './errors.ts'
+
+/** Curves whose keys this package signs and verifies with. */
+export type Curve = 'P-256' | 'P-384'
+
+const order: Readonly<Record<Curve, bigint>> = {
+  'P-256': 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n,
+  'P-384':
+    0xffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973n,
+}
+const halfOrder = { 'P-256': order['P-256'] >> 1n, 'P-384': order['P-384'] >> 1n }
+
+interface Scalars {
+  readonly r: bigint
+  readonly s: bigint
+}
+
+function scalar(content: Buffer): bigint {
+  if ((content[0] ?? 0) >= 0x80) throw new MspError('MSP_MALFORMED_SIGNATURE', 'negative scalar')
+  const value = BigInt(`0x${content.toString('hex')}`)
+  if (value === 0n) throw new MspError('MSP_MALFORMED_SIGNATURE', 'scalar is zero')
+  return value
+}
+
+/** R and S of a DER signature; `MSP_MALFORMED_SIGNATURE` unless it is the one DER encoding of them. */
+function scalarsOf(signature: Uint8Array): Scalars {
+  try {
+    const outer = new DerReader(signature)
+    const inner = outer.sequence()
+    const r = scalar(integerContent(inner.next(TAG.integer)))
+    const s = scalar(integerContent(inner.next(TAG.integer)))
+    inner.end()
+    outer.end()
+    return { r, s }
+  } catch (cause) {
+    throw new MspError('MSP_MALFORMED_SIGNATURE', 'not a DER-encoded ECDSA signature', { cause })
+  }
+}
+
+function encodeScalar(value: bigint): Buffer {
+  const hex = value.toString(16)
+  const even = hex.length % 2 === 0 ? hex : `0${hex}`
+  const bytes = Buffer.from(even, 'hex')
+  const positive = (bytes[0] ?? 0) < 0x80 ? bytes : Buffer.concat([Buffer.of(0), bytes])
+  return derEncode(TAG.integer, positive)
+}
+
+/** Throws `MSP_MALFORMED_SIGNATURE` unless `signature` is the one DER encoding of positive R and S. */
+export function checkCanonical(signature: Uint8Array): void {
+  scalarsOf(signature)
+}
+
+/** Whether S is at most half the order of the curve (that value itself is still low). */
+export function isLowS(signature: Uint8Array, curve: Curve = 'P-256'): boolean {
+  return scalarsOf(signature).s <= halfOrder[curve]
+}
+
+/**
+ * The signature with S replaced by N − S when it was above half the order; both verify, but only
+ * the low one is accepted by Fabric.
+ *
+ * @param signature - ECDSA, DER
+ * @returns the same object when it was low already
+ * @throws MspError `MSP_MALFORMED_SIGNATURE` when it is no canonical DER
+ */
+export function toLowS(signature: Uint8Array, curve: Curve = 'P-256'): Uint8Array {
+  const { r, s } = scalarsOf(signature)
+  if (s <= halfOrder[curve]) return signature
+  return derEncode(TAG.sequence, encodeScalar(r), encodeScalar(order[curve] - s))
+}
+
+/**
+ * Why a signature must not even be verified, or undefined.
+ *
+ * Fabric's rule (bccsp/sw/ecdsa.go): R and S positive, S low; here also exact DER, so that a
+ * signature has one encoding only.
+ */
+export function signatureFault(signature: Uint8Array, curve: Curve): MspError | undefined {
+  try {
+    if (isLowS(signature, curve)) return undefined
+    return new MspError('MSP_HIGH_S', 'S of the signature is larger than half the order')
+  } catch (error) {
+    if (error instanceof MspError) return error
+    throw error
+  }
+}

@@ -1,0 +1,149 @@
+import { verify } from 'node:crypto'
+import { KEY_USAGE } from './extensions.ts'
+import { MspError } from './errors.ts'
+import type { Certificate } from './certificate.ts'
+
+/** Chains are cut off beyond this many certificates, the leaf and the root included. */
+export const maxChainLength = 8
+/** Signatures checked while looking for the chains of one certificate (Go's crypto/x509 has 100). */
+export const maxSignatureChecks = 100
+
+const serverAuth = '1.3.6.1.5.5.7.3.1'
+const anyPurpose = '2.5.29.37.0'
+
+/** The certificates that an MSP trusts. Both lists may be empty for TLS. */
+export interface TrustAnchors {
+  readonly roots: readonly Certificate[]
+  readonly intermediates: readonly Certificate[]
+}
+
+interface Search {
+  readonly anchors: TrustAnchors
+  /** The moment for which validity is judged, milliseconds. */
+  readonly at: number
+  readonly found: Certificate[][]
+  refusal: string
+  checks: number
+}
+
+function withinValidity(certificate: Certificate, at: number): boolean {
+  return at >= certificate.notBefore.getTime() && at <= certificate.notAfter.getTime()
+}
+
+/** Why `parent` may not stand above the chain so far (leaf first), or undefined. */
+function parentFault(
+  parent: Certificate,
+  chain: readonly Certificate[],
+  at: number,
+): string | undefined {
+  if (!parent.isCa) return 'its issuer is not marked as a CA'
+  if (parent.keyUsage !== undefined && (parent.keyUsage & KEY_USAGE.certificateSign) === 0) {
+    return 'its issuer may not sign certificates'
+  }
+  if (parent.maxPathLength !== undefined && chain.length - 1 > parent.maxPathLength) {
+    return 'the chain is longer than its issuer allows'
+  }
+  if (!withinValidity(parent, at)) return 'its issuer was not valid when it was issued'
+  if (parent.unhandledCritical.length > 0) {
+    return `its issuer has unknown critical extensions ${parent.unhandledCritical.join(', ')}`
+  }
+  return undefined
+}
+
+/** Whether `issuer` signed `certificate`; any S is accepted here, as in Go. */
+export function isSignedBy(certificate: Certificate, issuer: Certificate): boolean {
+  const { digest, toBeSigned, signature } = certificate
+  return verify(digest, toBeSigned, issuer.publicKey, signature)
+}
+
+function extend(
+  search: Search,
+  chain: readonly Certificate[],
+  parents: readonly Certificate[],
+): Certificate[][] {
+  const child = chain[chain.length - 1]
+  if (child === undefined || chain.length >= maxChainLength) return []
+  return parents
+    .filter(
+      (parent) =>
+        parent.subject === child.issuer && !chain.some((one) => one.der.equals(parent.der)),
+    )
+    .filter((parent) => {
+      search.checks += 1
+      if (search.checks > maxSignatureChecks) {
+        search.refusal = 'too many candidates for its issuer'
+        return false
+      }
+      const fault = isSignedBy(child, parent)
+        ? parentFault(parent, chain, search.at)
+        : 'its signature is not by the issuer that it names'
+      if (fault !== undefined) search.refusal = fault
+      return fault === undefined
+    })
+    .map((parent) => [...chain, parent])
+}
+
+function climb(search: Search, chain: readonly Certificate[]): void {
+  search.found.push(...extend(search, chain, search.anchors.roots))
+  for (const longer of extend(search, chain, search.anchors.intermediates)) climb(search, longer)
+}
+
+/** Purposes nest: each certificate that lists any must list TLS server (Go's default) or "any". */
+function allowsPurpose(chain: readonly Certificate[]): boolean {
+  return chain.every(
+    ({ extendedKeyUsage: purposes }) =>
+      purposes.length === 0 || purposes.includes(serverAuth) || purposes.includes(anyPurpose),
+  )
+}
+
+function unknown(certificate: Certificate, why: string): MspError {
+  const name = JSON.stringify(certificate.commonName ?? '')
+  return new MspError(
+    'MSP_UNKNOWN_AUTHORITY',
+    `certificate ${name} does not chain to a root: ${why}`,
+  )
+}
+
+/**
+ * The one chain from `certificate` (first) over intermediates to a root (last).
+ *
+ * Rules of Go's crypto/x509 as Fabric's MSP uses it: validity is judged one second after the
+ * certificate's own begin, so that expiry does not break what was valid when it was signed
+ * (msp/mspimplvalidate.go); purposes default to TLS server; a root alone is a chain of one.
+ *
+ * @throws MspError `MSP_UNKNOWN_AUTHORITY` when there is no chain, `MSP_AMBIGUOUS_CHAIN` when there
+ *   are several, `MSP_UNSUPPORTED_CERTIFICATE` for a critical extension that is not applied
+ */
+export function chainOf(certificate: Certificate, anchors: TrustAnchors): readonly Certificate[] {
+  if (certificate.unhandledCritical.length > 0) {
+    const names = certificate.unhandledCritical.join(', ')
+    throw new MspError('MSP_UNSUPPORTED_CERTIFICATE', `critical extensions not applied: ${names}`)
+  }
+  const at = certificate.notBefore.getTime() + 1000
+  const search: Search = {
+    anchors,
+    at,
+    found: [],
+    refusal: "no root or intermediate bears its issuer's name",
+    checks: 0,
+  }
+  if (!withinValidity(certificate, at)) throw unknown(certificate, 'its validity is empty')
+  if (anchors.roots.some((root) => root.der.equals(certificate.der)))
+    search.found.push([certificate])
+  else climb(search, [certificate])
+  const chains = search.found.filter(allowsPurpose)
+  const [only] = chains
+  if (only === undefined) {
+    throw unknown(
+      certificate,
+      search.found.length > 0 ? 'its purposes do not allow it' : search.refusal,
+    )
+  }
+  if (chains.length > 1) {
+    throw new MspError(
+      'MSP_AMBIGUOUS_CHAIN',
+      `certificate has ${chains.length} chains to a root; one is allowed`,
+    )
+  }
+  return only
+}

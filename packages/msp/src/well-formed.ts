@@ -1,0 +1,35 @@
+import { parseCertificate, readSignedFrame } from './certificate.ts'
+import { MspError } from './errors.ts'
+import { readSerialized } from './identity.ts'
+import { certificateDer, decodePem } from './pem.ts'
+import { checkCanonical } from './signature.ts'
+
+/**
+ * Refuses an identity that has more than one encoding: the rule for identities from the network.
+ *
+ * The PEM block must be a CERTIFICATE (or bear no type), nothing may follow it, the certificate must
+ * parse, and the issuer's signature on it must be canonical DER. Nothing is said about trust.
+ *
+ * @param serialized - a SerializedIdentity
+ * @throws MspError `MSP_MALFORMED_IDENTITY`, `MSP_TRAILING_BYTES`, `MSP_NON_CANONICAL_SIGNATURE`,
+ *   `MSP_UNSUPPORTED_CERTIFICATE`
+ * @see fabric v3.0.0 msp/mspimpl.go, IsWellFormed
+ */
+export function checkWellFormed(serialized: Uint8Array): void {
+  const { idBytes } = readSerialized(serialized)
+  const der = certificateDer(idBytes)
+  if (decodePem(idBytes)?.rest !== '') {
+    throw new MspError('MSP_TRAILING_BYTES', 'bytes follow the PEM block of the identity')
+  }
+  const { signature } = readSignedFrame(der)
+  try {
+    checkCanonical(signature)
+  } catch (cause) {
+    throw new MspError(
+      'MSP_NON_CANONICAL_SIGNATURE',
+      'the signature on the certificate is not canonical DER',
+      { cause },
+    )
+  }
+  parseCertificate(der)
+}
