@@ -1,1 +1,8 @@
-export {}
+export { IdentityError } from './errors.ts'
+export type { IdentityErrorCode } from './errors.ts'
+export { createIdentityMapper } from './mapper.ts'
+export type { Mapper } from './types.ts'
+export type { MapperDeps, MapperOptions, PurgeReason } from './options.ts'
+export { byOrganization, byPkiId } from './peer-identity-set.ts'
+export type { PeerIdentityInfo, PeerIdentitySet } from './peer-identity-set.ts'
+export type { MessageCryptoService, SecurityAdvisor } from './ports.ts'

@@ -1,0 +1,223 @@
+import {
+  isCodedError,
+  type AbortOptions,
+  type ClockTimer,
+  type LifecycleState,
+} from '@heddle/interface'
+import { IdentityError, causedError } from './errors.ts'
+import { checkIdentity } from './check.ts'
+import { copyOf, keyOf } from './bytes.ts'
+import { mapperMetrics, type MapperMetrics } from './metrics.ts'
+import {
+  resolveMapperOptions,
+  type MapperDeps,
+  type MapperOptions,
+  type PurgeReason,
+  type ResolvedMapperOptions,
+} from './options.ts'
+import type { PeerIdentitySet } from './peer-identity-set.ts'
+import type { Mapper } from './types.ts'
+
+/**
+ * A mapper that knows the node's own identity.
+ *
+ * @throws {IdentityError} IDENTITY_INVALID_SELF when that is not valid; IDENTITY_INVALID_OPTIONS
+ */
+export function createIdentityMapper(deps: MapperDeps, options: MapperOptions): Mapper {
+  return new IdentityMapper(deps, resolveMapperOptions(options))
+}
+
+interface Entry {
+  readonly pkiId: Uint8Array
+  readonly identity: Uint8Array
+  readonly organization: Uint8Array | undefined
+  /** Wall time; undefined: never. */
+  readonly expiresAt: number | undefined
+  /** By the clock's `now`. */
+  lastAccess: number
+  expiry?: ClockTimer
+}
+
+class IdentityMapper implements Mapper {
+  readonly #deps: MapperDeps
+  readonly #options: ResolvedMapperOptions
+  readonly #metrics: MapperMetrics | undefined
+  readonly #entries = new Map<string, Entry>()
+  readonly #selfKey: string
+  #state: LifecycleState = 'idle'
+  #sweep: ClockTimer | undefined
+
+  constructor(deps: MapperDeps, options: ResolvedMapperOptions) {
+    this.#deps = deps
+    this.#options = options
+    this.#metrics = deps.metrics && mapperMetrics(deps.metrics)
+    const pkiId = deps.crypto.pkiIdOf(options.selfIdentity) ?? new Uint8Array()
+    this.#selfKey = keyOf(pkiId)
+    try {
+      this.put(pkiId, options.selfIdentity)
+    } catch (cause) {
+      throw causedError('IDENTITY_INVALID_SELF', "the node's own identity is not valid", cause)
+    }
+  }
+
+  get state(): LifecycleState {
+    return this.#state
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- what it throws must be a rejection
+  async start(options?: AbortOptions): Promise<void> {
+    options?.signal?.throwIfAborted()
+    if (this.#state === 'stopped') throw stoppedError()
+    if (this.#state === 'started') return
+    this.#state = 'started'
+    for (const [key, entry] of this.#entries) this.#armExpiry(key, entry)
+    this.#armSweep()
+  }
+
+  stop(): Promise<void> {
+    this.#state = 'stopped'
+    this.#sweep?.cancel()
+    for (const entry of this.#entries.values()) entry.expiry?.cancel()
+    return Promise.resolve()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
+  put(pkiId: Uint8Array, identity: Uint8Array): void {
+    try {
+      if (this.#state === 'stopped') throw stoppedError()
+      const { maxIdentityBytes } = this.#options
+      const expiresAt = checkIdentity(this.#deps.crypto, pkiId, identity, maxIdentityBytes)
+      this.#store(pkiId, identity, expiresAt)
+    } catch (error) {
+      this.#metrics?.refused.add(1, { code: isCodedError(error) ? error.code : 'other' })
+      throw error
+    }
+  }
+
+  get(pkiId: Uint8Array): Uint8Array {
+    const key = keyOf(pkiId)
+    const entry = this.#entries.get(key)
+    // The timer of an expired entry may be late, or not run because the mapper is not started.
+    if (entry === undefined || this.#isExpired(entry.expiresAt)) {
+      throw new IdentityError(
+        'IDENTITY_NOT_FOUND',
+        `no identity is known for PKI-ID ${key.slice(0, 64)}`,
+      )
+    }
+    entry.lastAccess = this.#deps.clock.now()
+    return entry.identity
+  }
+
+  sign(message: Uint8Array): Uint8Array {
+    return this.#deps.crypto.sign(message)
+  }
+
+  verify(pkiId: Uint8Array, signature: Uint8Array, message: Uint8Array): void {
+    this.#deps.crypto.verify(this.get(pkiId), signature, message)
+  }
+
+  pkiIdOf(identity: Uint8Array): Uint8Array | undefined {
+    return this.#deps.crypto.pkiIdOf(identity)
+  }
+
+  suspectPeers(predicate: (identity: Uint8Array) => boolean): number {
+    const condemned: { readonly key: string; readonly reason: PurgeReason }[] = []
+    for (const [key, entry] of this.#entries) {
+      const reason = this.#judge(key, entry, predicate)
+      if (reason !== undefined) condemned.push({ key, reason })
+    }
+    // Afterwards, because `onPurge` may call the mapper.
+    for (const { key, reason } of condemned) this.#purge(key, reason)
+    return condemned.length
+  }
+
+  identityInfo(): PeerIdentitySet {
+    return [...this.#entries.values()].map(({ pkiId, identity, organization }) => ({
+      pkiId,
+      identity,
+      organization,
+    }))
+  }
+
+  #store(pkiId: Uint8Array, identity: Uint8Array, expiresAt: number | undefined): void {
+    const key = keyOf(pkiId)
+    if (this.#entries.has(key)) return
+    if (expiresAt !== undefined && this.#isExpired(expiresAt)) {
+      const message = `the peer's identity expired at ${new Date(expiresAt).toISOString()}`
+      throw new IdentityError('IDENTITY_EXPIRED', message)
+    }
+    if (this.#entries.size >= this.#options.maxIdentities) {
+      throw new IdentityError('IDENTITY_FULL', `${this.#entries.size} identities are known already`)
+    }
+    const entry: Entry = {
+      pkiId: copyOf(pkiId),
+      identity: copyOf(identity),
+      organization: this.#deps.advisor.orgOf(identity),
+      expiresAt,
+      lastAccess: this.#deps.clock.now(),
+    }
+    this.#entries.set(key, entry)
+    this.#metrics?.known.set(this.#entries.size)
+    if (this.#state === 'started') this.#armExpiry(key, entry)
+  }
+
+  #judge(
+    key: string,
+    entry: Entry,
+    isSuspected: (identity: Uint8Array) => boolean,
+  ): PurgeReason | undefined {
+    const unusedMs = this.#deps.clock.now() - entry.lastAccess
+    if (this.#isExpired(entry.expiresAt)) return 'expired'
+    if (key !== this.#selfKey && unusedMs > this.#options.usageThresholdMs) return 'unused'
+    if (!isSuspected(entry.identity)) return undefined
+    try {
+      this.#deps.crypto.validateIdentity(entry.identity)
+      return undefined
+    } catch (error) {
+      this.#deps.logger?.debug('suspected identity is not valid', { pkiId: key }, error)
+      return 'invalid'
+    }
+  }
+
+  #purge(key: string, reason: PurgeReason): void {
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return
+    this.#entries.delete(key)
+    entry.expiry?.cancel()
+    this.#metrics?.known.set(this.#entries.size)
+    this.#metrics?.purged.add(1, { reason })
+    this.#deps.logger?.info('purged identity', { pkiId: key, reason })
+    try {
+      this.#options.onPurge(entry.pkiId, entry.identity, reason)
+    } catch (error) {
+      this.#deps.logger?.error('purge callback failed', { pkiId: key, reason }, error)
+    }
+  }
+
+  #isExpired(expiresAt: number | undefined): boolean {
+    return expiresAt !== undefined && this.#deps.clock.wallTime() > expiresAt
+  }
+
+  /** Purges the entry 1 ms after its time, or later if the wall clock was set back meanwhile. */
+  #armExpiry(key: string, entry: Entry): void {
+    if (entry.expiresAt === undefined) return
+    const delayMs = entry.expiresAt + 1 - this.#deps.clock.wallTime()
+    entry.expiry = this.#deps.clock.schedule(delayMs, () => {
+      if (this.#isExpired(entry.expiresAt)) this.#purge(key, 'expired')
+      else this.#armExpiry(key, entry)
+    })
+  }
+
+  #armSweep(): void {
+    this.#sweep = this.#deps.clock.schedule(this.#options.usageThresholdMs / 10, () => {
+      this.suspectPeers(() => false)
+      if (this.#state === 'started') this.#armSweep()
+    })
+  }
+}
+
+const stoppedError = (): IdentityError =>
+  new IdentityError('IDENTITY_STOPPED', 'the identity mapper has stopped')
