@@ -1,5 +1,5 @@
 import { readFile, readdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { KeyObject } from 'node:crypto'
 import { create, msp } from '@heddle/proto'
 import { MspError } from './errors.ts'
@@ -49,7 +49,7 @@ async function contentOf(file: string): Promise<Buffer> {
 async function pemsOf(dir: string): Promise<Buffer[]> {
   const pems: Buffer[] = []
   for (const file of (await filesOf(dir)) ?? []) {
-    if (file.includes('/.')) continue // .gitkeep and the like
+    if (basename(file).startsWith('.')) continue // .gitkeep and the like
     const pem = await contentOf(file)
     if (decodePem(pem) === undefined) throw invalid(`${file} holds no PEM block`)
     pems.push(pem)

@@ -20,3 +20,10 @@ export { channelRules } from './channel.ts'
 export type { ChannelRules } from './channel.ts'
 export { createMessageCryptoService } from './message-crypto.ts'
 export type { ChannelMembership, MessageCrypto, MessageCryptoDeps } from './message-crypto.ts'
+export { generateOrganization } from './generate/organization.ts'
+export type {
+  GeneratedNode,
+  GeneratedOrganization,
+  NodeSpec,
+  OrganizationSpec,
+} from './generate/organization.ts'

@@ -184,17 +184,13 @@ function decoded<T>(read: () => T): T {
 
 /** The policy in a `common.Policy`: SIGNATURE or IMPLICIT_META; others are `MSP_INVALID_POLICY`. */
 export function policyFromConfig(policy: common.Policy, context: PolicyContext): Policy {
-  switch (policy.type as common.Policy_PolicyType) {
-    case common.Policy_PolicyType.SIGNATURE:
-      return signaturePolicy(
-        decoded(() => decode(common.SignaturePolicyEnvelopeSchema, policy.value)),
-        context.msps,
-      )
-    case common.Policy_PolicyType.IMPLICIT_META: {
-      const meta = decoded(() => decode(common.ImplicitMetaPolicySchema, policy.value))
-      return implicitMetaPolicy(meta, context.children(meta.subPolicy))
-    }
-    default:
-      throw new MspError('MSP_INVALID_POLICY', `policy type ${policy.type} is not supported`)
+  if (policy.type === Number(common.Policy_PolicyType.SIGNATURE)) {
+    const envelope = decoded(() => decode(common.SignaturePolicyEnvelopeSchema, policy.value))
+    return signaturePolicy(envelope, context.msps)
   }
+  if (policy.type === Number(common.Policy_PolicyType.IMPLICIT_META)) {
+    const meta = decoded(() => decode(common.ImplicitMetaPolicySchema, policy.value))
+    return implicitMetaPolicy(meta, context.children(meta.subPolicy))
+  }
+  throw new MspError('MSP_INVALID_POLICY', `policy type ${policy.type} is not supported`)
 }

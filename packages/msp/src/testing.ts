@@ -1,1 +1,11 @@
-export {}
+export { createTestOrganization } from './testing/organization.ts'
+export type {
+  IdentityOptions,
+  IdentityVariant,
+  TestOrganization,
+  TestOrganizationOptions,
+  TestSigner,
+  TlsMaterial,
+} from './testing/organization.ts'
+export { createFakeMessageCrypto } from './testing/fake-crypto.ts'
+export type { FakeMessageCrypto } from './testing/fake-crypto.ts'
