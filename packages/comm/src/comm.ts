@@ -1,6 +1,27 @@
-import { InvariantError } from '@heddle/interface'
+import { systemClock } from '@heddle/events'
+import { CommError } from './errors.ts'
+import { GrpcComm } from './grpc-comm.ts'
+import { commMetrics } from './metrics.ts'
+import { resolveCommOptions } from './options.ts'
 import type { Comm, CommDeps, CommOptions } from './types.ts'
 
+/**
+ * Makes the gossip communication layer of a node over gRPC and mutual TLS. Nothing happens before
+ * `start()`.
+ *
+ * @throws {CommError} COMM_INVALID_OPTIONS
+ */
 export function createComm(deps: CommDeps, options: CommOptions): Comm {
-  throw new InvariantError(`not there yet: ${String(deps)} ${String(options)}`)
+  const resolved = resolveCommOptions(options)
+  const { mapper, clock = systemClock } = deps
+  const pkiId = mapper.pkiIdOf(resolved.identity)
+  if (pkiId === undefined) {
+    throw new CommError('COMM_INVALID_OPTIONS', 'identity is no serialized identity')
+  }
+  const logger = deps.logger?.child('gossip.comm')
+  return new GrpcComm(
+    { mapper, clock, logger, metrics: commMetrics(deps.metrics) },
+    resolved,
+    pkiId,
+  )
 }

@@ -1,8 +1,11 @@
 export { createComm } from './comm.ts'
-export { EncodedMessage } from './message.ts'
+export { CommError } from './errors.ts'
+export type { CommErrorCode, HandshakeErrorCode } from './errors.ts'
+export { EncodedMessage, encodeMessage, signMessage, verifyEnvelope } from './message.ts'
 export { AggregatedSendResult } from './send-result.ts'
 export type { SendResult } from './send-result.ts'
 export type { IdentityOrganization, PeerMapper } from './ports.ts'
+export type { RemotePeer } from './remote-peer.ts'
 export type {
   AcceptOptions,
   Comm,
@@ -15,7 +18,6 @@ export type {
   MessageStream,
   Outgoing,
   ReceivedMessage,
-  RemotePeer,
   SendWithAckOptions,
   Unsubscribe,
 } from './types.ts'

@@ -1,4 +1,4 @@
-import type { RemotePeer } from './types.ts'
+import type { RemotePeer } from './remote-peer.ts'
 
 /** What became of a message sent to one peer. */
 export interface SendResult {

@@ -2,15 +2,8 @@ import type { AbortOptions, Clock, Lifecycle, Logger, Metrics } from '@heddle/in
 import type { gossip, Received } from '@heddle/proto'
 import type { EncodedMessage } from './message.ts'
 import type { PeerMapper } from './ports.ts'
+import type { RemotePeer } from './remote-peer.ts'
 import type { AggregatedSendResult } from './send-result.ts'
-
-/** Where a peer is, and who it is expected to be. */
-export interface RemotePeer {
-  /** `host:port` as it is dialled, IPv6 in brackets. The TLS certificate must be valid for host. */
-  readonly endpoint: string
-  /** Absent: whoever answers is welcome. Present: see {@link Comm.identitySwitch}. */
-  readonly pkiId?: Uint8Array | undefined
-}
 
 /** Who is at the other end of a connection. Proven by the handshake; never changes. */
 export interface ConnectionInfo {

@@ -1,0 +1,195 @@
+import { RingQueue } from '@heddle/events'
+import type { Logger } from '@heddle/interface'
+import type { gossip } from '@heddle/proto'
+import { CommError } from './errors.ts'
+import type { GossipStream, StreamEnd } from './gossip-stream.ts'
+import { decodeFrame, encodeMessage } from './message.ts'
+import type { CommMetrics } from './metrics.ts'
+import { AuthenticatedMessage } from './received-message.ts'
+import { SendQueue } from './send-queue.ts'
+import type { ConnectionInfo, ReceivedMessage } from './types.ts'
+
+/** What a {@link Connection} needs from the comm it belongs to. */
+export interface ConnectionHost {
+  readonly metrics: CommMetrics
+  readonly logger: Logger | undefined
+  readonly sendBufferSize: number
+  readonly recvBufferSize: number
+  readonly maxMessageBytes: number
+  /** Takes an acknowledgement; it goes no further. */
+  onAck(info: ConnectionInfo, nonce: bigint, ack: gossip.Acknowledgement): void
+  /** Hands a message on. A promise holds back the connection's next message. */
+  dispatch(message: ReceivedMessage): Promise<unknown> | undefined
+  /** The connection cannot send any more. Called once, also after `close`. */
+  onOver(connection: Connection, reason: StreamEnd): void
+}
+
+/**
+ * An authenticated stream with a queue on either side: one writer that waits for the transport, one
+ * reader that stops reading while its queue is full.
+ */
+export class Connection {
+  readonly info: ConnectionInfo
+  /** Whether this node opened it. */
+  readonly dialled: boolean
+  /** When it was authenticated, on the clock's `now`. */
+  readonly establishedAt: number
+  readonly #stream: GossipStream
+  readonly #host: ConnectionHost
+  readonly #outgoing: SendQueue
+  readonly #incoming: RingQueue<AuthenticatedMessage>
+  #incomingBytes = 0
+  #paused = false
+  // A handler has not finished with the last message.
+  #busy = false
+  #writing = false
+  #blocked = false
+  #state: 'open' | 'finishing' | 'over' = 'open'
+  // Frames that still come are thrown away.
+  #deaf = false
+
+  constructor(
+    stream: GossipStream,
+    about: { info: ConnectionInfo; dialled: boolean; establishedAt: number },
+    host: ConnectionHost,
+  ) {
+    this.info = about.info
+    this.dialled = about.dialled
+    this.establishedAt = about.establishedAt
+    this.#stream = stream
+    this.#host = host
+    this.#incoming = new RingQueue(host.recvBufferSize)
+    this.#outgoing = new SendQueue(
+      { capacity: host.sendBufferSize, maxBytes: host.maxMessageBytes, open: true },
+      () => this.#write(),
+    )
+  }
+
+  /** Whether messages can be sent. */
+  get open(): boolean {
+    return this.#state === 'open'
+  }
+
+  /** Everything that goes out passes here, in order. */
+  get outgoing(): SendQueue {
+    return this.#outgoing
+  }
+
+  /** Takes the stream's next frames; it was paused after the first. */
+  start(): void {
+    this.#stream.resume()
+  }
+
+  // The stream's events, see StreamEvents.
+
+  onFrame(bytes: Buffer): void {
+    this.#host.metrics.received.add(1)
+    if (this.#deaf) return
+    let message: AuthenticatedMessage
+    try {
+      message = new AuthenticatedMessage(decodeFrame(bytes), this)
+    } catch (error) {
+      this.#malformed(error as CommError)
+      return
+    }
+    const { content, nonce } = message.message
+    if (content.case === 'ack') {
+      this.#host.onAck(this.info, nonce, content.value)
+      return
+    }
+    if (this.#busy) this.#keep(message)
+    else this.#handle(message)
+  }
+
+  onDrain(): void {
+    this.#blocked = false
+    this.#write()
+  }
+
+  onRemoteDone(): void {
+    // A dialled stream is about to be over; an accepted one is ours to end, after what is queued.
+    if (!this.dialled) this.finish()
+  }
+
+  onOver(reason: StreamEnd): void {
+    if (this.#state === 'over') return
+    this.#state = 'over'
+    const why = reason ?? 'the remote side ended the stream'
+    const error = new CommError('COMM_CLOSED', `connection to ${this.info.endpoint}: ${why}`)
+    // First, because what is queued may go to another connection with the same peer.
+    this.#host.onOver(this, reason)
+    this.#host.metrics.undeliverable.add(this.#outgoing.close(error))
+  }
+
+  /** Takes no more messages; ends the stream when the queue is written. */
+  finish(): void {
+    if (this.#state !== 'open') return
+    this.#state = 'finishing'
+    this.#write()
+  }
+
+  /** Ends the connection now. @param reason - what a dialling remote side is told */
+  close(reason?: string): void {
+    this.#deaf = true
+    this.#incoming.clear()
+    if (this.#state === 'over') return
+    this.#stream.abort(reason)
+    this.onOver(reason ?? 'closed')
+  }
+
+  /** Sends a message back, waiting for room. */
+  respond(message: gossip.GossipMessage): Promise<void> {
+    return this.#outgoing.push(encodeMessage(message).bytes)
+  }
+
+  #write(): void {
+    if (this.#writing || this.#blocked || this.#state === 'over') return
+    this.#writing = true
+    let bytes: Buffer | undefined
+    while (!this.#blocked && (bytes = this.#outgoing.take()) !== undefined) {
+      this.#blocked = !this.#stream.write(bytes)
+      this.#host.metrics.sent.add(1)
+    }
+    this.#writing = false
+    if (this.#state === 'finishing' && this.#outgoing.size === 0) this.#stream.finish()
+  }
+
+  #handle(message: AuthenticatedMessage): void {
+    const pending = this.#host.dispatch(message)
+    if (pending === undefined) return
+    this.#busy = true
+    void pending.then(() => this.#continue())
+  }
+
+  #continue(): void {
+    this.#busy = false
+    while (!this.#busy) {
+      const message = this.#incoming.shift()
+      if (message === undefined) break
+      this.#incomingBytes -= message.envelope.bytes.length
+      this.#handle(message)
+    }
+    if (this.#paused && this.#incoming.size === 0) {
+      this.#paused = false
+      this.#stream.resume()
+    }
+  }
+
+  #keep(message: AuthenticatedMessage): void {
+    // The stream is paused as soon as the queue is full, so there is always room for one more.
+    this.#incoming.push(message)
+    this.#incomingBytes += message.envelope.bytes.length
+    const full =
+      this.#incoming.size >= this.#incoming.capacity ||
+      this.#incomingBytes >= this.#host.maxMessageBytes
+    if (!full || this.#paused) return
+    this.#paused = true
+    this.#stream.pause()
+  }
+
+  #malformed(error: CommError): void {
+    this.#host.metrics.refusals.add(1, { code: error.code })
+    this.#host.logger?.warn('undecodable message', { endpoint: this.info.endpoint }, error)
+    this.close(error.message)
+  }
+}

@@ -1,0 +1,11 @@
+import type { Clock, Logger } from '@heddle/interface'
+import type { CommMetrics } from './metrics.ts'
+import type { PeerMapper } from './ports.ts'
+
+/** {@link CommDeps} with what is absent filled in. */
+export interface ResolvedCommDeps {
+  readonly mapper: PeerMapper
+  readonly clock: Clock
+  readonly logger: Logger | undefined
+  readonly metrics: CommMetrics
+}

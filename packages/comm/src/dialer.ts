@@ -1,0 +1,186 @@
+import { checkServerIdentity, createSecureContext } from 'node:tls'
+import type { PeerCertificate, SecureContext } from 'node:tls'
+import { Client, connectivityState, credentials } from '@grpc/grpc-js'
+import type { ChannelCredentials, ChannelOptions, ServiceError } from '@grpc/grpc-js'
+import type { Clock } from '@heddle/interface'
+import { authenticate } from './authenticate.ts'
+import { abortable, within } from './deadline.ts'
+import { formatEndpoint, parseEndpoint } from './endpoint.ts'
+import { CommError } from './errors.ts'
+import { GossipStream } from './gossip-stream.ts'
+import { pemCertificateHash } from './handshake.ts'
+import type { Introduced } from './handshake.ts'
+import type { ResolvedCommOptions } from './options.ts'
+import type { PeerMapper } from './ports.ts'
+import { emptyMessage, gossipService, transportOptions } from './wire.ts'
+
+// A TLS server name must not be an IP address (RFC 6066 §3); what stands in for one is not checked.
+const serverNameOfIp = 'localhost'
+
+/** An authenticated stream to a peer that was dialled. */
+export interface Dialled extends Introduced {
+  readonly stream: GossipStream
+}
+
+/** Opens connections: TLS, ping, stream, handshake. Each has a channel of its own. */
+export class Dialer {
+  readonly #options: ResolvedCommOptions
+  readonly #mapper: PeerMapper
+  readonly #clock: Clock
+  readonly #pkiId: Uint8Array
+  readonly #tlsCertHash: Uint8Array
+  readonly #secureContext: SecureContext
+
+  constructor(
+    deps: { readonly mapper: PeerMapper; readonly clock: Clock },
+    options: ResolvedCommOptions,
+    pkiId: Uint8Array,
+  ) {
+    this.#mapper = deps.mapper
+    this.#clock = deps.clock
+    this.#options = options
+    this.#pkiId = pkiId
+    const { clientCertificate, clientKey, roots } = options.tls
+    this.#tlsCertHash = pemCertificateHash(clientCertificate)
+    const tls = { ca: [...roots], cert: clientCertificate, key: clientKey }
+    this.#secureContext = createSecureContext(tls)
+  }
+
+  /** Connects and pings, and closes again. */
+  async probe(endpoint: string, signal: AbortSignal): Promise<void> {
+    const client = this.#client(endpoint)
+    try {
+      await this.#reach(client, endpoint, signal)
+    } finally {
+      client.close()
+    }
+  }
+
+  /**
+   * Opens an authenticated stream.
+   * @param probe - tells the other side that this is only to learn who it is
+   * @throws {CommError} COMM_UNREACHABLE, or a handshake code
+   */
+  async open(endpoint: string, probe: boolean, signal: AbortSignal): Promise<Dialled> {
+    const client = this.#client(endpoint)
+    let stream: GossipStream | undefined
+    try {
+      await this.#reach(client, endpoint, signal)
+      stream = this.#openStream(client)
+      const introduced = await this.#authenticate(stream, probe, signal)
+      return { ...introduced, stream }
+    } catch (error) {
+      stream?.abort()
+      client.close()
+      throw error
+    }
+  }
+
+  #openStream(client: Client): GossipStream {
+    const { path, requestSerialize, responseDeserialize } = gossipService.gossipStream
+    const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize)
+    return GossipStream.dialled(call, () => client.close())
+  }
+
+  async #authenticate(
+    stream: GossipStream,
+    probe: boolean,
+    signal: AbortSignal,
+  ): Promise<Introduced> {
+    const introduction = {
+      pkiId: this.#pkiId,
+      identity: this.#options.identity,
+      tlsCertHash: this.#tlsCertHash,
+      probe,
+    }
+    const introduced = await authenticate({
+      stream,
+      introduction,
+      mapper: this.#mapper,
+      clock: this.#clock,
+      timeoutMs: this.#options.connTimeoutMs,
+      signal,
+    })
+    // Only who opens a stream may probe.
+    if (introduced.probe) throw new CommError('COMM_UNEXPECTED_PROBE', 'probe')
+    return introduced
+  }
+
+  async #reach(client: Client, endpoint: string, signal: AbortSignal): Promise<void> {
+    const { dialTimeoutMs, connTimeoutMs } = this.#options
+    const slow = (what: string, ms: number) => (): CommError =>
+      new CommError('COMM_UNREACHABLE', `${endpoint}: no ${what} within ${ms} ms`)
+    const clock = this.#clock
+    await within(
+      { clock, timeoutMs: dialTimeoutMs, signal, onTimeout: slow('connection', dialTimeoutMs) },
+      (timely) => settled(client, timely),
+    )
+    await within(
+      {
+        clock,
+        timeoutMs: connTimeoutMs,
+        signal,
+        onTimeout: slow('answer to a ping', connTimeoutMs),
+      },
+      (timely) => ping(client, endpoint, timely),
+    )
+  }
+
+  #client(endpoint: string): Client {
+    const { host, port, isIp } = parseEndpoint(endpoint)
+    const channelOptions: ChannelOptions = {
+      ...transportOptions(this.#options),
+      'grpc.enable_retries': 0,
+      'grpc.enable_http_proxy': 0,
+      'grpc.service_config_disable_resolution': 1,
+      // Without a pool of its own a channel would share its TCP connection with another's.
+      'grpc.use_local_subchannel_pool': 1,
+      ...(isIp && { 'grpc.ssl_target_name_override': serverNameOfIp }),
+    }
+    return new Client(
+      `dns:///${formatEndpoint(host, port)}`,
+      this.#credentials(host, isIp),
+      channelOptions,
+    )
+  }
+
+  #credentials(host: string, isIp: boolean): ChannelCredentials {
+    const verify = (_name: string, certificate: PeerCertificate): Error | undefined =>
+      checkServerIdentity(host, certificate)
+    const options = isIp ? { checkServerIdentity: verify } : {}
+    return credentials.createFromSecureContext(this.#secureContext, options)
+  }
+}
+
+/** Resolves when the channel is connected, or failed to: the ping then tells why. */
+function settled(client: Client, signal: AbortSignal): Promise<void> {
+  const channel = client.getChannel()
+  return abortable(signal, (resolve) => {
+    const check = (): void => {
+      if (signal.aborted) return
+      const state = channel.getConnectivityState(true)
+      const { READY, TRANSIENT_FAILURE, SHUTDOWN } = connectivityState
+      if (state === READY || state === TRANSIENT_FAILURE || state === SHUTDOWN) resolve()
+      else channel.watchConnectivityState(state, Infinity, check)
+    }
+    check()
+  })
+}
+
+function ping(client: Client, endpoint: string, signal: AbortSignal): Promise<void> {
+  const { path, requestSerialize, responseDeserialize } = gossipService.ping
+  return abortable(signal, (resolve, reject) => {
+    const answered = (error: ServiceError | null): void => {
+      if (error === null) resolve()
+      else reject(new CommError('COMM_UNREACHABLE', `${endpoint}: ${error.details}`))
+    }
+    const call = client.makeUnaryRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      emptyMessage,
+      answered,
+    )
+    signal.addEventListener('abort', () => call.cancel(), { once: true })
+  })
+}

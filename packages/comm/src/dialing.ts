@@ -1,0 +1,50 @@
+import { CommError } from './errors.ts'
+import type { Connection } from './connection.ts'
+import { SendQueue } from './send-queue.ts'
+import type { RemotePeer } from './remote-peer.ts'
+
+/** A dial under way, or one that failed a moment ago, with the messages that wait for it. */
+export class Dialing {
+  readonly peer: RemotePeer
+  /** Rejects with why the dial failed. */
+  readonly connected: Promise<Connection>
+  readonly #queue: SendQueue
+  #resolve: (connection: Connection) => void = () => undefined
+  #reject: (error: unknown) => void = () => undefined
+  #failed = false
+
+  constructor(peer: RemotePeer, limits: { readonly capacity: number; readonly maxBytes: number }) {
+    this.peer = peer
+    this.#queue = new SendQueue({ ...limits, open: false }, () => undefined)
+    this.connected = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    // Whoever waits for it hears of a failure; that nobody does is not an error.
+    this.connected.catch(() => undefined)
+  }
+
+  /** Whether the dial has failed. */
+  get failed(): boolean {
+    return this.#failed
+  }
+
+  /** What waits for the dial. After it failed nothing fits in. */
+  get queue(): SendQueue {
+    return this.#queue
+  }
+
+  /** Gives what waits to the connection. Harmless twice. */
+  succeed(connection: Connection): void {
+    const error = new CommError('COMM_CLOSED', 'the dial is over')
+    connection.outgoing.adopt(this.#queue.surrender(error))
+    this.#resolve(connection)
+  }
+
+  /** Refuses what waits. @returns how many messages nobody waited for */
+  fail(error: CommError): number {
+    this.#failed = true
+    this.#reject(error)
+    return this.#queue.close(error)
+  }
+}

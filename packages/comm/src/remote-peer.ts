@@ -1,0 +1,8 @@
+/** Where a peer is, and who it is expected to be. */
+export interface RemotePeer {
+  /** `host:port` as it is dialled, IPv6 in brackets. The TLS certificate must be valid for host. */
+  readonly endpoint: string
+  /** Absent: whoever answers is welcome. Present: if another of its
+   * organisation answers, that is an identity switch; if anyone else, a refusal. */
+  readonly pkiId?: Uint8Array | undefined
+}

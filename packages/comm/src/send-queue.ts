@@ -1,0 +1,153 @@
+import { RingQueue } from '@heddle/events'
+import { CommError } from './errors.ts'
+
+/** How many pushes may wait for room in one queue; the next is refused with COMM_QUEUE_FULL. */
+export const maxWaitingPushes = 1024
+
+/** A message on its way into a queue. */
+export interface Entry {
+  readonly bytes: Buffer
+  /** It is in the queue. */
+  readonly accepted: () => void
+  /** It will never be. */
+  readonly refused: (error: unknown) => void
+  /** Whoever pushed it has given up. */
+  abandoned?: boolean
+}
+
+const accepted = Promise.resolve()
+
+/**
+ * The outgoing messages of one peer, in order, with a bound on their number and on their bytes (one
+ * message always fits). `offer` gives up when it is full, `push` waits; who waits is never overtaken.
+ *
+ * A closed gate (no connection yet) lets nothing in: what is offered then waits, up to `capacity`.
+ */
+export class SendQueue {
+  readonly #items: RingQueue<Buffer>
+  readonly #maxBytes: number
+  readonly #onItem: () => void
+  #waiting: Entry[] = []
+  #bytes = 0
+  #open: boolean
+  #closed: CommError | undefined
+
+  /** @param onItem - called when there is something to take after there was nothing */
+  constructor(options: { capacity: number; maxBytes: number; open: boolean }, onItem: () => void) {
+    this.#items = new RingQueue(options.capacity)
+    this.#maxBytes = options.maxBytes
+    this.#open = options.open
+    this.#onItem = onItem
+  }
+
+  /** Messages that can be taken now. */
+  get size(): number {
+    return this.#items.size
+  }
+
+  /** Appends without waiting. False when there is no room. */
+  offer(bytes: Buffer): boolean {
+    if (this.#closed !== undefined) return false
+    if (this.#open && this.#waiting.length === 0) return this.#append(bytes)
+    if (this.#open || this.#waiting.length >= this.#items.capacity) return false
+    this.#waiting.push({ bytes, accepted: nothing, refused: nothing })
+    return true
+  }
+
+  /** Appends, waiting for room. Rejects with why the queue was closed, or the signal's reason. */
+  push(bytes: Buffer, signal?: AbortSignal): Promise<void> {
+    if (this.#closed !== undefined) return Promise.reject(this.#closed)
+    if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
+    if (this.#open && this.#waiting.length === 0 && this.#append(bytes)) return accepted
+    if (this.#waiting.length >= maxWaitingPushes) {
+      const message = `${maxWaitingPushes} pushes to this peer wait already`
+      return Promise.reject(new CommError('COMM_QUEUE_FULL', message))
+    }
+    return this.#wait(bytes, signal)
+  }
+
+  /** The next message to write. */
+  take(): Buffer | undefined {
+    const bytes = this.#items.shift()
+    if (bytes === undefined) return undefined
+    this.#bytes -= bytes.length
+    if (this.#waiting.length > 0) this.#admit()
+    return bytes
+  }
+
+  /** Everything not yet taken, in order; the queue is closed with `error`. */
+  surrender(error: CommError): Entry[] {
+    this.#closed = error
+    const entries: Entry[] = []
+    for (let bytes = this.#items.shift(); bytes !== undefined; bytes = this.#items.shift()) {
+      entries.push({ bytes, accepted: nothing, refused: nothing })
+    }
+    entries.push(...this.#waiting)
+    this.#waiting = []
+    this.#bytes = 0
+    return entries
+  }
+
+  /** Takes over what another queue surrendered, behind what is here; beyond the bound it waits. */
+  adopt(entries: readonly Entry[]): void {
+    for (const entry of entries) this.#waiting.push(entry)
+    this.#admit()
+  }
+
+  /** Refuses all that waits and forgets the rest. @returns how many messages were lost unheard */
+  close(error: CommError): number {
+    let lost = 0
+    for (const entry of this.surrender(error)) {
+      if (entry.refused === nothing) lost += 1
+      entry.refused(error)
+    }
+    return lost
+  }
+
+  #append(bytes: Buffer): boolean {
+    const size = this.#items.size
+    if (size > 0 && this.#bytes + bytes.length > this.#maxBytes) return false
+    if (!this.#items.push(bytes)) return false
+    this.#bytes += bytes.length
+    if (size === 0) this.#onItem()
+    return true
+  }
+
+  #admit(): void {
+    if (!this.#open) return
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      if (next.abandoned !== true && !this.#append(next.bytes)) return
+      this.#waiting.shift()
+      next.accepted()
+    }
+  }
+
+  #wait(bytes: Buffer, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const settle = (): void => signal?.removeEventListener('abort', onAbort)
+      const entry: Entry = {
+        bytes,
+        accepted: () => {
+          settle()
+          resolve()
+        },
+        refused: (error) => {
+          settle()
+          reject(error as Error)
+        },
+      }
+      const onAbort = (): void => {
+        entry.abandoned = true
+        const at = this.#waiting.indexOf(entry)
+        if (at >= 0) this.#waiting.splice(at, 1)
+        reject(signal?.reason as Error)
+      }
+      signal?.addEventListener('abort', onAbort, { once: true })
+      this.#waiting.push(entry)
+    })
+  }
+}
+
+function nothing(): void {
+  // a message that nobody waits for
+}

@@ -1,0 +1,44 @@
+import type { ChannelOptions, MethodDefinition } from '@grpc/grpc-js'
+
+const asIs = (bytes: Buffer): Buffer => bytes
+
+function method(name: string, streaming: boolean): MethodDefinition<Buffer, Buffer> {
+  return {
+    path: `/gossip.Gossip/${name}`,
+    requestStream: streaming,
+    responseStream: streaming,
+    requestSerialize: asIs,
+    requestDeserialize: asIs,
+    responseSerialize: asIs,
+    responseDeserialize: asIs,
+  }
+}
+
+/**
+ * The service `gossip.Gossip` with frames left as bytes: what goes to several peers is encoded once,
+ * and what cannot be decoded is ours to judge, not the transport's.
+ * @see fabric v3.1 gossip/message.proto
+ */
+export const gossipService = {
+  gossipStream: method('GossipStream', true),
+  ping: method('Ping', false),
+}
+
+/** A `gossip.Empty`. */
+export const emptyMessage = Buffer.alloc(0)
+
+/** Settings of both directions; see fabric v3.1 internal/pkg/comm/config.go. */
+export function transportOptions(options: {
+  readonly maxMessageBytes: number
+  readonly keepaliveMs: number
+  readonly keepaliveTimeoutMs: number
+}): ChannelOptions {
+  return {
+    'grpc.max_receive_message_length': options.maxMessageBytes,
+    'grpc.max_send_message_length': options.maxMessageBytes,
+    'grpc.keepalive_time_ms': options.keepaliveMs,
+    'grpc.keepalive_timeout_ms': options.keepaliveTimeoutMs,
+    'grpc.keepalive_permit_without_calls': 1,
+    'grpc.enable_channelz': 0,
+  }
+}
