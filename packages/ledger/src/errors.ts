@@ -12,6 +12,7 @@ export type LedgerErrorCode =
   | 'LEDGER_BUSY'
   | 'LEDGER_TOO_LARGE'
   | 'LEDGER_BAD_BLOCK'
+  | 'LEDGER_BAD_KEY'
   | 'LEDGER_GAP'
   | 'LEDGER_DUPLICATE'
   | 'LEDGER_WRONG_PREVIOUS_HASH'

@@ -18,3 +18,13 @@ export type { LedgerDeps, LedgerOptions } from './ledger.ts'
 export { openJournal } from './journal.ts'
 export type { JournalDeps, JournalOptions } from './journal.ts'
 export { nextStateDigest, stateDigestSeed } from './state-digest.ts'
+export { diskStorage } from './disk-storage.ts'
+export type {
+  DirectoryLock,
+  Files,
+  KeyChange,
+  KeyValue,
+  KeyValueStore,
+  Storage,
+  StorageFile,
+} from './storage.ts'

@@ -1,11 +1,18 @@
+import { join } from 'node:path'
 import type { Logger, Metrics } from '@heddle/interface'
+import { diskStorage } from './disk-storage.ts'
+import { toLedgerError } from './errors.ts'
+import { FileJournal } from './file-journal.ts'
+import { numberOption } from './options.ts'
 import type { Journal } from './ports.ts'
-import { LedgerError } from './errors.ts'
+import type { Storage } from './storage.ts'
 
 /** What a journal works with. */
 export interface JournalDeps {
   /** Directory of this journal alone; made when it is not there. */
   readonly dir: string
+  /** Default: files of the operating system. */
+  readonly storage?: Storage
   readonly logger?: Logger
   readonly metrics?: Metrics
 }
@@ -14,15 +21,54 @@ export interface JournalDeps {
 export interface JournalOptions {
   /** Most bytes of the records of one `append`; default 128 MiB, 1 KiB to 512 MiB. */
   readonly maxRecordBytes?: number
-  /** Most bytes of the file before `append` refuses with LEDGER_TOO_LARGE; default 1 GiB. */
+  /** Most bytes of the file: beyond it `append` refuses; default 1 GiB, 1 KiB to 16 GiB. */
   readonly maxJournalBytes?: number
+  /** Most bytes of appends that wait for the disk; default 256 MiB, 1 KiB to 4 GiB. */
+  readonly maxPendingBytes?: number
 }
 
-/** Opens the journal in `deps.dir`, repairing what a crash left behind. */
+const KiB = 1_024
+const MiB = 1_024 * KiB
+
+/**
+ * Opens the journal in `deps.dir`, cutting off what a crash left half written.
+ *
+ * @throws LedgerError LEDGER_LOCKED, LEDGER_CORRUPT (nothing was overwritten), LEDGER_DISK_FULL,
+ * LEDGER_IO, LEDGER_INVALID_OPTIONS
+ */
 export async function openJournal(
   deps: JournalDeps,
   options: JournalOptions = {},
 ): Promise<Journal> {
-  await Promise.resolve(options)
-  throw new LedgerError('LEDGER_IO', `not there yet: ${deps.dir}`)
+  const { maxRecordBytes, maxJournalBytes, maxPendingBytes } = options
+  const bounds = {
+    maxRecordBytes: numberOption('maxRecordBytes', maxRecordBytes, 128 * MiB, [KiB, 512 * MiB]),
+    maxJournalBytes: numberOption('maxJournalBytes', maxJournalBytes, 1_024 * MiB, [
+      KiB,
+      16_384 * MiB,
+    ]),
+    maxPendingBytes: numberOption('maxPendingBytes', maxPendingBytes, 256 * MiB, [
+      KiB,
+      4_096 * MiB,
+    ]),
+  }
+  const storage = deps.storage ?? diskStorage
+  const { files } = storage
+  const { dir } = deps
+  await files.makeDirectory(dir).catch((error: unknown) => {
+    throw toLedgerError(error, 'make the directory', dir)
+  })
+  const held = await storage.lock(dir)
+  const release = (): Promise<void> => held.release()
+  try {
+    const path = join(dir, 'records.journal')
+    const logger = deps.logger?.child('ledger.journal')
+    return await FileJournal.open(
+      { files, dir, path, release, logger, metrics: deps.metrics },
+      bounds,
+    )
+  } catch (error) {
+    await release()
+    throw error
+  }
 }

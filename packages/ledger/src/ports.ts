@@ -57,9 +57,9 @@ export interface BlockStore {
 
 /** One change of the state: a new value, or no value to remove the key. */
 export interface StateWrite {
-  /** 1 to 64 bytes in UTF-8, without NUL. */
+  /** 1 to 64 bytes in UTF-8, without NUL and half surrogate pairs; else LEDGER_BAD_KEY. */
   readonly namespace: string
-  /** 1 to 1,024 bytes in UTF-8. */
+  /** 1 to 1,024 bytes in UTF-8, without half surrogate pairs; else LEDGER_BAD_KEY. */
   readonly key: string
   /** Absent: removes the key. */
   readonly value: Uint8Array | undefined
@@ -107,7 +107,7 @@ export interface StateStore {
    * with no writes and a greater sequence, for an empty batch that made no block. Calls may overlap.
    *
    * @throws LedgerError LEDGER_OUT_OF_ORDER (wrong height or sequence, or above the block file),
-   * LEDGER_TOO_LARGE (a name or key out of range), LEDGER_DISK_FULL, LEDGER_IO, LEDGER_CLOSED
+   * LEDGER_BAD_KEY, LEDGER_BUSY, LEDGER_DISK_FULL, LEDGER_IO, LEDGER_CLOSED
    */
   apply(height: bigint, sequence: bigint, writes: readonly StateWrite[]): Promise<void>
   /** SHA-256 over every entry in order: equal for equal content, whatever led to it. O(entries). */

@@ -1,0 +1,218 @@
+import { join } from 'node:path'
+import { LedgerError, toLedgerError } from './errors.ts'
+import { RecordFile, readRecord } from './record-file.ts'
+import type { RecordBody } from './record-file.ts'
+import { headerBytes } from './record-format.ts'
+import type { RecordPosition, ScannedRecord } from './record-scan.ts'
+import type { Files, StorageFile } from './storage.ts'
+
+/** Older files that stay open for reading. */
+export const maxOpenFiles = 16
+
+/** How to open the block files of a ledger. */
+export interface OpenBlockFiles {
+  readonly files: Files
+  readonly dir: string
+  readonly maxSegmentBytes: number
+  /** Blocks below this are known to have been synced. */
+  readonly syncedBelow: bigint
+  /** Where the scan begins; default: the first block. Files before it are not read. */
+  readonly from?: RecordPosition
+  readonly visit: (record: ScannedRecord) => void | Promise<void>
+}
+
+/** A file name: the number of its first block, in 20 digits, so that names sort as numbers. */
+const nameOf = (first: bigint): string => `${first.toString().padStart(20, '0')}.blocks`
+const namePattern = /^(\d{20})\.blocks$/
+
+/** The block files of one ledger: all but the last are full and never change. */
+export class BlockFiles {
+  readonly #options: OpenBlockFiles
+  /** The first block of each file, ascending; the last is that of `#current`. */
+  readonly #firsts: bigint[]
+  #current: RecordFile
+  /** Files open for reading, the least recently used first. */
+  readonly #readers = new Map<bigint, Promise<StorageFile>>()
+
+  private constructor(options: OpenBlockFiles, firsts: bigint[], current: RecordFile) {
+    this.#options = options
+    this.#firsts = firsts
+    this.#current = current
+  }
+
+  /**
+   * Makes the first file when there is none.
+   *
+   * @param syncedBelow - blocks below this were stored: their files must be there
+   * @returns 8 bytes that tell these files from those of any other ledger: the salt of the first
+   * @throws LedgerError LEDGER_CORRUPT (nothing was changed), LEDGER_IO, LEDGER_DISK_FULL
+   */
+  static async prepare(files: Files, dir: string, syncedBelow: bigint): Promise<Uint8Array> {
+    const firsts = await firstBlocks(files, dir)
+    if (firsts.length > 0 && firsts[0] !== 0n) throw missing(dir, 0n)
+    if (firsts.length === 0 && syncedBelow > 0n) throw missing(dir, 0n)
+    if (firsts.length > 0) {
+      const salt = await RecordFile.saltOf(files, join(dir, nameOf(0n)))
+      if (salt !== undefined) return salt
+      // The header is not whole. Unless a crash cut the making of the file short, that is damage.
+      if (firsts.length > 1 || syncedBelow > 0n) throw missing(dir, 0n)
+    }
+    const made = await makeFile(files, dir, 0n)
+    await made.close()
+    return made.salt
+  }
+
+  /**
+   * Opens the prepared files of a directory, scans them, and cuts off a torn tail.
+   *
+   * @throws LedgerError LEDGER_CORRUPT (nothing was changed), LEDGER_IO, LEDGER_DISK_FULL
+   */
+  static async open(options: OpenBlockFiles): Promise<BlockFiles> {
+    const { files, dir, from } = options
+    const firsts = await firstBlocks(files, dir)
+    let current: RecordFile | undefined
+    for (const [index, first] of firsts.entries()) {
+      const follower = firsts[index + 1]
+      // Files before the one in which the scan begins are not read.
+      if (from !== undefined && follower !== undefined && follower <= from.sequence) continue
+      await current?.close()
+      current = await openOne(options, first, follower)
+    }
+    if (current === undefined) throw missing(dir, 0n)
+    return new BlockFiles(options, firsts, current)
+  }
+
+  /** The number of the next block: how many are stored. */
+  get height(): bigint {
+    return this.#current.next
+  }
+
+  /**
+   * Appends a prefix of the bodies, at least one, all in one file, and syncs.
+   *
+   * @throws LedgerError as `RecordFile.append`, and LEDGER_DISK_FULL or LEDGER_IO for a new file
+   */
+  async append(bodies: readonly RecordBody[]): Promise<RecordPosition[]> {
+    const { maxSegmentBytes } = this.#options
+    let count = 0
+    let size = this.#current.size
+    for (const body of bodies) {
+      size += recordBytes(body)
+      if (count > 0 && size > maxSegmentBytes) break
+      count += 1
+    }
+    const isEmpty = this.#current.size === headerBytes
+    const first = bodies[0]
+    if (first === undefined) return []
+    if (!isEmpty && this.#current.size + recordBytes(first) > maxSegmentBytes) {
+      await this.#beginNext()
+      return this.append(bodies)
+    }
+    return this.#current.append(bodies.slice(0, count))
+  }
+
+  /** The body of the record of a block that is stored. @throws LedgerError LEDGER_CORRUPT, LEDGER_IO */
+  async read(position: RecordPosition): Promise<Buffer> {
+    const first = this.#fileOf(position.sequence)
+    if (first === this.#current.firstSequence) return this.#current.read(position)
+    const path = join(this.#options.dir, nameOf(first))
+    return readRecord(await this.#reader(first, path), path, position)
+  }
+
+  async close(): Promise<void> {
+    const readers = [...this.#readers.values()]
+    this.#readers.clear()
+    for (const reader of readers) await (await reader).close()
+    await this.#current.close()
+  }
+
+  async #beginNext(): Promise<void> {
+    const full = this.#current
+    this.#current = await makeFile(this.#options.files, this.#options.dir, full.next)
+    this.#firsts.push(full.next)
+    await full.close()
+  }
+
+  /** The first block of the file that holds block `number`. */
+  #fileOf(number: bigint): bigint {
+    let low = 0
+    let high = this.#firsts.length - 1
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2)
+      if ((this.#firsts[middle] ?? 0n) <= number) low = middle
+      else high = middle - 1
+    }
+    return this.#firsts[low] ?? 0n
+  }
+
+  async #reader(first: bigint, path: string): Promise<StorageFile> {
+    const opened =
+      this.#readers.get(first) ??
+      this.#options.files.open(path, 'read').catch((error: unknown) => {
+        this.#readers.delete(first)
+        throw toLedgerError(error, 'open', path)
+      })
+    this.#readers.delete(first)
+    this.#readers.set(first, opened)
+    const [oldest] = this.#readers
+    if (this.#readers.size > maxOpenFiles && oldest !== undefined) {
+      this.#readers.delete(oldest[0])
+      // A file handle closes when the reads that run on it are done.
+      void oldest[1].then((file) => file.close()).catch(() => undefined)
+    }
+    return opened
+  }
+}
+
+const recordBytes = (body: RecordBody): number =>
+  body.reduce((sum, part) => sum + part.length, headerBytes)
+
+/** The first block of each file in the directory, ascending. */
+async function firstBlocks(files: Files, dir: string): Promise<bigint[]> {
+  const names = await files.list(dir).catch((error: unknown) => {
+    throw toLedgerError(error, 'read the directory', dir)
+  })
+  const firsts = names.flatMap((name) => namePattern.exec(name)?.[1] ?? []).map(BigInt)
+  return firsts.sort((a, b) => (a < b ? -1 : 1))
+}
+
+/** Opens one file; `follower` is the first block of the next one, absent for the last. */
+async function openOne(
+  options: OpenBlockFiles,
+  first: bigint,
+  follower: bigint | undefined,
+): Promise<RecordFile> {
+  const { files, dir, from, visit } = options
+  const path = join(dir, nameOf(first))
+  // A file was synced to its end before the next one was begun: only the last can have a torn tail.
+  const syncedBelow = follower ?? options.syncedBelow
+  const start = from !== undefined && from.sequence >= first ? { from } : {}
+  const opened = await RecordFile.open(files, { path, visit, syncedBelow, ...start })
+  if (opened === undefined) {
+    if (first < syncedBelow) throw missing(dir, first)
+    return makeFile(files, dir, first)
+  }
+  if (opened.firstSequence === first && (follower ?? opened.next) === opened.next) return opened
+  await opened.close()
+  const has = `${opened.firstSequence.toString()} to ${(opened.next - 1n).toString()}`
+  const message = `${path} holds blocks ${has}, which its name or its neighbour does not fit: was it renamed?`
+  throw new LedgerError('LEDGER_CORRUPT', message, { file: path, offset: 0, block: first })
+}
+
+async function makeFile(files: Files, dir: string, first: bigint): Promise<RecordFile> {
+  const made = await RecordFile.create(files, join(dir, nameOf(first)), first)
+  try {
+    await files.syncDirectory(dir)
+  } catch (error) {
+    await made.close()
+    throw toLedgerError(error, 'sync', dir)
+  }
+  return made
+}
+
+function missing(dir: string, block: bigint): LedgerError {
+  const message =
+    `${dir} has no file with block ${block.toString()}, though it was stored: restore the file, or ` +
+    `move the directory away and fetch the blocks again from others`
+  return new LedgerError('LEDGER_CORRUPT', message, { file: join(dir, nameOf(block)), block })
+}

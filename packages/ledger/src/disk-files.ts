@@ -1,0 +1,89 @@
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import type { Files, StorageFile } from './storage.ts'
+
+/** Files of the operating system. */
+export const diskFiles: Files = {
+  async makeDirectory(path) {
+    await mkdir(path, { recursive: true })
+  },
+  list: (directory) => readdir(directory),
+  async open(path, mode) {
+    const flags = mode === 'read' ? constants.O_RDONLY : constants.O_RDWR | constants.O_CREAT
+    return new DiskFile(await open(path, flags, 0o600))
+  },
+  rename: (from, to) => rename(from, to),
+  remove: (path) => rm(path, { force: true }),
+  async syncDirectory(path) {
+    // Windows has no way to sync a directory, and journals its names itself.
+    if (process.platform === 'win32') return
+    const handle = await open(path, constants.O_RDONLY)
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  },
+}
+
+class DiskFile implements StorageFile {
+  readonly #handle: FileHandle
+
+  constructor(handle: FileHandle) {
+    this.#handle = handle
+  }
+
+  async size(): Promise<number> {
+    return (await this.#handle.stat()).size
+  }
+
+  async read(buffer: Uint8Array, position: number): Promise<number> {
+    let done = 0
+    while (done < buffer.length) {
+      const rest = buffer.length - done
+      const { bytesRead } = await this.#handle.read(buffer, done, rest, position + done)
+      if (bytesRead === 0) break
+      done += bytesRead
+    }
+    return done
+  }
+
+  async write(buffers: readonly Uint8Array[], position: number): Promise<void> {
+    // One call nearly always takes everything; what it leaves goes out in further calls.
+    let pending = buffers
+    let at = position
+    while (pending.length > 0) {
+      const { bytesWritten } = await this.#handle.writev(pending.slice(0, maxVectors), at)
+      at += bytesWritten
+      pending = skipBytes(pending, bytesWritten)
+    }
+  }
+
+  sync(): Promise<void> {
+    return this.#handle.datasync()
+  }
+
+  async truncate(size: number): Promise<void> {
+    await this.#handle.truncate(size)
+    // fdatasync(2) need not make a smaller size durable; fsync(2) does.
+    await this.#handle.sync()
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close()
+  }
+}
+
+/** writev(2) takes at most IOV_MAX buffers, 1,024 on Linux. */
+const maxVectors = 1_024
+
+/** What is left of `buffers` after their first `count` bytes. */
+function skipBytes(buffers: readonly Uint8Array[], count: number): readonly Uint8Array[] {
+  let rest = count
+  for (const [index, buffer] of buffers.entries()) {
+    if (rest < buffer.length) return [buffer.subarray(rest), ...buffers.slice(index + 1)]
+    rest -= buffer.length
+  }
+  return []
+}

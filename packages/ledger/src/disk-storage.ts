@@ -1,0 +1,14 @@
+import { diskFiles } from './disk-files.ts'
+import { openLmdb } from './lmdb-store.ts'
+import { lockDirectory } from './process-lock.ts'
+import type { Storage } from './storage.ts'
+
+/** The real thing: files of the operating system, LMDB, and a lock among its processes. */
+export const diskStorage: Storage = {
+  files: diskFiles,
+  lock: lockDirectory,
+  openKeyValues: async (directory) => {
+    await diskFiles.makeDirectory(directory)
+    return openLmdb(directory)
+  },
+}

@@ -1,0 +1,76 @@
+import { randomBytes } from 'node:crypto'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { performance } from 'node:perf_hooks'
+import { LedgerError, toLedgerError } from './errors.ts'
+import type { DirectoryLock } from './storage.ts'
+
+/**
+ * Takes a directory for this process alone, by a file `lock-<pid>-<birth>-<nonce>` in it.
+ *
+ * Everybody first puts down a file of his own, then looks at all of them: of two that overlap, the
+ * one who looks later sees the other's, so both never get in. (Both may lose; then one tries again.)
+ * Files of processes that are gone are removed. A process is told from a later one with its number by
+ * its birth. It works among processes that see each other's numbers: not between containers or hosts.
+ *
+ * @throws LedgerError LEDGER_LOCKED with the other's pid; LEDGER_IO, LEDGER_DISK_FULL
+ */
+export async function lockDirectory(directory: string): Promise<DirectoryLock> {
+  const birth = await birthOf(process.pid)
+  const name = `lock-${process.pid}-${birth ?? ''}-${randomBytes(6).toString('hex')}`
+  const path = join(directory, name)
+  try {
+    await writeFile(path, '', { flag: 'wx', mode: 0o600 })
+  } catch (error) {
+    throw toLedgerError(error, 'make the lock', path)
+  }
+  const release = () => rm(path, { force: true })
+  try {
+    await refuseOthers(directory, name)
+  } catch (error) {
+    await release()
+    throw toLedgerError(error, 'read the locks in', directory)
+  }
+  return { release }
+}
+
+async function refuseOthers(directory: string, own: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    const match = /^lock-(\d+)-([^-]*)-[0-9a-f]+$/.exec(name)
+    if (match === null || name === own) continue
+    const pid = Number(match[1])
+    if (await isAlive(pid, match[2] ?? '')) {
+      const message = `${directory} is in use by process ${pid}: stop that one, or take another directory`
+      throw new LedgerError('LEDGER_LOCKED', message, { file: join(directory, name), pid })
+    }
+    await rm(join(directory, name), { force: true })
+  }
+}
+
+async function isAlive(pid: number, birth: string): Promise<boolean> {
+  try {
+    process.kill(pid, 0)
+  } catch (error) {
+    // EPERM: it is there, and is somebody else's.
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false
+  }
+  const now = await birthOf(pid)
+  // Without a birth to compare, the number alone decides: rather refuse than let two in.
+  return now === undefined || birth === '' || now === birth
+}
+
+/**
+ * When a process began, as a text that no other process with its number has: on Linux the boot and
+ * the clock tick within it (proc(5), /proc/pid/stat field 22). Elsewhere known of ourselves only.
+ */
+async function birthOf(pid: number): Promise<string | undefined> {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, 'latin1')
+    const boot = await readFile('/proc/sys/kernel/random/boot_id', 'latin1')
+    // The second field is the command in parentheses and may hold spaces: count behind it.
+    const tick = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+    return `${boot.slice(0, 8)}.${tick}`
+  } catch {
+    return pid === process.pid ? `t${Math.round(performance.timeOrigin)}` : undefined
+  }
+}

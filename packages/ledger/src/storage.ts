@@ -1,0 +1,75 @@
+/**
+ * One open file. Every call may reject with what the operating system reported (`code` as of
+ * `NodeJS.ErrnoException`: ENOSPC, EIO, EROFS…).
+ */
+export interface StorageFile {
+  size(): Promise<number>
+  /** Fills `buffer` from byte `position` on; resolves to the bytes read, fewer only at the end. */
+  read(buffer: Uint8Array, position: number): Promise<number>
+  /** Writes the buffers, one behind the other. When it rejects, any part may have been written. */
+  write(buffers: readonly Uint8Array[], position: number): Promise<void>
+  /** As fdatasync(2): all that was written survives a power loss. After a failure, nothing is sure. */
+  sync(): Promise<void>
+  /** Cuts the file to `size` bytes; durable when it resolves. */
+  truncate(size: number): Promise<void>
+  close(): Promise<void>
+}
+
+/** Files by their path. */
+export interface Files {
+  /** Makes the directory and those above it; harmless when it is there. */
+  makeDirectory(path: string): Promise<void>
+  /** Names of the files in a directory, in no order. */
+  list(directory: string): Promise<string[]>
+  /** `write` makes the file when it is missing, and reads too; `read` rejects with ENOENT then. */
+  open(path: string, mode: 'read' | 'write'): Promise<StorageFile>
+  /** Replaces `to` at once. */
+  rename(from: string, to: string): Promise<void>
+  /** Harmless when the file is not there. */
+  remove(path: string): Promise<void>
+  /** Makes the names in a directory durable: after making, renaming or removing a file. */
+  syncDirectory(path: string): Promise<void>
+}
+
+/** A change of a {@link KeyValueStore}. */
+export interface KeyChange {
+  /** 1 to 1,100 bytes. */
+  readonly key: Uint8Array
+  /** Absent: removes the key. */
+  readonly value: Uint8Array | undefined
+  /** Leaves a key that is there as it is. */
+  readonly ifAbsent?: boolean
+}
+
+/** A key and its value. */
+export interface KeyValue {
+  readonly key: Uint8Array
+  readonly value: Uint8Array
+}
+
+/** Keys in order of their bytes. After a crash it holds all of a commit or none, in commit order. */
+export interface KeyValueStore {
+  get(key: Uint8Array): Uint8Array | undefined
+  /** Keys from `from` up to but without `to`, in order, as they are now. */
+  range(from: Uint8Array, to: Uint8Array, limit: number): Iterable<KeyValue>
+  /** Carries out all changes or none; later reads see them. A power loss may undo the last commits. */
+  commit(changes: readonly KeyChange[]): Promise<void>
+  /** Removes every key. */
+  clear(): Promise<void>
+  /** Makes every commit durable and closes. */
+  close(): Promise<void>
+}
+
+/** The right to use a directory. */
+export interface DirectoryLock {
+  release(): Promise<void>
+}
+
+/** All that this package asks of the machine it runs on. */
+export interface Storage {
+  readonly files: Files
+  /** Takes a directory for this process. @throws LedgerError LEDGER_LOCKED when somebody has it */
+  lock(directory: string): Promise<DirectoryLock>
+  /** Opens the key-value store in a directory, which is made when it is missing. */
+  openKeyValues(directory: string): Promise<KeyValueStore>
+}

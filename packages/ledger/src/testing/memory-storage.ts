@@ -1,0 +1,49 @@
+import { LedgerError } from '../errors.ts'
+import type { DirectoryLock, Files, KeyValueStore, Storage } from '../storage.ts'
+import { MemoryFiles } from './memory-files.ts'
+import type { CrashMode } from './memory-files.ts'
+import { MemoryKeyValueDisk, MemoryKeyValues } from './memory-key-values.ts'
+
+/** A machine's storage in memory: what was written outlives `close`, what was synced a crash. */
+export class MemoryStorage implements Storage {
+  readonly memory = new MemoryFiles()
+  /** What opened ledgers see; a test may put a {@link FaultyFiles} around `memory` here. */
+  files: Files = this.memory
+  readonly #keyValues = new Map<string, MemoryKeyValueDisk>()
+  #locks = new Set<string>()
+
+  lock(directory: string): Promise<DirectoryLock> {
+    const locks = this.#locks
+    if (locks.has(directory)) {
+      const message = `${directory} is in use`
+      return Promise.reject(new LedgerError('LEDGER_LOCKED', message, { file: directory }))
+    }
+    locks.add(directory)
+    const release = (): Promise<void> => Promise.resolve(void locks.delete(directory))
+    return Promise.resolve({ release })
+  }
+
+  openKeyValues(directory: string): Promise<KeyValueStore> {
+    const disk = this.#keyValues.get(directory) ?? new MemoryKeyValueDisk()
+    this.#keyValues.set(directory, disk)
+    return Promise.resolve(new MemoryKeyValues(disk))
+  }
+
+  /** Forgets a key-value store, as if its directory had been removed. */
+  removeKeyValues(directory: string): void {
+    this.#keyValues.delete(directory)
+  }
+
+  /**
+   * Power loss: everything open is cut off, locks are free, of what was not synced there is what
+   * `mode` says.
+   *
+   * @param random - 0 to 1, as of `Math.random`; from a seed, so that a failure can be repeated
+   */
+  crash(mode: CrashMode = 'lose', random: () => number = () => 0): void {
+    this.memory.crash(mode, random)
+    for (const disk of this.#keyValues.values()) disk.crash(random)
+    this.#locks = new Set()
+    this.files = this.memory
+  }
+}

@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict'
+import type { StateStore, StateWrite } from '../ports.ts'
+import { nextStateDigest, stateDigestSeed } from '../state-digest.ts'
+import { caseOver, rejectsWith } from './compliance.ts'
+import type { ComplianceCase, Opened } from './compliance.ts'
+
+/** A state store, with how to close it if it has one of its own. */
+export type DisposableStateStore = StateStore & AsyncDisposable
+type Open = () => Promise<StateStore>
+
+/** The cases that every {@link StateStore} must pass. Blocks up to 100 must count as durable. */
+export function stateStoreCases(
+  setup: () => Promise<Opened<DisposableStateStore>>,
+): ComplianceCase[] {
+  const cases: Record<string, (open: Open) => Promise<void>> = {
+    'gives back what was applied, and nothing of what was removed': givesBack,
+    'keeps namespaces apart': namespaces,
+    'lists entries in the order of their bytes, from a key, up to a limit': entries,
+    'moves the savepoint with the writes': savepoint,
+    'refuses a height or sequence that cannot come next': order,
+    'takes overlapping changes in order': overlapping,
+    'refuses names out of range, and applies nothing of that block': names,
+    'has the same content digest for the same content, whatever led to it': content,
+    'gives copies': copies,
+  }
+  return Object.entries(cases).map(([name, run]) => caseOver(setup, name, run))
+}
+
+const put = (key: string, value: string, namespace = 'a'): StateWrite => ({
+  namespace,
+  key,
+  value: Buffer.from(value),
+})
+const remove = (key: string, namespace = 'a'): StateWrite => ({ namespace, key, value: undefined })
+const text = (value: Uint8Array | undefined): string | undefined =>
+  value && Buffer.from(value).toString()
+
+async function givesBack(open: Open): Promise<void> {
+  const state = await open()
+  await state.apply(1n, 1n, [put('x', '1'), put('y', ''), put('z', '3')])
+  await state.apply(2n, 2n, [put('x', '2'), remove('z'), remove('never')])
+  assert.equal(text(state.get('a', 'x')), '2')
+  assert.equal(text(state.get('a', 'y')), '')
+  assert.equal(state.get('a', 'z'), undefined)
+  assert.equal(state.get('a', ''), undefined)
+}
+
+async function namespaces(open: Open): Promise<void> {
+  const state = await open()
+  await state.apply(1n, 1n, [put('k', '1', 'a'), put('k', '2', 'ab'), put('bk', '3', 'a')])
+  assert.equal(text(state.get('a', 'k')), '1')
+  assert.equal(text(state.get('ab', 'k')), '2')
+  assert.deepEqual(
+    state.entries('a').map(({ key }) => key),
+    ['bk', 'k'],
+  )
+  assert.deepEqual(
+    state.entries('ab').map(({ key }) => key),
+    ['k'],
+  )
+  assert.deepEqual(state.entries('b'), [])
+}
+
+async function entries(open: Open): Promise<void> {
+  const state = await open()
+  const keys = ['\u{1F600}', '\u{FB00}', 'b', 'a', 'aa', 'B']
+  await state.apply(
+    1n,
+    1n,
+    keys.map((key) => put(key, key)),
+  )
+  const list = (options?: { from?: string; limit?: number }): string[] =>
+    state.entries('a', options).map(({ key }) => key)
+  // By UTF-8 bytes, the emoji comes last; by UTF-16 units it would come before the ligature.
+  assert.deepEqual(list(), ['B', 'a', 'aa', 'b', '\u{FB00}', '\u{1F600}'])
+  assert.deepEqual(list({ from: 'aa' }), ['aa', 'b', '\u{FB00}', '\u{1F600}'])
+  assert.deepEqual(list({ from: 'ab', limit: 1 }), ['b'])
+  assert.throws(() => state.entries('a', { limit: 0 }), { code: 'LEDGER_INVALID_OPTIONS' })
+}
+
+async function savepoint(open: Open): Promise<void> {
+  const state = await open()
+  assert.deepEqual(state.savepoint.digest, stateDigestSeed())
+  const writes = [put('x', '1'), remove('y')]
+  await state.apply(1n, 5n, writes)
+  const digest = nextStateDigest(stateDigestSeed(), 1n, writes)
+  assert.equal(state.savepoint.height, 1n)
+  assert.equal(state.savepoint.sequence, 5n)
+  assert.deepEqual(Buffer.from(state.savepoint.digest), Buffer.from(digest))
+  await state.apply(1n, 6n, [])
+  assert.equal(state.savepoint.sequence, 6n)
+  assert.deepEqual(Buffer.from(state.savepoint.digest), Buffer.from(digest))
+}
+
+async function order(open: Open): Promise<void> {
+  const state = await open()
+  await state.apply(1n, 3n, [])
+  for (const [height, sequence] of [
+    [0n, 4n],
+    [3n, 4n],
+    [2n, 2n],
+    [1n, 3n],
+  ] as const) {
+    await rejectsWith(state.apply(height, sequence, []), 'LEDGER_OUT_OF_ORDER')
+  }
+  await rejectsWith(state.apply(1n, 4n, [put('x', '1')]), 'LEDGER_OUT_OF_ORDER')
+  await state.apply(2n, 3n, [])
+  assert.equal(state.savepoint.height, 2n)
+}
+
+async function overlapping(open: Open): Promise<void> {
+  const state = await open()
+  const heights = Array.from({ length: 30 }, (_, index) => BigInt(index + 1))
+  await Promise.all(heights.map((height) => state.apply(height, height, [put('x', `${height}`)])))
+  assert.equal(text(state.get('a', 'x')), '30')
+  assert.equal(state.savepoint.height, 30n)
+}
+
+async function names(open: Open): Promise<void> {
+  const state = await open()
+  const good = put('good', '1')
+  const bad = [
+    put('', '1'),
+    put('k', '1', ''),
+    put('k', '1', 'n\0n'),
+    put('k'.repeat(1_025), '1'),
+    put('k', '1', 'n'.repeat(65)),
+    put('\ud800', '1'),
+  ]
+  for (const write of bad) {
+    await rejectsWith(state.apply(1n, 1n, [good, write]), 'LEDGER_BAD_KEY')
+  }
+  assert.equal(state.get('a', 'good'), undefined)
+  await state.apply(1n, 1n, [put('k'.repeat(1_024), '1'), put('k', '2', 'n'.repeat(64))])
+  assert.equal(text(state.get('a', 'k'.repeat(1_024))), '1')
+}
+
+async function content(open: Open): Promise<void> {
+  const state = await open()
+  const empty = state.contentDigest()
+  await state.apply(1n, 1n, [put('x', '1'), put('y', '2')])
+  const full = state.contentDigest()
+  assert.notDeepEqual(full, empty)
+  assert.deepEqual(state.contentDigest(), full)
+  await state.apply(2n, 2n, [put('x', 'other'), put('z', '3')])
+  assert.notDeepEqual(state.contentDigest(), full)
+  await state.apply(3n, 3n, [put('x', '1'), remove('z')])
+  assert.deepEqual(state.contentDigest(), full)
+  await state.apply(4n, 4n, [remove('x'), remove('y'), put('xy', '12')])
+  assert.notDeepEqual(state.contentDigest(), full)
+  await state.apply(5n, 5n, [remove('xy')])
+  assert.deepEqual(state.contentDigest(), empty)
+}
+
+async function copies(open: Open): Promise<void> {
+  const state = await open()
+  await state.apply(1n, 1n, [put('x', 'abc')])
+  state.get('a', 'x')?.fill(0)
+  state.entries('a')[0]?.value.fill(0)
+  state.contentDigest().fill(0)
+  assert.equal(text(state.get('a', 'x')), 'abc')
+  assert.notDeepEqual(state.contentDigest(), new Uint8Array(32))
+}
