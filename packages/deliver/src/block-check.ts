@@ -1,0 +1,215 @@
+import { type SignedData, collectSignersAsync } from '@heddle/msp'
+import {
+  type Received,
+  blockDataHash,
+  blockHeaderBytes,
+  blockHeaderHash,
+  common,
+  decode,
+  encode,
+} from '@heddle/proto'
+import { type ChannelConfig, isConfigBlock } from './channel-config.ts'
+import { BlockError } from './errors.ts'
+
+/** Where a channel stands: what its next block must look like. Never changed, only replaced. */
+export interface Position {
+  /** The next block's number. */
+  readonly next: bigint
+  /** The next block's previous hash; undefined when the block before is not known. */
+  readonly previousHash: Uint8Array | undefined
+  /** The configuration under which the next block is signed. */
+  readonly config: ChannelConfig
+  /** Only before block 0, which nobody signs: the header hash that it must have. */
+  readonly genesisHash?: Uint8Array
+}
+
+/** A header that is there. */
+export type HeaderOf = NonNullable<common.Block['header']>
+
+/** Fabric's v3 demands these slots, filled or not. */
+const metadataSlots = 5
+
+/** More signatures on one block are refused unseen: each costs a verification. */
+export const maxBlockSignatures = 1024
+
+/**
+ * Checks everything about a block but its transactions and signatures: that it is the next block.
+ *
+ * @returns its header
+ * @throws {BlockError} DELIVER_BLOCK_MALFORMED, DELIVER_BLOCK_NUMBER, DELIVER_PREVIOUS_HASH,
+ *   DELIVER_BLOCK_METADATA
+ * @see fabric v3.1.5 common/deliverclient/block_verification.go, for the order of the checks
+ */
+export function checkPlace(block: common.Block, { next, previousHash }: Position): HeaderOf {
+  const { header } = block
+  if (!header) throw new BlockError('DELIVER_BLOCK_MALFORMED', 'a block without a header')
+  if (header.number !== next) {
+    throw new BlockError(
+      'DELIVER_BLOCK_NUMBER',
+      `block ${String(header.number)} where ${String(next)} is next`,
+    )
+  }
+  if (previousHash && Buffer.compare(previousHash, header.previousHash) !== 0) {
+    throw new BlockError(
+      'DELIVER_PREVIOUS_HASH',
+      `block ${String(next)} names ${hex(header.previousHash)} as the hash of the block before, which is ${hex(previousHash)}`,
+    )
+  }
+  const slots = block.metadata?.metadata.length ?? 0
+  if (slots < metadataSlots) {
+    throw new BlockError(
+      'DELIVER_BLOCK_METADATA',
+      `block ${String(next)} has ${slots} metadata slots, not ${metadataSlots}`,
+    )
+  }
+  return header
+}
+
+/**
+ * Checks a block's transactions: that there are some, that each is an envelope in the one form
+ * that Fabric's encoder writes, and that their hash is the header's.
+ *
+ * Another encoding of the same envelope would have another hash yet mean the same: whoever could
+ * choose among them could make blocks that some peers take and others refuse.
+ *
+ * @throws {BlockError} DELIVER_TRANSACTIONS, DELIVER_DATA_HASH
+ * @see fabric v3.1.5 protoutil/blockutils.go (VerifyTransactionsAreWellFormed)
+ */
+export function checkData(block: common.Block, header: HeaderOf): void {
+  const transactions = block.data?.data ?? []
+  const number = String(header.number)
+  if (transactions.length === 0) throw malformed(number, 'it has no transactions')
+  if (!isConfigBlock(block)) {
+    transactions.forEach((bytes, index) => {
+      const fault = transactionFault(bytes)
+      if (fault) throw malformed(number, `transaction ${index} ${fault}`)
+    })
+  }
+  const actual = blockDataHash(transactions)
+  if (actual.equals(header.dataHash)) return
+  throw new BlockError(
+    'DELIVER_DATA_HASH',
+    `block ${number} names ${hex(header.dataHash)} as the hash of its data, which is ${hex(actual)}`,
+  )
+}
+
+/**
+ * Checks that block 0 is the one that is trusted.
+ *
+ * @throws {BlockError} DELIVER_GENESIS
+ */
+export function checkGenesis(header: HeaderOf, genesisHash: Uint8Array): void {
+  const actual = blockHeaderHash(header)
+  if (actual.equals(genesisHash)) return
+  const message = `block 0 has the hash ${hex(actual)}, not ${hex(genesisHash)} as it is trusted`
+  throw new BlockError('DELIVER_GENESIS', message)
+}
+
+function transactionFault(bytes: Uint8Array): string | undefined {
+  let envelope: common.Envelope
+  try {
+    envelope = decode(common.EnvelopeSchema, bytes)
+  } catch {
+    return 'is not an envelope'
+  }
+  if (envelope.payload.length === 0) return 'has no payload'
+  if (envelope.signature.length === 0) return 'has no signature'
+  return encode(common.EnvelopeSchema, envelope).equals(bytes)
+    ? undefined
+    : 'is not encoded as it must be'
+}
+
+/**
+ * Checks a block's signatures against the channel's policy, on the thread pool.
+ *
+ * @throws {BlockError} DELIVER_BLOCK_METADATA when slot 0 is malformed, DELIVER_SIGNATURES when the
+ *   policy is not satisfied
+ */
+export async function checkSignatures(
+  block: common.Block,
+  header: HeaderOf,
+  config: ChannelConfig,
+): Promise<void> {
+  const signed = signaturesOf(block, header, config)
+  const signers = await collectSignersAsync(signed, config.rules.msps)
+  const policy = config.rules.policy('/Channel/Orderer/BlockValidation')
+  const refusal = policy ? policy.refusal(signers) : 'there is no policy for block signatures'
+  if (refusal === undefined) return
+  throw new BlockError(
+    'DELIVER_SIGNATURES',
+    `block ${String(header.number)} has ${signers.length} good signatures: ${refusal}`,
+  )
+}
+
+/** What each signature of slot 0 signs, and who claims to have made it. */
+function signaturesOf(block: common.Block, header: HeaderOf, config: ChannelConfig): SignedData[] {
+  const headerBytes = blockHeaderBytes(header)
+  try {
+    const slot = block.metadata?.metadata[common.BlockMetadataIndex.SIGNATURES] ?? new Uint8Array()
+    const { value, signatures } = decode(common.MetadataSchema, slot)
+    if (signatures.length > maxBlockSignatures) {
+      throw new BlockError('DELIVER_BLOCK_METADATA', `${signatures.length} signatures on one block`)
+    }
+    return signatures.flatMap((entry) => {
+      const signer = signerOf(entry, config)
+      if (!signer) return []
+      const data = Buffer.concat([value, signer.header, headerBytes])
+      return [{ identity: signer.identity, data, signature: entry.signature }]
+    })
+  } catch (cause) {
+    if (cause instanceof BlockError) throw cause
+    const message = `the signatures of block ${String(header.number)} cannot be decoded`
+    throw new BlockError('DELIVER_BLOCK_METADATA', message, { cause })
+  }
+}
+
+/** The signer by id (BFT form) or by identity (CFT form); undefined for an id nobody has. */
+function signerOf(
+  { signatureHeader, identifierHeader }: common.MetadataSignature,
+  { bft, consenters }: ChannelConfig,
+): { header: Uint8Array; identity: Uint8Array } | undefined {
+  if (bft && signatureHeader.length === 0 && identifierHeader.length > 0) {
+    const { identifier } = decode(common.IdentifierHeaderSchema, identifierHeader)
+    const identity = consenters.get(identifier)
+    return identity && { header: identifierHeader, identity }
+  }
+  const { creator } = decode(common.SignatureHeaderSchema, signatureHeader)
+  return { header: signatureHeader, identity: creator }
+}
+
+/** The position after a block, but for a configuration that it may bring. */
+export function positionAfter(header: HeaderOf, config: ChannelConfig): Position {
+  return { next: header.number + 1n, previousHash: blockHeaderHash(header), config }
+}
+
+/**
+ * The number of the configuration block under which the block after this one is signed.
+ *
+ * @param block - a block with its metadata, as stored or delivered
+ * @throws {BlockError} DELIVER_BLOCK_METADATA when the metadata does not say
+ */
+export function lastConfigOf({ message: block }: Pick<Received<common.Block>, 'message'>): bigint {
+  try {
+    const slots = block.metadata?.metadata ?? []
+    const slot = slots[common.BlockMetadataIndex.SIGNATURES] ?? new Uint8Array()
+    const { value } = decode(common.MetadataSchema, slot)
+    const { lastConfig } = decode(common.OrdererBlockMetadataSchema, value)
+    if (lastConfig) return lastConfig.index
+  } catch (cause) {
+    throw unknownConfig(cause)
+  }
+  throw unknownConfig(undefined)
+}
+
+function unknownConfig(cause: unknown): BlockError {
+  const message = 'the block does not name the configuration that it is under'
+  return new BlockError('DELIVER_BLOCK_METADATA', message, { cause })
+}
+
+function malformed(number: string, why: string): BlockError {
+  return new BlockError('DELIVER_TRANSACTIONS', `block ${number}: ${why}`)
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex')
+}

@@ -1,0 +1,168 @@
+import { type Received, blockHeaderHash, type common } from '@heddle/proto'
+import {
+  type HeaderOf,
+  type Position,
+  checkData,
+  checkGenesis,
+  checkPlace,
+  checkSignatures,
+  positionAfter,
+} from './block-check.ts'
+import { type ChannelConfig, channelConfigOf, isConfigBlock } from './channel-config.ts'
+import { BlockError } from './errors.ts'
+
+/** A block whose place, form and hashes are right; its signatures are being checked. */
+export interface PendingBlock {
+  readonly block: Received<common.Block>
+  /** The position after it; waits for the signatures if the block brings a new configuration. */
+  readonly after: Promise<Position>
+  /** Rejects with a {@link BlockError} when the signatures do not satisfy the policy. */
+  readonly verified: Promise<void>
+}
+
+/**
+ * Checks everything about a block but its signatures, and begins to check those.
+ *
+ * @throws {BlockError} for the first check that fails
+ */
+export function beginCheck(position: Position, block: Received<common.Block>): PendingBlock {
+  const header = checkPlace(block.message, position)
+  checkData(block.message, header)
+  if (position.genesisHash) {
+    checkGenesis(header, position.genesisHash)
+    const after = Promise.resolve(positionAfter(header, position.config))
+    return { block, after, verified: Promise.resolve() }
+  }
+  const verified = checkSignatures(block.message, header, position.config)
+  const after = isConfigBlock(block.message)
+    ? verified.then(() => positionAfter(header, nextConfig(block.message, position)))
+    : Promise.resolve(positionAfter(header, position.config))
+  // Both are awaited by whoever asked, perhaps only after another has failed.
+  verified.catch(() => undefined)
+  after.catch(() => undefined)
+  return { block, after, verified }
+}
+
+function nextConfig(block: common.Block, { config }: Position): ChannelConfig {
+  const next = channelConfigOf(block)
+  if (next.channelId === config.channelId) return next
+  const message = `a configuration of channel ${next.channelId}, not ${config.channelId}`
+  throw new BlockError('DELIVER_CONFIG', message)
+}
+
+/** What a {@link BlockVerifier} begins with. */
+export interface BlockVerifierOptions {
+  readonly channelId: string
+  /** A configuration block that is trusted: block 0, or a later one of the channel. */
+  readonly configBlock: common.Block
+  /**
+   * The block before the first to be verified. Default: the configuration block itself. The
+   * configuration must still be in force after it.
+   */
+  readonly lastBlock?: common.Block
+}
+
+/**
+ * Verifies the blocks of a channel, one after another.
+ *
+ * `verify` does not move it: `advance` does, once the block is where it belongs. So a block that
+ * could not be stored is taken again when it comes again.
+ */
+export class BlockVerifier {
+  #position: Position
+
+  /** @internal Use {@link createBlockVerifier}. */
+  constructor(position: Position) {
+    this.#position = position
+  }
+
+  /** The number of the next block. */
+  get next(): bigint {
+    return this.#position.next
+  }
+
+  /** Where the channel stands. */
+  get position(): Position {
+    return this.#position
+  }
+
+  /** The configuration in force. */
+  get config(): ChannelConfig {
+    return this.#position.config
+  }
+
+  /**
+   * Whether `block` is the channel's next block; signatures are checked on the thread pool.
+   *
+   * @throws {BlockError} saying what is wrong with it
+   */
+  async verify(block: Received<common.Block>): Promise<void> {
+    const { verified, after } = beginCheck(this.#position, block)
+    await verified
+    await after
+  }
+
+  /**
+   * As {@link verify}, for a block whose transactions were left out (HEADER_WITH_SIG): the data
+   * hash is not compared. A configuration block must be whole and goes through `verify`.
+   */
+  async verifyHeader(block: Received<common.Block>): Promise<void> {
+    const header = checkPlace(block.message, this.#position)
+    await checkSignatures(block.message, header, this.#position.config)
+  }
+
+  /**
+   * Moves behind `block`, which {@link verify} or {@link verifyHeader} has accepted.
+   *
+   * @throws {BlockError} DELIVER_BLOCK_NUMBER for any other block, DELIVER_CONFIG as `verify`
+   */
+  advance({ message }: Received<common.Block>): void {
+    const header = checkPlace(message, this.#position)
+    const config = isConfigBlock(message)
+      ? nextConfig(message, this.#position)
+      : this.#position.config
+    this.#position = positionAfter(header, config)
+  }
+
+  /** A verifier of its own that stands where this one stands. */
+  clone(): BlockVerifier {
+    return new BlockVerifier(this.#position)
+  }
+}
+
+/**
+ * Makes a verifier from a configuration block that is trusted.
+ *
+ * @throws {BlockError} DELIVER_CONFIG when the block cannot be used, is of another channel or lies
+ *   behind `lastBlock`; DELIVER_BLOCK_MALFORMED for a block without header
+ */
+export function createBlockVerifier(options: BlockVerifierOptions): BlockVerifier {
+  const { channelId, configBlock, lastBlock = configBlock } = options
+  const config = trustedConfig(channelId, configBlock)
+  const header = headerOf(lastBlock)
+  if (header.number < config.blockNumber) {
+    const message = `block ${String(header.number)} lies before its configuration block ${String(config.blockNumber)}`
+    throw new BlockError('DELIVER_CONFIG', message)
+  }
+  return new BlockVerifier(positionAfter(header, config))
+}
+
+/** The position before block 0, which must be `genesis`; `config` is the one it holds. */
+export function genesisPosition(genesis: common.Block, config: ChannelConfig): Position {
+  const genesisHash = blockHeaderHash(headerOf(genesis))
+  return { next: 0n, previousHash: undefined, config, genesisHash }
+}
+
+/** The configuration in a block that is trusted to be of `channelId`; see `channelConfigOf`. */
+export function trustedConfig(channelId: string, block: common.Block): ChannelConfig {
+  headerOf(block)
+  const config = channelConfigOf(block)
+  if (config.channelId === channelId) return config
+  const message = `the configuration block is of channel ${config.channelId}, not ${channelId}`
+  throw new BlockError('DELIVER_CONFIG', message)
+}
+
+function headerOf({ header }: common.Block): HeaderOf {
+  if (header) return header
+  throw new BlockError('DELIVER_BLOCK_MALFORMED', 'a block without a header')
+}

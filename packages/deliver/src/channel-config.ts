@@ -1,0 +1,143 @@
+import { type ChannelRules, type MspManager, channelRules, serializeIdentity } from '@heddle/msp'
+import { common, decode, msp as mspTypes } from '@heddle/proto'
+import { BlockError } from './errors.ts'
+import type { Endpoint } from './ports.ts'
+
+/** Where the policy for block signatures stands. */
+const blockValidation = '/Channel/Orderer/BlockValidation'
+
+/** What a configuration block says about a channel, as far as reading it goes. */
+export interface ChannelConfig {
+  readonly channelId: string
+  /** Number of the block that holds it. */
+  readonly blockNumber: bigint
+  /** `Config.sequence`: grows by one with every change. */
+  readonly sequence: bigint
+  /** Whether signatures may name a consenter by its id: channel capability V3_0. */
+  readonly bft: boolean
+  /** Serialized identities by consenter id. */
+  readonly consenters: ReadonlyMap<number, Uint8Array>
+  /** Where blocks can be had. */
+  readonly endpoints: readonly Endpoint[]
+  /** Members and policies; `rules.policy('/Channel/Orderer/BlockValidation')` is always there. */
+  readonly rules: ChannelRules
+}
+
+/** The one transaction of a configuration block. */
+interface ConfigTransaction {
+  readonly channelHeader: common.ChannelHeader
+  readonly envelope: common.ConfigEnvelope
+}
+
+/**
+ * Whether `block` is a configuration block: exactly one transaction, of type CONFIG.
+ *
+ * @see fabric v3.1.5 protoutil/commonutils.go
+ */
+export function isConfigBlock(block: common.Block): boolean {
+  const [only, ...others] = block.data?.data ?? []
+  if (!only || others.length > 0) return false
+  try {
+    return Number(payloadOf(only).channelHeader.type) === Number(common.HeaderType.CONFIG)
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Reads the configuration in a configuration block.
+ *
+ * @param block - a configuration block; nothing about its signatures is checked
+ * @throws {BlockError} DELIVER_CONFIG when it is none or cannot be used
+ */
+export function channelConfigOf(block: common.Block): ChannelConfig {
+  const { channelHeader, envelope } = configEnvelopeOf(block)
+  const group = envelope.config?.channelGroup
+  if (!group) throw unusable('it holds no configuration')
+  try {
+    const rules = channelRules(group)
+    if (!rules.policy(blockValidation)) throw unusable(`it has no policy ${blockValidation}`)
+    const bft = hasCapability(group, 'V3_0')
+    if (bft && !group.groups['Orderer']) throw unusable('it has no orderer section')
+    return {
+      channelId: channelHeader.channelId,
+      blockNumber: block.header?.number ?? 0n,
+      sequence: envelope.config?.sequence ?? 0n,
+      bft,
+      consenters: consentersOf(group),
+      endpoints: endpointsOf(group, rules.msps),
+      rules,
+    }
+  } catch (error) {
+    if (error instanceof BlockError) throw error
+    throw unusable('its content is invalid', error)
+  }
+}
+
+function configEnvelopeOf(block: common.Block): ConfigTransaction {
+  const [only, ...others] = block.data?.data ?? []
+  if (!only || others.length > 0) throw unusable('it has not exactly one transaction')
+  try {
+    const { channelHeader, data } = payloadOf(only)
+    if (channelHeader.type !== Number(common.HeaderType.CONFIG)) {
+      throw unusable('its transaction is not of type CONFIG')
+    }
+    return { channelHeader, envelope: decode(common.ConfigEnvelopeSchema, data) }
+  } catch (error) {
+    if (error instanceof BlockError) throw error
+    throw unusable('its transaction is malformed', error)
+  }
+}
+
+function payloadOf(envelope: Uint8Array): {
+  channelHeader: common.ChannelHeader
+  data: Uint8Array
+} {
+  const { payload } = decode(common.EnvelopeSchema, envelope)
+  const { header, data } = decode(common.PayloadSchema, payload)
+  if (!header) throw unusable('its transaction has no header')
+  return { channelHeader: decode(common.ChannelHeaderSchema, header.channelHeader), data }
+}
+
+function hasCapability(group: common.ConfigGroup, name: string): boolean {
+  const value = group.values['Capabilities']
+  if (!value) return false
+  return name in decode(common.CapabilitiesSchema, value.value).capabilities
+}
+
+function consentersOf(group: common.ConfigGroup): Map<number, Uint8Array> {
+  const value = group.groups['Orderer']?.values['Orderers']
+  const mapping = value ? decode(common.OrderersSchema, value.value).consenterMapping : []
+  return new Map(mapping.map(({ id, mspId, identity }) => [id, serializeIdentity(mspId, identity)]))
+}
+
+/** Endpoints of the orderer organisations; if none has one, the channel's own list. */
+function endpointsOf(group: common.ConfigGroup, msps: MspManager): Endpoint[] {
+  const orgs = Object.values(group.groups['Orderer']?.groups ?? {})
+  const ofOrgs = orgs.flatMap((org) =>
+    addressesIn(org.values['Endpoints']).map((address) => ({ address, roots: rootsOf(org, msps) })),
+  )
+  if (ofOrgs.length > 0) return ofOrgs
+  const roots = orgs.flatMap((org) => rootsOf(org, msps))
+  return addressesIn(group.values['OrdererAddresses']).map((address) => ({ address, roots }))
+}
+
+function addressesIn(value: common.ConfigValue | undefined): string[] {
+  return value ? decode(common.OrdererAddressesSchema, value.value).addresses : []
+}
+
+function rootsOf(org: common.ConfigGroup, msps: MspManager): readonly string[] {
+  const value = org.values['MSP']
+  if (!value) return []
+  const { config } = decode(mspTypes.MSPConfigSchema, value.value)
+  const { name } = decode(mspTypes.FabricMSPConfigSchema, config)
+  const found = msps.msp(name)
+  return found ? [...found.tlsRoots, ...found.tlsIntermediates] : []
+}
+
+function unusable(why: string, cause?: unknown): BlockError {
+  const reason = cause instanceof Error ? `${why}: ${cause.message}` : why
+  return new BlockError('DELIVER_CONFIG', `the configuration block cannot be used: ${reason}`, {
+    cause,
+  })
+}

@@ -1,0 +1,92 @@
+import type { Clock, Logger, Metrics } from '@heddle/interface'
+import { type BackOffOptions, defaultBackOff } from './back-off.ts'
+import type { PullContext } from './block-puller.ts'
+import { EndpointSet } from './endpoint-set.ts'
+import { DeliverError } from './errors.ts'
+import { deliverMetrics } from './metrics.ts'
+import type { ClientTls, Endpoint, EnvelopeSigner } from './ports.ts'
+
+/** What pulling blocks works with. */
+export interface PullDeps {
+  readonly signer: EnvelopeSigner
+  readonly clock: Clock
+  readonly logger?: Logger
+  readonly metrics?: Metrics
+  /** 0 inclusive to 1 exclusive; for the order of endpoints and for jitter. Default Math.random. */
+  readonly random?: () => number
+}
+
+/** Where blocks come from, and how patiently. */
+export interface PullOptions extends BackOffOptions {
+  readonly channelId: string
+  /** Who to ask; a configuration block that names others replaces them. */
+  readonly endpoints: readonly Endpoint[]
+  /** The certificate for mutual TLS. */
+  readonly tls?: ClientTls
+  /** Default 3,000 ms, as Fabric's peer. */
+  readonly connectTimeoutMs?: number
+  /**
+   * How long an endpoint may send nothing before another is asked: a channel may be idle, but an
+   * endpoint may also hold back blocks. Default 30,000 ms.
+   */
+  readonly stallTimeoutMs?: number
+  /** Longest gRPC message. Default 100 MiB, as Fabric. */
+  readonly maxMessageBytes?: number
+  /** How many blocks are received and verified before their turn. Default 16. */
+  readonly maxBlocksAhead?: number
+}
+
+/**
+ * Fills in the defaults and checks the ranges.
+ *
+ * @throws {DeliverError} DELIVER_INVALID_OPTIONS
+ */
+export function resolvePullOptions(
+  deps: PullDeps,
+  options: PullOptions,
+  maxFailures: number,
+): PullContext {
+  const { random = Math.random, clock } = deps
+  const limits = {
+    ...defaultBackOff,
+    connectTimeoutMs: 3000,
+    stallTimeoutMs: 30_000,
+    maxMessageBytes: 100 * 1024 * 1024,
+    maxBlocksAhead: 16,
+    ...definedNumbers(options),
+  }
+  assertPositive({ ...limits, maxFailures })
+  return {
+    ...limits,
+    maxFailures,
+    channelId: options.channelId,
+    tls: options.tls,
+    signer: deps.signer,
+    clock,
+    random,
+    endpoints: new EndpointSet(options.endpoints, clock, random),
+    logger: deps.logger,
+    metrics: deps.metrics && deliverMetrics(deps.metrics),
+  }
+}
+
+/** The settings that are numbers and given. */
+export function definedNumbers(options: object): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(options).filter(
+      (entry): entry is [string, number] => typeof entry[1] === 'number',
+    ),
+  )
+}
+
+/**
+ * Checks settings that count or time something.
+ *
+ * @throws {DeliverError} DELIVER_INVALID_OPTIONS, naming the first that is not above 0
+ */
+export function assertPositive(values: Readonly<Record<string, number>>): void {
+  for (const [name, value] of Object.entries(values)) {
+    if (value > 0) continue
+    throw new DeliverError('DELIVER_INVALID_OPTIONS', `${name} must be above 0, not ${value}`)
+  }
+}

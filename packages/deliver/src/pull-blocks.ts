@@ -1,0 +1,57 @@
+import type { AbortOptions } from '@heddle/interface'
+import { type Received, common, decode } from '@heddle/proto'
+import type { Position } from './block-check.ts'
+import { pull } from './block-puller.ts'
+import { trustedConfig } from './block-verifier.ts'
+import { type PullDeps, type PullOptions, resolvePullOptions } from './deliver-options.ts'
+import { lastBlockNumber } from './envelope.ts'
+import { assertReachable, locate } from './locate.ts'
+import type { Endpoint } from './ports.ts'
+
+/** Which blocks, and how long to try. */
+export interface PullBlocksOptions extends PullOptions, AbortOptions {
+  /** A configuration block that is trusted, encoded or decoded: block 0, or a later one. */
+  readonly configBlock: Uint8Array | common.Block
+  /** The first block. Default 0n. */
+  readonly from?: bigint
+  /** The last block. Default: the newest that there is, or none with `follow`. */
+  readonly to?: bigint
+  /** Whether to wait for blocks that are not there yet. Default false. */
+  readonly follow?: boolean
+  /** Failures in a row after which it rejects. Default 10, or never with `follow`. */
+  readonly maxFailures?: number
+}
+
+/**
+ * Pulls blocks of a channel, verified and in order, from whichever endpoint works.
+ *
+ * Without `follow` it ends after the newest block there is, or after `to`, which must be there or
+ * is waited for. Breaking out of the loop ends the stream.
+ *
+ * @throws {BlockError} DELIVER_CONFIG at once when `configBlock` cannot be used, or when `from`
+ *   lies before it; whatever failed last after `maxFailures`; `signal.reason` on abort
+ */
+export async function* pullBlocks(
+  deps: PullDeps,
+  options: PullBlocksOptions,
+): AsyncGenerator<Received<common.Block>> {
+  const { from = 0n, follow = false, to = follow ? lastBlockNumber : 'newest' } = options
+  const maxFailures = options.maxFailures ?? (follow ? Infinity : 10)
+  const context = resolvePullOptions(deps, options, maxFailures)
+  const signal = options.signal ?? new AbortController().signal
+  const block =
+    options.configBlock instanceof Uint8Array
+      ? decode(common.BlockSchema, options.configBlock)
+      : options.configBlock
+  const trusted = { block, config: trustedConfig(options.channelId, block) }
+  assertReachable(from, trusted)
+  let reached: Position | undefined
+  const position = async (endpoint: Endpoint): Promise<Position> => {
+    reached ??= await locate({ trusted, from }, endpoint, context, signal)
+    return reached
+  }
+  for await (const accepted of pull({ position, stop: to }, context, signal)) {
+    yield accepted.block
+    reached = accepted.after
+  }
+}
