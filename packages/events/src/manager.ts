@@ -112,10 +112,8 @@ class QueueManager<E> implements Manager<E> {
     if (this.#state === 'stopped') return Promise.resolve()
     this.#state = 'stopped'
     this.#turns.close()
-    this.#counts.dropped += this.#queue.size + (this.#followUp === undefined ? 0 : 1)
-    this.#queue.clear()
-    this.#followUp = undefined
     this.#producers.rejectAll(new EventsStoppedError())
+    this.#dropQueued()
     this.#counts.publish(0)
     this.#options.logger?.debug('event manager stopped', { ...this.stats() })
     return Promise.resolve()
@@ -153,9 +151,16 @@ class QueueManager<E> implements Manager<E> {
     if (this.#state === 'stopped') expiry.isPending = false
     else if (this.#push(expiry)) this.#expiries += 1
     else {
-      expiry.leave = this.#producers.park(expiry, () => {
-        expiry.leave = undefined
-        this.#expiries += 1
+      expiry.leave = this.#producers.park({
+        item: expiry,
+        admit: () => {
+          expiry.leave = undefined
+          this.#expiries += 1
+        },
+        reject: () => {
+          expiry.leave = undefined
+          expiry.isPending = false
+        },
       })
     }
     return expiry
@@ -166,12 +171,24 @@ class QueueManager<E> implements Manager<E> {
     if (this.#receiver === undefined) throw new NoReceiverError()
     let next = this.#handle(event)
     while (next !== undefined) next = this.#handle(next)
+    // Otherwise the batch that is under way, or due, tells what was counted.
+    if (this.#turns.isIdle) this.#counts.publish(this.#queue.size)
   }
 
   stats(): ManagerStats {
     const { handled, refused, waited, failed, dropped } = this.#counts
     const queued = this.#queue.size
     return { queued, waiting: this.#producers.size, handled, refused, waited, failed, dropped }
+  }
+
+  #dropQueued(): void {
+    if (this.#followUp !== undefined) this.#counts.dropped += 1
+    this.#followUp = undefined
+    while (this.#queue.size > 0) {
+      const entry = this.#queue.shift()
+      if (!(entry instanceof Expiry) || entry.isPending) this.#counts.dropped += 1
+      if (entry instanceof Expiry) entry.isPending = false
+    }
   }
 
   #push(entry: E | Expiry<E>): boolean {
@@ -183,7 +200,7 @@ class QueueManager<E> implements Manager<E> {
   /** Handles events until none is left, the batch is full, or `stop`. True if there are more. */
   #handleBatch(): boolean {
     while (!this.#drain());
-    if (this.#state !== 'started') return false
+    if (this.#state !== 'started') this.#dropQueued() // the follow-up of the event that stopped us
     this.#counts.publish(this.#queue.size)
     return this.#queue.size > 0 || this.#followUp !== undefined
   }

@@ -1,3 +1,5 @@
+export { clockCases } from './testing/clock-cases.ts'
+export type { ClockFixture, ComplianceCase } from './testing/clock-cases.ts'
 export {
   ClockBusyError,
   ClockRunawayError,

@@ -1,8 +1,9 @@
 /** One producer, or one expiry, that found the queue full. */
-interface Waiter<T> {
+export interface Waiter<T> {
   readonly item: T
-  /** Tells the producer that its item is in the queue. */
+  /** Called when the item goes into the queue. */
   readonly admit: () => void
+  /** Called when it never will. */
   readonly reject: (error: Error) => void
 }
 
@@ -34,14 +35,13 @@ export class WaitingProducers<T> {
         admit: () => settled(resolve),
         reject: (error) => settled(() => reject(error)),
       }
-      this.#add(waiter)
+      this.park(waiter)
       signal?.addEventListener('abort', onAbort, { once: true })
     })
   }
 
-  /** Lets `item` wait without a producer behind it; the result makes it leave. */
-  park(item: T, admit: () => void): () => void {
-    const waiter = { item, admit, reject: () => undefined }
+  /** Lets one wait, whether or not `maxWaiting` do; the result makes it leave. */
+  park(waiter: Waiter<T>): () => void {
     this.#add(waiter)
     return () => this.#remove(waiter)
   }

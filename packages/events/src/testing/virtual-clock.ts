@@ -1,4 +1,5 @@
 import { CodedError, type Clock, type ClockTimer } from '@heddle/interface'
+import { InvalidOptionsError } from '../errors.ts'
 
 /** A virtual clock ran more timers in one `advance` than any test means: one re-arms itself. */
 export class ClockRunawayError extends CodedError<'EVENTS_CLOCK_RUNAWAY'> {
@@ -81,11 +82,13 @@ export class VirtualClock implements Clock {
    * meanwhile, each at its own time, and after each (and first of all) everything that it set off
    * in microtasks and `setImmediate`. Real I/O is not waited for. `advance(0)` runs what is due.
    *
+   * @throws {InvalidOptionsError} EVENTS_INVALID_OPTIONS for a negative or infinite time
    * @throws what a timer's callback throws; the clock then stands at that time, the rest is pending
    * @throws {ClockBusyError} EVENTS_CLOCK_BUSY while another advance is under way
    * @throws {ClockRunawayError} EVENTS_CLOCK_RUNAWAY beyond {@link maxTimersPerAdvance} timers
    */
   async advance(ms: number): Promise<void> {
+    if (!(ms >= 0 && ms < Infinity)) throw new InvalidOptionsError('ms', 'finite, 0 or more', ms)
     if (this.#isAdvancing) throw new ClockBusyError()
     this.#isAdvancing = true
     try {
