@@ -87,16 +87,11 @@ function certifierOf(ou: msp.FabricOUIdentifier, rules: MspCas): string | undefi
   if (ou.certificate.length === 0) return undefined
   const [parsed] = parseAll([ou.certificate], 'organisational units')
   if (parsed === undefined) return undefined
-  try {
-    const chain = sanitizedChain(parsed, rules)
-    const [ca] = chain
-    const known = [...rules.roots, ...rules.intermediates].some((one) => one.der.equals(ca.der))
-    if (known && !rules.innerCas.has(ca.der.toString('hex'))) {
-      return certifiersIdOf(chain).toString('hex')
-    }
-  } catch (cause) {
-    throw refuse('the CA of an organisational unit is refused', cause)
-  }
+  // The signed part tells CAs apart: its signature may be high here and is low among the trusted.
+  const isIt = (one: Certificate): boolean => one.toBeSigned.equals(parsed.toBeSigned)
+  const edge = rules.intermediates.filter((one) => !rules.innerCas.has(one.der.toString('hex')))
+  const known = rules.roots.find(isIt) ?? edge.find(isIt)
+  if (known !== undefined) return certifiersIdOf(chainOf(known, rules)).toString('hex')
   throw refuse(
     `organisational unit ${ou.organizationalUnitIdentifier} names no issuing CA of this MSP`,
   )

@@ -27,3 +27,5 @@ export type {
   NodeSpec,
   OrganizationSpec,
 } from './generate/organization.ts'
+export { watchExpiry } from './expiry.ts'
+export type { WatchedCertificate } from './expiry.ts'

@@ -174,6 +174,12 @@ export interface PolicyContext {
   readonly children: (name: string) => readonly (Policy | undefined)[]
 }
 
+// The field is a plain number on the wire.
+const policyType: Readonly<Record<'signature' | 'implicitMeta', number>> = {
+  signature: common.Policy_PolicyType.SIGNATURE,
+  implicitMeta: common.Policy_PolicyType.IMPLICIT_META,
+}
+
 function decoded<T>(read: () => T): T {
   try {
     return read()
@@ -184,11 +190,11 @@ function decoded<T>(read: () => T): T {
 
 /** The policy in a `common.Policy`: SIGNATURE or IMPLICIT_META; others are `MSP_INVALID_POLICY`. */
 export function policyFromConfig(policy: common.Policy, context: PolicyContext): Policy {
-  if (policy.type === Number(common.Policy_PolicyType.SIGNATURE)) {
+  if (policy.type === policyType.signature) {
     const envelope = decoded(() => decode(common.SignaturePolicyEnvelopeSchema, policy.value))
     return signaturePolicy(envelope, context.msps)
   }
-  if (policy.type === Number(common.Policy_PolicyType.IMPLICIT_META)) {
+  if (policy.type === policyType.implicitMeta) {
     const meta = decoded(() => decode(common.ImplicitMetaPolicySchema, policy.value))
     return implicitMetaPolicy(meta, context.children(meta.subPolicy))
   }
