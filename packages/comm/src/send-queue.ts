@@ -48,7 +48,11 @@ export class SendQueue {
   /** Appends without waiting. False when there is no room. */
   offer(bytes: Buffer): boolean {
     if (this.#closed !== undefined) return false
-    if (this.#open && this.#waiting.length === 0) return this.#append(bytes)
+    if (bytes.length > this.#maxBytes) return false
+    if (this.#open && this.#waiting.length === 0 && this.#fits(bytes)) {
+      this.#append(bytes)
+      return true
+    }
     if (this.#open || this.#waiting.length >= this.#items.capacity) return false
     this.#waiting.push({ bytes, accepted: nothing, refused: nothing })
     return true
@@ -58,7 +62,11 @@ export class SendQueue {
   push(bytes: Buffer, signal?: AbortSignal): Promise<void> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed)
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
-    if (this.#open && this.#waiting.length === 0 && this.#append(bytes)) return accepted
+    if (bytes.length > this.#maxBytes) return Promise.reject(this.#tooLarge(bytes))
+    if (this.#open && this.#waiting.length === 0 && this.#fits(bytes)) {
+      this.#append(bytes)
+      return accepted
+    }
     if (this.#waiting.length >= maxWaitingPushes) {
       const message = `${maxWaitingPushes} pushes to this peer wait already`
       return Promise.reject(new CommError('COMM_QUEUE_FULL', message))
@@ -104,21 +112,30 @@ export class SendQueue {
     return lost
   }
 
-  #append(bytes: Buffer): boolean {
-    const size = this.#items.size
-    if (size > 0 && this.#bytes + bytes.length > this.#maxBytes) return false
-    if (!this.#items.push(bytes)) return false
+  #tooLarge(bytes: Buffer): CommError {
+    const message = `an envelope of ${bytes.length} bytes; at most ${this.#maxBytes} are allowed`
+    return new CommError('COMM_MESSAGE_TOO_LARGE', message)
+  }
+
+  #fits(bytes: Buffer): boolean {
+    const { size, capacity } = this.#items
+    return size === 0 || (size < capacity && this.#bytes + bytes.length <= this.#maxBytes)
+  }
+
+  #append(bytes: Buffer): void {
+    this.#items.push(bytes)
     this.#bytes += bytes.length
-    if (size === 0) this.#onItem()
-    return true
+    // The writer may take it, and more, before this returns.
+    if (this.#items.size === 1) this.#onItem()
   }
 
   #admit(): void {
     if (!this.#open) return
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
-      if (next.abandoned !== true && !this.#append(next.bytes)) return
+      if (next.abandoned !== true && !this.#fits(next.bytes)) return
       this.#waiting.shift()
       next.accepted()
+      if (next.abandoned !== true) this.#append(next.bytes)
     }
   }
 

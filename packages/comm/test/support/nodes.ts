@@ -1,0 +1,154 @@
+import { createIdentityMapper } from '@heddle/identity'
+import type { Mapper } from '@heddle/identity'
+import { systemClock } from '@heddle/events'
+import type { Clock } from '@heddle/interface'
+import {
+  createMessageCryptoService,
+  MspManager,
+  nOutOfPolicy,
+  signaturePolicy,
+  rolePrincipal,
+} from '@heddle/msp'
+import type { SigningIdentity } from '@heddle/msp'
+import { createTestOrganization } from '@heddle/msp/testing'
+import type { TestOrganization, TlsMaterial } from '@heddle/msp/testing'
+import { create, gossip } from '@heddle/proto'
+import { createComm } from '../../src/index.ts'
+import type { Comm, CommOptions, ReceivedMessage, RemotePeer } from '../../src/index.ts'
+import { RecordingLogger, RecordingMetrics } from './recording.ts'
+
+/** The organisations of the tests; made once, because certificates take time. */
+let made: Promise<{ a: TestOrganization; b: TestOrganization }> | undefined
+
+export function organizations(): Promise<{ a: TestOrganization; b: TestOrganization }> {
+  made ??= (async () => ({
+    a: await createTestOrganization({ mspId: 'OrgA' }),
+    b: await createTestOrganization({ mspId: 'OrgB' }),
+  }))()
+  return made
+}
+
+/** One node under test. */
+export interface Node {
+  readonly comm: Comm
+  readonly mapper: Mapper
+  readonly signer: SigningIdentity
+  readonly tls: TlsMaterial
+  readonly logger: RecordingLogger
+  readonly metrics: RecordingMetrics
+  /** As others dial it. */
+  readonly peer: RemotePeer & { readonly pkiId: Uint8Array }
+}
+
+export interface NodeOptions extends Partial<Omit<CommOptions, 'tls' | 'identity'>> {
+  readonly organization?: 'a' | 'b'
+  readonly clock?: Clock
+  readonly tls?: Partial<CommOptions['tls']>
+  readonly start?: boolean
+  /** Of an earlier node, to be the same peer again. */
+  readonly as?: Pick<Node, 'signer' | 'tls'>
+}
+
+const running = new Set<Comm>()
+
+/** Stops every node that a test has made; call it in `afterEach`. */
+export async function stopNodes(): Promise<void> {
+  const cut = AbortSignal.abort()
+  await Promise.all([...running].map((comm) => comm.stop({ signal: cut })))
+  running.clear()
+}
+
+/** Makes and starts a node, a member of a channel of both organisations. */
+export async function createNode(options: NodeOptions = {}): Promise<Node> {
+  const orgs = await organizations()
+  const organization = orgs[options.organization ?? 'a']
+  const signer = options.as?.signer ?? (await organization.identity('peer', 'peer'))
+  const tls = options.as?.tls ?? (await organization.tls('peer'))
+  const msps = new MspManager([orgs.a.msp, orgs.b.msp])
+  const readers = nOutOfPolicy(1, [
+    rolePrincipal('OrgA', 'member'),
+    rolePrincipal('OrgB', 'member'),
+  ])
+  const crypto = createMessageCryptoService({
+    localMsp: organization.msp,
+    signer,
+    channelMsps: new Map([['channel', { msps, readers: signaturePolicy(readers, msps) }]]),
+  })
+  const clock = options.clock ?? systemClock
+  const mapper = createIdentityMapper(
+    { crypto, advisor: crypto, clock },
+    { selfIdentity: signer.serialized },
+  )
+  const logger = new RecordingLogger()
+  const metrics = new RecordingMetrics()
+  const { organization: _o, clock: _c, start = true, as: _a, ...settings } = options
+  const comm = createComm(
+    { mapper, clock, logger, metrics },
+    {
+      listen: { host: 'localhost', port: 0 },
+      ...settings,
+      tls: {
+        certificate: tls.certificate,
+        key: tls.key,
+        roots: [orgs.a.tlsCa.certificate, orgs.b.tlsCa.certificate],
+        ...settings.tls,
+      },
+      identity: signer.serialized,
+    },
+  )
+  running.add(comm)
+  if (start) await comm.start()
+  const peer = { endpoint: comm.address, pkiId: signer.pkiId }
+  return { comm, mapper, signer, tls, logger, metrics, peer }
+}
+
+/** A data message whose number is its sequence. */
+export function dataMessage(sequence: number | bigint, size = 4): gossip.GossipMessage {
+  return create(gossip.GossipMessageSchema, {
+    channel: Buffer.from('channel'),
+    tag: gossip.GossipMessage_Tag.CHAN_AND_ORG,
+    content: {
+      case: 'dataMsg',
+      value: { payload: { seqNum: BigInt(sequence), data: Buffer.alloc(size) } },
+    },
+  })
+}
+
+/** The sequence of a {@link dataMessage}; undefined for any other. */
+export function sequenceOf({ message }: ReceivedMessage): number | undefined {
+  if (message.content.case !== 'dataMsg') return undefined
+  return Number(message.content.value.payload?.seqNum)
+}
+
+export const all = (): boolean => true
+
+/** Collects what a node receives. */
+export class Inbox {
+  readonly messages: ReceivedMessage[] = []
+  readonly #waiting = new Set<() => void>()
+
+  constructor(comm: Comm) {
+    comm.onMessage(all, (message) => {
+      this.messages.push(message)
+      for (const resolve of this.#waiting) resolve()
+      this.#waiting.clear()
+    })
+  }
+
+  /** Resolves with the first `count` messages. */
+  async take(count: number): Promise<ReceivedMessage[]> {
+    while (this.messages.length < count) {
+      await new Promise<void>((resolve) => this.#waiting.add(resolve))
+    }
+    return this.messages.slice(0, count)
+  }
+
+  get sequences(): (number | undefined)[] {
+    return this.messages.map(sequenceOf)
+  }
+}
+
+/** Resolves when `condition` holds; checks after each turn of the event loop. */
+export async function eventually(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve))
+}
