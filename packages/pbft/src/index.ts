@@ -1,4 +1,20 @@
 export { createReplica } from './replica.ts'
+export { resolveReplicaOptions } from './options.ts'
+export {
+  ExecutionError,
+  InvalidOptionsError,
+  JournalError,
+  PoolFullError,
+  RequestAbandonedError,
+  RequestTooLargeError,
+  StateDivergedError,
+  StoppedError,
+} from './errors.ts'
+export { faultsTolerated, primaryOf, quorumOf, weakQuorumOf } from './core/quorum.ts'
+export { ReplicaCore } from './core/replica-core.ts'
+export { NULL_BATCH } from './core/messages.ts'
+
+export type { ResolvedOptions } from './options.ts'
 export type {
   Journal,
   Network,
@@ -16,3 +32,14 @@ export type {
   ReplicaStatus,
   SubmitResult,
 } from './types.ts'
+export type { Batch, Message, SignedStatement, Statement } from './core/messages.ts'
+export type { CoreStatus } from './core/replica-core.ts'
+export type {
+  CoreOptions,
+  JournalRecord,
+  RejectCode,
+  ReplicaEffect,
+  ReplicaEvent,
+  StateDigest,
+  TimerName,
+} from './core/protocol.ts'

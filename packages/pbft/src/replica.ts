@@ -1,7 +1,12 @@
-import { InvariantError } from '@heddle/interface'
+import { PbftReplica } from './pbft-replica.ts'
+import { resolveReplicaOptions } from './options.ts'
 import type { Replica, ReplicaDependencies, ReplicaOptions } from './types.ts'
 
-/** Makes a replica; nothing runs before {@link Replica.start}. */
+/**
+ * Makes a replica; nothing runs before {@link Replica.start}.
+ *
+ * @throws {InvalidOptionsError} PBFT_INVALID_OPTIONS
+ */
 export function createReplica(deps: ReplicaDependencies, options: ReplicaOptions): Replica {
-  throw new InvariantError(`not there yet ${String(deps)} ${String(options.id)}`)
+  return new PbftReplica(deps, resolveReplicaOptions(options))
 }

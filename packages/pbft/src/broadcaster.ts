@@ -1,0 +1,146 @@
+import { RingQueue } from '@heddle/events'
+import { encodeFrame } from './frame.ts'
+import type { Network } from './ports.ts'
+
+/** Most bytes of several messages in one frame; a single larger message still makes one. */
+const maxFrameBytes = 1024 * 1024
+
+export interface BroadcasterOptions {
+  readonly id: number
+  readonly n: number
+  /** Most messages, and bytes, waiting for one destination. */
+  readonly maxSendQueue: number
+  readonly maxSendQueueBytes: number
+  /** Most forwarded requests waiting for one destination. */
+  readonly maxPoolRequests: number
+}
+
+/** Told about what did not arrive. */
+export interface BroadcastObserver {
+  /** The queue to `to` was full: so many of its oldest messages were dropped. */
+  dropped(to: number, messages: number): void
+  /** The network refused a frame of so many messages. */
+  failed(to: number, messages: number, error: unknown): void
+}
+
+interface Lane {
+  readonly to: number
+  readonly queue: RingQueue<Uint8Array>
+  /** Requests on their way to the primary: they travel when no message of the protocol waits. */
+  readonly forwards: RingQueue<Uint8Array>
+  /** Of `queue`. */
+  bytes: number
+  draining: boolean
+}
+
+/**
+ * Sends to the other replicas: one bounded queue and one drainer for each, so that a slow one holds
+ * back nobody else and never the caller. Order is kept per destination. What waits together travels
+ * together, in one frame.
+ */
+export class Broadcaster {
+  readonly #lanes: readonly (Lane | undefined)[]
+  readonly #network: Network
+  readonly #options: BroadcasterOptions
+  readonly #observer: BroadcastObserver
+  #isClosed = false
+
+  constructor(network: Network, options: BroadcasterOptions, observer: BroadcastObserver) {
+    this.#network = network
+    this.#options = options
+    this.#observer = observer
+    this.#lanes = Array.from({ length: options.n }, (_, to) =>
+      to === options.id
+        ? undefined
+        : {
+            to,
+            queue: new RingQueue<Uint8Array>(options.maxSendQueue),
+            forwards: new RingQueue<Uint8Array>(options.maxPoolRequests),
+            bytes: 0,
+            draining: false,
+          },
+    )
+  }
+
+  /** Queues an encoded message for one replica; nothing for this one or an unknown one. */
+  send(to: number, message: Uint8Array): void {
+    const lane = this.#lanes[to]
+    if (lane !== undefined && !this.#isClosed) this.#enqueue(lane, message)
+  }
+
+  /** Queues an encoded message for every other replica. */
+  broadcast(message: Uint8Array): void {
+    for (let to = 0; to < this.#lanes.length; to++) this.send(to, message)
+  }
+
+  /** Queues an encoded request; when there is no room it is dropped, for its owner to send again. */
+  forward(to: number, message: Uint8Array): void {
+    const lane = this.#lanes[to]
+    if (lane === undefined || this.#isClosed) return
+    if (!lane.forwards.push(message)) this.#observer.dropped(to, 1)
+  }
+
+  /** Starts the drainers that have something to do. */
+  flush(): void {
+    for (const lane of this.#lanes) {
+      if (lane !== undefined && !lane.draining && hasWork(lane)) void this.#drain(lane)
+    }
+  }
+
+  /** Drops what waits, and all that comes. A frame on its way may still arrive. */
+  close(): void {
+    this.#isClosed = true
+    for (const lane of this.#lanes) {
+      lane?.queue.clear()
+      lane?.forwards.clear()
+    }
+  }
+
+  #enqueue(lane: Lane, message: Uint8Array): void {
+    const { maxSendQueue, maxSendQueueBytes } = this.#options
+    let dropped = 0
+    // The oldest go first: what is newest says most about where this replica is.
+    while (
+      lane.queue.size > 0 &&
+      (lane.queue.size >= maxSendQueue || lane.bytes + message.length > maxSendQueueBytes)
+    ) {
+      lane.bytes -= lane.queue.shift()?.length ?? 0
+      dropped++
+    }
+    lane.queue.push(message)
+    lane.bytes += message.length
+    if (dropped > 0) this.#observer.dropped(lane.to, dropped)
+  }
+
+  async #drain(lane: Lane): Promise<void> {
+    lane.draining = true
+    while (hasWork(lane) && !this.#isClosed) {
+      const messages = this.#take(lane)
+      try {
+        await this.#network.send(lane.to, encodeFrame(messages))
+      } catch (error) {
+        this.#observer.failed(lane.to, messages.length, error)
+      }
+    }
+    lane.draining = false
+  }
+
+  #take(lane: Lane): Uint8Array[] {
+    const messages: Uint8Array[] = []
+    let bytes = 0
+    for (const queue of [lane.queue, lane.forwards]) {
+      for (let next = queue.peek(); next !== undefined; next = queue.peek()) {
+        if (messages.length > 0 && bytes + next.length > maxFrameBytes) return messages
+        queue.shift()
+        if (queue === lane.queue) lane.bytes -= next.length
+        bytes += next.length
+        messages.push(next)
+      }
+    }
+    return messages
+  }
+}
+
+function hasWork(lane: Lane): boolean {
+  return lane.queue.size > 0 || lane.forwards.size > 0
+}

@@ -1,0 +1,262 @@
+import { create, decode, encode, pbft } from '@heddle/proto'
+import type {
+  Batch,
+  CheckpointStatement,
+  Claim,
+  Message,
+  NewViewStatement,
+  Proof,
+  Status,
+  Statement,
+  ViewChangeStatement,
+  Vote,
+} from './core/messages.ts'
+import { MalformedError } from './errors.ts'
+
+/** Bytes of a SHA-256. */
+const digestBytes = 32
+/** Most bytes of a state digest. */
+const maxStateDigestBytes = 64
+
+/** A message off the wire: what needs no further look is a {@link Message} of the core already. */
+export type Incoming =
+  | { readonly type: 'plain'; readonly message: Message }
+  | {
+      readonly type: 'pre-prepare'
+      readonly view: bigint
+      readonly sequence: bigint
+      readonly requests: readonly Uint8Array[]
+    }
+  | { readonly type: 'signed'; readonly kind: Statement['type']; readonly proof: Proof }
+  | { readonly type: 'certificate'; readonly proofs: readonly Proof[] }
+  | { readonly type: 'batch'; readonly requests: readonly Uint8Array[] }
+  | { readonly type: 'forward'; readonly request: Uint8Array }
+
+type Payload = pbft.Message['payload']
+
+/** Encodes one message, without its frame. */
+export function encodeMessage(message: Message): Buffer {
+  return encode(pbft.MessageSchema, create(pbft.MessageSchema, { payload: payloadOf(message) }))
+}
+
+/** Encodes a request on its way to be ordered. */
+export function encodeForward(request: Uint8Array): Buffer {
+  const payload: Payload = { case: 'forward', value: request }
+  return encode(pbft.MessageSchema, create(pbft.MessageSchema, { payload }))
+}
+
+function payloadOf(message: Message): Payload {
+  switch (message.type) {
+    case 'pre-prepare':
+      return { case: 'prePrepare', value: prePrepareToProto(message) }
+    case 'prepare':
+    case 'commit':
+      return { case: message.type, value: voteToProto(message) }
+    case 'checkpoint':
+      return { case: 'checkpoint', value: proofToProto(message.proof) }
+    case 'view-change':
+      return { case: 'viewChange', value: proofToProto(message.proof) }
+    case 'new-view':
+      return { case: 'newView', value: proofToProto(message.proof) }
+    case 'status':
+      return { case: 'status', value: statusToProto(message) }
+    case 'fetch-batch': {
+      const { sequence } = message
+      const value = create(pbft.FetchBatchSchema, { sequence, digest: fromHex(message.digest) })
+      return { case: 'fetchBatch', value }
+    }
+    case 'batch':
+      return { case: 'batch', value: batchToProto(message.batch) }
+    case 'certificate':
+      return { case: 'certificate', value: certificateToProto(message.checkpoints) }
+  }
+}
+
+/**
+ * Decodes one message. Bytes fields are views of `bytes`.
+ *
+ * @throws {MalformedError} PBFT_MALFORMED
+ */
+export function decodeMessage(bytes: Uint8Array): Incoming {
+  const { payload } = decodeAs(pbft.MessageSchema, bytes)
+  switch (payload.case) {
+    case 'prePrepare': {
+      const { view, sequence, batch } = payload.value
+      return { type: 'pre-prepare', view, sequence, requests: batch?.requests ?? [] }
+    }
+    case 'prepare':
+    case 'commit':
+      return { type: 'plain', message: { type: payload.case, ...voteFromProto(payload.value) } }
+    case 'checkpoint':
+      return { type: 'signed', kind: 'checkpoint', proof: proofFromProto(payload.value) }
+    case 'viewChange':
+      return { type: 'signed', kind: 'view-change', proof: proofFromProto(payload.value) }
+    case 'newView':
+      return { type: 'signed', kind: 'new-view', proof: proofFromProto(payload.value) }
+    case 'status':
+      return { type: 'plain', message: statusFromProto(payload.value) }
+    case 'fetchBatch': {
+      const { sequence, digest } = payload.value
+      const message = { type: 'fetch-batch', sequence, digest: digestToHex(digest) } as const
+      return { type: 'plain', message }
+    }
+    case 'batch':
+      return { type: 'batch', requests: payload.value.requests }
+    case 'forward':
+      return { type: 'forward', request: payload.value }
+    case 'certificate':
+      return { type: 'certificate', proofs: payload.value.checkpoints.map(proofFromProto) }
+    case undefined:
+      throw new MalformedError('a message of no known kind')
+  }
+}
+
+/** The bytes that the signature of a statement covers. */
+export function encodeStatement(statement: Statement): Buffer {
+  switch (statement.type) {
+    case 'checkpoint': {
+      const { sequence, replica } = statement
+      const init = { sequence, replica, digest: fromHex(statement.digest) }
+      return encode(pbft.CheckpointSchema, create(pbft.CheckpointSchema, init))
+    }
+    case 'view-change': {
+      const { view, replica, lowWatermark } = statement
+      const message = create(pbft.ViewChangeSchema, { view, replica, lowWatermark })
+      message.stable = certificateToProto(statement.stable)
+      message.prepared = statement.prepared.map(claimToProto)
+      message.prePrepared = statement.prePrepared.map(claimToProto)
+      return encode(pbft.ViewChangeSchema, message)
+    }
+    case 'new-view': {
+      const viewChanges = statement.viewChanges.map((vc) => proofToProto(vc.proof))
+      return encode(
+        pbft.NewViewSchema,
+        create(pbft.NewViewSchema, { view: statement.view, viewChanges }),
+      )
+    }
+  }
+}
+
+/**
+ * The content of a checkpoint's signed bytes.
+ *
+ * @throws {MalformedError} PBFT_MALFORMED
+ */
+export function decodeCheckpoint(body: Uint8Array): CheckpointStatement {
+  const { sequence, digest, replica } = decodeAs(pbft.CheckpointSchema, body)
+  if (digest.length === 0 || digest.length > maxStateDigestBytes)
+    throw new MalformedError(`a state digest of ${digest.length} bytes`)
+  return { type: 'checkpoint', sequence, digest: toHex(digest), replica }
+}
+
+/** As {@link decodeCheckpoint}, with the proofs of its stable checkpoint still to be opened. */
+export function decodeViewChange(
+  body: Uint8Array,
+): Omit<ViewChangeStatement, 'stable'> & { readonly stable: readonly Proof[] } {
+  const message = decodeAs(pbft.ViewChangeSchema, body)
+  const { view, replica, lowWatermark } = message
+  return {
+    ...{ type: 'view-change', view, replica, lowWatermark },
+    stable: (message.stable?.checkpoints ?? []).map(proofFromProto),
+    prepared: message.prepared.map(voteFromProto),
+    prePrepared: message.prePrepared.map(voteFromProto),
+  }
+}
+
+/** As {@link decodeCheckpoint}, with the view-changes still to be opened. */
+export function decodeNewView(
+  body: Uint8Array,
+): Omit<NewViewStatement, 'viewChanges'> & { readonly viewChanges: readonly Proof[] } {
+  const { view, viewChanges } = decodeAs(pbft.NewViewSchema, body)
+  return { type: 'new-view', view, viewChanges: viewChanges.map(proofFromProto) }
+}
+
+/** Decodes anything; bytes that are none become a {@link MalformedError}. */
+export function decodeAs<Desc extends Parameters<typeof decode>[0]>(
+  schema: Desc,
+  bytes: Uint8Array,
+) {
+  try {
+    return decode(schema, bytes)
+  } catch (error) {
+    throw new MalformedError(`not a ${schema.typeName}`, { cause: error })
+  }
+}
+
+export function prePrepareToProto(message: {
+  readonly view: bigint
+  readonly sequence: bigint
+  readonly batch: Batch
+}): pbft.PrePrepare {
+  const { view, sequence } = message
+  return create(pbft.PrePrepareSchema, { view, sequence, batch: batchToProto(message.batch) })
+}
+
+function batchToProto(batch: Batch): pbft.Batch {
+  return create(pbft.BatchSchema, { requests: [...batch.requests] })
+}
+
+export function voteToProto({ view, sequence, digest }: Vote): pbft.Vote {
+  return create(pbft.VoteSchema, { view, sequence, digest: fromHex(digest) })
+}
+
+function claimToProto({ view, sequence, digest }: Claim): pbft.Claim {
+  return create(pbft.ClaimSchema, { view, sequence, digest: fromHex(digest) })
+}
+
+/** A vote or a claim: they have the same content. */
+export function voteFromProto(vote: pbft.Vote | pbft.Claim): Vote {
+  return { view: vote.view, sequence: vote.sequence, digest: digestToHex(vote.digest) }
+}
+
+export function proofToProto({ body, signature }: Proof): pbft.Signed {
+  return create(pbft.SignedSchema, { body, signature })
+}
+
+/** Copies: proofs are kept long after the buffer that they came in. */
+export function proofFromProto({ body, signature }: pbft.Signed): Proof {
+  return {
+    body: Uint8Array.prototype.slice.call(body),
+    signature: Uint8Array.prototype.slice.call(signature),
+  }
+}
+
+export function certificateToProto(
+  checkpoints: readonly { readonly proof: Proof }[],
+): pbft.CheckpointCertificate {
+  return create(pbft.CheckpointCertificateSchema, {
+    checkpoints: checkpoints.map((c) => proofToProto(c.proof)),
+  })
+}
+
+function statusToProto(status: Status): pbft.Status {
+  const { view, active, lastExecuted, lowWatermark } = status
+  return create(pbft.StatusSchema, {
+    ...{ view, active, lastExecuted, lowWatermark },
+    viewChanges: [...status.viewChanges],
+    slots: status.slots.map((slot) => create(pbft.SlotSchema, slot)),
+  })
+}
+
+function statusFromProto(status: pbft.Status): Status {
+  const { view, active, lastExecuted, lowWatermark, viewChanges } = status
+  const slots = status.slots.map(({ prePrepared, prepared, committed }) => ({
+    ...{ prePrepared, prepared, committed },
+  }))
+  return { type: 'status', ...{ view, active, lastExecuted, lowWatermark, viewChanges, slots } }
+}
+
+function digestToHex(digest: Uint8Array): string {
+  if (digest.length !== digestBytes) throw new MalformedError(`a digest of ${digest.length} bytes`)
+  return toHex(digest)
+}
+
+/** Lower-case hex of `bytes`. */
+export function toHex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
+}
+
+/** The bytes of lower-case hex. */
+export function fromHex(hex: string): Buffer {
+  return Buffer.from(hex, 'hex')
+}

@@ -1,0 +1,115 @@
+import { announceCheckpoint } from './checkpoints.ts'
+import { want } from './fetching.ts'
+import { NULL_BATCH, NULL_DIGEST } from './messages.ts'
+import type { Batch, Vote } from './messages.ts'
+import type { Slot } from './slot.ts'
+import type { State } from './state.ts'
+
+/** A quorum committed `vote`: final. Executes as soon as its turn comes and its batch is here. */
+export function decide(state: State, slot: Slot, vote: Vote): void {
+  const batch = vote.digest === NULL_DIGEST ? NULL_BATCH : slot.batch(vote.digest)
+  if (batch === undefined) {
+    slot.decided = vote
+    want(state, vote, slot.commits.replicas(vote.view, vote.digest))
+    return
+  }
+  commitBatch(state, slot, batch)
+}
+
+/** Makes a final batch ready for execution. */
+export function commitBatch(state: State, slot: Slot, batch: Batch): void {
+  slot.committed = batch
+  slot.decided = undefined
+  executeNext(state)
+}
+
+/** Hands out what is committed, in order and without gaps, so many at once as the options allow. */
+export function executeNext(state: State): void {
+  const limit = state.lastExecuted + BigInt(state.options.maxExecutionsInFlight)
+  while (!state.transferring && !state.failed && state.lastScheduled < limit) {
+    const sequence = state.lastScheduled + 1n
+    const batch = state.slots.get(sequence)?.committed
+    if (batch === undefined) return
+    state.lastScheduled = sequence
+    state.emit({ type: 'execute', sequence, batch })
+  }
+}
+
+/** A batch was executed. Answers come in order; one that a transfer overtook cannot exist. */
+export function onExecuted(state: State, sequence: bigint, digest: string): void {
+  const batch = state.slots.get(sequence)?.committed
+  state.lastExecuted = sequence
+  state.stateDigest = digest
+  if (state.active && batch !== undefined && batch.digest !== NULL_DIGEST) {
+    if (sequence > state.progressAbove) state.attempts = 0
+  }
+  if (sequence <= state.lowWatermark) state.slots.delete(sequence)
+  if (sequence % state.period === 0n) announceCheckpoint(state)
+  executeNext(state)
+  transferIfOutOfReach(state)
+}
+
+/** Whether what comes next in order is here and final. */
+function canExecute(state: State): boolean {
+  return state.slots.get(state.lastScheduled + 1n)?.committed !== undefined
+}
+
+/**
+ * Fetches the state of the stable checkpoint when it is ahead and the log cannot lead there. Waits
+ * for running executions: they may be all that is missing.
+ */
+export function transferIfBehind(state: State): void {
+  if (state.transferring || state.failed || state.lowWatermark <= state.lastExecuted) return
+  if (state.lastScheduled > state.lastExecuted || canExecute(state)) return
+  const [first] = state.stable.checkpoints
+  if (first === undefined) return
+  state.transferring = true
+  state.emit({
+    type: 'transfer',
+    sequence: first.sequence,
+    digest: first.digest,
+    replicas: state.stable.checkpoints.map((c) => c.replica).filter((id) => id !== state.id),
+  })
+}
+
+/** The same without patience, when the stable checkpoint is more than a window ahead. */
+export function transferIfOutOfReach(state: State): void {
+  if (state.lowWatermark > state.lastExecuted + state.window) transferIfBehind(state)
+}
+
+/** The state machine arrived somewhere: the target, normally. */
+export function onTransferred(state: State, sequence: bigint, digest: string): void {
+  state.transferring = false
+  const [target] = state.stable.checkpoints
+  if (target?.sequence === sequence && target.digest !== digest) {
+    state.fail(
+      `state transfer to ${sequence.toString()} gave another digest than the others signed for`,
+    )
+    return
+  }
+  if (sequence > state.lastExecuted) {
+    state.lastExecuted = sequence
+    state.lastScheduled = sequence
+    state.stateDigest = digest
+    forgetExecuted(state)
+    if (sequence % state.period === 0n) announceCheckpoint(state)
+    if (state.nextSequence <= sequence) state.nextSequence = sequence + 1n
+  }
+  executeNext(state)
+  transferIfOutOfReach(state)
+}
+
+/**
+ * Drops what is stable and executed. What is stable and only waits for execution stays, unless the
+ * log cannot lead to the stable checkpoint any more.
+ */
+export function forgetExecuted(state: State): void {
+  const { lowWatermark, lastExecuted } = state
+  const floor = lowWatermark > lastExecuted + state.window ? lowWatermark : lastExecuted
+  for (const sequence of state.slots.keys()) {
+    if (sequence <= lowWatermark && sequence <= floor) state.slots.delete(sequence)
+  }
+  for (const sequence of state.wanted.keys()) {
+    if (sequence <= state.lastExecuted) state.wanted.delete(sequence)
+  }
+}

@@ -1,0 +1,65 @@
+import { commitBatch } from './execution.ts'
+import { NULL_DIGEST } from './messages.ts'
+import type { Batch, FetchBatch, Vote } from './messages.ts'
+import type { State } from './state.ts'
+import { continuePendingView } from './new-view.ts'
+
+/** Asks for a batch that is known by digest only: one holder at a time, the next on each timeout. */
+export function want(state: State, { sequence, digest }: Vote, holders: readonly number[]): void {
+  const others = holders.filter((id) => id !== state.id)
+  if (digest === NULL_DIGEST || others.length === 0) return
+  const known = state.wanted.get(sequence)
+  if (known?.digest === digest && known.holders.length >= others.length) return
+  // Where to begin differs from replica to replica, so that not all ask the same one.
+  const wanted = { digest, holders: others, turn: state.id + Number(sequence % 1024n) }
+  state.wanted.set(sequence, wanted)
+  ask(state, sequence)
+  if (!state.isRunning('fetch')) state.startTimer('fetch', state.options.fetchTimeoutMs)
+}
+
+function ask(state: State, sequence: bigint): void {
+  const wanted = state.wanted.get(sequence)
+  const holder = wanted?.holders[wanted.turn++ % wanted.holders.length]
+  if (wanted === undefined || holder === undefined) return
+  state.send(holder, { type: 'fetch-batch', sequence, digest: wanted.digest })
+}
+
+/** Nobody answered in time: the next holders are asked, for as long as the batch is missing. */
+export function onFetchTimeout(state: State): void {
+  if (state.wanted.size === 0) return
+  for (const sequence of state.wanted.keys()) ask(state, sequence)
+  state.startTimer('fetch', state.options.fetchTimeoutMs)
+}
+
+/** Answers from what the log holds, as often as the asker's allowance lasts. */
+export function onFetchBatch(state: State, from: number, { sequence, digest }: FetchBatch): void {
+  const batch = state.slots.get(sequence)?.batch(digest)
+  if (batch === undefined) return
+  if (!state.spend(from)) {
+    state.reject(from, 'PBFT_TOO_MANY_REQUESTS', 'fetch-batch')
+    return
+  }
+  state.send(from, { type: 'batch', batch })
+}
+
+/** A batch arrived; its digest was computed here, so whoever sent it cannot have changed it. */
+export function onBatch(state: State, batch: Batch): void {
+  for (const [sequence, wanted] of state.wanted) {
+    if (wanted.digest !== batch.digest) continue
+    state.wanted.delete(sequence)
+    const slot = state.slots.get(sequence)
+    if (slot?.decided?.digest === batch.digest) {
+      commitBatch(state, slot, batch)
+    }
+  }
+  continuePendingView(state, batch)
+  if (state.wanted.size === 0) state.stopTimer('fetch')
+}
+
+/** After a view ended: only what a quorum committed is still worth asking for. */
+export function forgetUnwanted(state: State): void {
+  for (const [sequence, { digest }] of state.wanted) {
+    if (state.slots.get(sequence)?.decided?.digest !== digest) state.wanted.delete(sequence)
+  }
+  if (state.wanted.size === 0) state.stopTimer('fetch')
+}

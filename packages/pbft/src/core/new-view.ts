@@ -1,0 +1,161 @@
+import { InvariantError } from '@heddle/interface'
+import { certify } from './checkpoints.ts'
+import { executeNext, transferIfBehind } from './execution.ts'
+import { forgetUnwanted, want } from './fetching.ts'
+import { NULL_BATCH, NULL_DIGEST } from './messages.ts'
+import type { Batch, NewView, ViewChange } from './messages.ts'
+import { acceptBatch, advance, sendPrepare } from './ordering.ts'
+import type { Slot } from './slot.ts'
+import { holdersOf, selectReplay } from './selection.ts'
+import type { ReplayedView } from './selection.ts'
+import type { PendingView, State } from './state.ts'
+import { viewChangeProblem } from './view-change.ts'
+
+/** The new primary has a quorum: it begins as soon as that decides every sequence number (§4.4). */
+export function tryNewView(state: State, viewChanges: readonly ViewChange[]): void {
+  if (state.pendingView !== undefined) return
+  const replay = selectReplay(viewChanges, state)
+  if (replay === undefined) return // one more view-change may decide
+  const { view } = state
+  prepareView(state, { newView: undefined, view, viewChanges, replay })
+}
+
+/** Another replica shows the new-view of `newView.view`; its primary signed it, whoever relays it. */
+export function onNewView(state: State, from: number, newView: NewView): void {
+  const { view, viewChanges } = newView
+  if (view < state.view || (view === state.view && state.active)) return
+  if (state.pendingView !== undefined && state.pendingView.view >= view) return
+  const problem = newViewProblem(state, newView)
+  const replay = problem === undefined ? selectReplay(viewChanges, state) : undefined
+  if (replay === undefined) {
+    state.reject(from, 'PBFT_INVALID_NEW_VIEW', problem ?? 'its view-changes decide too little')
+    return
+  }
+  prepareView(state, { newView, view, viewChanges, replay })
+}
+
+function newViewProblem(state: State, { view, viewChanges }: NewView): string | undefined {
+  const replicas = new Set(viewChanges.map((vc) => vc.replica))
+  if (replicas.size !== viewChanges.length) return 'a replica twice'
+  if (replicas.size < state.quorum) return 'fewer than a quorum'
+  for (const viewChange of viewChanges) {
+    if (viewChange.view !== view) return 'a view-change for another view'
+    const problem = viewChangeProblem(state, viewChange)
+    if (problem !== undefined) return problem
+  }
+  return undefined
+}
+
+/** Gets the batches that the view starts with, where they are missing, and enters it. */
+function prepareView(state: State, pending: PendingView): void {
+  state.pendingView = pending
+  const missing = missingBatches(state, pending.replay)
+  for (const { sequence, digest } of missing) {
+    want(
+      state,
+      { view: pending.view, sequence, digest },
+      holdersOf(pending.viewChanges, sequence, digest),
+    )
+  }
+  if (missing.length === 0) beginView(state, pending)
+}
+
+/** What the replay names, this replica needs, and does not have. */
+function missingBatches(state: State, { base, digests }: ReplayedView) {
+  return digests
+    .map((digest, index) => ({ sequence: base + BigInt(index) + 1n, digest }))
+    .filter(
+      ({ sequence, digest }) =>
+        sequence > state.lowWatermark &&
+        digest !== NULL_DIGEST &&
+        state.slots.get(sequence)?.batch(digest) === undefined &&
+        state.fetched.get(digest) === undefined,
+    )
+}
+
+/** A batch that was wanted arrived: if it was the last one that a new view waits for, it begins. */
+export function continuePendingView(state: State, batch: Batch): void {
+  const pending = state.pendingView
+  if (pending === undefined || !pending.replay.digests.includes(batch.digest)) return
+  state.fetched.set(batch.digest, batch)
+  if (missingBatches(state, pending.replay).length === 0) beginView(state, pending)
+}
+
+/** The primary signs first and enters with {@link onOwnNewView}; a backup enters at once. */
+function beginView(state: State, pending: PendingView): void {
+  if (pending.newView !== undefined) {
+    enterView(state, pending.newView, pending.replay)
+    return
+  }
+  const { view, viewChanges } = pending
+  state.emit({ type: 'sign', statement: { type: 'new-view', view, viewChanges } })
+}
+
+/** This replica's own new-view, signed. */
+export function onOwnNewView(state: State, newView: NewView): void {
+  const pending = state.pendingView
+  if (pending === undefined || newView.view !== state.view || state.active) return // overtaken
+  enterView(state, newView, pending.replay)
+}
+
+/** Takes part in `newView.view` from here on, beginning with what the view-changes carried over. */
+function enterView(state: State, newView: NewView, replay: ReplayedView): void {
+  const { view } = newView
+  if (view > state.view) state.attempts++
+  state.view = view
+  state.active = true
+  state.newView = newView
+  state.pendingView = undefined
+  state.stopTimer('newView')
+  forgetViewChanges(state)
+  for (const slot of state.slots.values()) slot.current = undefined
+  state.emit({ type: 'viewChanged', view, primary: state.primary, active: true })
+  certify(state, replay.certificate)
+  const top = replay.base + BigInt(replay.digests.length)
+  state.progressAbove = top
+  state.nextSequence =
+    [top, state.lowWatermark, state.lastExecuted].reduce((a, b) => (a > b ? a : b)) + 1n
+  replayBatches(state, replay, newView)
+  executeNext(state)
+  transferIfBehind(state)
+}
+
+function forgetViewChanges(state: State): void {
+  state.viewChanges.forEach((vc, replica) => {
+    if (vc !== undefined && vc.view <= state.view) state.viewChanges[replica] = undefined
+  })
+}
+
+function replayedBatch(state: State, slot: Slot, digest: string): Batch {
+  if (digest === NULL_DIGEST) return NULL_BATCH
+  const batch = slot.batch(digest) ?? state.fetched.get(digest)
+  if (batch === undefined) throw new InvariantError(`a view began without batch ${digest}`)
+  return batch
+}
+
+/** Pre-prepares anew what the view-changes carried over; backups prepare it (§4.4). */
+function replayBatches(state: State, replay: ReplayedView, newView: NewView): void {
+  const slots = []
+  for (const [index, digest] of replay.digests.entries()) {
+    const sequence = replay.base + BigInt(index) + 1n
+    const slot = state.slot(sequence)
+    if (slot === undefined || sequence <= state.lowWatermark) continue
+    if (slot.committed !== undefined && slot.committed.digest !== digest) {
+      state.fail(
+        `view ${state.view.toString()} gives ${sequence.toString()} to another batch than was committed`,
+      )
+      return
+    }
+    acceptBatch(state, slot, replayedBatch(state, slot, digest), true)
+    slots.push(slot)
+  }
+  state.fetched.clear()
+  forgetUnwanted(state)
+  // Only now: a record of the view stands for all of its batches, which come before it.
+  state.persist({ type: 'new-view', newView })
+  if (state.isPrimary) state.broadcast(newView)
+  for (const slot of slots) {
+    if (!state.isPrimary) sendPrepare(state, slot)
+    advance(state, slot)
+  }
+}

@@ -1,0 +1,141 @@
+import { NULL_DIGEST } from './messages.ts'
+import type { Batch, Commit, PrePrepare, Prepare } from './messages.ts'
+import { decide } from './execution.ts'
+import type { Slot } from './slot.ts'
+import { maxPrePreparedPerSequence } from './state.ts'
+import type { State } from './state.ts'
+
+/**
+ * How far above h the primary assigns: L / 2, because the others' h may lag behind (so they would
+ * have to refuse more), but always two checkpoints, so that one lost checkpoint stops nobody.
+ */
+export function assignmentLimit(state: State): bigint {
+  const half = state.window / 2n
+  const twoPeriods = 2n * state.period
+  return state.lowWatermark + (half > twoPeriods ? half : twoPeriods)
+}
+
+/** How many batches may be proposed now. Nothing while the state is behind its own log. */
+export function room(state: State): number {
+  if (state.failed || !state.active || !state.isPrimary || state.transferring) return 0
+  if (state.lastExecuted < state.lowWatermark) return 0
+  const left = assignmentLimit(state) - state.nextSequence + 1n
+  return left > 0n ? Number(left) : 0
+}
+
+/** The primary assigns the next sequence number to `batch` (§4.2). */
+export function propose(state: State, batch: Batch): void {
+  const sequence = state.nextSequence++
+  const slot = state.slot(sequence)
+  if (slot === undefined) return
+  acceptBatch(state, slot, batch)
+  state.broadcast({ type: 'pre-prepare', view: state.view, sequence, batch })
+  advance(state, slot)
+}
+
+/** A backup takes or refuses what the primary assigned (§4.2); its batch was checked before. */
+export function onPrePrepare(state: State, from: number, message: PrePrepare): void {
+  const { view, sequence, batch } = message
+  if (view !== state.view || !state.active) return // of another view: late, or too early to judge
+  const refusal = refusalOf(state, from, message)
+  if (refusal !== undefined) {
+    state.reject(from, refusal, `pre-prepare ${sequence.toString()} of view ${view.toString()}`)
+    return
+  }
+  const slot = state.slot(sequence)
+  if (slot === undefined || slot.current !== undefined) return // executed, or known
+  acceptBatch(state, slot, batch)
+  sendPrepare(state, slot)
+  advance(state, slot)
+}
+
+/** A backup says that it accepted what the slot holds in the current view. */
+export function sendPrepare(state: State, { sequence, current, prepares }: Slot): void {
+  if (current === undefined) return
+  const vote = { view: state.view, sequence, digest: current.batch.digest }
+  prepares.add(state.id, vote)
+  state.broadcast({ type: 'prepare', ...vote })
+}
+
+/** Why this pre-prepare of the current view is not acceptable. */
+function refusalOf(state: State, from: number, { sequence, batch }: PrePrepare) {
+  if (from !== state.primary) return 'PBFT_NOT_PRIMARY'
+  if (sequence > state.highWatermark) return 'PBFT_OUT_OF_WINDOW'
+  // Null requests come from new views only, which every replica computes by itself.
+  if (batch.digest === NULL_DIGEST) return 'PBFT_EMPTY_BATCH'
+  const slot = state.slots.get(sequence)
+  const assigned = slot?.current?.batch.digest ?? slot?.committed?.digest
+  if (assigned !== undefined && assigned !== batch.digest) return 'PBFT_CONFLICT'
+  return undefined
+}
+
+/**
+ * Gives `slot` its batch in the current view, durably, before anything is said about it.
+ *
+ * @param carried - whether the new-view, which is journaled too, says so: then only a batch that had
+ * to be fetched needs a record of its own
+ */
+export function acceptBatch(state: State, slot: Slot, batch: Batch, carried = false): void {
+  const { view } = state
+  const { sequence } = slot
+  const durable = carried && (slot.prePrepared.has(batch.digest) || batch.digest === NULL_DIGEST)
+  slot.prePrepare(view, batch, maxPrePreparedPerSequence)
+  if (!durable) state.persist({ type: 'pre-prepared', view, sequence, batch })
+  state.emit({ type: 'accepted', sequence, batch })
+}
+
+/** A prepare is counted once per replica and view; the primary has none (§4.2). */
+export function onPrepare(state: State, from: number, message: Prepare): void {
+  if (message.view < state.view) return
+  const slot = state.slot(message.sequence)
+  if (slot === undefined) {
+    refuseAboveWindow(state, from, message)
+    return
+  }
+  if (slot.prepares.add(from, message)) advance(state, slot)
+}
+
+/** A commit counts in whatever view it was given: a quorum of them is final. */
+export function onCommit(state: State, from: number, message: Commit): void {
+  const slot = state.slot(message.sequence)
+  if (slot === undefined) {
+    refuseAboveWindow(state, from, message)
+    return
+  }
+  if (slot.commits.add(from, message)) countCommits(state, slot, message.view, message.digest)
+}
+
+function refuseAboveWindow(state: State, from: number, message: Prepare | Commit): void {
+  if (message.sequence <= state.highWatermark) return // stable already
+  state.reject(from, 'PBFT_OUT_OF_WINDOW', `${message.type} ${message.sequence.toString()}`)
+}
+
+/** prepared(m, v, n, i): the pre-prepare and a quorum less one of prepares of backups that match it. */
+export function isPrepared(state: State, slot: Slot): boolean {
+  if (slot.current === undefined) return false
+  const { view, batch } = slot.current
+  return slot.prepares.count(view, batch.digest, state.primary) >= state.quorum - 1
+}
+
+/** Sends this replica's commit once the slot has prepared in the current view. */
+export function advance(state: State, slot: Slot): void {
+  if (slot.current === undefined || !state.active) return
+  const { view, sequence, digest } = {
+    view: state.view,
+    sequence: slot.sequence,
+    digest: slot.current.batch.digest,
+  }
+  if (slot.prepared?.view !== view && isPrepared(state, slot)) {
+    slot.prepared = { view, sequence, digest }
+    state.persist({ type: 'prepared', view, sequence, digest })
+    slot.commits.add(state.id, slot.prepared)
+    state.broadcast({ type: 'commit', view, sequence, digest })
+  }
+  countCommits(state, slot, view, digest)
+}
+
+function countCommits(state: State, slot: Slot, view: bigint, digest: string): void {
+  if (slot.committed !== undefined || slot.decided !== undefined) return
+  if (slot.commits.count(view, digest) < state.quorum) return
+  decide(state, slot, { view, sequence: slot.sequence, digest })
+}

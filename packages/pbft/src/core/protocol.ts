@@ -1,0 +1,121 @@
+import type {
+  Batch,
+  Certificate,
+  Checkpoint,
+  Message,
+  NewView,
+  PrePrepare,
+  SignedStatement,
+  Statement,
+  ViewChange,
+  Vote,
+} from './messages.ts'
+
+/** Settings of a {@link ReplicaCore}; all are needed, ranges are checked by the shell. */
+export interface CoreOptions {
+  readonly id: number
+  readonly n: number
+  /** K. */
+  readonly checkpointPeriod: number
+  /** L = K · logMultiplier. */
+  readonly logMultiplier: number
+  readonly maxExecutionsInFlight: number
+  readonly viewChangeTimeoutMs: number
+  readonly maxTimeoutMs: number
+  readonly statusIntervalMs: number
+  /** How long a holder of a missing batch may take before the next one is asked. */
+  readonly fetchTimeoutMs: number
+  /** Most bytes of batches sent again in answer to one status message. */
+  readonly maxResendBytes: number
+}
+
+/** What was executed last: the sequence number, and the hex digest of the state after it. */
+export interface StateDigest {
+  readonly sequence: bigint
+  readonly digest: string
+}
+
+export type TimerName = 'newView' | 'status' | 'fetch'
+
+/** What can happen to a replica. */
+export type ReplicaEvent =
+  /** Begin: say where it is, and whatever was said last before the crash. Once, first. */
+  | { readonly type: 'start' }
+  /** From another replica, decoded, its sender and its signatures verified; a pre-prepare's batch checked. */
+  | { readonly type: 'message'; readonly from: number; readonly message: Message }
+  /** Order this batch; only while {@link ReplicaCore.canPropose}. */
+  | { readonly type: 'propose'; readonly batch: Batch }
+  /** The primary of `view` does not do its work. */
+  | { readonly type: 'suspect'; readonly view: bigint }
+  | { readonly type: 'timeout'; readonly name: TimerName; readonly generation: number }
+  /** Answer to `sign`. */
+  | { readonly type: 'signed'; readonly message: SignedStatement }
+  /** Answer to `execute`: in order, durable. */
+  | { readonly type: 'executed'; readonly sequence: bigint; readonly digest: string }
+  /** Answers to `transfer`. */
+  | { readonly type: 'transferred'; readonly sequence: bigint; readonly digest: string }
+  | { readonly type: 'transferFailed' }
+
+/** What a replica remembers over a crash. */
+export type JournalRecord =
+  | (Omit<PrePrepare, 'type'> & { readonly type: 'pre-prepared' })
+  | (Vote & { readonly type: 'prepared' })
+  | { readonly type: 'view-change'; readonly viewChange: ViewChange }
+  | { readonly type: 'new-view'; readonly newView: NewView }
+  | { readonly type: 'checkpoint'; readonly checkpoint: Checkpoint }
+  | { readonly type: 'stable'; readonly certificate: Certificate }
+
+/** What the shell has to do, in this order. */
+export type ReplicaEffect =
+  /** Durable before any later `send` or `broadcast`. */
+  | { readonly type: 'persist'; readonly record: JournalRecord }
+  | { readonly type: 'send'; readonly to: number; readonly message: Message }
+  /** To every replica but this one. */
+  | { readonly type: 'broadcast'; readonly message: Message }
+  /** Sign, and answer with `signed`. */
+  | { readonly type: 'sign'; readonly statement: Statement }
+  /** Replaces the timer of that name. */
+  | {
+      readonly type: 'startTimer'
+      readonly name: TimerName
+      readonly generation: number
+      readonly afterMs: number
+    }
+  | { readonly type: 'stopTimer'; readonly name: TimerName }
+  /** Answer with `executed`, in order. */
+  | { readonly type: 'execute'; readonly sequence: bigint; readonly batch: Batch }
+  /** Get to this state; nothing is executed until the answer. */
+  | {
+      readonly type: 'transfer'
+      readonly sequence: bigint
+      readonly digest: string
+      readonly replicas: readonly number[]
+    }
+  /** `batch` has a sequence number in the current view: its requests need no other. */
+  | { readonly type: 'accepted'; readonly sequence: bigint; readonly batch: Batch }
+  | { readonly type: 'stable'; readonly sequence: bigint }
+  | {
+      readonly type: 'viewChanged'
+      readonly view: bigint
+      readonly primary: number
+      readonly active: boolean
+    }
+  | {
+      readonly type: 'reject'
+      readonly from: number
+      readonly code: RejectCode
+      readonly detail: string
+    }
+  /** This replica cannot go on: its state is not that of the others. Nothing follows. */
+  | { readonly type: 'fail'; readonly code: 'PBFT_STATE_DIVERGED'; readonly detail: string }
+
+/** Why a peer's message was refused. */
+export type RejectCode =
+  | 'PBFT_NOT_PRIMARY'
+  | 'PBFT_OUT_OF_WINDOW'
+  | 'PBFT_CONFLICT'
+  | 'PBFT_EMPTY_BATCH'
+  | 'PBFT_INVALID_CHECKPOINT'
+  | 'PBFT_INVALID_VIEW_CHANGE'
+  | 'PBFT_INVALID_NEW_VIEW'
+  | 'PBFT_TOO_MANY_REQUESTS'

@@ -1,0 +1,225 @@
+import { onCertificate, onCheckpoint, onOwnCheckpoint, announceCheckpoint } from './checkpoints.ts'
+import { durableRecords, restore } from './durable.ts'
+import { executeNext, onExecuted, onTransferred } from './execution.ts'
+import { onBatch, onFetchBatch, onFetchTimeout } from './fetching.ts'
+import type { Message, SignedStatement } from './messages.ts'
+import { onNewView, onOwnNewView } from './new-view.ts'
+import { primaryOf } from './quorum.ts'
+import { onCommit, onPrePrepare, onPrepare, propose, room } from './ordering.ts'
+import type {
+  CoreOptions,
+  JournalRecord,
+  ReplicaEffect,
+  ReplicaEvent,
+  StateDigest,
+  TimerName,
+} from './protocol.ts'
+import { State } from './state.ts'
+import { broadcastStatus, onStatus, onStatusTimeout, refillAllowances } from './status.ts'
+import { onNewViewTimeout, onOwnViewChange, onSuspect, onViewChange } from './view-change.ts'
+
+/** What a {@link ReplicaCore} shows of itself. */
+export interface CoreStatus {
+  readonly view: bigint
+  readonly primary: number
+  readonly active: boolean
+  readonly lowWatermark: bigint
+  readonly highWatermark: bigint
+  readonly lastExecuted: bigint
+  readonly highestKnown: bigint
+  readonly transferring: boolean
+  /** Whether the state diverged from what a quorum signed for; nothing works any more. */
+  readonly failed: boolean
+  /** How much longer than usual to wait before suspecting the primary: 1 or more. */
+  readonly timeoutFactor: number
+}
+
+/**
+ * The protocol of one replica as a pure, synchronous state machine: an event in, effects out.
+ *
+ * No clock, no I/O, no randomness: the same events give the same effects. What a peer sends never
+ * makes it throw; the effect `reject` says why it was refused.
+ *
+ * @see PBFT, OSDI '99 §4; TOCS '02 §4.5 (view changes by P and Q), §5.2 (status messages)
+ */
+export class ReplicaCore {
+  readonly #state: State
+
+  /**
+   * @param options - see {@link CoreOptions}; taken as valid
+   * @param records - the journal, in order; empty for a new replica
+   * @param executed - what the state machine executed last
+   */
+  constructor(options: CoreOptions, records: Iterable<JournalRecord>, executed: StateDigest) {
+    const state = new State(options)
+    state.lastExecuted = executed.sequence
+    state.lastScheduled = executed.sequence
+    state.stateDigest = executed.digest
+    restore(state, records)
+    this.#state = state
+  }
+
+  /** Takes one event and returns what to do about it, in order. */
+  step(event: ReplicaEvent): readonly ReplicaEffect[] {
+    if (!this.#state.failed) this.#handle(event)
+    return this.#state.takeEffects()
+  }
+
+  /** How many batches this replica, as primary, may propose now; 0 when it is a backup. */
+  room(): number {
+    return room(this.#state)
+  }
+
+  /** Sequence numbers assigned or accepted and not yet executed. */
+  inFlight(): number {
+    return Number(this.#state.nextSequence - 1n - this.#state.lastExecuted)
+  }
+
+  /**
+   * Whether a pre-prepare of `from` can be of use, now or after a new-view that is on its way: asked
+   * before its batch is checked, so that what is refused anyway costs nothing.
+   */
+  wantsPrePrepare(from: number, view: bigint, sequence: bigint): boolean {
+    const state = this.#state
+    if (view < state.view || from !== primaryOf(view, state.n)) return false
+    if (view > state.view) return true
+    if (sequence <= state.lowWatermark || sequence > state.highWatermark) return false
+    return state.active || state.pendingView !== undefined
+  }
+
+  /** The shortest journal that a restart needs now. */
+  durableRecords(): readonly JournalRecord[] {
+    return durableRecords(this.#state)
+  }
+
+  /** A copy of where this replica is. */
+  inspect(): CoreStatus {
+    const state = this.#state
+    const top = state.checkpoints.highest()
+    let highestKnown = state.lastExecuted > top ? state.lastExecuted : top
+    for (const sequence of state.slots.keys()) if (sequence > highestKnown) highestKnown = sequence
+    const { view, primary, active, lowWatermark, highWatermark, lastExecuted } = state
+    const { transferring, failed, timeoutFactor } = state
+    return Object.freeze({
+      ...{ view, primary, active, lowWatermark, highWatermark, lastExecuted },
+      ...{ highestKnown, transferring, failed, timeoutFactor },
+    })
+  }
+
+  #handle(event: ReplicaEvent): void {
+    const state = this.#state
+    switch (event.type) {
+      case 'start': {
+        this.#start()
+        return
+      }
+      case 'message': {
+        this.#receive(event.from, event.message)
+        return
+      }
+      case 'propose': {
+        propose(state, event.batch)
+        return
+      }
+      case 'suspect': {
+        onSuspect(state, event.view)
+        return
+      }
+      case 'timeout':
+        if (state.expire(event.name, event.generation)) this.#timeout(event.name)
+        return
+      case 'signed': {
+        this.#signed(event.message)
+        return
+      }
+      case 'executed': {
+        onExecuted(state, event.sequence, event.digest)
+        return
+      }
+      case 'transferred': {
+        onTransferred(state, event.sequence, event.digest)
+        return
+      }
+      case 'transferFailed':
+        state.transferring = false
+        {
+          executeNext(state)
+          return
+        }
+    }
+  }
+
+  #start(): void {
+    const state = this.#state
+    refillAllowances(state)
+    state.startTimer('status', state.options.statusIntervalMs)
+    for (const { sequence, current } of state.slots.values()) {
+      if (current !== undefined) state.emit({ type: 'accepted', sequence, batch: current.batch })
+    }
+    const own = state.viewChanges[state.id]
+    if (!state.active && own !== undefined) onOwnViewChange(state, own)
+    const { lastExecuted } = state
+    const signed = state.checkpoints.of(state.id).some((c) => c.sequence === lastExecuted)
+    if (lastExecuted > 0n && lastExecuted % state.period === 0n && !signed)
+      announceCheckpoint(state)
+    broadcastStatus(state)
+  }
+
+  #receive(from: number, message: Message): void {
+    const state = this.#state
+    switch (message.type) {
+      case 'pre-prepare': {
+        onPrePrepare(state, from, message)
+        return
+      }
+      case 'prepare': {
+        onPrepare(state, from, message)
+        return
+      }
+      case 'commit': {
+        onCommit(state, from, message)
+        return
+      }
+      case 'checkpoint': {
+        onCheckpoint(state, from, message)
+        return
+      }
+      case 'view-change': {
+        onViewChange(state, from, message)
+        return
+      }
+      case 'new-view': {
+        onNewView(state, from, message)
+        return
+      }
+      case 'status': {
+        onStatus(state, from, message)
+        return
+      }
+      case 'fetch-batch': {
+        onFetchBatch(state, from, message)
+        return
+      }
+      case 'batch': {
+        onBatch(state, message.batch)
+        return
+      }
+      case 'certificate': {
+        onCertificate(state, from, message)
+        return
+      }
+    }
+  }
+
+  #timeout(name: TimerName): void {
+    if (name === 'status') onStatusTimeout(this.#state)
+    else if (name === 'newView') onNewViewTimeout(this.#state)
+    else onFetchTimeout(this.#state)
+  }
+
+  #signed(message: SignedStatement): void {
+    if (message.type === 'checkpoint') onOwnCheckpoint(this.#state, message)
+    else if (message.type === 'view-change') onOwnViewChange(this.#state, message)
+    else onOwnNewView(this.#state, message)
+  }
+}

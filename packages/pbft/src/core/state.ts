@@ -1,0 +1,204 @@
+import { CheckpointStore } from './checkpoint-store.ts'
+import type { Batch, Certificate, Message, NewView, Status, ViewChange } from './messages.ts'
+import type {
+  CoreOptions,
+  JournalRecord,
+  RejectCode,
+  ReplicaEffect,
+  TimerName,
+} from './protocol.ts'
+import { faultsTolerated, primaryOf, quorumOf, weakQuorumOf } from './quorum.ts'
+import { Slot } from './slot.ts'
+import type { ReplayedView } from './selection.ts'
+
+/**
+ * Most digests of Q for one sequence number. A correct primary gives at most one a view, and a view
+ * change between two stable checkpoints adds one, so this bounds the message, not the protocol.
+ */
+export const maxPrePreparedPerSequence = 64
+
+/** A new view whose batches are not all here yet. */
+export interface PendingView {
+  /** Undefined at its primary, which signs it once the batches are here. */
+  readonly newView: NewView | undefined
+  readonly view: bigint
+  readonly viewChanges: readonly ViewChange[]
+  readonly replay: ReplayedView
+}
+
+/** Everything that one replica knows, and the effects of the step in progress. */
+export class State {
+  readonly options: CoreOptions
+  readonly n: number
+  readonly f: number
+  readonly quorum: number
+  readonly weakQuorum: number
+  /** K. */
+  readonly period: bigint
+  /** L. */
+  readonly window: bigint
+
+  view = 0n
+  /** Whether this replica takes part in `view`; false between its view-change and the new-view. */
+  active = true
+  /** h. */
+  lowWatermark = 0n
+  /** Proof of h; without checkpoints while h is 0. */
+  stable: Certificate = { type: 'certificate', checkpoints: [] }
+  lastExecuted = 0n
+  /** Digest of the state after `lastExecuted`. */
+  stateDigest = ''
+  /** The last sequence number handed out for execution. */
+  lastScheduled = 0n
+  /** As primary: the next sequence number to assign. */
+  nextSequence = 1n
+  readonly slots = new Map<bigint, Slot>()
+  readonly checkpoints: CheckpointStore
+
+  /** The latest view-change of each replica. */
+  readonly viewChanges: (ViewChange | undefined)[]
+  /** The new-view by which `view`, or the last active one before it, began; undefined for view 0. */
+  newView: NewView | undefined
+  pendingView: PendingView | undefined
+  /** Whether the new-view timer was started for `view`: at the quorum, once. */
+  newViewTimerStarted = false
+  /** View changes since the last progress; timeouts double with each after the first. */
+  attempts = 0
+  /** Executing a batch above this sequence number is progress. */
+  progressAbove = 0n
+
+  transferring = false
+  /** `lastExecuted` at the previous status timeout. */
+  executedAtLastStatus = -1n
+  /** The last status of each replica. */
+  readonly statuses: (Status | undefined)[]
+  /** What each replica may still ask for before the next status timeout. */
+  readonly allowances: number[]
+  /** Batches known by digest only: `sequence` to digest and who has it. */
+  readonly wanted = new Map<bigint, WantedBatch>()
+  /** Batches that arrived for `pendingView`, by digest. */
+  readonly fetched = new Map<string, Batch>()
+  failed = false
+
+  #effects: ReplicaEffect[] = []
+  readonly #generations: Record<TimerName, number> = { newView: 0, status: 0, fetch: 0 }
+  readonly #running = new Set<TimerName>()
+
+  constructor(options: CoreOptions) {
+    this.options = options
+    this.n = options.n
+    this.f = faultsTolerated(options.n)
+    this.quorum = quorumOf(options.n)
+    this.weakQuorum = weakQuorumOf(options.n)
+    this.period = BigInt(options.checkpointPeriod)
+    this.window = BigInt(options.checkpointPeriod * options.logMultiplier)
+    this.checkpoints = new CheckpointStore(options.n, options.logMultiplier + 2)
+    this.viewChanges = new Array<ViewChange | undefined>(options.n).fill(undefined)
+    this.statuses = new Array<Status | undefined>(options.n).fill(undefined)
+    this.allowances = new Array<number>(options.n).fill(0)
+  }
+
+  get id(): number {
+    return this.options.id
+  }
+
+  get primary(): number {
+    return primaryOf(this.view, this.n)
+  }
+
+  get isPrimary(): boolean {
+    return this.primary === this.id
+  }
+
+  /** H. */
+  get highWatermark(): bigint {
+    return this.lowWatermark + this.window
+  }
+
+  /** Doubled for each view change after the first that brought no progress. */
+  get timeoutFactor(): number {
+    return 2 ** Math.min(Math.max(this.attempts - 1, 0), 30)
+  }
+
+  /**
+   * The slot of `sequence`: made when it lies between the watermarks; when it lies below and still
+   * waits for execution, only if it is there.
+   */
+  slot(sequence: bigint): Slot | undefined {
+    const known = this.slots.get(sequence)
+    if (known !== undefined) return known
+    if (sequence <= this.lowWatermark || sequence > this.highWatermark) return undefined
+    const slot = new Slot(sequence, this.n)
+    this.slots.set(sequence, slot)
+    return slot
+  }
+
+  emit(effect: ReplicaEffect): void {
+    this.#effects.push(effect)
+  }
+
+  persist(record: JournalRecord): void {
+    this.emit({ type: 'persist', record })
+  }
+
+  broadcast(message: Message): void {
+    if (this.n > 1) this.emit({ type: 'broadcast', message })
+  }
+
+  send(to: number, message: Message): void {
+    this.emit({ type: 'send', to, message })
+  }
+
+  reject(from: number, code: RejectCode, detail: string): void {
+    this.emit({ type: 'reject', from, code, detail })
+  }
+
+  /** Takes one from what replica `from` may still ask for; false when that is used up. */
+  spend(from: number): boolean {
+    const left = this.allowances[from] ?? 0
+    if (left <= 0) return false
+    this.allowances[from] = left - 1
+    return true
+  }
+
+  fail(detail: string): void {
+    if (this.failed) return
+    this.failed = true
+    this.emit({ type: 'fail', code: 'PBFT_STATE_DIVERGED', detail })
+  }
+
+  startTimer(name: TimerName, afterMs: number): void {
+    const generation = ++this.#generations[name]
+    this.#running.add(name)
+    this.emit({ type: 'startTimer', name, generation, afterMs })
+  }
+
+  stopTimer(name: TimerName): void {
+    if (!this.#running.delete(name)) return
+    this.#generations[name]++
+    this.emit({ type: 'stopTimer', name })
+  }
+
+  isRunning(name: TimerName): boolean {
+    return this.#running.has(name)
+  }
+
+  /** Whether this expiry is of the timer as it was last started; it then runs no more. */
+  expire(name: TimerName, generation: number): boolean {
+    if (this.#generations[name] !== generation) return false
+    return this.#running.delete(name)
+  }
+
+  takeEffects(): readonly ReplicaEffect[] {
+    const effects = this.#effects
+    this.#effects = []
+    return effects
+  }
+}
+
+/** A batch that must be fetched: of which digest, from whom, and whose turn it is to be asked. */
+export interface WantedBatch {
+  readonly digest: string
+  readonly holders: readonly number[]
+  turn: number
+}

@@ -1,0 +1,123 @@
+import { transferIfBehind } from './execution.ts'
+import type { Slot } from './slot.ts'
+import type { SlotStatus, Status } from './messages.ts'
+import type { State } from './state.ts'
+import { currentViewChanges } from './view-change.ts'
+
+/** How many status messages of one replica are answered between two status timeouts of this one. */
+const answersPerInterval = 2
+
+/** Says where this replica is, so that the others send what it lacks (TOCS '02 §5.2). */
+export function broadcastStatus(state: State): void {
+  state.broadcast(statusOf(state))
+}
+
+export function statusOf(state: State): Status {
+  const { view, active, lastExecuted, lowWatermark } = state
+  const viewChanges = active ? [] : currentViewChanges(state).map((vc) => vc.replica)
+  return {
+    type: 'status',
+    view,
+    active,
+    lastExecuted,
+    lowWatermark,
+    viewChanges,
+    slots: slotsOf(state),
+  }
+}
+
+function slotsOf(state: State): SlotStatus[] {
+  let top = state.lastExecuted
+  for (const sequence of state.slots.keys()) if (sequence > top) top = sequence
+  const slots: SlotStatus[] = []
+  for (let sequence = state.lastExecuted + 1n; sequence <= top; sequence++) {
+    const slot = state.slots.get(sequence)
+    const committed = slot?.committed !== undefined
+    slots.push({
+      prePrepared: committed || slot?.current !== undefined,
+      prepared: committed || (slot?.prepared !== undefined && slot.prepared.view === state.view),
+      committed: committed || slot?.decided !== undefined,
+    })
+  }
+  return slots
+}
+
+/** Once per interval: tell, allow the others to ask again, and look whether the log leads on. */
+export function onStatusTimeout(state: State): void {
+  state.startTimer('status', state.options.statusIntervalMs)
+  refillAllowances(state)
+  if (state.executedAtLastStatus === state.lastExecuted) transferIfBehind(state)
+  state.executedAtLastStatus = state.lastExecuted
+  broadcastStatus(state)
+}
+
+export function refillAllowances(state: State): void {
+  state.allowances.fill(Number(state.window) + answersPerInterval)
+}
+
+/** Sends `from` what it lacks and this replica has, and nothing else. */
+export function onStatus(state: State, from: number, status: Status): void {
+  const previous = state.statuses[from]
+  state.statuses[from] = status
+  if (!state.spend(from)) {
+    state.reject(from, 'PBFT_TOO_MANY_REQUESTS', 'status')
+    return
+  }
+  answerView(state, from, status)
+  // What is under way needs no second copy: only what did not move since the last status does.
+  const behindCheckpoint = previous === undefined || previous.lowWatermark >= status.lowWatermark
+  if (behindCheckpoint) answerCheckpoint(state, from, status)
+  const stuck = previous === undefined || previous.lastExecuted >= status.lastExecuted
+  if (stuck) answerSlots(state, from, status)
+}
+
+function answerView(state: State, from: number, status: Status): void {
+  if (status.view > state.view) return
+  const older = status.view < state.view
+  if (state.active) {
+    if ((older || !status.active) && state.newView !== undefined) state.send(from, state.newView)
+    return
+  }
+  const own = state.viewChanges[state.id]
+  if (own !== undefined && (older || !status.viewChanges.includes(state.id))) state.send(from, own)
+}
+
+function answerCheckpoint(state: State, from: number, status: Status): void {
+  if (status.lowWatermark < state.lowWatermark) state.send(from, state.stable)
+  for (const own of state.checkpoints.of(state.id)) {
+    if (own.sequence > status.lowWatermark) state.send(from, own)
+  }
+}
+
+/** Pre-prepares (as primary), prepares and commits of this replica, as far as the budget of bytes goes. */
+function answerSlots(state: State, from: number, status: Status): void {
+  let budget = state.options.maxResendBytes
+  const last = status.lastExecuted + state.window + state.window
+  for (const slot of [...state.slots.values()].sort((a, b) => (a.sequence < b.sequence ? -1 : 1))) {
+    if (slot.sequence <= status.lastExecuted || slot.sequence > last || budget <= 0) continue
+    budget -= answerSlot(state, from, status, slot)
+  }
+}
+
+const nothing: SlotStatus = { prePrepared: false, prepared: false, committed: false }
+
+/** Returns how many bytes of requests it sent. */
+function answerSlot(state: State, from: number, status: Status, slot: Slot): number {
+  const { sequence } = slot
+  const has = status.slots[Number(sequence - status.lastExecuted - 1n)] ?? nothing
+  if (has.committed) return 0
+  const { view } = state
+  let bytes = 0
+  if (slot.current !== undefined && state.active && status.active && status.view === view) {
+    const { batch } = slot.current
+    if (!has.prePrepared && state.isPrimary && batch.requests.length > 0) {
+      bytes = batch.requests.reduce((sum, request) => sum + request.length, 0)
+      state.send(from, { type: 'pre-prepare', view, sequence, batch })
+    }
+    const prepare = slot.prepares.of(state.id)
+    if (!has.prepared && prepare?.view === view) state.send(from, { ...prepare, type: 'prepare' })
+  }
+  // A commit counts whatever the receiver's view: it may learn what it cannot vote on.
+  if (slot.prepared !== undefined) state.send(from, { ...slot.prepared, type: 'commit' })
+  return bytes
+}

@@ -1,0 +1,137 @@
+import { certificateProblem } from './checkpoints.ts'
+import { forgetUnwanted } from './fetching.ts'
+import type { Claim, ViewChange, ViewChangeStatement } from './messages.ts'
+import { tryNewView } from './new-view.ts'
+import { maxPrePreparedPerSequence } from './state.ts'
+import type { State } from './state.ts'
+
+/** The owner of the requests says that the primary of `view` does not do its work. */
+export function onSuspect(state: State, view: bigint): void {
+  if (view === state.view && state.active) startViewChange(state, view + 1n)
+}
+
+/** Leaves the current view for `view` (§4.4): from now on only checkpoints and view changes count. */
+export function startViewChange(state: State, view: bigint): void {
+  state.view = view
+  state.active = false
+  state.attempts++
+  state.pendingView = undefined
+  state.fetched.clear()
+  forgetUnwanted(state)
+  state.newViewTimerStarted = false
+  state.stopTimer('newView')
+  for (const slot of state.slots.values()) slot.current = undefined
+  state.emit({ type: 'viewChanged', view, primary: state.primary, active: false })
+  state.emit({ type: 'sign', statement: viewChangeOf(state) })
+}
+
+/** P, Q and the proof of h, of everything above h. */
+function viewChangeOf(state: State): ViewChangeStatement {
+  const prepared: Claim[] = []
+  const prePrepared: Claim[] = []
+  for (const slot of [...state.slots.values()].sort((a, b) => (a.sequence < b.sequence ? -1 : 1))) {
+    const { sequence } = slot
+    if (sequence <= state.lowWatermark) continue
+    if (slot.prepared !== undefined) prepared.push(slot.prepared)
+    for (const [digest, { view }] of slot.prePrepared) prePrepared.push({ sequence, digest, view })
+  }
+  return {
+    type: 'view-change',
+    view: state.view,
+    replica: state.id,
+    lowWatermark: state.lowWatermark,
+    stable: state.stable.checkpoints,
+    prepared,
+    prePrepared,
+  }
+}
+
+/** This replica's own view-change, signed: durable, then told to all. */
+export function onOwnViewChange(state: State, viewChange: ViewChange): void {
+  if (state.active || viewChange.view !== state.view) return // overtaken
+  state.viewChanges[state.id] = viewChange
+  state.persist({ type: 'view-change', viewChange })
+  state.broadcast(viewChange)
+  considerNewView(state)
+}
+
+/** A view-change of another replica: the latest of each is kept, so nobody can fill the memory. */
+export function onViewChange(state: State, from: number, viewChange: ViewChange): void {
+  const { view, replica } = viewChange
+  if (view < state.view || (view === state.view && state.active)) return
+  const known = state.viewChanges[replica]
+  if (replica === state.id || (known !== undefined && known.view >= view)) return
+  const problem = viewChangeProblem(state, viewChange)
+  if (problem !== undefined) {
+    state.reject(from, 'PBFT_INVALID_VIEW_CHANGE', `of replica ${String(replica)}: ${problem}`)
+    return
+  }
+  state.viewChanges[replica] = viewChange
+  joinOthers(state)
+  considerNewView(state)
+}
+
+/**
+ * Follows f + 1 others that left for later views, one of which is correct (§4.5.2): to the view
+ * that f + 1 of them reached, the smallest of the set when it has no more than that.
+ */
+function joinOthers(state: State): void {
+  const later = state.viewChanges
+    .map((vc) => vc?.view ?? 0n)
+    .filter((view, replica) => view > state.view && replica !== state.id)
+    .sort((a, b) => (a > b ? -1 : 1))
+  const target = later[state.weakQuorum - 1]
+  if (target !== undefined) startViewChange(state, target)
+}
+
+/** At a quorum for its view, a replica starts the timer, once; the new primary tries to begin. */
+function considerNewView(state: State): void {
+  if (state.active) return
+  const viewChanges = currentViewChanges(state)
+  if (viewChanges.length < state.quorum) return
+  if (!state.newViewTimerStarted) {
+    state.newViewTimerStarted = true
+    const { viewChangeTimeoutMs, maxTimeoutMs } = state.options
+    state.startTimer('newView', Math.min(viewChangeTimeoutMs * state.timeoutFactor, maxTimeoutMs))
+  }
+  if (state.isPrimary) tryNewView(state, viewChanges)
+}
+
+/** The view-changes for this replica's view, in order of replica. */
+export function currentViewChanges(state: State): ViewChange[] {
+  return state.viewChanges.filter((vc) => vc?.view === state.view) as ViewChange[]
+}
+
+/** The new primary took too long: on to the next one, with twice the patience (§4.5.2). */
+export function onNewViewTimeout(state: State): void {
+  if (!state.active) startViewChange(state, state.view + 1n)
+}
+
+/** Why no correct replica can have sent this view-change; undefined when one can. */
+export function viewChangeProblem(state: State, viewChange: ViewChange): string | undefined {
+  const { view, replica, lowWatermark, stable } = viewChange
+  if (replica >= state.n) return 'no such replica'
+  if (view === 0n) return 'nobody changes to view 0'
+  const certificate = { type: 'certificate', checkpoints: stable } as const
+  const unproven = certificateProblem(state, certificate, lowWatermark)
+  if (unproven !== undefined) return `stable checkpoint: ${unproven}`
+  return claimsProblem(state, viewChange)
+}
+
+function claimsProblem(state: State, viewChange: ViewChange): string | undefined {
+  const { view, lowWatermark, prepared, prePrepared } = viewChange
+  const inRange = (claim: Claim) =>
+    claim.view < view &&
+    claim.sequence > lowWatermark &&
+    claim.sequence <= lowWatermark + state.window
+  if (!prepared.every(inRange) || !prePrepared.every(inRange)) return 'claim out of range'
+  if (new Set(prepared.map((p) => p.sequence)).size !== prepared.length) return 'P has one twice'
+  const digests = new Map<bigint, Set<string>>()
+  for (const { sequence, digest } of prePrepared) {
+    const seen = digests.get(sequence) ?? new Set()
+    if (seen.has(digest)) return 'Q has one twice'
+    if (seen.size >= maxPrePreparedPerSequence) return 'Q has too many for one sequence number'
+    digests.set(sequence, seen.add(digest))
+  }
+  return undefined
+}

@@ -1,0 +1,138 @@
+import type { ClockTimer, CodedError } from '@heddle/interface'
+import { encodeMessage, fromHex, toHex } from './codec.ts'
+import type { SignedStatement, Statement } from './core/messages.ts'
+import type { ReplicaEffect, ReplicaEvent, TimerName } from './core/protocol.ts'
+import { ExecutionError, StateDivergedError } from './errors.ts'
+import type { Executions } from './executions.ts'
+import type { Outbox } from './outbox.ts'
+import { encodeRecord } from './record-codec.ts'
+import type { Reporter } from './reporter.ts'
+import type { RequestDesk } from './request-desk.ts'
+import type { Signatures } from './signatures.ts'
+import type { ReplicaDependencies } from './types.ts'
+
+/** What performing effects needs of the rest of the shell. */
+export interface EffectContext {
+  readonly desk: RequestDesk
+  readonly outbox: Outbox
+  readonly executions: Executions
+  readonly signatures: Signatures
+  readonly reporter: Reporter
+  readonly timeoutFactor: () => number
+  /** Answers an effect with an event. */
+  readonly post: (event: ReplicaEvent) => void
+  readonly fail: (error: CodedError) => void
+}
+
+type Effect<Type extends ReplicaEffect['type']> = Extract<ReplicaEffect, { type: Type }>
+
+/** Does in the world what the core decided. Nothing here calls back into the core but by `post`. */
+export class Effects {
+  readonly #deps: ReplicaDependencies
+  readonly #context: EffectContext
+  readonly #timers = new Map<TimerName, ClockTimer>()
+  readonly #cut = new AbortController()
+
+  constructor(deps: ReplicaDependencies, context: EffectContext) {
+    this.#deps = deps
+    this.#context = context
+  }
+
+  perform(effect: ReplicaEffect): void {
+    const { desk, outbox, executions, reporter } = this.#context
+    switch (effect.type) {
+      case 'persist':
+        return outbox.persist(encodeRecord(effect.record))
+      case 'send':
+        return outbox.send(effect.to, encodeMessage(effect.message))
+      case 'broadcast':
+        return outbox.send('all', encodeMessage(effect.message))
+      case 'accepted':
+        return desk.onAccepted(effect.batch)
+      case 'execute':
+        return void executions.run(effect.sequence, effect.batch)
+      case 'reject':
+        return reporter.rejected(effect.from, effect.code, effect.detail)
+      default:
+        return this.#performRare(effect)
+    }
+  }
+
+  #performRare(
+    effect: Exclude<
+      ReplicaEffect,
+      Effect<'persist' | 'send' | 'broadcast' | 'accepted' | 'execute' | 'reject'>
+    >,
+  ): void {
+    const { outbox, reporter, fail } = this.#context
+    switch (effect.type) {
+      case 'sign':
+        return this.#sign(effect.statement)
+      case 'startTimer':
+        return this.#startTimer(effect)
+      case 'stopTimer':
+        return this.#timers.get(effect.name)?.cancel()
+      case 'transfer':
+        return void this.#transfer(effect)
+      case 'stable':
+        outbox.truncate()
+        return reporter.stable(effect.sequence)
+      case 'viewChanged':
+        return this.#viewChanged(effect)
+      case 'fail':
+        return fail(new StateDivergedError(effect.detail))
+    }
+  }
+
+  /** Ends timers and a running state transfer. */
+  stop(): void {
+    for (const timer of this.#timers.values()) timer.cancel()
+    this.#cut.abort()
+  }
+
+  #sign(statement: Statement): void {
+    const { signatures, post, fail } = this.#context
+    const done = (message: SignedStatement): void => post({ type: 'signed', message })
+    const failed = (error: unknown): void => fail(new ExecutionError('signing', error))
+    try {
+      const signed = signatures.sign(statement)
+      if (signed instanceof Promise) signed.then(done, failed)
+      else done(signed)
+    } catch (error) {
+      failed(error)
+    }
+  }
+
+  #startTimer({ name, generation, afterMs }: Effect<'startTimer'>): void {
+    const { post, desk } = this.#context
+    this.#timers.get(name)?.cancel()
+    const timer = this.#deps.clock.schedule(afterMs, () => {
+      post({ type: 'timeout', name, generation })
+      if (name === 'status') desk.forwardAgain()
+    })
+    this.#timers.set(name, timer)
+  }
+
+  async #transfer({ sequence, digest, replicas }: Effect<'transfer'>): Promise<void> {
+    const { post, desk, reporter } = this.#context
+    reporter.transferStarted(sequence)
+    try {
+      const target = { sequence, digest: fromHex(digest), replicas }
+      const options = { signal: this.#cut.signal }
+      const reached = await this.#deps.stateMachine.transfer(target, options)
+      desk.onTransferred(reached.sequence)
+      reporter.transferEnded(reached.sequence)
+      post({ type: 'transferred', sequence: reached.sequence, digest: toHex(reached.digest) })
+    } catch (error) {
+      if (this.#cut.signal.aborted) return
+      reporter.transferFailed(sequence, error)
+      post({ type: 'transferFailed' })
+    }
+  }
+
+  #viewChanged({ view, primary, active }: Effect<'viewChanged'>): void {
+    const { desk, reporter, timeoutFactor } = this.#context
+    reporter.viewChanged(view, primary, active)
+    desk.onViewChanged({ view, primary, active, timeoutFactor: timeoutFactor() })
+  }
+}

@@ -1,0 +1,141 @@
+import { CodedError } from '@heddle/interface'
+import { decodeMessage } from './codec.ts'
+import type { Incoming } from './codec.ts'
+import type { Message, Proof, Statement } from './core/messages.ts'
+import { InvalidBatchError, MalformedError } from './errors.ts'
+import { decodeFrame } from './frame.ts'
+import { OrderedLane } from './ordered-lane.ts'
+import type { Verified } from './ordered-lane.ts'
+import { RequestBatch } from './request-batch.ts'
+import type { RequestChecker } from './request-checker.ts'
+import type { Signatures } from './signatures.ts'
+
+export interface InboxOptions {
+  readonly n: number
+  readonly id: number
+  readonly batchSize: number
+  readonly maxReceiveQueue: number
+  readonly maxReceiveQueueBytes: number
+}
+
+export interface InboxDependencies {
+  readonly signatures: Signatures
+  readonly checker: RequestChecker
+  /** See ReplicaCore.wantsPrePrepare. */
+  readonly wantsPrePrepare: (from: number, view: bigint, sequence: bigint) => boolean
+  /** A message of the protocol, verified. */
+  readonly onMessage: (from: number, message: Message) => void
+  /** A request that `from` wants to have ordered; not checked. */
+  readonly onForward: (from: number, request: Uint8Array) => void
+  readonly onReject: (from: number, code: string, detail: string) => void
+  /** There was no room for a message of `from`. */
+  readonly onOverflow: (from: number) => void
+}
+
+/**
+ * What other replicas send, on its way to the core: decoded, verified, and what is no good counted.
+ * Whatever needs verifying is delivered in the order in which its sender sent it; votes pass it by.
+ */
+export class Inbox {
+  readonly #options: InboxOptions
+  readonly #deps: InboxDependencies
+  readonly #lanes: readonly OrderedLane<Message>[]
+
+  constructor(options: InboxOptions, deps: InboxDependencies) {
+    this.#options = options
+    this.#deps = deps
+    this.#lanes = Array.from(
+      { length: options.n },
+      (_, from) =>
+        new OrderedLane<Message>({
+          maxItems: options.maxReceiveQueue,
+          maxBytes: options.maxReceiveQueueBytes,
+          deliver: (message) => deps.onMessage(from, message),
+        }),
+    )
+  }
+
+  /** Takes a frame of replica `from`. Never throws. */
+  receive(from: number, bytes: Uint8Array): void {
+    const lane = this.#lanes[from]
+    if (lane === undefined || from === this.#options.id) {
+      this.#deps.onReject(from, 'PBFT_UNKNOWN_REPLICA', 'not another replica of the group')
+      return
+    }
+    try {
+      for (const message of decodeFrame(bytes)) this.#take(from, lane, message)
+    } catch (error) {
+      this.#reject(from, error)
+    }
+  }
+
+  #take(from: number, lane: OrderedLane<Message>, bytes: Uint8Array): void {
+    let incoming: Incoming
+    try {
+      incoming = decodeMessage(bytes)
+    } catch (error) {
+      this.#reject(from, error)
+      return
+    }
+    if (incoming.type === 'plain') {
+      this.#deps.onMessage(from, incoming.message)
+    } else if (incoming.type === 'forward') {
+      this.#deps.onForward(from, incoming.request)
+    } else if (!lane.push(bytes.length, () => this.#verify(from, incoming))) {
+      this.#deps.onOverflow(from)
+    }
+  }
+
+  /** The verified message; undefined, and the reason counted, when there is none. */
+  #verify(from: number, incoming: Incoming): Verified<Message> {
+    try {
+      const verified = this.#open(from, incoming)
+      return verified instanceof Promise
+        ? verified.catch((error: unknown) => this.#reject(from, error))
+        : verified
+    } catch (error) {
+      return this.#reject(from, error)
+    }
+  }
+
+  #open(from: number, incoming: Incoming): Verified<Message> {
+    switch (incoming.type) {
+      case 'pre-prepare': {
+        const { view, sequence, requests } = incoming
+        if (!this.#deps.wantsPrePrepare(from, view, sequence)) return undefined
+        const batch = this.#deps.checker.checkBatch(requests)
+        return batch instanceof Promise
+          ? batch.then((checked) => ({ type: 'pre-prepare', view, sequence, batch: checked }))
+          : { type: 'pre-prepare', view, sequence, batch }
+      }
+      case 'batch': {
+        // Known by its digest to be what a quorum accepted, so it is not checked again.
+        if (incoming.requests.length > this.#options.batchSize)
+          throw new InvalidBatchError('more requests than batchSize')
+        return { type: 'batch', batch: RequestBatch.of(incoming.requests) }
+      }
+      case 'signed':
+        return this.#openSigned(incoming.kind, incoming.proof)
+      case 'certificate':
+        return this.#openCertificate(incoming.proofs)
+      default:
+        return undefined
+    }
+  }
+
+  #openSigned(kind: Statement['type'], proof: Proof): Verified<Message> {
+    return this.#deps.signatures.open(kind, proof)
+  }
+
+  #openCertificate(proofs: readonly Proof[]): Verified<Message> {
+    if (proofs.length > this.#options.n)
+      throw new MalformedError(`a certificate of ${proofs.length} checkpoints`)
+    return this.#deps.signatures.openCheckpoints(proofs)
+  }
+
+  #reject(from: number, error: unknown): undefined {
+    const code = error instanceof CodedError ? error.code : 'PBFT_MALFORMED'
+    this.#deps.onReject(from, code, error instanceof Error ? error.message : 'unknown')
+    return undefined
+  }
+}

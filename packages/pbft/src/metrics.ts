@@ -1,0 +1,34 @@
+import type { Metrics } from '@heddle/interface'
+
+/** The metrics of a replica, registered once. */
+export type ReplicaMetrics = ReturnType<typeof createReplicaMetrics>
+
+/** Registers them; names follow Fabric's `consensus_smartbft_…` where the meaning is the same. */
+export function createReplicaMetrics(metrics: Metrics) {
+  const counter = (name: string, help: string, ...labelNames: string[]) =>
+    metrics.counter({ name: `consensus_pbft_${name}`, help, labelNames })
+  const gauge = (name: string, help: string) =>
+    metrics.gauge({ name: `consensus_pbft_${name}`, help })
+  return {
+    viewNumber: gauge('view_number', 'The view that this replica is in or changes to.'),
+    viewActive: gauge('view_active', '1 while this replica takes part in its view, 0 otherwise.'),
+    viewPrimary: gauge('view_leader_id', 'The primary of the view.'),
+    viewChanges: counter('view_changes_total', 'View changes that this replica began or joined.'),
+    lastExecuted: gauge('last_executed_sequence', 'The last sequence number executed, durably.'),
+    lowWatermark: gauge('low_watermark', 'The last stable checkpoint.'),
+    batches: counter('view_count_batch_all', 'Batches executed.'),
+    requests: counter('view_count_txs_all', 'Requests in executed batches.'),
+    poolSize: gauge('pool_count_of_elements', 'Requests that wait for their execution.'),
+    latency: metrics.histogram({
+      name: 'consensus_pbft_submit_latency_seconds',
+      help: 'From submit to durable execution here.',
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    }),
+    rejected: counter('rejected_messages_total', 'Messages of peers that were refused.', 'code'),
+    dropped: counter('dropped_messages_total', 'Messages dropped at a full queue.', 'direction'),
+    sendFailures: counter('send_failures_total', 'Frames that the network refused.'),
+    transfers: counter('state_transfers_total', 'State transfers that ended well.'),
+    journalRecords: counter('journal_records_total', 'Records made durable.'),
+    journalAppends: counter('journal_appends_total', 'Durable appends: records share them.'),
+  }
+}

@@ -1,0 +1,70 @@
+import { InvalidOptionsError } from './errors.ts'
+import type { ReplicaOptions } from './types.ts'
+
+/** {@link ReplicaOptions} with all defaults filled in. */
+export type ResolvedOptions = Required<ReplicaOptions>
+
+const mebibyte = 1024 * 1024
+
+/** The most replicas of a group: certificates grow with it. */
+export const maxReplicas = 128
+
+/** The smallest, the largest and the default value of each option; integers all. */
+const ranges = {
+  batchSize: [1, 100_000, 500],
+  maxBatchBytes: [1, 48 * mebibyte, 4 * mebibyte],
+  batchTimeoutMs: [0, 3_600_000, 20],
+  pipelineDepth: [1, 10_000, 4],
+  checkpointPeriod: [1, 1_000_000, 10],
+  logMultiplier: [2, 1_000, 4],
+  maxExecutionsInFlight: [1, 10_000, 4],
+  requestTimeoutMs: [1, 3_600_000, 2_000],
+  viewChangeTimeoutMs: [1, 3_600_000, 2_000],
+  maxTimeoutMs: [1, 86_400_000, 60_000],
+  statusIntervalMs: [1, 3_600_000, 1_000],
+  maxPoolRequests: [1, 10_000_000, 20_000],
+  maxPoolBytes: [1, Number.MAX_SAFE_INTEGER, 128 * mebibyte],
+  maxSendQueue: [1, 10_000_000, 2_000],
+  maxSendQueueBytes: [1, Number.MAX_SAFE_INTEGER, 128 * mebibyte],
+  maxReceiveQueue: [1, 10_000_000, 200],
+  maxReceiveQueueBytes: [1, Number.MAX_SAFE_INTEGER, 256 * mebibyte],
+  journalRewriteBytes: [0, Number.MAX_SAFE_INTEGER, 64 * mebibyte],
+} as const
+
+/**
+ * Fills in the defaults and checks the ranges.
+ *
+ * @throws {InvalidOptionsError} PBFT_INVALID_OPTIONS
+ */
+export function resolveReplicaOptions(options: ReplicaOptions): ResolvedOptions {
+  const n = integer('n', options.n, 1, maxReplicas)
+  const resolved: Record<string, number> = { n, id: integer('id', options.id, 0, n - 1) }
+  for (const [name, [min, max, fallback]] of Object.entries(ranges)) {
+    const value = options[name as keyof typeof ranges] ?? fallback
+    resolved[name] = integer(name, value, min, max)
+  }
+  const { requestTimeoutMs, maxBatchBytes, batchTimeoutMs } = resolved as unknown as ResolvedOptions
+  resolved['forwardTimeoutMs'] = integer(
+    'forwardTimeoutMs',
+    options.forwardTimeoutMs ?? Math.ceil(requestTimeoutMs / 2),
+    1,
+    requestTimeoutMs,
+  )
+  resolved['maxRequestBytes'] = integer(
+    'maxRequestBytes',
+    options.maxRequestBytes ?? Math.min(mebibyte, maxBatchBytes),
+    1,
+    maxBatchBytes,
+  )
+  // A request that waits for its batch longer than backups wait for it would depose every primary.
+  if (batchTimeoutMs >= requestTimeoutMs)
+    throw new InvalidOptionsError(
+      `batchTimeoutMs (${batchTimeoutMs}) must be less than requestTimeoutMs (${requestTimeoutMs})`,
+    )
+  return Object.freeze(resolved) as unknown as ResolvedOptions
+}
+
+function integer(name: string, value: number, min: number, max: number): number {
+  if (Number.isInteger(value) && value >= min && value <= max) return value
+  throw new InvalidOptionsError(`${name} is ${value}; it must be an integer from ${min} to ${max}`)
+}

@@ -1,0 +1,259 @@
+import { CodedError, InvariantError } from '@heddle/interface'
+import type { AbortOptions, LifecycleState } from '@heddle/interface'
+import { Broadcaster } from './broadcaster.ts'
+import { toHex } from './codec.ts'
+import type { ReplicaEvent } from './core/protocol.ts'
+import { faultsTolerated } from './core/quorum.ts'
+import { ReplicaCore } from './core/replica-core.ts'
+import { Effects } from './effects.ts'
+import { ExecutionError, JournalError, StoppedError } from './errors.ts'
+import { Executions } from './executions.ts'
+import { Inbox } from './inbox.ts'
+import type { ResolvedOptions } from './options.ts'
+import { Outbox } from './outbox.ts'
+import { Proposer } from './proposer.ts'
+import { decodeRecord, encodeRecord } from './record-codec.ts'
+import { Reporter } from './reporter.ts'
+import { RequestChecker } from './request-checker.ts'
+import { RequestDesk } from './request-desk.ts'
+import { RequestPool } from './request-pool.ts'
+import { Signatures } from './signatures.ts'
+import type { Replica, ReplicaDependencies, ReplicaStatus, SubmitResult } from './types.ts'
+
+/** How long a holder of a missing batch may take before the next one is asked. */
+const fetchTimeoutMs = 250
+/** Most bytes of batches sent again in answer to one status message. */
+const maxResendBytes = 32 * 1024 * 1024
+
+/**
+ * The shell around {@link ReplicaCore}: one queue of events, handled one at a time to the end, and
+ * whatever their effects need of the world. An effect that takes time answers with a later event.
+ */
+export class PbftReplica implements Replica {
+  readonly closed: Promise<Error | undefined>
+  readonly #deps: ReplicaDependencies
+  readonly #options: ResolvedOptions
+  readonly #reporter: Reporter
+  readonly #pool: RequestPool
+  readonly #desk: RequestDesk
+  readonly #proposer: Proposer
+  readonly #broadcaster: Broadcaster
+  readonly #outbox: Outbox
+  readonly #inbox: Inbox
+  readonly #executions: Executions
+  readonly #effects: Effects
+  #core: ReplicaCore | undefined
+  #state: LifecycleState = 'idle'
+  #events: ReplicaEvent[] = []
+  #busy = false
+  #wakeUp: NodeJS.Immediate | undefined
+  #starting: Promise<void> | undefined
+  #stopping: Promise<void> | undefined
+  #reason: CodedError | undefined
+  #close!: (reason: Error | undefined) => void
+
+  constructor(deps: ReplicaDependencies, options: ResolvedOptions) {
+    const { network, journal, stateMachine, clock } = deps
+    this.#deps = deps
+    this.#options = options
+    this.closed = new Promise((resolve) => (this.#close = resolve))
+    this.#reporter = new Reporter(deps)
+    this.#pool = new RequestPool(options)
+    const checker = new RequestChecker(stateMachine, {
+      ...options,
+      maxRemembered: 2 * options.maxPoolRequests,
+    })
+    this.#broadcaster = new Broadcaster(network, options, this.#reporter)
+    this.#desk = new RequestDesk(
+      {
+        ...{ pool: this.#pool, checker, stateMachine, broadcaster: this.#broadcaster, clock },
+        onReady: () => this.#wake(),
+        onSuspect: (view) => this.#post({ type: 'suspect', view }),
+        onReject: (from, error) => this.#reporter.rejectedRequest(from, error),
+      },
+      options,
+    )
+    this.#proposer = new Proposer(this.#pool, clock, options, () => this.#drain())
+    this.#outbox = new Outbox(journal, this.#broadcaster, {
+      journalRewriteBytes: options.journalRewriteBytes,
+      snapshot: () => (this.#core?.durableRecords() ?? []).map(encodeRecord),
+      onFailure: (error) => this.#fail(new JournalError(error)),
+      onAppend: (records) => this.#reporter.appended(records),
+    })
+    const signatures = new Signatures(options.n, deps.signer, deps.verifier)
+    this.#inbox = new Inbox(options, {
+      ...{ signatures, checker },
+      wantsPrePrepare: (...args) => this.#core?.wantsPrePrepare(...args) ?? false,
+      onMessage: (from, message) => this.#post({ type: 'message', from, message }),
+      onForward: (from, request) => void this.#desk.onForward(from, request),
+      onReject: (from, code, detail) => this.#reporter.rejected(from, code, detail),
+      onOverflow: (from) => this.#reporter.overflowed(from),
+    })
+    this.#executions = new Executions(stateMachine, {
+      executed: (sequence, digest, batch) => {
+        this.#desk.onExecuted(sequence, batch)
+        this.#reporter.executed(sequence, batch.requests.length, this.#pool.size)
+        this.#post({ type: 'executed', sequence, digest })
+      },
+      failed: (sequence, error) =>
+        this.#fail(new ExecutionError(`executing ${sequence.toString()}`, error)),
+    })
+    this.#effects = new Effects(deps, {
+      ...{ desk: this.#desk, outbox: this.#outbox, executions: this.#executions, signatures },
+      reporter: this.#reporter,
+      timeoutFactor: () => this.#core?.inspect().timeoutFactor ?? 1,
+      post: (event) => this.#post(event),
+      fail: (error) => this.#fail(error),
+    })
+  }
+
+  get state(): LifecycleState {
+    return this.#state
+  }
+
+  start({ signal }: AbortOptions = {}): Promise<void> {
+    if (this.#stopping !== undefined) return Promise.reject(new StoppedError())
+    this.#starting ??= this.#start(signal).catch((error: unknown) => {
+      this.#starting = undefined
+      this.#state = 'idle'
+      throw error
+    })
+    return this.#starting
+  }
+
+  stop({ signal }: AbortOptions = {}): Promise<void> {
+    this.#stopping ??= this.#stop(signal)
+    return this.#stopping
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
+  async submit(request: Uint8Array, options: AbortOptions = {}): Promise<SubmitResult> {
+    if (this.#state !== 'started') throw this.#stoppedError()
+    const startedAt = this.#deps.clock.now()
+    const result = await this.#desk.submit(request, options)
+    this.#reporter.submitted(this.#deps.clock.now() - startedAt)
+    return result
+  }
+
+  receive(from: number, bytes: Uint8Array): void {
+    if (this.#state === 'started') this.#inbox.receive(from, bytes)
+  }
+
+  status(): ReplicaStatus {
+    const { id, n } = this.#options
+    const core = this.#core?.inspect()
+    return Object.freeze({
+      ...{ id, n, f: faultsTolerated(n) },
+      view: core?.view ?? 0n,
+      primary: core?.primary ?? 0,
+      activeView: core?.active ?? false,
+      lowWatermark: core?.lowWatermark ?? 0n,
+      highWatermark: core?.highWatermark ?? 0n,
+      lastExecuted: core?.lastExecuted ?? 0n,
+      highestKnown: core?.highestKnown ?? 0n,
+      transferring: core?.transferring ?? false,
+      pendingRequests: this.#pool.size,
+    })
+  }
+
+  async #start(signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted()
+    this.#state = 'starting'
+    const records = []
+    for await (const bytes of this.#deps.journal.records()) records.push(decodeRecord(bytes))
+    signal?.throwIfAborted()
+    if (this.#stopping !== undefined) throw this.#stoppedError()
+    const { sequence, digest } = this.#deps.stateMachine.lastExecuted()
+    const options = { ...this.#options, fetchTimeoutMs, maxResendBytes }
+    this.#core = new ReplicaCore(options, records, { sequence, digest: toHex(digest) })
+    this.#state = 'started'
+    this.#reporter.started(this.status())
+    this.#desk.onViewChanged(this.#core.inspect())
+    this.#post({ type: 'start' })
+  }
+
+  async #stop(signal: AbortSignal | undefined): Promise<void> {
+    const wasIdle = this.#state === 'idle'
+    this.#state = 'stopping'
+    this.#desk.stop(this.#stoppedError())
+    this.#proposer.stop()
+    this.#effects.stop()
+    clearImmediate(this.#wakeUp)
+    if (!wasIdle) await this.#settle(signal)
+    this.#broadcaster.close()
+    this.#state = 'stopped'
+    this.#close(this.#reason)
+  }
+
+  /** Waits for what is being executed and written, until `signal` cuts that short. */
+  async #settle(signal: AbortSignal | undefined): Promise<void> {
+    const work = Promise.all([this.#executions.idle(), this.#outbox.idle()])
+    if (signal === undefined) {
+      await work
+      return
+    }
+    let cut: () => void = () => undefined
+    const aborted = new Promise<void>((resolve) => (cut = resolve))
+    signal.addEventListener('abort', cut)
+    if (!signal.aborted) await Promise.race([work, aborted])
+    signal.removeEventListener('abort', cut)
+  }
+
+  #stoppedError(): StoppedError {
+    return new StoppedError(this.#reason === undefined ? undefined : { cause: this.#reason })
+  }
+
+  #fail(error: CodedError): void {
+    if (this.#reason !== undefined || this.#state === 'stopped') return
+    this.#reason = error
+    this.#reporter.broken(error)
+    void this.stop()
+  }
+
+  /** Looks for something to propose once the current burst of requests is in. */
+  #wake(): void {
+    this.#wakeUp ??= setImmediate(() => {
+      this.#wakeUp = undefined
+      this.#drain()
+    })
+  }
+
+  #post(event: ReplicaEvent): void {
+    if (this.#state !== 'started') return
+    this.#events.push(event)
+    this.#drain()
+  }
+
+  #drain(): void {
+    const core = this.#core
+    // Posted from inside an effect, an event waits its turn.
+    if (this.#busy || core === undefined || this.#state !== 'started') return
+    this.#busy = true
+    try {
+      this.#handleEvents(core)
+      for (let batch = this.#proposer.next(core); batch; batch = this.#proposer.next(core)) {
+        this.#events.push({ type: 'propose', batch })
+        this.#handleEvents(core)
+      }
+      this.#outbox.flush()
+    } catch (error) {
+      this.#fail(
+        error instanceof CodedError ? error : new InvariantError('step failed', { cause: error }),
+      )
+    } finally {
+      this.#busy = false
+    }
+  }
+
+  #handleEvents(core: ReplicaCore): void {
+    for (let at = 0; at < this.#events.length; at++) {
+      const event = this.#events[at]
+      if (event === undefined) continue
+      for (const effect of core.step(event)) this.#effects.perform(effect)
+    }
+    this.#events = []
+  }
+}

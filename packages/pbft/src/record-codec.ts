@@ -1,0 +1,68 @@
+import { create, encode, pbft } from '@heddle/proto'
+import type { JournalRecord } from './core/protocol.ts'
+import {
+  certificateToProto,
+  decodeAs,
+  prePrepareToProto,
+  proofFromProto,
+  proofToProto,
+  voteFromProto,
+  voteToProto,
+} from './codec.ts'
+import { MalformedError } from './errors.ts'
+import { openCheckpoint, openNewView, openViewChange } from './opening.ts'
+import { RequestBatch } from './request-batch.ts'
+
+type Entry = pbft.Record['entry']
+
+/** Encodes one entry of the journal. */
+export function encodeRecord(record: JournalRecord): Buffer {
+  return encode(pbft.RecordSchema, create(pbft.RecordSchema, { entry: entryOf(record) }))
+}
+
+function entryOf(record: JournalRecord): Entry {
+  switch (record.type) {
+    case 'pre-prepared':
+      return { case: 'prePrepared', value: prePrepareToProto(record) }
+    case 'prepared':
+      return { case: 'prepared', value: voteToProto(record) }
+    case 'view-change':
+      return { case: 'viewChange', value: proofToProto(record.viewChange.proof) }
+    case 'new-view':
+      return { case: 'newView', value: proofToProto(record.newView.proof) }
+    case 'checkpoint':
+      return { case: 'checkpoint', value: proofToProto(record.checkpoint.proof) }
+    case 'stable':
+      return { case: 'stable', value: certificateToProto(record.certificate.checkpoints) }
+  }
+}
+
+/**
+ * Decodes one entry. Signatures are not verified again: the journal is this replica's own.
+ *
+ * @throws {MalformedError} PBFT_MALFORMED
+ */
+export function decodeRecord(bytes: Uint8Array): JournalRecord {
+  const { entry } = decodeAs(pbft.RecordSchema, bytes)
+  switch (entry.case) {
+    case 'prePrepared': {
+      const { view, sequence, batch } = entry.value
+      const requests = (batch?.requests ?? []).map((r) => Uint8Array.prototype.slice.call(r))
+      return { type: 'pre-prepared', view, sequence, batch: RequestBatch.of(requests) }
+    }
+    case 'prepared':
+      return { type: 'prepared', ...voteFromProto(entry.value) }
+    case 'viewChange':
+      return { type: 'view-change', viewChange: openViewChange(proofFromProto(entry.value)) }
+    case 'newView':
+      return { type: 'new-view', newView: openNewView(proofFromProto(entry.value)) }
+    case 'checkpoint':
+      return { type: 'checkpoint', checkpoint: openCheckpoint(proofFromProto(entry.value)) }
+    case 'stable': {
+      const checkpoints = entry.value.checkpoints.map((c) => openCheckpoint(proofFromProto(c)))
+      return { type: 'stable', certificate: { type: 'certificate', checkpoints } }
+    }
+    case undefined:
+      throw new MalformedError('a journal entry of no known kind')
+  }
+}

@@ -1,0 +1,120 @@
+import { isCodedError } from '@heddle/interface'
+import type { CodedError, Logger } from '@heddle/interface'
+import type { BroadcastObserver } from './broadcaster.ts'
+import { createReplicaMetrics } from './metrics.ts'
+import type { ReplicaMetrics } from './metrics.ts'
+import type { ReplicaDependencies, ReplicaNotification, ReplicaStatus } from './types.ts'
+
+/** Tells what happens: to the log, the metrics and the owner's `onEvent`. */
+export class Reporter implements BroadcastObserver {
+  readonly #logger: Logger | undefined
+  readonly #metrics: ReplicaMetrics | undefined
+  readonly #onEvent: ((event: ReplicaNotification) => void) | undefined
+
+  constructor({ logger, metrics, onEvent }: ReplicaDependencies) {
+    this.#logger = logger
+    this.#metrics = metrics === undefined ? undefined : createReplicaMetrics(metrics)
+    this.#onEvent = onEvent
+  }
+
+  started(status: ReplicaStatus): void {
+    const { view, activeView: active, primary, lastExecuted, lowWatermark } = status
+    this.#gauges(view, primary, active)
+    this.#metrics?.lastExecuted.set(Number(lastExecuted))
+    this.#metrics?.lowWatermark.set(Number(lowWatermark))
+    this.#logger?.info('replica started', { view, active, primary, lastExecuted, lowWatermark })
+  }
+
+  viewChanged(view: bigint, primary: number, active: boolean): void {
+    this.#gauges(view, primary, active)
+    if (!active) this.#metrics?.viewChanges.add(1)
+    this.#logger?.info(active ? 'view begins' : 'view change', { view, primary })
+    this.#notify({ type: 'viewChanged', view, primary, active })
+  }
+
+  executed(sequence: bigint, requests: number, pending: number): void {
+    this.#metrics?.lastExecuted.set(Number(sequence))
+    this.#metrics?.batches.add(1)
+    this.#metrics?.requests.add(requests)
+    this.#metrics?.poolSize.set(pending)
+    this.#logger?.debug('batch executed', { sequence, requests })
+    this.#notify({ type: 'executed', sequence, requests })
+  }
+
+  stable(sequence: bigint): void {
+    this.#metrics?.lowWatermark.set(Number(sequence))
+    this.#logger?.debug('checkpoint stable', { sequence })
+    this.#notify({ type: 'stable', sequence })
+  }
+
+  transferStarted(sequence: bigint): void {
+    this.#logger?.info('state transfer started', { sequence })
+    this.#notify({ type: 'transferStarted', sequence })
+  }
+
+  transferEnded(sequence: bigint): void {
+    this.#metrics?.transfers.add(1)
+    this.#metrics?.lastExecuted.set(Number(sequence))
+    this.#logger?.info('state transfer ended', { sequence })
+    this.#notify({ type: 'transferEnded', sequence })
+  }
+
+  transferFailed(sequence: bigint, error: unknown): void {
+    this.#logger?.warn('state transfer failed; it is tried again', { sequence }, error)
+  }
+
+  submitted(latencyMs: number): void {
+    this.#metrics?.latency.observe(latencyMs / 1000)
+  }
+
+  appended(records: number): void {
+    this.#metrics?.journalRecords.add(records)
+    this.#metrics?.journalAppends.add(1)
+  }
+
+  rejected(from: number, code: string, detail: string): void {
+    this.#metrics?.rejected.add(1, { code })
+    this.#logger?.debug('message refused', { from, code, detail })
+    this.#notify({ type: 'rejected', from, code, detail })
+  }
+
+  rejectedRequest(from: number, error: unknown): void {
+    const code = isCodedError(error) ? error.code : 'PBFT_INVALID_REQUEST'
+    this.rejected(from, code, error instanceof Error ? error.message : 'a forwarded request')
+  }
+
+  overflowed(from: number): void {
+    this.#metrics?.dropped.add(1, { direction: 'in' })
+    this.#logger?.debug('receive queue full', { from })
+  }
+
+  dropped(to: number, messages: number): void {
+    this.#metrics?.dropped.add(messages, { direction: 'out' })
+    this.#logger?.debug('send queue full', { to, messages })
+  }
+
+  failed(to: number, messages: number, error: unknown): void {
+    this.#metrics?.sendFailures.add(1)
+    this.#logger?.debug('send failed', { to, messages }, error)
+  }
+
+  /** The replica stops by itself. */
+  broken(error: CodedError): void {
+    this.#logger?.error('replica failed', { code: error.code }, error)
+    this.#notify({ type: 'failed', error })
+  }
+
+  #gauges(view: bigint, primary: number, active: boolean): void {
+    this.#metrics?.viewNumber.set(Number(view))
+    this.#metrics?.viewPrimary.set(primary)
+    this.#metrics?.viewActive.set(active ? 1 : 0)
+  }
+
+  #notify(event: ReplicaNotification): void {
+    try {
+      this.#onEvent?.(event)
+    } catch (error) {
+      this.#logger?.error('onEvent threw', { type: event.type }, error)
+    }
+  }
+}

@@ -1,0 +1,37 @@
+import { createHash, hash } from 'node:crypto'
+import { NULL_BATCH } from './core/messages.ts'
+import type { Batch } from './core/messages.ts'
+
+/** Hex of the SHA-256 of a request, as received. */
+export function requestDigest(request: Uint8Array): string {
+  return hash('sha256', request, 'hex')
+}
+
+/** A batch with the digests of its requests; equal digests mean equal requests in equal order. */
+export class RequestBatch implements Batch {
+  readonly requests: readonly Uint8Array[]
+  /** Hex of the SHA-256 of each request. */
+  readonly digests: readonly string[]
+  readonly digest: string
+
+  private constructor(requests: readonly Uint8Array[], digests: readonly string[]) {
+    this.requests = requests
+    this.digests = digests
+    // Two levels, so that each request is hashed once, for its own digest and for the batch.
+    const binary = Buffer.from(digests.join(''), 'hex')
+    this.digest = createHash('sha256').update(binary).digest('hex')
+  }
+
+  /** The batch of these requests, whose digests may be known already. */
+  static of(
+    requests: readonly Uint8Array[],
+    digests: readonly string[] = requests.map(requestDigest),
+  ): Batch {
+    return requests.length === 0 ? NULL_BATCH : new RequestBatch(requests, digests)
+  }
+
+  /** The digests of the requests of any batch. */
+  static digestsOf(batch: Batch): readonly string[] {
+    return batch instanceof RequestBatch ? batch.digests : batch.requests.map(requestDigest)
+  }
+}

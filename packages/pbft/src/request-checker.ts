@@ -1,0 +1,120 @@
+import { CodedError } from '@heddle/interface'
+import type { Batch } from './core/messages.ts'
+import { InvalidBatchError, RequestTooLargeError } from './errors.ts'
+import type { StateMachine } from './ports.ts'
+import { RequestBatch, requestDigest } from './request-batch.ts'
+
+export interface RequestCheckerOptions {
+  readonly batchSize: number
+  readonly maxBatchBytes: number
+  readonly maxRequestBytes: number
+  /** Most answers of the state machine that are remembered. */
+  readonly maxRemembered: number
+}
+
+/** A request that the state machine finds good. */
+export interface CheckedRequest {
+  readonly request: Uint8Array
+  readonly digest: string
+  readonly id: string
+}
+
+/**
+ * Asks the state machine about requests, each once: what was good at intake is not checked again
+ * when it comes back in a batch. Only good answers are remembered, the latest `maxRemembered`.
+ */
+export class RequestChecker {
+  readonly #stateMachine: StateMachine
+  readonly #options: RequestCheckerOptions
+  readonly #ids = new Map<string, string>()
+  readonly #underWay = new Map<string, Promise<string>>()
+
+  constructor(stateMachine: StateMachine, options: RequestCheckerOptions) {
+    this.#stateMachine = stateMachine
+    this.#options = options
+  }
+
+  /** The id of a request that was found good lately. */
+  idOf(digest: string): string | undefined {
+    return this.#ids.get(digest)
+  }
+
+  /** Makes the next check of a request ask again. */
+  forget(digest: string): void {
+    this.#ids.delete(digest)
+  }
+
+  /** @throws what the state machine rejects with; RequestTooLargeError */
+  async check(request: Uint8Array): Promise<CheckedRequest> {
+    this.#assertSize(request)
+    const digest = requestDigest(request)
+    const id = this.#ids.get(digest) ?? (await this.#ask(request, digest))
+    return { request, digest, id }
+  }
+
+  /**
+   * The batch of these requests, or a promise of it when some of them are new here.
+   *
+   * @throws {InvalidBatchError} PBFT_INVALID_BATCH, at once or as a rejection
+   */
+  checkBatch(requests: readonly Uint8Array[]): Batch | Promise<Batch> {
+    const { batchSize, maxBatchBytes } = this.#options
+    if (requests.length > batchSize) throw new InvalidBatchError('more requests than batchSize')
+    const bytes = requests.reduce((sum, request) => sum + request.length, 0)
+    if (requests.length > 1 && bytes > maxBatchBytes)
+      throw new InvalidBatchError('more bytes than maxBatchBytes')
+    const digests = requests.map((request) => {
+      this.#assertSize(request)
+      return requestDigest(request)
+    })
+    const ids = digests.map((digest, index) => {
+      const request = requests[index]
+      return this.#ids.get(digest) ?? (request && this.#ask(request, digest))
+    })
+    const batch = RequestBatch.of(requests, digests)
+    if (ids.every((id) => typeof id === 'string')) return withDistinctIds(batch, ids)
+    return Promise.all(ids).then(
+      (known) => withDistinctIds(batch, known),
+      (error: unknown) => {
+        throw new InvalidBatchError(`a request was refused: ${reasonOf(error)}`, { cause: error })
+      },
+    )
+  }
+
+  #assertSize(request: Uint8Array): void {
+    const { maxRequestBytes } = this.#options
+    if (request.length > maxRequestBytes)
+      throw new RequestTooLargeError(request.length, maxRequestBytes)
+  }
+
+  async #ask(request: Uint8Array, digest: string): Promise<string> {
+    const asked = this.#underWay.get(digest)
+    if (asked !== undefined) return asked
+    const answer = this.#stateMachine.check(request)
+    this.#underWay.set(digest, answer)
+    try {
+      const id = await answer
+      this.#remember(digest, id)
+      return id
+    } finally {
+      this.#underWay.delete(digest)
+    }
+  }
+
+  #remember(digest: string, id: string): void {
+    this.#ids.set(digest, id)
+    if (this.#ids.size <= this.#options.maxRemembered) return
+    const [oldest] = this.#ids.keys()
+    if (oldest !== undefined) this.#ids.delete(oldest)
+  }
+}
+
+/** A correct primary orders no request twice in one batch. */
+function withDistinctIds(batch: Batch, ids: readonly unknown[]): Batch {
+  if (new Set(ids).size !== ids.length) throw new InvalidBatchError('a request twice')
+  return batch
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof CodedError ? error.code : 'unknown reason'
+}

@@ -1,0 +1,300 @@
+import type { AbortOptions, Clock, ClockTimer } from '@heddle/interface'
+import type { Broadcaster } from './broadcaster.ts'
+import { encodeForward } from './codec.ts'
+import type { Batch } from './core/messages.ts'
+import {
+  PoolFullError,
+  RequestAbandonedError,
+  RequestTooLargeError,
+  StoppedError,
+} from './errors.ts'
+import type { ResolvedOptions } from './options.ts'
+import type { StateMachine } from './ports.ts'
+import { RequestBatch, requestDigest } from './request-batch.ts'
+import type { CheckedRequest, RequestChecker } from './request-checker.ts'
+import type { PoolEntry, RequestPool, Waiter } from './request-pool.ts'
+import type { SubmitResult } from './types.ts'
+
+/** Most requests sent to the primary again at one time. */
+const maxForwardedAgain = 1_000
+
+export interface RequestDeskDependencies {
+  readonly pool: RequestPool
+  readonly checker: RequestChecker
+  readonly stateMachine: StateMachine
+  readonly broadcaster: Broadcaster
+  readonly clock: Clock
+  /** There is something to propose. */
+  readonly onReady: () => void
+  /** The primary of `view` left a request waiting for too long. */
+  readonly onSuspect: (view: bigint) => void
+  /** A forwarded request of replica `from` was refused. */
+  readonly onReject: (from: number, error: unknown) => void
+}
+
+/** The view as the desk needs it. */
+export interface DeskView {
+  readonly view: bigint
+  readonly primary: number
+  readonly active: boolean
+  /** How much longer than usual to wait. */
+  readonly timeoutFactor: number
+}
+
+/**
+ * Takes requests in, gets them to the primary, and watches that they are executed.
+ *
+ * Only the oldest request is timed, from when it became the oldest: under load every request gets
+ * its turn, and one that the primary leaves out soon is the oldest. (PBFT, OSDI '99 §4.4: the timer
+ * stops when that request was executed, not when any was.)
+ */
+export class RequestDesk {
+  readonly #deps: RequestDeskDependencies
+  readonly #options: ResolvedOptions
+  readonly #reserved = new Map<number, { requests: number; bytes: number }>()
+  #view: DeskView = { view: 0n, primary: 0, active: false, timeoutFactor: 1 }
+  #watched: PoolEntry | undefined
+  #timer: ClockTimer | undefined
+  #stopped: StoppedError | undefined
+
+  constructor(deps: RequestDeskDependencies, options: ResolvedOptions) {
+    this.#deps = deps
+    this.#options = options
+  }
+
+  async submit(given: Uint8Array, { signal }: AbortOptions): Promise<SubmitResult> {
+    signal?.throwIfAborted()
+    if (this.#stopped !== undefined) throw this.#stopped
+    const { maxRequestBytes, id: self } = this.#options
+    if (given.length > maxRequestBytes)
+      throw new RequestTooLargeError(given.length, maxRequestBytes)
+    // Kept until executed, so it must not hold on to, or change with, the caller's buffer.
+    const request = Uint8Array.prototype.slice.call(given)
+    const pending = this.#deps.pool.getByDigest(requestDigest(request))
+    if (pending !== undefined) return this.#wait(pending, signal)
+    const checked = await this.#checkWithRoom(self, request)
+    signal?.throwIfAborted()
+    const { stateMachine, pool } = this.#deps
+    if (stateMachine.isExecuted(checked.id))
+      return { id: checked.id, sequence: stateMachine.lastExecuted().sequence }
+    const entry = pool.get(checked.id) ?? this.#add(checked, self)
+    return this.#wait(entry, signal)
+  }
+
+  /** A request that another replica wants to have ordered. */
+  async onForward(from: number, bytes: Uint8Array): Promise<void> {
+    const { pool, stateMachine } = this.#deps
+    try {
+      const request = Uint8Array.prototype.slice.call(bytes)
+      if (pool.getByDigest(requestDigest(request)) !== undefined) return
+      const checked = await this.#checkWithRoom(from, request)
+      if (stateMachine.isExecuted(checked.id) || pool.get(checked.id) !== undefined) return
+      this.#add(checked, from)
+    } catch (error) {
+      if (error !== this.#stopped) this.#deps.onReject(from, error)
+    }
+  }
+
+  /** These requests have a sequence number in the current view. */
+  onAccepted(batch: Batch): void {
+    this.#deps.pool.assign(RequestBatch.digestsOf(batch))
+  }
+
+  onExecuted(sequence: bigint, batch: Batch): void {
+    const { pool, checker } = this.#deps
+    const digests = RequestBatch.digestsOf(batch)
+    pool.unassign(digests)
+    for (const digest of digests) {
+      const id = checker.idOf(digest)
+      const entry = pool.getByDigest(digest) ?? (id === undefined ? undefined : pool.get(id))
+      if (entry !== undefined) this.#settle(entry, sequence)
+    }
+    this.#watch()
+  }
+
+  /** The state was fetched: whatever it contains was executed. */
+  onTransferred(sequence: bigint): void {
+    const { pool, stateMachine } = this.#deps
+    for (const entry of [...pool.entries()])
+      if (stateMachine.isExecuted(entry.id)) this.#settle(entry, sequence)
+    this.#watch()
+  }
+
+  /** A view ended, or one began: then its primary must hear of everything that waits here. */
+  onViewChanged(view: DeskView): void {
+    const { pool } = this.#deps
+    this.#view = view
+    pool.unassignAll()
+    this.#unwatch()
+    if (!view.active) return
+    if (view.primary === this.#options.id) {
+      pool.startProposing()
+      this.#deps.onReady()
+    } else {
+      for (const entry of pool.entries()) if (this.#isOwn(entry)) this.#forward(entry)
+      this.#deps.broadcaster.flush()
+    }
+    this.#watch()
+  }
+
+  /** From time to time: what the primary seems not to have got goes to it again. */
+  forwardAgain(): void {
+    const { pool, clock, broadcaster } = this.#deps
+    if (!this.#view.active || this.#view.primary === this.#options.id) return
+    const before = clock.now() - this.#options.forwardTimeoutMs
+    let left = maxForwardedAgain
+    for (const entry of pool.entries()) {
+      if (left <= 0) break
+      if (!this.#isOwn(entry) || entry.forwardedAt > before || pool.isAssigned(entry.digest))
+        continue
+      this.#forward(entry)
+      left--
+    }
+    broadcaster.flush()
+  }
+
+  /** Ends all waits; nothing is taken in any more. */
+  stop(reason: StoppedError): void {
+    this.#stopped = reason
+    this.#unwatch()
+    for (const entry of [...this.#deps.pool.entries()]) this.#drop(entry, reason)
+  }
+
+  async #checkWithRoom(origin: number, request: Uint8Array): Promise<CheckedRequest> {
+    const { pool, checker } = this.#deps
+    const reserved = this.#reserved.get(origin) ?? { requests: 0, bytes: 0 }
+    this.#reserved.set(origin, reserved)
+    if (!pool.hasRoom(origin, request.length, reserved)) {
+      const { requests, bytes } = pool.usage(origin)
+      throw new PoolFullError(requests + reserved.requests, bytes + reserved.bytes)
+    }
+    reserved.requests++
+    reserved.bytes += request.length
+    try {
+      const checked = await checker.check(request)
+      if (this.#stopped !== undefined) throw this.#stopped
+      return checked
+    } finally {
+      reserved.requests--
+      reserved.bytes -= request.length
+    }
+  }
+
+  #add(checked: CheckedRequest, origin: number): PoolEntry {
+    const { pool, broadcaster } = this.#deps
+    const entry = pool.add(checked, origin)
+    const { active, primary } = this.#view
+    if (active && primary === this.#options.id) {
+      if (!pool.isAssigned(entry.digest)) pool.propose(entry)
+      this.#deps.onReady()
+    } else if (active && origin !== primary) {
+      // Also when it came from another backup: that one may have no way to the primary.
+      this.#forward(entry)
+      broadcaster.flush()
+    }
+    this.#watch()
+    return entry
+  }
+
+  #isOwn(entry: PoolEntry): boolean {
+    return entry.origin === this.#options.id || entry.waiters.size > 0
+  }
+
+  #forward(entry: PoolEntry): void {
+    entry.forwardedAt = this.#deps.clock.now()
+    this.#deps.broadcaster.forward(this.#view.primary, encodeForward(entry.request))
+  }
+
+  #wait(entry: PoolEntry, signal: AbortSignal | undefined): Promise<SubmitResult> {
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        entry.waiters.delete(waiter)
+        signal?.removeEventListener('abort', abort)
+      }
+      const abort = (): void => {
+        end()
+        reject(signal?.reason as Error)
+      }
+      const waiter: Waiter = {
+        resolve: (result) => {
+          end()
+          resolve(result)
+        },
+        reject: (error) => {
+          end()
+          reject(error as Error)
+        },
+      }
+      entry.waiters.add(waiter)
+      signal?.addEventListener('abort', abort, { once: true })
+    })
+  }
+
+  #settle(entry: PoolEntry, sequence: bigint): void {
+    this.#deps.pool.remove(entry)
+    for (const waiter of [...entry.waiters]) waiter.resolve({ id: entry.id, sequence })
+  }
+
+  #drop(entry: PoolEntry, reason: unknown): void {
+    this.#deps.pool.remove(entry)
+    for (const waiter of [...entry.waiters]) waiter.reject(reason)
+  }
+
+  /** Times the oldest request, if that is another one than before. */
+  #watch(): void {
+    const oldest = this.#view.active ? this.#deps.pool.oldest() : undefined
+    if (oldest === this.#watched) return
+    this.#unwatch()
+    if (oldest === undefined || this.#stopped !== undefined) return
+    this.#watched = oldest
+    this.#after(this.#options.forwardTimeoutMs, () => this.#remind(oldest))
+  }
+
+  #unwatch(): void {
+    this.#timer?.cancel()
+    this.#watched = undefined
+  }
+
+  #after(delayMs: number, callback: () => void): void {
+    const { timeoutFactor } = this.#view
+    const scaled = Math.min(delayMs * timeoutFactor, this.#options.maxTimeoutMs)
+    this.#timer = this.#deps.clock.schedule(scaled, callback)
+  }
+
+  /** Half the patience is used up: the other replicas hear of the request and begin to watch too. */
+  #remind(entry: PoolEntry): void {
+    const { requestTimeoutMs, forwardTimeoutMs } = this.#options
+    this.#after(requestTimeoutMs - forwardTimeoutMs, () => this.#suspect(entry))
+    if (this.#isOwn(entry)) {
+      const message = encodeForward(entry.request)
+      for (let to = 0; to < this.#options.n; to++) this.#deps.broadcaster.forward(to, message)
+      this.#deps.broadcaster.flush()
+    }
+    void this.#recheck(entry)
+  }
+
+  /** A request that is good no more would make every primary look faulty. */
+  async #recheck(entry: PoolEntry): Promise<void> {
+    const { checker, stateMachine } = this.#deps
+    if (stateMachine.isExecuted(entry.id)) {
+      this.#settle(entry, stateMachine.lastExecuted().sequence)
+    } else {
+      checker.forget(entry.digest)
+      await checker.check(entry.request).catch((error: unknown) => this.#drop(entry, error))
+    }
+    this.#watch()
+  }
+
+  #suspect(entry: PoolEntry): void {
+    const { view, primary } = this.#view
+    this.#watched = undefined
+    // The primary itself cannot tell why others do not answer; they will, if it is to blame.
+    if (primary !== this.#options.id) {
+      entry.suspicions++
+      if (entry.suspicions >= this.#options.n)
+        this.#drop(entry, new RequestAbandonedError(entry.id))
+      else this.#deps.onSuspect(view)
+    }
+    this.#watch()
+  }
+}

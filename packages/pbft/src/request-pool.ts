@@ -1,0 +1,192 @@
+import type { CheckedRequest } from './request-checker.ts'
+import type { SubmitResult } from './types.ts'
+
+/** Somebody who waits until a request was executed. */
+export interface Waiter {
+  resolve(result: SubmitResult): void
+  reject(error: unknown): void
+}
+
+/** A request that is to be ordered. */
+export interface PoolEntry extends CheckedRequest {
+  /** The replica that it came from; this replica's own id when it was submitted here. */
+  readonly origin: number
+  readonly waiters: Set<Waiter>
+  /** When it was last sent to a primary, by the clock; for requests submitted here. */
+  forwardedAt: number
+  /** How many primaries were suspected because of it. */
+  suspicions: number
+}
+
+export interface RequestPoolOptions {
+  readonly batchSize: number
+  readonly maxBatchBytes: number
+  /** Most requests, and bytes, of each origin. */
+  readonly maxPoolRequests: number
+  readonly maxPoolBytes: number
+}
+
+interface Usage {
+  requests: number
+  bytes: number
+}
+
+/**
+ * The requests that wait for their execution, in the order in which they came. Bounded for each
+ * origin, so that no replica can crowd out another's. Also knows which have a sequence number.
+ */
+export class RequestPool {
+  readonly #options: RequestPoolOptions
+  readonly #byId = new Map<string, PoolEntry>()
+  readonly #byDigest = new Map<string, PoolEntry>()
+  /** Digests of requests that have a sequence number in the current view, here or not. */
+  readonly #assigned = new Set<string>()
+  readonly #usage = new Map<number, Usage>()
+  /** What this replica, as primary, has still to propose: a queue from #head on. */
+  #ready: PoolEntry[] = []
+  #head = 0
+  #readyBytes = 0
+
+  constructor(options: RequestPoolOptions) {
+    this.#options = options
+  }
+
+  get size(): number {
+    return this.#byId.size
+  }
+
+  usage(origin: number): Readonly<Usage> {
+    return this.#usage.get(origin) ?? { requests: 0, bytes: 0 }
+  }
+
+  /** Whether `origin` may bring in a request of so many bytes, beside `reserved` ones on their way. */
+  hasRoom(origin: number, bytes: number, reserved: Readonly<Usage>): boolean {
+    const { requests, bytes: used } = this.usage(origin)
+    const { maxPoolRequests, maxPoolBytes } = this.#options
+    return (
+      requests + reserved.requests < maxPoolRequests &&
+      used + reserved.bytes + bytes <= maxPoolBytes
+    )
+  }
+
+  get(id: string): PoolEntry | undefined {
+    return this.#byId.get(id)
+  }
+
+  getByDigest(digest: string): PoolEntry | undefined {
+    return this.#byDigest.get(digest)
+  }
+
+  isAssigned(digest: string): boolean {
+    return this.#assigned.has(digest)
+  }
+
+  /** The request that has waited longest. */
+  oldest(): PoolEntry | undefined {
+    for (const entry of this.#byId.values()) return entry
+    return undefined
+  }
+
+  entries(): Iterable<PoolEntry> {
+    return this.#byId.values()
+  }
+
+  /** Adds a request whose id is not there yet. */
+  add(checked: CheckedRequest, origin: number): PoolEntry {
+    const entry = { ...checked, origin, waiters: new Set<Waiter>(), forwardedAt: 0, suspicions: 0 }
+    this.#byId.set(entry.id, entry)
+    this.#byDigest.set(entry.digest, entry)
+    this.#use(entry, 1)
+    return entry
+  }
+
+  remove(entry: PoolEntry): void {
+    if (!this.#byId.delete(entry.id)) return
+    this.#byDigest.delete(entry.digest)
+    this.#use(entry, -1)
+  }
+
+  /** These have a sequence number in the current view. */
+  assign(digests: readonly string[]): void {
+    for (const digest of digests) this.#assigned.add(digest)
+  }
+
+  /** These were executed, or their sequence numbers are gone. */
+  unassign(digests: readonly string[]): void {
+    for (const digest of digests) this.#assigned.delete(digest)
+  }
+
+  /** A view ended: no request has a sequence number until the next one says so. */
+  unassignAll(): void {
+    this.#assigned.clear()
+    this.stopProposing()
+  }
+
+  /** This replica became primary: everything unassigned is to be proposed, in order of arrival. */
+  startProposing(): void {
+    this.stopProposing()
+    for (const entry of this.#byId.values()) this.propose(entry)
+  }
+
+  stopProposing(): void {
+    this.#ready = []
+    this.#head = 0
+    this.#readyBytes = 0
+  }
+
+  /** Queues one request to be proposed. */
+  propose(entry: PoolEntry): void {
+    this.#ready.push(entry)
+    this.#readyBytes += entry.request.length
+  }
+
+  /** Whether anything waits to be proposed. */
+  get hasReady(): boolean {
+    this.#skipSettled()
+    return this.#head < this.#ready.length
+  }
+
+  /** Whether what waits fills a batch. */
+  get hasFullBatch(): boolean {
+    const { batchSize, maxBatchBytes } = this.#options
+    return this.#ready.length - this.#head >= batchSize || this.#readyBytes >= maxBatchBytes
+  }
+
+  /** Takes the next batch: at most `batchSize` requests and `maxBatchBytes`, but at least one. */
+  takeBatch(): PoolEntry[] {
+    const { batchSize, maxBatchBytes } = this.#options
+    const batch: PoolEntry[] = []
+    let bytes = 0
+    while (batch.length < batchSize && this.hasReady) {
+      const entry = this.#ready[this.#head]
+      if (entry === undefined) break
+      if (batch.length > 0 && bytes + entry.request.length > maxBatchBytes) break
+      bytes += entry.request.length
+      batch.push(entry)
+      this.#advance(entry)
+    }
+    return batch
+  }
+
+  #skipSettled(): void {
+    for (let next = this.#ready[this.#head]; next !== undefined; next = this.#ready[this.#head]) {
+      if (this.#byId.get(next.id) === next && !this.#assigned.has(next.digest)) return
+      this.#advance(next)
+    }
+  }
+
+  #advance(entry: PoolEntry): void {
+    this.#head++
+    this.#readyBytes -= entry.request.length
+    if (this.#head < 1024 || this.#head * 2 < this.#ready.length) return
+    this.#ready = this.#ready.slice(this.#head)
+    this.#head = 0
+  }
+
+  #use(entry: PoolEntry, sign: 1 | -1): void {
+    const usage = this.#usage.get(entry.origin) ?? { requests: 0, bytes: 0 }
+    usage.requests += sign
+    usage.bytes += sign * entry.request.length
+    this.#usage.set(entry.origin, usage)
+  }
+}

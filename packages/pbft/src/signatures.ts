@@ -1,0 +1,130 @@
+import { createHash } from 'node:crypto'
+import type { Certificate, Proof, SignedStatement, Statement } from './core/messages.ts'
+import { primaryOf } from './core/quorum.ts'
+import { encodeStatement } from './codec.ts'
+import { InvalidSignatureError, MalformedError } from './errors.ts'
+import { endorsementsOf, openCheckpoint, openNewView, openViewChange } from './opening.ts'
+import type { Endorsement } from './opening.ts'
+import type { Signer, Verifier } from './ports.ts'
+
+/** Most signatures that are remembered as good: certificates carry the same ones again and again. */
+const maxRemembered = 4096
+
+/** Signs what the core states and opens what others signed: verified over the bytes received. */
+export class Signatures {
+  readonly #n: number
+  readonly #signer: Signer
+  readonly #verifier: Verifier
+  readonly #good = new Set<string>()
+
+  constructor(n: number, signer: Signer, verifier: Verifier) {
+    this.#n = n
+    this.#signer = signer
+    this.#verifier = verifier
+  }
+
+  sign(statement: Statement): SignedStatement | Promise<SignedStatement> {
+    const body = encodeStatement(statement)
+    const attach = (signature: Uint8Array): SignedStatement => ({
+      ...statement,
+      proof: { body, signature },
+    })
+    const signature = this.#signer.sign(body)
+    return signature instanceof Uint8Array ? attach(signature) : signature.then(attach)
+  }
+
+  /**
+   * The statement of `kind` in `proof`, once every signature that it rests on is verified.
+   *
+   * @throws {MalformedError} PBFT_MALFORMED, at once or as a rejection
+   * @throws {InvalidSignatureError} PBFT_INVALID_SIGNATURE, likewise
+   */
+  open(kind: Statement['type'], proof: Proof): SignedStatement | Promise<SignedStatement> {
+    const message = openers[kind](proof)
+    this.#assertSize(message)
+    const author = message.type === 'new-view' ? primaryOf(message.view, this.#n) : message.replica
+    const verified = this.#verifyAll(endorsementsOf(message, author))
+    return verified === undefined ? message : verified.then(() => message)
+  }
+
+  /**
+   * A relayed certificate, once all its signatures are verified.
+   *
+   * @throws as {@link Signatures.open}
+   */
+  openCheckpoints(proofs: readonly Proof[]): Certificate | Promise<Certificate> {
+    const checkpoints = proofs.map(openCheckpoint)
+    const certificate = { type: 'certificate', checkpoints } as const
+    const verified = this.#verifyAll(checkpoints.flatMap((c) => endorsementsOf(c, c.replica)))
+    return verified === undefined ? certificate : verified.then(() => certificate)
+  }
+
+  /** Nothing correct names a replica twice or carries more than N of anything signed. */
+  #assertSize(message: SignedStatement): void {
+    if (message.type === 'checkpoint') return
+    if (message.type === 'new-view') {
+      this.#assertCount(message.viewChanges.length)
+      for (const { stable } of message.viewChanges) this.#assertCount(stable.length)
+    } else {
+      this.#assertCount(message.stable.length)
+    }
+  }
+
+  #assertCount(signatures: number): void {
+    if (signatures > this.#n) throw new MalformedError(`${signatures} signatures of one kind`)
+  }
+
+  /** Undefined when all are good already or the verifier answered at once. */
+  #verifyAll(endorsements: readonly Endorsement[]): Promise<void> | undefined {
+    const waiting: Promise<void>[] = []
+    for (const endorsement of endorsements) {
+      const pending = this.#verify(endorsement)
+      if (pending !== undefined) waiting.push(pending)
+    }
+    if (waiting.length === 0) return undefined
+    return Promise.all(waiting).then(() => undefined)
+  }
+
+  #verify({ replica, proof }: Endorsement): Promise<void> | undefined {
+    if (replica >= this.#n) throw new MalformedError(`there is no replica ${replica}`)
+    const key = keyOf(replica, proof)
+    if (this.#good.has(key)) return undefined
+    let answer
+    try {
+      answer = this.#verifier.verify(replica, proof.body, proof.signature)
+    } catch (error) {
+      throw new InvalidSignatureError(`of replica ${replica}`, { cause: error })
+    }
+    if (typeof answer === 'boolean') {
+      this.#settle(answer, replica, key)
+      return undefined
+    }
+    return answer.then(
+      (isGood) => this.#settle(isGood, replica, key),
+      (error: unknown) => {
+        throw new InvalidSignatureError(`of replica ${replica}`, { cause: error })
+      },
+    )
+  }
+
+  #settle(isGood: boolean, replica: number, key: string): void {
+    if (!isGood) throw new InvalidSignatureError(`of replica ${replica}`)
+    this.#good.add(key)
+    if (this.#good.size <= maxRemembered) return
+    const [oldest] = this.#good
+    if (oldest !== undefined) this.#good.delete(oldest)
+  }
+}
+
+const openers = {
+  checkpoint: openCheckpoint,
+  'view-change': openViewChange,
+  'new-view': openNewView,
+} as const
+
+function keyOf(replica: number, { body, signature }: Proof): string {
+  const lengths = Buffer.alloc(8)
+  lengths.writeUInt32BE(replica, 0)
+  lengths.writeUInt32BE(body.length, 4)
+  return createHash('sha256').update(lengths).update(body).update(signature).digest('hex')
+}

@@ -1,0 +1,141 @@
+import { createHash, hash } from 'node:crypto'
+import { CodedError } from '@heddle/interface'
+import type { Clock } from '@heddle/interface'
+import type { StateMachine, StatePoint, TransferTarget } from '../ports.ts'
+
+/** One executed sequence number. */
+export interface ExecutedBatch {
+  readonly sequence: bigint
+  /** Ids executed here: those not executed before. */
+  readonly ids: readonly string[]
+  readonly requests: readonly Uint8Array[]
+  /** Of the state after it. */
+  readonly digest: Uint8Array
+}
+
+export interface MemoryStateMachineOptions {
+  /** With a clock, an execution takes so long; without, a microtask. */
+  readonly clock?: Clock
+  readonly executeMs?: number
+  /** Refuses requests; by default those that are empty. */
+  readonly isValid?: (request: Uint8Array) => boolean
+  /** The state machine of another replica: where a state transfer copies from. */
+  readonly source?: (replica: number) => MemoryStateMachine | undefined
+}
+
+/** The request is none that the service takes. */
+export class InvalidRequestError extends CodedError<'TEST_INVALID_REQUEST'> {
+  constructor() {
+    super('TEST_INVALID_REQUEST', 'not a valid request')
+  }
+}
+
+/** No replica that was asked has the state. */
+export class NoSourceError extends CodedError<'TEST_NO_SOURCE'> {
+  constructor() {
+    super('TEST_NO_SOURCE', 'nobody has that state')
+  }
+}
+
+/**
+ * A service that only remembers: the id of a request is its SHA-256, the state digest chains all
+ * that was executed. Durable over {@link MemoryStateMachine.crash}, but for what was under way.
+ */
+export class MemoryStateMachine implements StateMachine {
+  readonly #options: MemoryStateMachineOptions
+  readonly #executed = new Set<string>()
+  readonly #history: ExecutedBatch[] = []
+  #tail: Promise<void> = Promise.resolve()
+  #life = 0
+  /** How often {@link check} was called. */
+  checks = 0
+
+  constructor(options: MemoryStateMachineOptions = {}) {
+    this.#options = options
+  }
+
+  /** Everything executed, in order. */
+  get history(): readonly ExecutedBatch[] {
+    return this.#history
+  }
+
+  /** Every id executed, in order. */
+  get executedIds(): string[] {
+    return this.#history.flatMap((batch) => batch.ids)
+  }
+
+  check(request: Uint8Array): Promise<string> {
+    this.checks++
+    const isValid = this.#options.isValid ?? ((bytes: Uint8Array) => bytes.length > 0)
+    return isValid(request)
+      ? Promise.resolve(hash('sha256', request, 'hex'))
+      : Promise.reject(new InvalidRequestError())
+  }
+
+  isExecuted(id: string): boolean {
+    return this.#executed.has(id)
+  }
+
+  lastExecuted(): StatePoint {
+    const last = this.#history.at(-1)
+    return last ?? { sequence: 0n, digest: new Uint8Array(32) }
+  }
+
+  async execute(sequence: bigint, requests: readonly Uint8Array[]): Promise<Uint8Array> {
+    const before = this.#tail
+    const turn = before.then(() => this.#run(sequence, requests))
+    this.#tail = turn.then(() => undefined)
+    return turn
+  }
+
+  async transfer(target: TransferTarget): Promise<StatePoint> {
+    await this.#pause()
+    const source = target.replicas
+      .map((replica) => this.#options.source?.(replica))
+      .find((machine) => machine !== undefined && machine.#holds(target))
+    if (source === undefined) throw new NoSourceError()
+    for (const batch of source.history) {
+      if (batch.sequence > target.sequence) break
+      if (batch.sequence > this.lastExecuted().sequence) this.#append(batch)
+    }
+    return this.lastExecuted()
+  }
+
+  /** As if the process died now: executions under way never happen. */
+  crash(): void {
+    this.#life++
+    this.#tail = Promise.resolve()
+  }
+
+  #holds({ sequence, digest }: StatePoint): boolean {
+    const batch = this.#history.find((entry) => entry.sequence === sequence)
+    return batch !== undefined && Buffer.compare(batch.digest, digest) === 0
+  }
+
+  async #run(sequence: bigint, requests: readonly Uint8Array[]): Promise<Uint8Array> {
+    await this.#pause()
+    const ids = new Set<string>()
+    for (const request of requests) {
+      const id = hash('sha256', request, 'hex')
+      if (!this.#executed.has(id)) ids.add(id)
+    }
+    const { digest: previous } = this.lastExecuted()
+    const hasher = createHash('sha256').update(previous).update(sequence.toString())
+    for (const id of ids) hasher.update(id)
+    const digest = hasher.digest()
+    this.#append({ sequence, ids: [...ids], requests, digest })
+    return digest
+  }
+
+  #append(batch: ExecutedBatch): void {
+    for (const id of batch.ids) this.#executed.add(id)
+    this.#history.push(batch)
+  }
+
+  async #pause(): Promise<void> {
+    const life = this.#life
+    const { clock, executeMs = 0 } = this.#options
+    if (clock !== undefined) await new Promise<void>((done) => clock.schedule(executeMs, done))
+    if (life !== this.#life) await new Promise<never>(() => undefined)
+  }
+}
