@@ -21,3 +21,10 @@ export type {
   DeliverServiceOptions,
   DeliverStatus,
 } from './deliver-service.ts'
+export { createBroadcastClient } from './broadcast-client.ts'
+export type {
+  BroadcastClient,
+  BroadcastClientDeps,
+  BroadcastClientOptions,
+} from './broadcast-client.ts'
+export type { BroadcastResult } from './submission.ts'

@@ -14,7 +14,7 @@ import { configGroup } from './config-group.ts'
 import { OrdererError } from './errors.ts'
 import { anyRole, consenterQuorum, implicitMeta } from './policies.ts'
 
-const { ImplicitMetaPolicy_Rule: Rule, MSPRole_MSPRoleType: Role } = common
+const { ImplicitMetaPolicy_Rule: Rule } = common
 
 /** An organisation whose nodes order. */
 export interface OrdererOrganization {
@@ -157,9 +157,9 @@ function ordererOrg({ mspId, msp: config, endpoints }: OrdererOrganization): com
       Endpoints: encode(common.OrdererAddressesSchema, addresses),
     },
     policies: {
-      Readers: anyRole(mspId, [Role.MEMBER]),
-      Writers: anyRole(mspId, [Role.MEMBER]),
-      Admins: anyRole(mspId, [Role.ADMIN]),
+      Readers: anyRole(mspId, ['member']),
+      Writers: anyRole(mspId, ['member']),
+      Admins: anyRole(mspId, ['admin']),
     },
   })
 }
@@ -190,10 +190,10 @@ function applicationOrg(org: ApplicationOrganization): common.ConfigGroup {
       ...(anchorPeers.length > 0 && { AnchorPeers: encode(protos.AnchorPeersSchema, anchors) }),
     },
     policies: {
-      Readers: anyRole(mspId, [Role.ADMIN, Role.PEER, Role.CLIENT]),
-      Writers: anyRole(mspId, [Role.ADMIN, Role.CLIENT]),
-      Admins: anyRole(mspId, [Role.ADMIN]),
-      Endorsement: anyRole(mspId, [Role.PEER]),
+      Readers: anyRole(mspId, ['admin', 'peer', 'client']),
+      Writers: anyRole(mspId, ['admin', 'client']),
+      Admins: anyRole(mspId, ['admin']),
+      Endorsement: anyRole(mspId, ['peer']),
     },
   })
 }

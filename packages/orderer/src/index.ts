@@ -18,6 +18,7 @@ export {
   signaturesSlot,
 } from './block.ts'
 export type { BlockContents, BlockMetadataSlots } from './block.ts'
+export { authorizeByPolicy } from './authorize.ts'
 export { OrdererError, statusOf } from './errors.ts'
 export type { OrdererErrorCode } from './errors.ts'
 export { createOrdererServer } from './server.ts'

@@ -1,1 +1,2 @@
-export {}
+export { MemoryChain } from './testing/memory-chain.ts'
+export type { MemoryChainOptions } from './testing/memory-chain.ts'

@@ -1,0 +1,222 @@
+import type {
+  AbortOptions,
+  Clock,
+  Lifecycle,
+  LifecycleState,
+  Logger,
+  Metrics,
+} from '@heddle/interface'
+import { type BackOffOptions, backOffMs, defaultBackOff, pause } from './back-off.ts'
+import { BroadcastSession } from './broadcast-session.ts'
+import { openStream } from './connection.ts'
+import { assertPositive, definedNumbers } from './deliver-options.ts'
+import { EndpointSet } from './endpoint-set.ts'
+import { DeliverError } from './errors.ts'
+import { type BroadcastMetrics, broadcastMetrics } from './metrics.ts'
+import type { ClientTls, Endpoint } from './ports.ts'
+import { type BroadcastResult, Submission } from './submission.ts'
+
+/** What a {@link BroadcastClient} works with. */
+export interface BroadcastClientDeps {
+  readonly clock: Clock
+  readonly logger?: Logger
+  readonly metrics?: Metrics
+  /** 0 inclusive to 1 exclusive; for the order of endpoints and for jitter. Default Math.random. */
+  readonly random?: () => number
+}
+
+/** Settings of a {@link BroadcastClient}. */
+export interface BroadcastClientOptions extends BackOffOptions {
+  /** Who to send to: one at a time, the next one when it fails. At least one. */
+  readonly endpoints: readonly Endpoint[]
+  /** The certificate for mutual TLS. */
+  readonly tls?: ClientTls
+  /** How many envelopes may be sent and not answered. Default 1,000. */
+  readonly window?: number
+  /** How many more may wait to be sent; above it `submit` rejects. Default 10,000. */
+  readonly maxQueued?: number
+  /** Default 3,000 ms. */
+  readonly connectTimeoutMs?: number
+  /** How long an answer may take before another endpoint is tried. Default 30,000 ms. */
+  readonly answerTimeoutMs?: number
+  /** Longest gRPC message. Default 100 MiB, as Fabric. */
+  readonly maxMessageBytes?: number
+}
+
+/** Sends envelopes and tells what became of each; see {@link createBroadcastClient}. */
+export interface BroadcastClient extends Lifecycle {
+  /**
+   * Sends an encoded `common.Envelope`, again and to other endpoints if need be, always the same
+   * bytes, until one answers for good.
+   *
+   * @returns when it was taken: status SUCCESS
+   * @throws {StatusError} DELIVER_STATUS for any final status but SUCCESS: BAD_REQUEST, FORBIDDEN,
+   *   NOT_FOUND, REQUEST_ENTITY_TOO_LARGE and so on. SERVICE_UNAVAILABLE is not final
+   * @throws {DeliverError} DELIVER_QUEUE_FULL, DELIVER_STOPPED; `signal.reason` on abort, after
+   *   which it is not known whether the envelope was taken if it had been sent
+   */
+  submit(envelope: Uint8Array, options?: AbortOptions): Promise<BroadcastResult>
+  /** How many envelopes have no answer yet. */
+  readonly pending: number
+}
+
+/**
+ * Makes a client of the Broadcast service that survives streams that break, endpoints that fail
+ * and services that are busy.
+ *
+ * @throws {DeliverError} DELIVER_INVALID_OPTIONS, DELIVER_NO_ENDPOINTS
+ */
+export function createBroadcastClient(
+  deps: BroadcastClientDeps,
+  options: BroadcastClientOptions,
+): BroadcastClient {
+  return new FailoverBroadcastClient(deps, options)
+}
+
+const defaults = {
+  ...defaultBackOff,
+  window: 1000,
+  maxQueued: 10_000,
+  connectTimeoutMs: 3000,
+  answerTimeoutMs: 30_000,
+  maxMessageBytes: 100 * 1024 * 1024,
+}
+
+class FailoverBroadcastClient implements BroadcastClient {
+  readonly #deps: BroadcastClientDeps
+  readonly #options: typeof defaults & { readonly tls: ClientTls | undefined }
+  readonly #endpoints: EndpointSet
+  readonly #random: () => number
+  readonly #metrics: BroadcastMetrics | undefined
+  readonly #stopping = new AbortController()
+  /** Not sent on the present stream, oldest first. */
+  readonly #waiting: Submission[] = []
+  #pending = 0
+  #state: LifecycleState = 'idle'
+  #running: Promise<void> | undefined
+  #session: BroadcastSession | undefined
+  #wake: () => void = () => undefined
+
+  constructor(deps: BroadcastClientDeps, options: BroadcastClientOptions) {
+    this.#deps = deps
+    this.#options = { ...defaults, ...definedNumbers(options), tls: options.tls }
+    const { tls: _, ...limits } = this.#options
+    assertPositive(limits)
+    if (options.endpoints.length === 0) {
+      throw new DeliverError('DELIVER_NO_ENDPOINTS', 'there is no endpoint to send to')
+    }
+    this.#random = deps.random ?? Math.random
+    this.#endpoints = new EndpointSet(options.endpoints, deps.clock, this.#random)
+    this.#metrics = deps.metrics && broadcastMetrics(deps.metrics)
+  }
+
+  get state(): LifecycleState {
+    return this.#state
+  }
+
+  get pending(): number {
+    return this.#pending
+  }
+
+  start({ signal }: AbortOptions = {}): Promise<void> {
+    signal?.throwIfAborted()
+    if (this.#stopping.signal.aborted) return Promise.reject(stopped())
+    this.#state = 'started'
+    this.#running ??= this.#run()
+    return Promise.resolve()
+  }
+
+  async stop(): Promise<void> {
+    if (this.#state !== 'stopped') this.#state = 'stopping'
+    this.#stopping.abort(stopped())
+    this.#wake()
+    await this.#running
+    for (const submission of this.#waiting.splice(0)) submission.reject(stopped())
+    this.#state = 'stopped'
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  async submit(envelope: Uint8Array, options: AbortOptions = {}): Promise<BroadcastResult> {
+    options.signal?.throwIfAborted()
+    if (this.#state !== 'started') throw stopped()
+    const { maxQueued } = this.#options
+    if (this.#waiting.length >= maxQueued) {
+      throw new DeliverError('DELIVER_QUEUE_FULL', `${maxQueued} envelopes wait to be sent`)
+    }
+    const submission = new Submission(envelope, options)
+    this.#pending++
+    this.#waiting.push(submission)
+    if (this.#session) this.#session.pump()
+    else this.#wake()
+    try {
+      return await submission.result
+    } finally {
+      this.#pending--
+    }
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping
+    let failures = 0
+    const onSuccess = (): void => {
+      failures = 0
+    }
+    while (!signal.aborted) {
+      if (this.#waiting.length === 0) await new Promise<void>((resolve) => (this.#wake = resolve))
+      const endpoint = this.#endpoints.current()
+      if (signal.aborted || !endpoint) return
+      try {
+        await this.#serve(endpoint, failures, onSuccess)
+      } catch (error) {
+        if (signal.aborted) return
+        failures++
+        this.#judge(endpoint, error)
+        const ms = backOffMs(failures, this.#endpoints.size, this.#options, this.#random)
+        await pause(this.#deps.clock, ms, { signal }).catch(() => undefined)
+      }
+    }
+  }
+
+  async #serve(endpoint: Endpoint, failures: number, onSuccess: () => void): Promise<void> {
+    const { clock } = this.#deps
+    const { signal } = this.#stopping
+    const { window, answerTimeoutMs } = this.#options
+    const stream = await openStream(endpoint, 'broadcast', { ...this.#options, signal, clock })
+    const session = new BroadcastSession(stream, {
+      clock,
+      address: endpoint.address,
+      waiting: this.#waiting,
+      window,
+      answerTimeoutMs,
+      retryMs: backOffMs(failures + 1, this.#endpoints.size, this.#options, this.#random),
+      onSuccess: () => {
+        onSuccess()
+        this.#endpoints.succeeded(endpoint)
+      },
+      metrics: this.#metrics,
+    })
+    this.#session = session
+    try {
+      await session.run(signal)
+    } finally {
+      this.#session = undefined
+      this.#waiting.unshift(...session.leftovers())
+    }
+  }
+
+  #judge(endpoint: Endpoint, error: unknown): void {
+    const lied = error instanceof DeliverError && error.code === 'DELIVER_UNEXPECTED'
+    if (lied) this.#endpoints.lied(endpoint)
+    else this.#endpoints.failed(endpoint)
+    const fields = { endpoint: endpoint.address, waiting: this.#waiting.length }
+    if (lied) this.#deps.logger?.warn('endpoint is suspected', fields, error)
+    else this.#deps.logger?.info('broadcast interrupted', fields, error)
+  }
+}
+
+function stopped(): DeliverError {
+  return new DeliverError('DELIVER_STOPPED', 'the broadcast client does not run')
+}

@@ -1,0 +1,57 @@
+import type { AbortOptions } from '@heddle/interface'
+import type { common } from '@heddle/proto'
+
+/** The answer to an envelope that was taken. */
+export interface BroadcastResult {
+  /** SUCCESS; any other final status rejects. */
+  readonly status: common.Status
+  readonly info: string
+  /** Who answered. */
+  readonly endpoint: string
+}
+
+/** An envelope on its way, from `submit` to its final answer. */
+export class Submission {
+  readonly bytes: Uint8Array
+  readonly result: Promise<BroadcastResult>
+  /** How often it was sent. */
+  sends = 0
+  #settled = false
+  #resolve: (result: BroadcastResult) => void = () => undefined
+  #reject: (reason: Error) => void = () => undefined
+  readonly #release: () => void
+
+  /** @param options - its signal rejects the result; what was sent already cannot be taken back */
+  constructor(bytes: Uint8Array, { signal }: AbortOptions) {
+    this.bytes = bytes
+    this.result = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    const abort = (): void => this.reject(signal?.reason as Error)
+    signal?.addEventListener('abort', abort, { once: true })
+    this.#release = () => signal?.removeEventListener('abort', abort)
+  }
+
+  /** Whether it has its final answer, or nobody waits for it any more. */
+  get settled(): boolean {
+    return this.#settled
+  }
+
+  /** Gives it its final answer; without effect when it has one. */
+  resolve(result: BroadcastResult): void {
+    this.#settle()
+    this.#resolve(result)
+  }
+
+  /** As {@link resolve}, with what went wrong. */
+  reject(reason: Error): void {
+    this.#settle()
+    this.#reject(reason)
+  }
+
+  #settle(): void {
+    this.#settled = true
+    this.#release()
+  }
+}

@@ -1,0 +1,30 @@
+import { type ChannelRules, collectSignersAsync } from '@heddle/msp'
+import { OrdererError } from './errors.ts'
+import type { Grant, SignedData } from './ports.ts'
+
+/** Where the policy for each action stands, as with Fabric. */
+const policies = { read: '/Channel/Readers', write: '/Channel/Writers' } as const
+
+/**
+ * Whether the channel's policy lets whoever signed do `action`; made for `Chain.authorize`. The
+ * signature is checked on the thread pool.
+ *
+ * @param rules - of the channel's configuration in force (`channelRules` of @heddle/msp)
+ * @returns with the end of the identity's certificate
+ * @throws {OrdererError} ORDERER_FORBIDDEN for an unknown identity, a wrong signature, or an
+ *   identity that the policy does not name
+ */
+export async function authorizeByPolicy(
+  rules: ChannelRules,
+  action: 'read' | 'write',
+  signed: SignedData,
+): Promise<Grant> {
+  const [signer] = await collectSignersAsync([signed], rules.msps)
+  const path = policies[action]
+  const refusal = signer
+    ? rules.policy(path)?.refusal([signer])
+    : 'the signature is not one of a known identity'
+  if (signer && rules.policy(path) && refusal === undefined) return { expiresAt: signer.expiresAt }
+  const reason = refusal ?? 'there is no such policy'
+  throw new OrdererError('ORDERER_FORBIDDEN', `policy ${path} not satisfied: ${reason}`)
+}
