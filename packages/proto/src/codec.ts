@@ -1,5 +1,6 @@
 import { fromBinary, toBinary } from '@bufbuild/protobuf'
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
+import { encodeFast } from './encoder/encoder.ts'
 import { ProtoInvalidMessageError, ProtoMalformedError } from './errors.ts'
 
 /**
@@ -27,12 +28,15 @@ export function encode<Desc extends DescMessage>(
   schema: Desc,
   message: MessageShape<Desc>,
 ): Buffer {
-  let bytes
   try {
-    bytes = toBinary(schema, message)
+    return encodeFast(schema, message) ?? asBuffer(toBinary(schema, message))
   } catch (error) {
     throw new ProtoInvalidMessageError(schema.typeName, { cause: error })
   }
+}
+
+/** The same memory as a Buffer. */
+export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 

@@ -1,5 +1,5 @@
 import type { DescMessage, DescMethod, DescService, MessageShape } from '@bufbuild/protobuf'
-import { decode, encode, receive } from './codec.ts'
+import { asBuffer, decode, encode, receive } from './codec.ts'
 import type { Received } from './codec.ts'
 
 /** What may be sent: a message, or the bytes of one that is encoded already. */
@@ -82,6 +82,5 @@ function grpcMethod(
 }
 
 function serialize(schema: DescMessage, value: Sendable<MessageShape<DescMessage>>): Buffer {
-  if (!(value instanceof Uint8Array)) return encode(schema, value)
-  return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+  return value instanceof Uint8Array ? asBuffer(value) : encode(schema, value)
 }

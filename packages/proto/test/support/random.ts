@@ -39,11 +39,15 @@ export function randomMessage(
 }
 
 class Maker {
-  constructor(
-    private readonly random: Random,
-    private readonly options: RandomOptions,
-    private readonly depth: number,
-  ) {}
+  readonly random: Random
+  readonly options: RandomOptions
+  readonly depth: number
+
+  constructor(random: Random, options: RandomOptions, depth: number) {
+    this.random = random
+    this.options = options
+    this.depth = depth
+  }
 
   oneof(oneof: DescOneof): unknown {
     const field = oneof.fields[this.random(oneof.fields.length)]!
