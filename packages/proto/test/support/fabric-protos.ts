@@ -20,6 +20,7 @@ export interface JsMethod {
 }
 
 const require = createRequire(import.meta.url)
+const requireBeside = createRequire(require.resolve('@hyperledger/fabric-protos'))
 
 export function load(file: string): Record<string, unknown> {
   return require(`@hyperledger/fabric-protos/lib/${file}`) as Record<string, unknown>
@@ -103,7 +104,7 @@ export function toJs(schema: DescMessage, message: Message): JsMessage {
 }
 
 function wellKnown(typeName: string): JsMessageClass {
-  const file = require('google-protobuf/google/protobuf/timestamp_pb.js') as Record<
+  const file = requireBeside('google-protobuf/google/protobuf/timestamp_pb.js') as Record<
     string,
     JsMessageClass
   >
