@@ -1,0 +1,100 @@
+import { decodeMessage, encodeMessage, encodeStatement } from '../codec.ts'
+import type { Incoming } from '../codec.ts'
+import { openCheckpoint } from '../opening.ts'
+import type { Signer } from '../ports.ts'
+import { RequestBatch } from '../request-batch.ts'
+import type { Random } from './random.ts'
+
+/** What a liar has at hand. */
+export interface Liar {
+  readonly random: Random
+  /** Its own signer: it can sign whatever it likes, in its own name. */
+  readonly signer: Signer
+}
+
+/**
+ * How a faulty replica lies: given an encoded message that a correct one would send to `to`, what it
+ * sends instead, if anything.
+ */
+export type Behaviour = (message: Buffer, to: number, liar: Liar) => readonly Uint8Array[]
+
+const flipped = (digest: string): string => (digest.startsWith('0') ? 'f' : '0') + digest.slice(1)
+
+/** Says nothing at all. */
+const silent: Behaviour = () => []
+
+/** As primary, assigns one sequence number to different batches for odd and even replicas. */
+const equivocating: Behaviour = (bytes, to) => {
+  const message = decodeMessage(bytes)
+  if (message.type !== 'pre-prepare' || to % 2 === 0) return [bytes]
+  const { view, sequence, requests } = message
+  const others = requests.length > 1 ? requests.slice(1) : [Buffer.from(`forged ${sequence}`)]
+  return [encodeMessage({ type: 'pre-prepare', view, sequence, batch: RequestBatch.of(others) })]
+}
+
+/** Prepares and commits something that nobody proposed. */
+const wrongVotes: Behaviour = (bytes) => {
+  const vote = voteIn(decodeMessage(bytes))
+  return [vote === undefined ? bytes : encodeMessage({ ...vote, digest: flipped(vote.digest) })]
+}
+
+/** Signs for a state that it is not in. */
+const wrongCheckpoints: Behaviour = (bytes, _to, { signer }) => {
+  const message = decodeMessage(bytes)
+  if (message.type !== 'signed' || message.kind !== 'checkpoint') return [bytes]
+  const honest = openCheckpoint(message.proof)
+  const body = encodeStatement({ ...honest, digest: flipped(honest.digest) })
+  const signature = signer.sign(body)
+  if (!(signature instanceof Uint8Array)) return [bytes]
+  return [encodeMessage({ ...honest, proof: { body, signature } })]
+}
+
+/** Sends garbage now and then: bytes changed, cut off or added. */
+const garbage: Behaviour = (bytes, _to, { random }) => {
+  if (random.chance(0.5)) return [bytes]
+  const copy = Buffer.concat([bytes, Buffer.alloc(random.between(0, 8))])
+  for (let flips = random.between(1, 8); flips > 0; flips--)
+    copy[random.between(0, copy.length - 1)] = random.between(0, 255)
+  return [copy.subarray(0, random.between(1, copy.length)), Buffer.alloc(random.between(0, 64))]
+}
+
+/** Proposes, as primary, to some replicas only. */
+const partial: Behaviour = (bytes, to) =>
+  decodeMessage(bytes).type === 'pre-prepare' && to % 2 === 1 ? [] : [bytes]
+
+/** As primary, orders nothing; otherwise behaves. */
+const lazyPrimary: Behaviour = (bytes) =>
+  decodeMessage(bytes).type === 'pre-prepare' ? [] : [bytes]
+
+/** Claims to be far ahead, in view and sequence. */
+const boastful: Behaviour = (bytes) => {
+  const message = decodeMessage(bytes)
+  if (message.type !== 'plain') return [bytes]
+  const content = message.message
+  if (content.type === 'status')
+    return [encodeMessage({ ...content, lastExecuted: 1n << 40n, lowWatermark: 1n << 40n, slots: [] })]
+  const vote = voteIn(message)
+  if (vote === undefined) return [bytes]
+  return [bytes, encodeMessage({ ...vote, view: vote.view + 1000n, sequence: vote.sequence + 1000n })]
+}
+
+function voteIn(message: Incoming) {
+  if (message.type !== 'plain') return undefined
+  const { message: content } = message
+  return content.type === 'prepare' || content.type === 'commit' ? content : undefined
+}
+
+/** The named ways to lie. */
+export const behaviours = {
+  silent,
+  equivocating,
+  wrongVotes,
+  wrongCheckpoints,
+  garbage,
+  partial,
+  lazyPrimary,
+  boastful,
+} as const
+
+/** A name of {@link behaviours}. */
+export type BehaviourName = keyof typeof behaviours

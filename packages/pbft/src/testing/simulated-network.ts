@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto'
+import type { Clock } from '@heddle/interface'
+import { decodeFrame, encodeFrame } from '../frame.ts'
+import type { Network } from '../ports.ts'
+import type { Behaviour, Liar } from './behaviours.ts'
+import { UnreachableError } from './memory-network.ts'
+import type { Random } from './random.ts'
+
+/** What the network does to messages. Probabilities are 0 to 1. */
+export interface NetworkFaults {
+  /** A message takes between these; different delays make one overtake another. */
+  readonly minDelayMs: number
+  readonly maxDelayMs: number
+  readonly loss: number
+  readonly duplication: number
+}
+
+type Receive = (from: number, bytes: Uint8Array) => void
+
+/** A network that delays, loses, duplicates, reorders and cuts, as its seed says. */
+export class SimulatedNetwork {
+  faults: NetworkFaults
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #receivers = new Map<number, Receive>()
+  readonly #liars = new Map<number, { behaviour: Behaviour; liar: Liar }>()
+  readonly #transcript = createHash('sha256')
+  #groups: readonly (readonly number[])[] | undefined
+  /** Suppresses frames for which it returns false. */
+  filter: ((from: number, to: number, bytes: Uint8Array) => boolean) | undefined
+  delivered = 0
+
+  constructor(clock: Clock, random: Random, faults: NetworkFaults) {
+    this.#clock = clock
+    this.#random = random
+    this.faults = faults
+  }
+
+  connect(id: number, receive: Receive): void {
+    this.#receivers.set(id, receive)
+  }
+
+  disconnect(id: number): void {
+    this.#receivers.delete(id)
+  }
+
+  /** From now on `id` lies in this way. */
+  corrupt(id: number, behaviour: Behaviour, liar: Liar): void {
+    this.#liars.set(id, { behaviour, liar })
+  }
+
+  /** Only replicas of one group hear each other; undefined: all do. */
+  partition(groups: readonly (readonly number[])[] | undefined): void {
+    this.#groups = groups
+  }
+
+  port(from: number): Network {
+    return { send: (to, bytes) => this.#send(from, to, bytes) }
+  }
+
+  /** A digest of everything delivered so far: equal for equal runs. */
+  transcript(): string {
+    return this.#transcript.copy().digest('hex')
+  }
+
+  #send(from: number, to: number, frame: Uint8Array): Promise<void> {
+    if (!this.#receivers.has(to)) return Promise.reject(new UnreachableError(to))
+    const lies = this.#liars.get(from)
+    const bytes =
+      lies === undefined
+        ? frame
+        : encodeFrame(decodeFrame(frame).flatMap((m) => lies.behaviour(m, to, lies.liar)))
+    const { loss, duplication } = this.faults
+    if (!this.#isCut(from, to) && !this.#random.chance(loss) && bytes.length > 0) {
+      this.#deliverLater(from, to, bytes)
+      if (this.#random.chance(duplication)) this.#deliverLater(from, to, bytes)
+    }
+    return Promise.resolve()
+  }
+
+  #deliverLater(from: number, to: number, bytes: Uint8Array): void {
+    const { minDelayMs, maxDelayMs } = this.faults
+    this.#clock.schedule(this.#random.between(minDelayMs, maxDelayMs), () => {
+      const receive = this.#receivers.get(to)
+      if (receive === undefined || this.#isCut(from, to)) return
+      if (this.filter?.(from, to, bytes) === false) return
+      this.delivered++
+      this.#transcript.update(`${this.#clock.now()} ${from} ${to} `).update(bytes)
+      receive(from, bytes)
+    })
+  }
+
+  #isCut(from: number, to: number): boolean {
+    if (this.#groups === undefined) return false
+    return !this.#groups.some((group) => group.includes(from) && group.includes(to))
+  }
+}
