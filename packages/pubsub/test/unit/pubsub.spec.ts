@@ -371,7 +371,7 @@ describe('PubSub', () => {
               models.push(new Model(pubsub.subscribe('t', 3), clock.now() + 3))
             else if (each === 'pass') await clock.advance(1)
             else if (each === 'cancel') models.pop()?.real.cancel()
-            else await models[(each as { listener: number }).listener]?.listen()
+            else await models[each.listener]?.listen()
             for (const model of models) model.check()
             expect(pubsub.subscriptionCount).to.equal(alive().length)
           }
