@@ -140,6 +140,16 @@ function checkHashes(config: msp.FabricMSPConfig): void {
   }
 }
 
+/** `Identity.id` of an administrator's certificate. */
+function adminId(admin: Certificate, anchors: TrustAnchors): string {
+  try {
+    const [{ der }] = sanitizedChain(admin, anchors)
+    return createHash('sha256').update(der).digest('hex')
+  } catch (cause) {
+    throw refuse('an administrator is refused', cause)
+  }
+}
+
 /** The rules of a configured MSP, its administrators not yet checked; see {@link MspRules}. */
 export function rulesOf(config: msp.FabricMSPConfig): MspRules {
   if (config.name === '') throw refuse('the MSP has no name')
@@ -158,10 +168,7 @@ export function rulesOf(config: msp.FabricMSPConfig): MspRules {
     'TLS CA',
   )
   const cas = { ...anchors, innerCas: innerCasOf(anchors) }
-  const admins = parseAll(config.admins, 'the administrators').map((admin) => {
-    const [{ der }] = sanitizedChain(admin, anchors)
-    return createHash('sha256').update(der).digest('hex')
-  })
+  const admins = parseAll(config.admins, 'the administrators').map((admin) => adminId(admin, anchors))
   return {
     ...cas,
     mspId: config.name,

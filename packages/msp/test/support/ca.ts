@@ -1,0 +1,150 @@
+import 'reflect-metadata'
+import { KeyObject, randomBytes, webcrypto } from 'node:crypto'
+import * as x509 from '@peculiar/x509'
+import { create, msp } from '@heddle/proto'
+import { encodePem } from '../../src/pem.ts'
+import { mspFromConfig } from '../../src/msp.ts'
+import type { Msp } from '../../src/msp.ts'
+import { serializeIdentity } from '../../src/identity.ts'
+
+export { x509 }
+
+export const ec = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+const dayMs = 86_400_000
+const now = Math.floor(Date.now() / 1000) * 1000
+
+export interface Pair {
+  readonly certificate: x509.X509Certificate
+  readonly keys: webcrypto.CryptoKeyPair
+  readonly pem: string
+  readonly keyPem: string
+}
+
+export interface Spec {
+  readonly subject: string
+  readonly issuer?: Pair
+  /** Names another issuer than the one that signs. */
+  readonly issuerName?: string
+  readonly ca?: boolean
+  readonly pathLength?: number
+  readonly usage?: number | null
+  readonly purposes?: readonly string[]
+  readonly extensions?: readonly x509.Extension[]
+  readonly subjectKeyId?: boolean
+  readonly keys?: webcrypto.CryptoKeyPair
+  readonly algorithm?: { name: string; hash?: string; namedCurve?: string }
+  readonly notBefore?: Date
+  readonly notAfter?: Date
+  readonly serialNumber?: string
+}
+
+export async function newKeys(algorithm: Record<string, unknown> = ec): Promise<webcrypto.CryptoKeyPair> {
+  return (await webcrypto.subtle.generateKey(algorithm as never, true, [
+    'sign',
+    'verify',
+  ])) as webcrypto.CryptoKeyPair
+}
+
+/** Issues any certificate, sound or not. */
+export async function certify(spec: Spec): Promise<Pair> {
+  const keys = spec.keys ?? (await newKeys())
+  const { keyCertSign, cRLSign, digitalSignature } = x509.KeyUsageFlags
+  const usage = spec.usage === undefined ? (spec.ca === true ? keyCertSign | cRLSign : digitalSignature) : spec.usage
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: spec.serialNumber ?? `40${randomBytes(8).toString('hex')}`,
+    subject: spec.subject,
+    issuer: spec.issuerName ?? spec.issuer?.certificate.subject ?? spec.subject,
+    notBefore: spec.notBefore ?? new Date(now - dayMs),
+    notAfter: spec.notAfter ?? new Date(now + dayMs),
+    publicKey: keys.publicKey,
+    signingKey: (spec.issuer?.keys ?? keys).privateKey,
+    signingAlgorithm: spec.algorithm ?? ec,
+    extensions: [
+      new x509.BasicConstraintsExtension(spec.ca === true, spec.pathLength, true),
+      ...(usage === null ? [] : [new x509.KeyUsagesExtension(usage, true)]),
+      ...(spec.purposes === undefined ? [] : [new x509.ExtendedKeyUsageExtension([...spec.purposes])]),
+      ...(spec.subjectKeyId === false ? [] : [await x509.SubjectKeyIdentifierExtension.create(keys.publicKey)]),
+      ...(spec.extensions ?? []),
+    ],
+  })
+  return {
+    certificate,
+    keys,
+    pem: encodePem('CERTIFICATE', Buffer.from(certificate.rawData)),
+    keyPem: KeyObject.from(keys.privateKey as never).export({ format: 'pem', type: 'pkcs8' }).toString(),
+  }
+}
+
+/** A revocation list of `issuer`; `authority` is whose key id it names, default the issuer's. */
+export async function revoke(
+  issuer: Pair,
+  serials: readonly string[],
+  authority: Pair | null = issuer,
+): Promise<string> {
+  const crl = await x509.X509CrlGenerator.create({
+    issuer: issuer.certificate.subject,
+    thisUpdate: new Date(now - dayMs),
+    nextUpdate: new Date(now + dayMs),
+    entries: serials.map((serialNumber) => ({ serialNumber, revocationDate: new Date(now) })),
+    extensions:
+      authority === null ? [] : [await x509.AuthorityKeyIdentifierExtension.create(authority.keys.publicKey)],
+    signingAlgorithm: ec,
+    signingKey: issuer.keys.privateKey,
+  })
+  return encodePem('X509 CRL', Buffer.from(crl.rawData))
+}
+
+export interface MspSpec {
+  readonly roots: readonly Pair[]
+  readonly intermediates?: readonly Pair[]
+  readonly admins?: readonly Pair[]
+  readonly crls?: readonly string[]
+  readonly tlsRoots?: readonly Pair[]
+  readonly tlsIntermediates?: readonly Pair[]
+  readonly memberUnits?: readonly (readonly [string, Pair])[]
+  /** Role to unit, or to unit and its CA; undefined = no NodeOUs. */
+  readonly nodeOus?: Partial<Record<'client' | 'peer' | 'admin' | 'orderer', string | readonly [string, Pair]>>
+}
+
+const bytes = (pem: string): Buffer => Buffer.from(pem, 'latin1')
+
+function ouOf(value: string | readonly [string, Pair]): { certificate: Uint8Array; organizationalUnitIdentifier: string } {
+  if (typeof value === 'string') return { certificate: new Uint8Array(), organizationalUnitIdentifier: value }
+  return { certificate: bytes(value[1].pem), organizationalUnitIdentifier: value[0] }
+}
+
+export const usualOus = { client: 'client', peer: 'peer', admin: 'admin', orderer: 'orderer' } as const
+
+export function configOf(spec: MspSpec): msp.FabricMSPConfig {
+  const pems = (pairs: readonly Pair[] = []): Uint8Array[] => pairs.map(({ pem }) => bytes(pem))
+  const ous = spec.nodeOus
+  return create(msp.FabricMSPConfigSchema, {
+    name: 'Org1MSP',
+    rootCerts: pems(spec.roots),
+    intermediateCerts: pems(spec.intermediates),
+    admins: pems(spec.admins),
+    revocationList: (spec.crls ?? []).map(bytes),
+    tlsRootCerts: pems(spec.tlsRoots),
+    tlsIntermediateCerts: pems(spec.tlsIntermediates),
+    organizationalUnitIdentifiers: (spec.memberUnits ?? []).map(ouOf),
+    ...(ous === undefined
+      ? {}
+      : {
+          fabricNodeOus: {
+            enable: true,
+            ...(ous.client === undefined ? {} : { clientOuIdentifier: ouOf(ous.client) }),
+            ...(ous.peer === undefined ? {} : { peerOuIdentifier: ouOf(ous.peer) }),
+            ...(ous.admin === undefined ? {} : { adminOuIdentifier: ouOf(ous.admin) }),
+            ...(ous.orderer === undefined ? {} : { ordererOuIdentifier: ouOf(ous.orderer) }),
+          },
+        }),
+  })
+}
+
+export function mspOf(spec: MspSpec): Msp {
+  return mspFromConfig(configOf(spec))
+}
+
+export function identityOf(pair: Pair): Uint8Array {
+  return serializeIdentity('Org1MSP', bytes(pair.pem))
+}

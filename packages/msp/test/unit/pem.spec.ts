@@ -1,0 +1,69 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { certificateDer, decodePem, encodePem } from '../../src/pem.ts'
+import { expectCode } from '../support/expect-code.ts'
+
+const block = encodePem('CERTIFICATE', Buffer.from('some bytes that are no certificate'))
+
+describe('decodePem', () => {
+  it('reads what encodePem wrote, whatever its length', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 1, maxLength: 300 }), (der) => {
+        const found = decodePem(encodePem('X509 CRL', der))
+        expect(found).to.deep.equal({ type: 'X509 CRL', der: Buffer.from(der), rest: '' })
+      }),
+      { seed: 1 },
+    )
+  })
+
+  it('skips text before the block and gives what follows it', () => {
+    const found = decodePem(`Certificate:\n  Data\n${block}\nmore`)
+    expect(found?.type).to.equal('CERTIFICATE')
+    expect(found?.rest).to.equal('\nmore')
+  })
+
+  it('takes CRLF, a missing last line end, and headers', () => {
+    expect(decodePem(block.replaceAll('\n', '\r\n'))?.rest).to.equal('')
+    expect(decodePem(block.trimEnd())?.rest).to.equal('')
+    const headed = block.replace('CERTIFICATE-----\n', 'CERTIFICATE-----\nName: value\n\n')
+    expect(decodePem(headed)?.der).to.deep.equal(decodePem(block)?.der)
+  })
+
+  it('gives the first of several blocks', () => {
+    const two = block + encodePem('CERTIFICATE', Buffer.from('second'))
+    expect(decodePem(two)?.der.toString()).to.equal('some bytes that are no certificate')
+  })
+
+  const broken: [string, string][] = [
+    ['nothing', ''],
+    ['no block', 'hello'],
+    ['no end', block.replace(/-----END.*/, '')],
+    ['another end', block.replace('END CERTIFICATE', 'END CRL')],
+    ['text behind the begin', block.replace('CERTIFICATE-----', 'CERTIFICATE----- x')],
+    ['text behind the end', `${block.trimEnd()} x`],
+    ['no content', '-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n'],
+    ['characters that are not base64', block.replace('c29', 'c*9')],
+    ['cut base64', block.replace('=', '')],
+    ['begin in the middle of a line', ` ${block}`],
+  ]
+  for (const [why, text] of broken) {
+    it(`refuses ${why}`, () => {
+      expect(decodePem(text)).to.equal(undefined)
+      expectCode('MSP_MALFORMED_IDENTITY', () => certificateDer(text))
+    })
+  }
+
+  it('takes time in proportion to the text, whatever it holds', () => {
+    // Seconds, if it were quadratic.
+    const hostile = '-----BEGIN A-----\n'.repeat(20_000) + ':'.repeat(200_000)
+    expect(decodePem(hostile)).to.equal(undefined)
+  })
+})
+
+describe('certificateDer', () => {
+  it('takes a block without a type and refuses one of another type', () => {
+    expect(certificateDer(block.replaceAll('CERTIFICATE', '')).length).to.be.above(0)
+    const other = block.replaceAll('CERTIFICATE', 'PRIVATE KEY')
+    expectCode('MSP_MALFORMED_IDENTITY', () => certificateDer(other))
+  })
+})
