@@ -104,3 +104,18 @@ export async function openInput(path: string): Promise<AsyncIterable<Buffer>> {
   }
   return createReadStream(path, { highWaterMark: 256 * 1024 })
 }
+
+/** Number of lines of a file that are not blank, as {@link inputLines} counts them roughly: for a bar. */
+export async function countLines(path: string): Promise<number> {
+  let lines = 0
+  let blank = true
+  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+    for (const byte of chunk) {
+      if (byte === newline) {
+        if (!blank) lines++
+        blank = true
+      } else if (byte > 32) blank = false
+    }
+  }
+  return blank ? lines : lines + 1
+}

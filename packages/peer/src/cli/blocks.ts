@@ -1,0 +1,124 @@
+import { systemClock } from '@heddle/events'
+import { pullBlocks } from '@heddle/deliver'
+import { blockHeaderHash } from '@heddle/proto'
+import { Command } from 'commander'
+import { blockProofOf, resultsOf } from '../engine/candidate.ts'
+import { PeerError } from '../errors.ts'
+import { transactionsOf } from '../network/block-transactions.ts'
+import { openClient } from '../network/client.ts'
+import { readDescriptor } from '../network/descriptor.ts'
+import { blockNumber, dirOption } from './options.ts'
+import { grouped, standardOutput, toJson } from './output.ts'
+import type { common } from '@heddle/proto'
+
+interface BlocksOptions {
+  readonly dir: string
+  readonly from: bigint
+  readonly to?: bigint
+  readonly follow?: true
+  readonly json?: true
+  readonly endpoint?: string[]
+}
+
+function hex(bytes: Uint8Array | undefined): string {
+  return Buffer.from(bytes ?? new Uint8Array()).toString('hex')
+}
+
+function toText(block: common.Block): string {
+  const transactions = transactionsOf(block)
+  const rejected = resultsOf(block).filter.filter((code) => code !== 0).length
+  return [
+    `block ${block.header?.number ?? 0n}`,
+    `hash ${block.header === undefined ? '' : hex(blockHeaderHash(block.header)).slice(0, 16)}`,
+    `previous ${hex(block.header?.previousHash).slice(0, 16) || '–'}`,
+    `${grouped(transactions.length)} transactions`,
+    ...(rejected === 0 ? [] : [`${grouped(rejected)} rejected`]),
+  ].join('  ')
+}
+
+function toObject(block: common.Block): unknown {
+  const { header } = block
+  const genesis = header?.number === 0n
+  return {
+    number: header?.number,
+    hash: header === undefined ? undefined : hex(blockHeaderHash(header)),
+    previousHash: hex(header?.previousHash),
+    dataHash: hex(header?.dataHash),
+    ...(genesis ? {} : { sequence: blockProofOf(block).sequence }),
+    transactions: transactionsOf(block).map(({ txId, accepted, reason }) => ({
+      txId,
+      accepted: genesis || accepted,
+      ...(reason === undefined ? {} : { reason }),
+    })),
+  }
+}
+
+/** Endpoints to ask: those of the network, or of them the ones that were named. */
+function chooseEndpoints(
+  all: readonly { address: string }[],
+  wanted: readonly string[] | undefined,
+) {
+  if (wanted === undefined) return all
+  const unknown = wanted.find((address) => !all.some((each) => each.address === address))
+  if (unknown === undefined) return all.filter(({ address }) => wanted.includes(address))
+  throw new PeerError('PEER_INVALID_OPTION', `${unknown} is no validator of this network`, {
+    cure: `there are ${all.map(({ address }) => address).join(', ')}`,
+  })
+}
+
+async function blocks(options: BlocksOptions): Promise<void> {
+  const client = await openClient(options.dir, await readDescriptor(options.dir))
+  const abort = new AbortController()
+  const interrupt = (): void => abort.abort()
+  process.once('SIGINT', interrupt)
+  try {
+    const stream = pullBlocks(
+      { signer: client.signer, clock: systemClock },
+      {
+        channelId: client.descriptor.channelId,
+        endpoints: chooseEndpoints(client.endpoints, options.endpoint) as typeof client.endpoints,
+        configBlock: client.genesis,
+        tls: client.tls,
+        from: options.from,
+        ...(options.to === undefined ? {} : { to: options.to }),
+        follow: options.follow === true,
+        signal: abort.signal,
+        maxFailures: options.follow === true ? Infinity : 2 * client.endpoints.length,
+        maxBackOffMs: 1000,
+      },
+    )
+    for await (const { message } of stream) {
+      standardOutput.line(options.json === true ? toJson(toObject(message)) : toText(message))
+    }
+  } catch (error) {
+    if (!abort.signal.aborted) throw error
+  } finally {
+    process.off('SIGINT', interrupt)
+    client.close()
+  }
+}
+
+function collect(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), value]
+}
+
+/** `heddle blocks`. */
+export function blocksCommand(): Command {
+  return new Command('blocks')
+    .description('print blocks; checks number, previous hash, data hash and signatures of each')
+    .addOption(dirOption())
+    .option('--from <n>', 'first block', blockNumber, 0n)
+    .option('--to <n>', 'last block (default: the newest)', blockNumber)
+    .option('--follow', 'go on with blocks to come')
+    .option('--json', 'print one JSON object for each block, with its transactions')
+    .option('--endpoint <host:port>', 'ask this validator only; may be repeated', collect)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  heddle blocks --from 1 --to 3
+  heddle blocks --follow --json
+  heddle blocks --endpoint 127.0.0.1:7050`,
+    )
+    .action(blocks)
+}

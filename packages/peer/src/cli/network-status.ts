@@ -1,0 +1,88 @@
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { PeerError, messageOf } from '../errors.ts'
+import { openClient } from '../network/client.ts'
+import { readDescriptor } from '../network/descriptor.ts'
+import { dirOption } from './options.ts'
+import { grouped, standardOutput, toJson } from './output.ts'
+import type { heddle } from '@heddle/proto'
+import type { NetworkClient } from '../network/client.ts'
+
+interface StatusOptions {
+  readonly dir: string
+  readonly json?: true
+}
+
+interface Line {
+  readonly name: string
+  readonly status?: heddle.StatusReply
+  readonly problem?: string
+}
+
+/** How long a validator may take to answer. */
+const timeoutMs = 3000
+
+function ask(client: NetworkClient): Promise<Line[]> {
+  return Promise.all(
+    client.validators.map(async (validator) => {
+      try {
+        return { name: validator.name, status: await validator.status({ timeoutMs }) }
+      } catch (error) {
+        return { name: validator.name, problem: messageOf(error) }
+      }
+    }),
+  )
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex')
+}
+
+function toText({ name, status, problem }: Line): string {
+  if (status === undefined) return `${name}  no answer: ${problem ?? ''}`
+  const { view, activeView, primary, height, lastBlockHash, sequence, connected } = status
+  return [
+    name,
+    `height ${grouped(height)}`,
+    `block ${hex(lastBlockHash).slice(0, 16)}`,
+    `view ${view}${activeView ? '' : ' (changing)'}`,
+    `primary validator${primary}`,
+    `sequence ${grouped(sequence)}`,
+    `connected ${connected}`,
+  ].join('  ')
+}
+
+function toObject({ name, status, problem }: Line): unknown {
+  if (status === undefined) return { name, problem }
+  const { $typeName: _, lastBlockHash, stateDigest, contentDigest: __, ...rest } = status
+  return { name, ...rest, lastBlockHash: hex(lastBlockHash), stateDigest: hex(stateDigest) }
+}
+
+async function networkStatus({ dir, json }: StatusOptions): Promise<void> {
+  const client = await openClient(dir, await readDescriptor(dir))
+  try {
+    const lines = await ask(client)
+    for (const line of lines)
+      standardOutput.line(json === true ? toJson(toObject(line)) : toText(line))
+    if (lines.some(({ status }) => status !== undefined)) return
+    throw new PeerError(
+      'PEER_NETWORK_NOT_RUNNING',
+      `no validator of the network in ${dir} answers`,
+      {
+        cure: `start it with \`heddle network up\`; logs are in ${join(dir, 'validators')}`,
+      },
+    )
+  } finally {
+    client.close()
+  }
+}
+
+/** `heddle network status`. */
+export function networkStatusCommand(): Command {
+  return new Command('status')
+    .description('show where each validator of a network stands')
+    .addOption(dirOption())
+    .option('--json', 'print one JSON object for each validator')
+    .addHelpText('after', '\nExample:\n  heddle network status --json')
+    .action(networkStatus)
+}

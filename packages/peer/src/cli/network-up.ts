@@ -1,0 +1,220 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { systemClock } from '@heddle/events'
+import { Command } from 'commander'
+import { PeerError, messageOf, systemCode } from '../errors.ts'
+import { countLines, inputLines, openInput } from '../input/ndjson.ts'
+import { createProgressDisplay } from '../network/progress.ts'
+import { Run } from '../network/run.ts'
+import { NetworkSession } from '../network/session.ts'
+import { nextStepLines, problemLines, summaryLines } from '../network/summary.ts'
+import { readGenesisAccounts } from '../node/genesis-state.ts'
+import { packageRoot } from '../package-root.ts'
+import { exitCodes } from './failure.ts'
+import { defaultDir, dirOption, validatorCount, wholeNumber } from './options.ts'
+import { standardOutput, toJson } from './output.ts'
+import type { NetworkClient } from '../network/client.ts'
+import type { RunSummary } from '../network/run.ts'
+import type { Output } from './output.ts'
+
+interface UpOptions {
+  readonly dir: string
+  readonly validators?: number
+  readonly basePort?: number
+  readonly input?: string
+  readonly genesisAccounts?: string
+  readonly batchSize: number
+  readonly batchTimeout: number
+  readonly window?: number
+  readonly logSpec: string
+  readonly exit?: true
+  readonly json?: true
+}
+
+/** A file of this repository's examples, if this is the repository. */
+function example(name: string): string | undefined {
+  const path = fileURLToPath(new URL(`../../examples/data/${name}`, packageRoot()))
+  return existsSync(path) ? path : undefined
+}
+
+async function genesisAccounts(file: string | undefined): Promise<Map<string, bigint>> {
+  const path = file ?? example('accounts.json')
+  if (path === undefined) return new Map()
+  try {
+    return readGenesisAccounts(await readFile(path, 'utf8'), path)
+  } catch (error) {
+    if (error instanceof PeerError) throw error
+    const what = systemCode(error) === 'ENOENT' ? `no file ${path}` : messageOf(error)
+    throw new PeerError('PEER_FILE_MISSING', what, {
+      cure: 'check --genesis-accounts',
+      cause: error,
+    })
+  }
+}
+
+/** Why a network ends before its time. */
+class Interrupted extends Error {}
+
+/** The way from Ctrl-C, SIGTERM, `network stop` and failing validators to the end. */
+class Ending {
+  readonly #abort = new AbortController()
+  #signals = 0
+  kill: () => void = () => undefined
+
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
+
+  readonly onSignal = (): void => {
+    this.#signals++
+    // Whoever presses Ctrl-C again does not want to wait.
+    if (this.#signals > 1) {
+      this.kill()
+      process.exit(exitCodes.interrupted)
+    }
+    this.stop(undefined)
+  }
+
+  stop(reason: Error | undefined): void {
+    this.#abort.abort(reason ?? new Interrupted('interrupted'))
+  }
+
+  /** Resolves with what ended it. */
+  async wait(): Promise<unknown> {
+    if (!this.signal.aborted) {
+      await new Promise((resolve) => this.signal.addEventListener('abort', resolve, { once: true }))
+    }
+    return this.signal.reason
+  }
+}
+
+function report(summary: RunSummary, name: string, options: UpOptions, output: Output): number {
+  for (const line of problemLines(name, summary)) output.note(line)
+  if (options.json === true) output.line(toJson({ type: 'summary', ...summary }))
+  else for (const line of summaryLines(summary)) output.line(line)
+  if (!summary.proof.held) return exitCodes.notProven
+  return summary.notSubmitted > 0 ? exitCodes.badInput : exitCodes.ok
+}
+
+interface Work {
+  readonly options: UpOptions
+  readonly output: Output
+  readonly input: string | undefined
+  readonly source: AsyncIterable<Buffer> | undefined
+}
+
+async function runInput(client: NetworkClient, work: Work, signal: AbortSignal): Promise<number> {
+  const { options, output, input, source } = work
+  if (source === undefined || input === undefined) return exitCodes.ok
+  const display = createProgressDisplay({
+    json: options.json === true,
+    stream: process.stdout,
+    output,
+  })
+  const run = new Run(
+    { client, clock: systemClock, display },
+    {
+      lines: inputLines(source),
+      total: input === '-' ? undefined : await countLines(input),
+      window: options.window ?? Math.max(100, 4 * options.batchSize),
+    },
+  )
+  return report(await run.toEnd(signal), input, options, output)
+}
+
+function announce(client: NetworkClient, { options, output, input }: Work): void {
+  const { validators } = client.descriptor
+  if (options.json === true) {
+    output.line(toJson({ type: 'started', network: client.descriptor, input: input ?? null }))
+    return
+  }
+  const from = input === undefined ? '' : `, input ${input === '-' ? 'standard input' : input}`
+  output.line(
+    `${validators.length} validators run (f = ${client.faulty}), ` +
+      `batches of ${options.batchSize}, folder ${options.dir}${from}`,
+  )
+}
+
+async function up(session: NetworkSession, ending: Ending, work: Work): Promise<number> {
+  const { options, output } = work
+  let status: number | undefined
+  try {
+    const client = await session.up(ending.signal)
+    announce(client, work)
+    status = await runInput(client, work, ending.signal)
+    if (options.exit === true) return status
+    const dir = options.dir === defaultDir ? '' : ` --dir ${options.dir}`
+    if (options.json !== true)
+      for (const line of nextStepLines(client.descriptor, dir)) output.note(line)
+    const reason = await ending.wait()
+    if (reason instanceof Interrupted) return status
+    throw reason
+  } catch (error) {
+    if (error instanceof Interrupted) return exitCodes.interrupted
+    throw error
+  } finally {
+    await session.down()
+  }
+}
+
+async function networkUp(options: UpOptions): Promise<void> {
+  const output = standardOutput
+  const ending = new Ending()
+  // What can be wrong with files is found out before anything is started.
+  const accounts = await genesisAccounts(options.genesisAccounts)
+  const input = options.input ?? example('transfers.ndjson')
+  const source = input === undefined ? undefined : await openInput(input)
+  const session = new NetworkSession(
+    {
+      dir: options.dir,
+      validators: options.validators,
+      basePort: options.basePort,
+      accounts,
+      batchSize: options.batchSize,
+      batchTimeoutMs: options.batchTimeout,
+      loggingSpec: options.logSpec,
+    },
+    systemClock,
+    { note: (text) => output.note(text), stop: (reason) => ending.stop(reason) },
+  )
+  ending.kill = () => session.kill()
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+  for (const signal of signals) process.on(signal, ending.onSignal)
+  try {
+    process.exitCode = await up(session, ending, { options, output, input, source })
+  } finally {
+    for (const signal of signals) process.off(signal, ending.onSignal)
+  }
+}
+
+/** `heddle network up`. */
+export function networkUpCommand(): Command {
+  return new Command('up')
+    .description(
+      'start validators on this machine, run an input through them, and prove the result',
+    )
+    .addOption(dirOption())
+    .option('--validators <n>', 'number of validators, 3f+1 or more (default: 4)', validatorCount)
+    .option('--base-port <port>', 'first of three fixed ports a validator', wholeNumber(1, 65_000))
+    .option('--input <file>', 'JSON lines; - is standard input (default: the example transfers)')
+    .option(
+      '--genesis-accounts <file>',
+      'accounts of a new network (default: the example accounts)',
+    )
+    .option('--batch-size <n>', 'most transactions in a block', wholeNumber(1, 10_000), 500)
+    .option('--batch-timeout <ms>', 'wait for a batch to fill', wholeNumber(1, 1000), 50)
+    .option('--window <n>', 'transactions under way (default: 4 batches)', wholeNumber(1, 100_000))
+    .option('--log-spec <spec>', 'levels of the logs of validators', 'info')
+    .option('--exit', 'end when the input is done; status 0 only if the proof held')
+    .option('--json', 'print JSON lines')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  heddle network up                                  # 4 validators, the example transfers
+  heddle network up --exit --input my.ndjson --validators 7
+  cat my.ndjson | heddle network up --exit --json --input -`,
+    )
+    .action(networkUp)
+}

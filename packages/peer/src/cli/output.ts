@@ -1,0 +1,27 @@
+/** Where a command writes: lines for people or for machines, never both. */
+export interface Output {
+  /** A line on standard output. */
+  line(text: string): void
+  /** A line on standard error: what a person should know and a pipe should not get. */
+  note(text: string): void
+}
+
+/** Standard output and standard error. */
+export const standardOutput: Output = {
+  line: (text) => void process.stdout.write(`${text}\n`),
+  note: (text) => void process.stderr.write(`${text}\n`),
+}
+
+/** `12345` → `12,345`. */
+export function grouped(value: number | bigint): string {
+  return value.toString().replace(/\B(?=(\d{3})+(?!\d))/g, ',')
+}
+
+/** JSON with bigints as digits, for `--json`. */
+export function toJson(value: unknown): string {
+  return JSON.stringify(value, (_key, each: unknown) => {
+    if (typeof each === 'bigint')
+      return Number.isSafeInteger(Number(each)) ? Number(each) : each.toString()
+    return each
+  })
+}

@@ -1,0 +1,70 @@
+import { systemClock } from '@heddle/events'
+import { Command } from 'commander'
+import { loadConfig } from '../config/load.ts'
+import { createLogging } from '../logging/logger.ts'
+import { readMaterial } from '../node/material.ts'
+import { Validator } from '../node/validator.ts'
+import { createMetrics } from '../operations/metrics.ts'
+import { readVersion } from '../package-root.ts'
+
+interface StartOptions {
+  readonly config: string
+  readonly attached?: true
+}
+
+/** Longest time that stopping may take before the process ends anyway. */
+const stopTimeoutMs = 8000
+
+/** Calls `stop` on SIGTERM, SIGINT and, when attached, at the end of standard input. */
+function onEnd(attached: boolean, stop: () => void): void {
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+  if (!attached) return
+  process.stdin.on('error', stop)
+  process.stdin.on('end', stop)
+  process.stdin.on('close', stop)
+  process.stdin.resume()
+}
+
+async function start({ config: file, attached }: StartOptions): Promise<void> {
+  const config = await loadConfig(file, process.env)
+  const logging = createLogging(config['logging.spec'], { peer: config['peer.id'] })
+  const material = await readMaterial(config)
+  const validator = new Validator({
+    config,
+    material,
+    clock: systemClock,
+    logging,
+    metrics: createMetrics(true),
+    version: readVersion(),
+  })
+  let stopping = false
+  onEnd(attached === true, () => {
+    if (stopping) return
+    stopping = true
+    setTimeout(() => process.exit(70), stopTimeoutMs).unref()
+    void validator.stop()
+  })
+  await validator.start()
+  const reason = await validator.closed
+  if (reason !== undefined) throw reason
+}
+
+/** `heddle peer`. */
+export function peerCommand(): Command {
+  const command = new Command('peer').description('one validator')
+  command
+    .command('start')
+    .description('run a validator until SIGTERM or SIGINT')
+    .requiredOption('--config <file>', 'its configuration; CORE_... variables override it')
+    .option('--attached', 'also stop when standard input ends')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  heddle peer start --config .heddle/validators/validator0/peer.yaml
+  CORE_OPERATIONS_LISTENADDRESS=127.0.0.1:9443 heddle peer start --config peer.yaml`,
+    )
+    .action(start)
+  return command
+}

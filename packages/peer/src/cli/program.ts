@@ -1,0 +1,81 @@
+import { Command, CommanderError } from 'commander'
+import { readVersion } from '../package-root.ts'
+import { blocksCommand } from './blocks.ts'
+import { cryptoCommand } from './crypto-generate.ts'
+import { describeFailure, exitCodeOf, exitCodes } from './failure.ts'
+import { networkStatusCommand } from './network-status.ts'
+import { networkStopCommand } from './network-stop.ts'
+import { networkUpCommand } from './network-up.ts'
+import { peerCommand } from './peer-start.ts'
+import { queryCommand } from './query.ts'
+import { submitCommand } from './submit.ts'
+
+const exitHelp = `
+Exit status:
+  0   done                            69  network or service not available
+  1   the proof did not hold          70  an error of heddle itself
+  64  wrong option or argument        74  the ledger cannot be read or written
+  65  input lines that are no JSON    75  port or folder in use
+  66  no such file                    77  not allowed
+  78  configuration or certificate    130 interrupted`
+
+function versionCommand(): Command {
+  return new Command('version')
+    .description('print the version')
+    .addHelpText('after', '\nExample:\n  heddle version')
+    .action(() => {
+      const { Version, CommitSHA } = readVersion()
+      process.stdout.write(`heddle ${Version} (commit ${CommitSHA}, node ${process.version})\n`)
+    })
+}
+
+/** The command line `heddle`. */
+export function createProgram(): Command {
+  const program = new Command('heddle')
+    .description('A BFT network of validators that speaks the wire formats of Hyperledger Fabric.')
+    .version(readVersion().Version, '-V, --version', 'print the version number')
+    .addHelpText('after', exitHelp)
+    .addHelpText(
+      'after',
+      '\nExample:\n  heddle network up --input my.ndjson --exit    # run a file through 4 validators',
+    )
+  const network = new Command('network').description('a whole network on this machine')
+  network.addCommand(networkUpCommand())
+  network.addCommand(networkStatusCommand())
+  network.addCommand(networkStopCommand())
+  for (const command of [
+    network,
+    peerCommand(),
+    submitCommand(),
+    queryCommand(),
+    blocksCommand(),
+    cryptoCommand(),
+    versionCommand(),
+  ]) {
+    program.addCommand(command)
+  }
+  return program
+}
+
+function withoutExit(command: Command): void {
+  command.exitOverride()
+  for (const child of command.commands) withoutExit(child)
+}
+
+/**
+ * Runs `heddle` with arguments.
+ * @returns the exit status; what is to be said was said
+ */
+export async function runProgram(args: readonly string[]): Promise<number> {
+  const program = createProgram()
+  withoutExit(program)
+  try {
+    await program.parseAsync([...args], { from: 'user' })
+    return typeof process.exitCode === 'number' ? process.exitCode : exitCodes.ok
+  } catch (error) {
+    // Commander has printed what is wrong, or the help that was asked for.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage
+    process.stderr.write(describeFailure(error))
+    return exitCodeOf(error)
+  }
+}

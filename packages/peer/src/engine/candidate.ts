@@ -1,0 +1,122 @@
+import { createHash } from 'node:crypto'
+import { blockHeaderHash, common, create, decode, encode, heddle } from '@heddle/proto'
+import { blockMetadata, buildBlock, ordererMetadataValue } from '@heddle/orderer'
+import { nextStateDigest } from '@heddle/ledger'
+import { PeerError } from '../errors.ts'
+import { executeTransactions } from './execution.ts'
+import type { BlockSignature } from '@heddle/orderer'
+import type { StateView } from '../contracts/contract.ts'
+import type { Execution } from './execution.ts'
+
+/** Where a chain ends: what the next block continues. */
+export interface ChainTip {
+  /** Number of blocks. */
+  readonly height: bigint
+  /** Hash of the header of the last block. */
+  readonly headerHash: Uint8Array
+  /** Last executed sequence number. */
+  readonly sequence: bigint
+  /** Digest over all changes of the state. */
+  readonly stateDigest: Uint8Array
+}
+
+/** A block that was executed and still lacks the signatures of a quorum. */
+export interface Candidate {
+  readonly header: common.BlockHeader
+  readonly envelopes: readonly Uint8Array[]
+  readonly execution: Execution
+  /** The signed value of metadata slot 0; with {@link heddle.BlockProof} inside. */
+  readonly value: Uint8Array
+  /** The chain with this block. */
+  readonly tip: ChainTip
+}
+
+/** Number of the last configuration block: this version has only the genesis block. */
+const lastConfig = 0n
+
+/** What the consensus signs in checkpoints: it covers all blocks and all changes of the state. */
+export function checkpointDigest(tip: ChainTip): Uint8Array {
+  return createHash('sha256').update(tip.headerHash).update(tip.stateDigest).digest()
+}
+
+function resultsDigest({ filter, results }: Execution): Uint8Array {
+  // The filter has one byte for each envelope of the block, so the border between both is known.
+  return createHash('sha256').update(filter).update(results).digest()
+}
+
+/** Executes a batch on top of a chain and builds the block, without signatures. */
+export function buildCandidate(
+  before: ChainTip,
+  sequence: bigint,
+  envelopes: readonly Uint8Array[],
+  state: StateView,
+): Candidate {
+  const execution = executeTransactions(envelopes, state)
+  const number = before.height
+  const stateDigest = nextStateDigest(before.stateDigest, number + 1n, execution.writes)
+  const block = buildBlock({ number, previousHash: before.headerHash, envelopes })
+  if (block.header === undefined)
+    throw new PeerError('PEER_LEDGER_FAILED', 'a block without header')
+  const proof = create(heddle.BlockProofSchema, {
+    sequence,
+    stateDigest,
+    resultsDigest: resultsDigest(execution),
+  })
+  return {
+    header: block.header,
+    envelopes,
+    execution,
+    value: ordererMetadataValue(lastConfig, encode(heddle.BlockProofSchema, proof)),
+    tip: {
+      height: number + 1n,
+      headerHash: blockHeaderHash(block.header),
+      sequence,
+      stateDigest,
+    },
+  }
+}
+
+/** The bytes of the finished block. */
+export function encodeCandidate(
+  { header, envelopes, execution, value }: Candidate,
+  signatures: readonly BlockSignature[],
+): Uint8Array {
+  const block = buildBlock({
+    number: header.number,
+    previousHash: header.previousHash,
+    envelopes,
+    metadata: blockMetadata({
+      signatures: { value, signatures },
+      transactionsFilter: execution.filter,
+      more: [execution.results],
+    }),
+  })
+  return encode(common.BlockSchema, block)
+}
+
+/** Metadata slots that this package reads. */
+const slots = { signatures: 0, filter: 2, results: 5 } as const
+
+/** The signed value of a block. Throws `ProtoMalformedError` when slot 0 is damaged. */
+export function signedValueOf(block: common.Block): Uint8Array {
+  const slot = block.metadata?.metadata[slots.signatures] ?? new Uint8Array()
+  return decode(common.MetadataSchema, slot).value
+}
+
+/** The proof inside a block's signed value. */
+export function blockProofOf(block: common.Block): heddle.BlockProof {
+  const value = decode(common.OrdererBlockMetadataSchema, signedValueOf(block))
+  return decode(heddle.BlockProofSchema, value.consenterMetadata)
+}
+
+/** The transactions filter and the results of a block, as they stand in its metadata. */
+export function resultsOf(block: common.Block): {
+  readonly filter: Uint8Array
+  readonly results: Uint8Array
+} {
+  const metadata = block.metadata?.metadata ?? []
+  return {
+    filter: metadata[slots.filter] ?? new Uint8Array(),
+    results: metadata[slots.results] ?? new Uint8Array(),
+  }
+}

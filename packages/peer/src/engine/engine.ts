@@ -1,0 +1,277 @@
+import { common, decode } from '@heddle/proto'
+import { PeerError, messageOf } from '../errors.ts'
+import { genesisWrites } from '../node/genesis-state.ts'
+import {
+  buildCandidate,
+  checkpointDigest,
+  encodeCandidate,
+  signedValueOf,
+  blockProofOf,
+} from './candidate.ts'
+import { PendingState } from './pending-state.ts'
+import { readTransaction } from './transaction.ts'
+import type { AbortOptions, Logger, Metrics } from '@heddle/interface'
+import type { Ledger, StateWrite } from '@heddle/ledger'
+import type { BlockSignature, BlockToSign } from '@heddle/orderer'
+import type { StateMachine, StatePoint, TransferTarget } from '@heddle/pbft'
+import type { Received } from '@heddle/proto'
+import type { Candidate, ChainTip } from './candidate.ts'
+
+/** Collects the signatures of a quorum over a block. Met by `BlockSignatureCollector`. */
+export interface Collector {
+  collect(block: BlockToSign, options?: AbortOptions): Promise<BlockSignature[]>
+}
+
+/** Checks a request before it is ordered: see `EnvelopeChecker`. */
+export interface RequestChecker {
+  check(request: Uint8Array): Promise<string>
+}
+
+/** Fetches verified blocks of other validators, in order, from block `from` on. */
+export interface BlockSource {
+  pull(
+    from: bigint,
+    replicas: readonly number[],
+    options: AbortOptions,
+  ): AsyncIterable<Received<common.Block>>
+}
+
+/** What an {@link Engine} works with. */
+export interface EngineDeps {
+  readonly ledger: Ledger
+  readonly checker: RequestChecker
+  readonly collector: Collector
+  readonly source: BlockSource
+  readonly logger?: Logger
+  readonly metrics?: Metrics
+}
+
+/**
+ * The replicated service: executes what the consensus ordered, has the block signed by a quorum,
+ * stores it, then applies its changes. What is in no durable block was not acknowledged.
+ */
+export class Engine implements StateMachine {
+  readonly #deps: EngineDeps
+  readonly #pending: PendingState
+  readonly #transactions
+  readonly #rejections
+  #tip: ChainTip | undefined
+  /** Where the stored chain ends. */
+  #applied: ChainTip | undefined
+  /** Resolves when everything handed over so far is stored and applied. */
+  #lastStored: Promise<void> = Promise.resolve()
+  /** Resolves when the block before the next one was handed to the ledger: keeps their order. */
+  #handedOver: Promise<void> = Promise.resolve()
+
+  constructor(deps: EngineDeps) {
+    this.#deps = deps
+    this.#pending = new PendingState(deps.ledger.state)
+    this.#transactions = deps.metrics?.counter({
+      name: 'heddle_transactions_total',
+      help: 'Transactions executed, rejected ones included.',
+    })
+    this.#rejections = deps.metrics?.counter({
+      name: 'heddle_transactions_rejected_total',
+      help: 'Transactions that a contract rejected.',
+    })
+  }
+
+  /** Where the chain ends, counting blocks that are executed and not yet stored. */
+  get tip(): ChainTip {
+    if (this.#tip === undefined) throw new PeerError('PEER_STOPPED', 'the engine was not recovered')
+    return this.#tip
+  }
+
+  /**
+   * Brings the state up to the stored blocks: after a crash it may lag behind them. Call it once,
+   * before anything else; the ledger holds at least the genesis block.
+   *
+   * @throws {PeerError} PEER_LEDGER_FAILED when a stored block does not lead to the state it says
+   */
+  async recover(): Promise<void> {
+    const { ledger } = this.#deps
+    const { state } = ledger
+    for (let number = state.savepoint.height; number < ledger.height; number++) {
+      const bytes = await ledger.block(number)
+      if (bytes === undefined)
+        throw new PeerError('PEER_LEDGER_FAILED', `block ${number} is missing`)
+      const block = decode(common.BlockSchema, bytes)
+      if (number === 0n) await state.apply(1n, 0n, genesisWrites(block))
+      else await this.#replay(block)
+    }
+    const last = ledger.lastHeader
+    if (last === undefined) throw new PeerError('PEER_LEDGER_FAILED', 'the ledger has no block')
+    const { sequence, digest } = state.savepoint
+    this.#tip = {
+      height: ledger.height,
+      headerHash: last.hash,
+      sequence,
+      stateDigest: digest,
+    }
+    this.#applied = this.#tip
+  }
+
+  check(request: Uint8Array): Promise<string> {
+    return this.#deps.checker.check(request)
+  }
+
+  isExecuted(id: string): boolean {
+    return this.#deps.ledger.txLocation(id) !== undefined
+  }
+
+  lastExecuted(): StatePoint {
+    const applied = this.#applied ?? this.tip
+    return { sequence: applied.sequence, digest: checkpointDigest(applied) }
+  }
+
+  execute(sequence: bigint, requests: readonly Uint8Array[]): Promise<Uint8Array> {
+    const envelopes = this.#unexecuted(requests)
+    if (envelopes.length === 0) return this.#advance(sequence)
+    const candidate = buildCandidate(this.tip, sequence, envelopes, this.#pending)
+    const { writes, txIds } = candidate.execution
+    this.#tip = candidate.tip
+    this.#pending.add(candidate.tip.height, writes, txIds)
+    return this.#finish(candidate)
+  }
+
+  async transfer(target: TransferTarget, options: AbortOptions): Promise<StatePoint> {
+    const { source, logger } = this.#deps
+    await this.#handedOver
+    logger?.info('state transfer begins', { from: this.tip.sequence, to: target.sequence })
+    if (!this.#isAt(target)) {
+      for await (const block of source.pull(this.tip.height, target.replicas, options)) {
+        options.signal?.throwIfAborted()
+        if (blockProofOf(block.message).sequence > target.sequence) break
+        await this.#take(block)
+        if (this.#isAt(target)) break
+      }
+    }
+    if (!this.#isAt(target)) {
+      throw new PeerError(
+        'PEER_STATE_TRANSFER_FAILED',
+        `the blocks up to ${this.tip.height} do not lead to the state at ${target.sequence}`,
+      )
+    }
+    if (this.tip.sequence < target.sequence) await this.#advance(target.sequence)
+    logger?.info('state transfer done', { sequence: target.sequence, height: this.tip.height })
+    return this.lastExecuted()
+  }
+
+  /** Whether the chain ends in the state of `target`: empty batches after it change nothing. */
+  #isAt(target: TransferTarget): boolean {
+    return Buffer.compare(checkpointDigest(this.tip), target.digest) === 0
+  }
+
+  /** The requests that no block holds yet, each id once. */
+  #unexecuted(requests: readonly Uint8Array[]): Uint8Array[] {
+    const seen = new Set<string>()
+    return requests.filter((request) => {
+      const { txId } = readTransaction(request)
+      if (seen.has(txId) || this.#pending.hasTransaction(txId) || this.isExecuted(txId))
+        return false
+      seen.add(txId)
+      return true
+    })
+  }
+
+  /** Moves on over a sequence number without a block. */
+  async #advance(sequence: bigint): Promise<Uint8Array> {
+    const tip = { ...this.tip, sequence }
+    this.#tip = tip
+    await this.#inTurn(async () => {
+      await this.#lastStored
+      await this.#deps.ledger.state.apply(tip.height, sequence, [])
+      this.#applied = tip
+    })
+    return checkpointDigest(tip)
+  }
+
+  async #finish(candidate: Candidate): Promise<Uint8Array> {
+    const { execution, tip } = candidate
+    const { header, value } = candidate
+    const signed = this.#deps.collector.collect({ header, value })
+    signed.catch(() => undefined)
+    const stored = await this.#inTurn(async () => {
+      const block = encodeCandidate(candidate, await signed)
+      return { durable: this.#store(block, tip, execution.txIds, execution.writes) }
+    })
+    await stored.durable
+    this.#transactions?.add(execution.txIds.length)
+    this.#rejections?.add(execution.filter.filter((code) => code !== 0).length)
+    return checkpointDigest(tip)
+  }
+
+  /** Runs `step` after those before it have handed their blocks over. */
+  #inTurn<Result>(step: () => Promise<Result>): Promise<Result> {
+    const result = this.#handedOver.then(step)
+    this.#handedOver = result.then(() => undefined)
+    this.#handedOver.catch(() => undefined)
+    return result
+  }
+
+  #store(
+    block: Uint8Array,
+    tip: ChainTip,
+    txIds: readonly string[],
+    writes: readonly StateWrite[],
+  ): Promise<void> {
+    const { ledger } = this.#deps
+    const durable = ledger.append({ block, txIds }).then(async () => {
+      await ledger.state.apply(tip.height, tip.sequence, writes)
+      this.#pending.stored(tip.height, writes, txIds)
+      this.#applied = tip
+    })
+    this.#lastStored = durable
+    durable.catch(() => undefined)
+    return durable
+  }
+
+  /** Executes a block that a quorum signed; it must come out as they signed it. */
+  #reexecute(block: common.Block, before: ChainTip): Candidate {
+    const proof = blockProofOf(block)
+    const candidate = buildCandidate(before, proof.sequence, block.data?.data ?? [], this.#pending)
+    if (Buffer.compare(candidate.value, signedValueOf(block)) !== 0) {
+      throw new PeerError(
+        'PEER_LEDGER_FAILED',
+        `block ${candidate.header.number} gives other results here than its quorum signed`,
+        {
+          cure: 'run the same version on all validators; otherwise remove the ledger to fetch it anew',
+        },
+      )
+    }
+    return candidate
+  }
+
+  /** Stores a verified block of another validator. */
+  async #take(block: Received<common.Block>): Promise<void> {
+    const candidate = this.#reexecute(block.message, this.tip)
+    const { tip, execution } = candidate
+    this.#tip = tip
+    this.#pending.add(tip.height, execution.writes, execution.txIds)
+    await this.#store(block.bytes, tip, execution.txIds, execution.writes)
+  }
+
+  async #replay(block: common.Block): Promise<void> {
+    const { state } = this.#deps.ledger
+    const { height, sequence, digest } = state.savepoint
+    const before = {
+      height,
+      headerHash: block.header?.previousHash ?? new Uint8Array(),
+      sequence,
+      stateDigest: digest,
+    }
+    try {
+      const { tip, execution } = this.#reexecute(block, before)
+      await state.apply(tip.height, tip.sequence, execution.writes)
+    } catch (error) {
+      if (error instanceof PeerError) throw error
+      throw new PeerError(
+        'PEER_LEDGER_FAILED',
+        `cannot replay block ${height}: ${messageOf(error)}`,
+        {
+          cause: error,
+        },
+      )
+    }
+  }
+}

@@ -1,0 +1,100 @@
+import { signedEnvelope, transactionId } from '@heddle/deliver'
+import { common, create, decode, encode, heddle, timestampDate } from '@heddle/proto'
+import { PeerError, messageOf } from '../errors.ts'
+import type { EnvelopeSigner, SignedEnvelope } from '@heddle/deliver'
+import type { Clock } from '@heddle/interface'
+
+/** Longest nonce taken. */
+const maxNonceBytes = 64
+
+/** What an envelope of a transaction says; nothing is verified but its form. */
+export interface TransactionFacts {
+  readonly txId: string
+  readonly channelId: string
+  /** `msp.SerializedIdentity` bytes of who signed. */
+  readonly creator: Uint8Array
+  readonly signedAt: Date
+  readonly payload: Uint8Array
+  readonly signature: Uint8Array
+  readonly contract: string
+  readonly input: Uint8Array
+}
+
+function refuse(what: string): never {
+  throw new PeerError('PEER_INVALID_ENVELOPE', what, {
+    cure: 'sign transactions with @heddle/peer',
+  })
+}
+
+function headersOf(payload: common.Payload): {
+  channel: common.ChannelHeader
+  signer: common.SignatureHeader
+} {
+  if (payload.header === undefined) return refuse('the envelope has no header')
+  return {
+    channel: decode(common.ChannelHeaderSchema, payload.header.channelHeader),
+    signer: decode(common.SignatureHeaderSchema, payload.header.signatureHeader),
+  }
+}
+
+function readParts(bytes: Uint8Array): TransactionFacts {
+  const envelope = decode(common.EnvelopeSchema, bytes)
+  const payload = decode(common.PayloadSchema, envelope.payload)
+  const { channel, signer } = headersOf(payload)
+  if (channel.type !== Number(common.HeaderType.MESSAGE)) refuse(`header type ${channel.type}`)
+  if (signer.nonce.length === 0 || signer.nonce.length > maxNonceBytes) refuse('no usable nonce')
+  const txId = transactionId(signer.nonce, signer.creator)
+  if (channel.txId !== txId) refuse('the transaction id is not that of nonce and creator')
+  if (channel.timestamp === undefined) return refuse('the envelope has no timestamp')
+  const call = decode(heddle.TransactionSchema, payload.data)
+  return {
+    txId,
+    channelId: channel.channelId,
+    creator: signer.creator,
+    signedAt: timestampDate(channel.timestamp),
+    payload: envelope.payload,
+    signature: envelope.signature,
+    contract: call.contract,
+    input: call.input,
+  }
+}
+
+/**
+ * Reads a transaction out of the bytes of an envelope.
+ * @throws {PeerError} PEER_INVALID_ENVELOPE for anything that is none; never anything else
+ */
+export function readTransaction(bytes: Uint8Array): TransactionFacts {
+  try {
+    return readParts(bytes)
+  } catch (error) {
+    if (error instanceof PeerError) throw error
+    throw new PeerError('PEER_INVALID_ENVELOPE', messageOf(error), { cause: error })
+  }
+}
+
+/** One call of a contract. */
+export interface Call {
+  readonly channelId: string
+  readonly contract: string
+  /** The JSON object, as it is kept. */
+  readonly input: Uint8Array
+}
+
+/**
+ * Signs a call as a new transaction: a fresh nonce gives it an id of its own, which it keeps however
+ * often its bytes are sent.
+ */
+export function signTransaction(
+  signer: EnvelopeSigner,
+  clock: Clock,
+  { channelId, contract, input }: Call,
+): Promise<SignedEnvelope> {
+  const call = create(heddle.TransactionSchema, { contract, input })
+  return signedEnvelope({
+    channelId,
+    type: common.HeaderType.MESSAGE,
+    data: encode(heddle.TransactionSchema, call),
+    signer,
+    clock,
+  })
+}

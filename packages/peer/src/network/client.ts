@@ -1,0 +1,151 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Client, credentials } from '@grpc/grpc-js'
+import { loadSigningIdentity } from '@heddle/msp'
+import { create, grpcService, heddle } from '@heddle/proto'
+import { PeerError, messageOf } from '../errors.ts'
+import { faultyOf } from './descriptor.ts'
+import type { Endpoint } from '@heddle/deliver'
+import type { SigningIdentity } from '@heddle/msp'
+import type { NetworkDescriptor, ValidatorDescriptor } from './descriptor.ts'
+
+/** The name in the TLS certificates of validators on this machine. */
+const serverName = 'localhost'
+
+const methods = grpcService(heddle.Query)
+
+/** Longest message of an answer. */
+const maxMessageBytes = 100 * 1024 * 1024
+
+/** The Query service of one validator. */
+export class ValidatorClient {
+  readonly name: string
+  readonly #client: Client
+
+  constructor(validator: ValidatorDescriptor, tls: ClientMaterial, roots: Buffer) {
+    this.name = validator.name
+    const ssl = credentials.createSsl(roots, tls.key, tls.certificate)
+    this.#client = new Client(validator.orderer, ssl, {
+      'grpc.ssl_target_name_override': serverName,
+      'grpc.default_authority': serverName,
+      'grpc.max_receive_message_length': maxMessageBytes,
+      'grpc.enable_retries': 0,
+      'grpc.initial_reconnect_backoff_ms': 200,
+      'grpc.max_reconnect_backoff_ms': 1000,
+    })
+  }
+
+  /** @throws {PeerError} PEER_NETWORK_UNAVAILABLE */
+  status(options: { contentDigest?: boolean; timeoutMs: number }): Promise<heddle.StatusReply> {
+    const request = create(heddle.StatusRequestSchema, {
+      contentDigest: options.contentDigest ?? false,
+    })
+    return new Promise((resolve, reject) => {
+      const { path, requestSerialize, responseDeserialize } = methods.status
+      this.#client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        request,
+        { deadline: Date.now() + options.timeoutMs },
+        (error, reply) => (reply === undefined ? reject(this.#failed(error)) : resolve(reply)),
+      )
+    })
+  }
+
+  /** @throws {PeerError} PEER_NETWORK_UNAVAILABLE */
+  get(contract: string, key: string, timeoutMs: number): Promise<heddle.GetReply> {
+    const request = create(heddle.GetRequestSchema, { contract, key })
+    return new Promise((resolve, reject) => {
+      const { path, requestSerialize, responseDeserialize } = methods.get
+      this.#client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        request,
+        { deadline: Date.now() + timeoutMs },
+        (error, reply) => (reply === undefined ? reject(this.#failed(error)) : resolve(reply)),
+      )
+    })
+  }
+
+  /** All entries of a contract, in order of their keys. Rejects when the state changes meanwhile. */
+  async *entries(contract: string): AsyncGenerator<heddle.Entry> {
+    const request = create(heddle.EntriesRequestSchema, { contract })
+    const { path, requestSerialize, responseDeserialize } = methods.entries
+    const call = this.#client.makeServerStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      request,
+    )
+    try {
+      for await (const reply of call as AsyncIterable<heddle.EntriesReply>) yield* reply.entries
+    } catch (error) {
+      throw this.#failed(error)
+    } finally {
+      call.cancel()
+    }
+  }
+
+  close(): void {
+    this.#client.close()
+  }
+
+  #failed(cause: unknown): PeerError {
+    return new PeerError('PEER_NETWORK_UNAVAILABLE', `${this.name}: ${messageOf(cause)}`, {
+      cure: 'look at its log, or at `heddle network status`',
+      cause,
+    })
+  }
+}
+
+/** Certificate and key of the client for TLS, PEM. */
+export interface ClientMaterial {
+  readonly certificate: Buffer
+  readonly key: Buffer
+}
+
+/** What a client of a network on this machine needs: who it is, and how to reach the validators. */
+export interface NetworkClient {
+  readonly descriptor: NetworkDescriptor
+  /** Faulty validators that the network survives: f. */
+  readonly faulty: number
+  readonly genesis: Buffer
+  readonly signer: SigningIdentity
+  readonly tls: ClientMaterial
+  /** Broadcast and Deliver services, for @heddle/deliver. */
+  readonly endpoints: readonly Endpoint[]
+  readonly validators: readonly ValidatorClient[]
+  close(): void
+}
+
+/** Opens a client with the material that the descriptor names. Connects to nobody yet. */
+export async function openClient(
+  dir: string,
+  descriptor: NetworkDescriptor,
+): Promise<NetworkClient> {
+  const { client } = descriptor
+  const at = (path: string): Promise<Buffer> => readFile(join(dir, path))
+  const tls = { certificate: await at(client.tlsCertificate), key: await at(client.tlsKey) }
+  const roots = await Promise.all(descriptor.validators.map(({ tlsRoots }) => at(tlsRoots)))
+  const validators = descriptor.validators.map(
+    (each, index) => new ValidatorClient(each, tls, roots[index] ?? Buffer.alloc(0)),
+  )
+  return {
+    descriptor,
+    faulty: faultyOf(descriptor.validators.length),
+    genesis: await at(descriptor.genesis),
+    signer: await loadSigningIdentity(join(dir, client.msp), client.mspId),
+    tls,
+    endpoints: descriptor.validators.map(({ orderer }, index) => ({
+      address: orderer,
+      roots: [roots[index] ?? ''],
+      serverName,
+    })),
+    validators,
+    close: () => {
+      for (const validator of validators) validator.close()
+    },
+  }
+}

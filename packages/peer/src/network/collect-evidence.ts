@@ -1,0 +1,145 @@
+import { createHash } from 'node:crypto'
+import { common, decode } from '@heddle/proto'
+import { accountsContract, decodeBalance } from '../contracts/accounts.ts'
+import { recordsContract } from '../contracts/records.ts'
+import { PeerError } from '../errors.ts'
+import { genesisWrites } from '../node/genesis-state.ts'
+import { digestOf } from './line-transaction.ts'
+import { pause } from './pause.ts'
+import type { Hash } from 'node:crypto'
+import type { Clock } from '@heddle/interface'
+import type { ChainFollower } from './chain-follower.ts'
+import type { NetworkClient, ValidatorClient } from './client.ts'
+import type { Evidence, ValidatorEvidence } from './proof.ts'
+import type { Submissions } from './submissions.ts'
+
+/** How long validators may take to be level when nothing is submitted any more. */
+const levelTimeoutMs = 30_000
+const pollMs = 200
+/** A digest over a large state takes time. */
+const statusTimeoutMs = 20_000
+
+/** What a client read of the state of one validator. */
+interface DownloadedState {
+  /** As `contentDigest` of @heddle/ledger: over all entries in order. */
+  readonly digest: string
+  readonly accounts: bigint
+  readonly records: ReadonlyMap<string, string>
+}
+
+/** Contracts in the order in which the state store keeps them. */
+const contracts = [accountsContract, recordsContract].sort()
+
+function hashField(hash: Hash, bytes: Uint8Array): void {
+  const length = Buffer.alloc(4)
+  length.writeUInt32BE(bytes.length)
+  hash.update(length).update(bytes)
+}
+
+/** Reads the whole state of one validator and digests it. */
+async function download(
+  validator: ValidatorClient,
+  wanted: ReadonlySet<string>,
+): Promise<DownloadedState> {
+  const hash = createHash('sha256')
+  const records = new Map<string, string>()
+  let accounts = 0n
+  for (const contract of contracts) {
+    for await (const { key, value } of validator.entries(contract)) {
+      hashField(hash, Buffer.from(`${contract}\0${key}`))
+      hashField(hash, value)
+      if (contract === accountsContract) accounts += decodeBalance(value)
+      else if (wanted.has(key)) records.set(key, digestOf(value))
+    }
+  }
+  return { digest: hash.digest('hex'), accounts, records }
+}
+
+async function evidenceOf(validator: ValidatorClient): Promise<ValidatorEvidence | undefined> {
+  try {
+    const status = await validator.status({ contentDigest: true, timeoutMs: statusTimeoutMs })
+    if (status.stateHeight !== status.height) return undefined
+    return {
+      name: validator.name,
+      height: status.height,
+      lastBlockHash: Buffer.from(status.lastBlockHash).toString('hex'),
+      contentDigest: Buffer.from(status.contentDigest).toString('hex'),
+    }
+  } catch {
+    return undefined
+  }
+}
+
+/** Waits until every validator is where the followed chain ends; gives up after a while. */
+async function level(
+  client: NetworkClient,
+  follower: ChainFollower,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<Evidence['validators']> {
+  const end = clock.now() + levelTimeoutMs
+  for (;;) {
+    signal.throwIfAborted()
+    const evidence = await Promise.all(
+      client.validators.map(async (each) => ({
+        name: each.name,
+        evidence: await evidenceOf(each),
+      })),
+    )
+    const done = evidence.every((each) => each.evidence?.height === follower.height)
+    if (done || clock.now() > end) return evidence
+    await pause(clock, pollMs, signal)
+  }
+}
+
+async function downloadFromAny(
+  client: NetworkClient,
+  wanted: ReadonlySet<string>,
+): Promise<DownloadedState> {
+  let failure: unknown
+  for (const validator of client.validators) {
+    try {
+      return await download(validator, wanted)
+    } catch (error) {
+      failure = error
+    }
+  }
+  throw new PeerError('PEER_PROOF_FAILED', 'no validator gave out its state', { cause: failure })
+}
+
+/** Sum of the accounts that the genesis block begins with. */
+export function genesisTotal(genesis: Uint8Array): bigint {
+  const writes = genesisWrites(decode(common.BlockSchema, genesis))
+  return writes.reduce(
+    (sum, { value }) => sum + (value === undefined ? 0n : decodeBalance(value)),
+    0n,
+  )
+}
+
+/** Gathers what `prove` judges, when all transactions of a run stand in the chain. */
+export async function collectEvidence(
+  deps: {
+    readonly client: NetworkClient
+    readonly follower: ChainFollower
+    readonly submissions: Submissions
+    readonly clock: Clock
+  },
+  signal: AbortSignal,
+): Promise<Evidence> {
+  const { client, follower, submissions, clock } = deps
+  const validators = await level(client, follower, clock, signal)
+  const wanted = new Set<string>()
+  for (const { submission } of submissions.all()) {
+    if (submission.record !== undefined) wanted.add(submission.record.key)
+  }
+  const state = await downloadFromAny(client, wanted)
+  return {
+    validators,
+    followedHash: follower.lastHash,
+    downloadedDigest: state.digest,
+    accountsBefore: genesisTotal(client.genesis),
+    accountsAfter: state.accounts,
+    records: state.records,
+    submissions,
+  }
+}

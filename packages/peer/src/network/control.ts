@@ -1,0 +1,133 @@
+import { createHash } from 'node:crypto'
+import { mkdirSync, rmSync } from 'node:fs'
+import { readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { PeerError, systemCode } from '../errors.ts'
+import type { Server, Socket } from 'node:net'
+
+/** Longest path of a Unix socket on Linux and macOS, with room for the final zero. */
+const maxSocketPath = 100
+
+/** A lock this young belongs to a `network up` that does not listen yet. */
+const startingMs = 5000
+
+/** Where the network in `dir` takes orders from other terminals. */
+function socketPath(dir: string): string {
+  const inside = join(resolve(dir), 'control.sock')
+  if (process.platform !== 'win32' && inside.length <= maxSocketPath) return inside
+  const name = `heddle-${createHash('sha256').update(resolve(dir)).digest('hex').slice(0, 16)}`
+  return process.platform === 'win32' ? `\\\\.\\pipe\\${name}` : join(tmpdir(), `${name}.sock`)
+}
+
+async function dial(dir: string): Promise<Socket | undefined> {
+  return new Promise((resolveDial) => {
+    const socket = connect(socketPath(dir))
+    socket.once('connect', () => resolveDial(socket))
+    socket.once('error', () => resolveDial(undefined))
+  })
+}
+
+/** Whether a `network up` runs in the folder. */
+export async function isRunning(dir: string): Promise<boolean> {
+  const socket = await dial(dir)
+  socket?.destroy()
+  return socket !== undefined
+}
+
+/**
+ * Asks the `network up` in the folder to stop, and waits until it has.
+ * @throws {PeerError} PEER_NETWORK_NOT_RUNNING
+ */
+export async function requestStop(dir: string): Promise<void> {
+  const socket = await dial(dir)
+  if (socket === undefined) {
+    throw new PeerError('PEER_NETWORK_NOT_RUNNING', `no network runs in ${resolve(dir)}`, {
+      cure: 'name its folder with --dir',
+    })
+  }
+  socket.on('error', () => undefined)
+  await new Promise<void>((resolveStop) => {
+    // The connection ends with the process: then nothing of it is left.
+    socket.once('close', () => resolveStop())
+    socket.resume()
+    socket.end('stop\n')
+  })
+}
+
+async function isStale(lock: string, dir: string): Promise<boolean> {
+  if (await isRunning(dir)) return false
+  try {
+    const pid = Number(await readFile(lock, 'utf8'))
+    const age = Date.now() - (await stat(lock)).mtimeMs
+    process.kill(pid, 0)
+    return age > startingMs
+  } catch {
+    // Gone meanwhile, unreadable, or no such process.
+    return true
+  }
+}
+
+/** Keeps a second `network up` out of a folder, and listens for `network stop`. */
+export class NetworkLock {
+  readonly #dir: string
+  readonly #lock: string
+  readonly #sockets = new Set<Socket>()
+  #server: Server | undefined
+
+  constructor(dir: string) {
+    this.#dir = dir
+    this.#lock = join(dir, 'network.lock')
+  }
+
+  /**
+   * @param onStop - called when another terminal asks to stop
+   * @throws {PeerError} PEER_NETWORK_RUNNING
+   */
+  async acquire(onStop: () => void): Promise<void> {
+    mkdirSync(this.#dir, { recursive: true })
+    await this.#create(true)
+    rmSync(socketPath(this.#dir), { force: true })
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      this.#sockets.add(socket)
+      socket.on('error', () => undefined)
+      socket.on('close', () => this.#sockets.delete(socket))
+      socket.on('data', onStop)
+      // A mere look at whether somebody listens ends without an order.
+      socket.on('end', () => socket.bytesRead === 0 && socket.end())
+    })
+    await new Promise<void>((resolveListen, reject) => {
+      server.once('error', reject)
+      server.listen(socketPath(this.#dir), resolveListen)
+    })
+    this.#server = server
+  }
+
+  /** Lets others in again; whoever asked to stop learns that it is done. */
+  async release(): Promise<void> {
+    const server = this.#server
+    this.#server = undefined
+    if (server === undefined) return
+    await rm(this.#lock, { force: true })
+    await new Promise<void>((resolveClose) => {
+      server.close(() => resolveClose())
+      for (const socket of this.#sockets) socket.destroy()
+    })
+  }
+
+  async #create(again: boolean): Promise<void> {
+    try {
+      await writeFile(this.#lock, process.pid.toString(), { flag: 'wx' })
+    } catch (error) {
+      if (systemCode(error) !== 'EEXIST') throw error
+      if (!again || !(await isStale(this.#lock, this.#dir))) {
+        throw new PeerError('PEER_NETWORK_RUNNING', `a network runs in ${resolve(this.#dir)}`, {
+          cure: 'stop it with `heddle network stop`, or choose another --dir',
+        })
+      }
+      await rm(this.#lock, { force: true })
+      await this.#create(false)
+    }
+  }
+}

@@ -1,0 +1,30 @@
+import { createHash } from 'node:crypto'
+import { accountsContract, isTransfer } from '../contracts/accounts.ts'
+import { jsonMembers } from '../contracts/json-members.ts'
+import { recordKey, recordsContract } from '../contracts/records.ts'
+
+/** A line of the input as a call of a contract. */
+export interface LineCall {
+  readonly contract: string
+  readonly input: Uint8Array
+  readonly record?: { readonly key: string; readonly digest: string }
+}
+
+/** SHA-256 in hexadecimal. */
+export function digestOf(content: Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex')
+}
+
+/**
+ * Which contract a line is for, and what it hands to it.
+ * @throws {PeerError} PEER_BAD_LINE when the line is no JSON object
+ */
+export function lineCall(text: string): LineCall {
+  const members = jsonMembers(text)
+  const input = Buffer.from(text)
+  if (isTransfer(members)) return { contract: accountsContract, input }
+  const key = recordKey(members, input)
+  // Without a key the validators reject it, and say why in the block.
+  if (key === undefined) return { contract: recordsContract, input }
+  return { contract: recordsContract, input, record: { key, digest: digestOf(input) } }
+}

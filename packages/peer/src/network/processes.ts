@@ -1,0 +1,108 @@
+import { spawn } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
+import type { ChildProcess } from 'node:child_process'
+import { cliPath } from '../package-root.ts'
+import type { Clock } from '@heddle/interface'
+
+/** How a validator is started. */
+export interface ProcessSpec {
+  readonly name: string
+  /** Path of its configuration file. */
+  readonly config: string
+  /** File that its log is appended to. */
+  readonly log: string
+}
+
+/** How a process ended. */
+export interface ProcessEnd {
+  readonly name: string
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+/** How long a validator may take to stop before it is killed. */
+const stopTimeoutMs = 10_000
+
+/** How often a validator that was killed by a signal is started again. */
+const maxRestarts = 5
+
+interface Running {
+  readonly spec: ProcessSpec
+  child: ChildProcess
+  restarts: number
+  ended: Promise<void>
+}
+
+/**
+ * The validators of a network, each a process of its own. They are in process groups of their own,
+ * so that Ctrl-C reaches them only through us; they stop by themselves when we are gone, because
+ * their standard input ends.
+ */
+export class ValidatorProcesses {
+  readonly #clock: Clock
+  readonly #onEnd: (end: ProcessEnd, restarted: boolean) => void
+  readonly #running = new Map<string, Running>()
+  #stopping = false
+
+  /** @param onEnd - told of every end that was not asked for */
+  constructor(clock: Clock, onEnd: (end: ProcessEnd, restarted: boolean) => void) {
+    this.#clock = clock
+    this.#onEnd = onEnd
+  }
+
+  /** Starts a validator. */
+  start(spec: ProcessSpec): void {
+    this.#launch(spec, 0)
+  }
+
+  /** Process id of a validator that runs. */
+  pid(name: string): number | undefined {
+    const child = this.#running.get(name)?.child
+    return child?.exitCode === null && child.signalCode === null ? child.pid : undefined
+  }
+
+  /** Stops all: asks first, then kills. Resolves when none is left. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    await Promise.all([...this.#running.values()].map((running) => this.#stopOne(running)))
+  }
+
+  /** Kills all at once, without a chance to finish. */
+  kill(): void {
+    this.#stopping = true
+    for (const { child } of this.#running.values()) child.kill('SIGKILL')
+  }
+
+  async #stopOne({ child, ended }: Running): Promise<void> {
+    child.kill('SIGTERM')
+    const timer = this.#clock.schedule(stopTimeoutMs, () => child.kill('SIGKILL'))
+    await ended
+    timer.cancel()
+  }
+
+  #launch(spec: ProcessSpec, restarts: number): void {
+    const log = openSync(spec.log, 'a')
+    const child = spawn(
+      process.execPath,
+      [cliPath(), 'peer', 'start', '--config', spec.config, '--attached'],
+      { stdio: ['pipe', log, log], detached: true },
+    )
+    closeSync(log)
+    child.stdin?.on('error', () => undefined)
+    const ended = new Promise<void>((resolve) => {
+      child.once('error', () => resolve())
+      child.once('exit', (code, signal) => {
+        resolve()
+        if (!this.#stopping) this.#lost(spec, restarts, { name: spec.name, code, signal })
+      })
+    })
+    this.#running.set(spec.name, { spec, child, restarts, ended })
+  }
+
+  /** A validator that was killed is started again; one that gave up has a reason that stays. */
+  #lost(spec: ProcessSpec, restarts: number, end: ProcessEnd): void {
+    const again = end.signal !== null && restarts < maxRestarts
+    if (again) this.#launch(spec, restarts + 1)
+    this.#onEnd(end, again)
+  }
+}

@@ -1,0 +1,185 @@
+import { ChainFollower } from './chain-follower.ts'
+import { collectEvidence } from './collect-evidence.ts'
+import { Monitor } from './monitor.ts'
+import { prove } from './proof.ts'
+import { Submissions } from './submissions.ts'
+import { Submitter } from './submitter.ts'
+import type { Clock, ClockTimer } from '@heddle/interface'
+import type { InputLine } from '../input/ndjson.ts'
+import type { NetworkClient } from './client.ts'
+import type { ProgressDisplay } from './progress.ts'
+import type { Proof } from './proof.ts'
+import type { LineProblem } from './submitter.ts'
+
+/** What came of a run. */
+export interface RunSummary {
+  readonly accepted: number
+  readonly rejected: number
+  /** Lines that are no JSON object, or that validators refused. */
+  readonly notSubmitted: number
+  readonly problems: readonly LineProblem[]
+  /** Reasons of rejections with how often each kind came, most frequent first. */
+  readonly reasons: readonly { readonly reason: string; readonly count: number }[]
+  /** Blocks with a transaction of this run. */
+  readonly blocks: number
+  readonly seconds: number
+  readonly txPerSecond: number
+  readonly latencyMs: { readonly p50: number; readonly p99: number }
+  readonly proof: Proof
+}
+
+/** What a run works with. */
+export interface RunDeps {
+  readonly client: NetworkClient
+  readonly clock: Clock
+  readonly display: ProgressDisplay
+}
+
+/** What a run is given. */
+export interface RunInput {
+  readonly lines: AsyncIterable<InputLine>
+  /** Number of lines, when known: for the bar. */
+  readonly total: number | undefined
+  /** Most transactions sent and not acknowledged. */
+  readonly window: number
+}
+
+/** Time between two updates of the display. */
+const displayMs = 200
+
+/** Kinds of reasons in the summary. */
+const maxReasons = 5
+
+/** Reasons without what differs from one transaction to the next. */
+function kindOf(reason: string): string {
+  return (
+    reason
+      .split(/[:"0-9]/)[0]
+      ?.trim()
+      .split(' ')
+      .slice(0, 4)
+      .join(' ') ?? reason
+  )
+}
+
+function countReasons(submissions: Submissions): RunSummary['reasons'] {
+  const counts = new Map<string, number>()
+  for (const { verdict } of submissions.all()) {
+    if (verdict?.reason === undefined) continue
+    const kind =
+      /^(overdraws|no such account|record)/.exec(verdict.reason)?.[0] ?? kindOf(verdict.reason)
+    counts.set(kind, (counts.get(kind) ?? 0) + 1)
+  }
+  return [...counts]
+    .map(([reason, count]) => ({ reason, count }))
+    .sort((a, b) => b.count - a.count)
+    .slice(0, maxReasons)
+}
+
+/** One run of an input through a network, from the first line to the proof. */
+export class Run {
+  readonly #deps: RunDeps
+  readonly #input: RunInput
+  readonly #submissions = new Submissions()
+  readonly #monitor: Monitor
+  readonly #failure = new AbortController()
+  readonly #follower: ChainFollower
+  readonly #submitter: Submitter
+  #begin = 0
+  #timer: ClockTimer | undefined
+
+  constructor(deps: RunDeps, input: RunInput) {
+    const { client, clock } = deps
+    this.#deps = deps
+    this.#input = input
+    this.#monitor = new Monitor(client, clock)
+    const parts = { client, clock, submissions: this.#submissions }
+    this.#follower = new ChainFollower(parts, (error) => this.#failure.abort(error))
+    this.#submitter = new Submitter(parts, input.window)
+  }
+
+  /** Submits, waits for the blocks, and proves. Rejects with the reason of `signal`. */
+  async toEnd(signal: AbortSignal): Promise<RunSummary> {
+    const either = AbortSignal.any([signal, this.#failure.signal])
+    const { clock, display } = this.#deps
+    try {
+      await this.#monitor.ask()
+      this.#follower.start(this.#firstBlock())
+      this.#monitor.start()
+      this.#begin = clock.now()
+      this.#show()
+      await this.#submitter.submitAll(this.#input.lines, either)
+      await this.#submissions.allSeen(either)
+      this.#timer?.cancel()
+      await this.#monitor.ask()
+      this.#update()
+      display.end()
+      return await this.#summarize(either)
+    } finally {
+      this.#timer?.cancel()
+      display.end()
+      this.#monitor.stop()
+      await this.#submitter.stop()
+      await this.#follower.stop()
+    }
+  }
+
+  /** The last block that every answering validator has: what comes now stands after it. */
+  #firstBlock(): bigint {
+    const heights = this.#monitor.statuses.flatMap((each) => (each ? [each.height] : []))
+    const lowest = heights.reduce((a, b) => (b < a ? b : a), heights[0] ?? 0n)
+    return lowest > 0n ? lowest - 1n : 0n
+  }
+
+  #show(): void {
+    this.#update()
+    this.#timer = this.#deps.clock.schedule(displayMs, () => this.#show())
+  }
+
+  #update(): void {
+    const { counts } = this.#submissions
+    const view = this.#monitor.view
+    const { validators } = this.#deps.client.descriptor
+    this.#deps.display.update({
+      ...counts,
+      total: this.#input.total,
+      blocks: this.#follower.blocks,
+      txPerSecond: this.#rate(),
+      view: view?.view,
+      primary: view === undefined ? undefined : validators[view.primary]?.name,
+      heights: this.#monitor.statuses.map((each) => each?.height),
+    })
+  }
+
+  #seconds(): number {
+    return Math.max(0, this.#follower.lastSeenAt - this.#begin) / 1000
+  }
+
+  #rate(): number {
+    const { accepted, rejected } = this.#submissions.counts
+    const seconds = this.#seconds()
+    return seconds === 0 ? 0 : (accepted + rejected) / seconds
+  }
+
+  async #summarize(signal: AbortSignal): Promise<RunSummary> {
+    const { client, clock } = this.#deps
+    const submissions = this.#submissions
+    const evidence = await collectEvidence(
+      { client, clock, submissions, follower: this.#follower },
+      signal,
+    )
+    const { accepted, rejected } = submissions.counts
+    return {
+      accepted,
+      rejected,
+      notSubmitted: this.#submitter.problemCount,
+      problems: this.#submitter.problems,
+      reasons: countReasons(submissions),
+      blocks: Number(this.#follower.blocks),
+      seconds: this.#seconds(),
+      txPerSecond: this.#rate(),
+      latencyMs: { p50: submissions.latencyMs(0.5), p99: submissions.latencyMs(0.99) },
+      proof: prove(evidence),
+    }
+  }
+}

@@ -1,0 +1,177 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { PeerError } from '../errors.ts'
+import { openClient } from './client.ts'
+import { NetworkLock } from './control.ts'
+import { findDescriptor, writeDescriptor } from './descriptor.ts'
+import { Monitor } from './monitor.ts'
+import { pause } from './pause.ts'
+import { prepareNetwork } from './prepare.ts'
+import { ValidatorProcesses } from './processes.ts'
+import type { Clock } from '@heddle/interface'
+import type { NetworkClient } from './client.ts'
+import type { NetworkDescriptor } from './descriptor.ts'
+import type { NetworkSpec } from './prepare.ts'
+import type { ProcessEnd } from './processes.ts'
+
+/** How long validators may take until a quorum works together. */
+const readyTimeoutMs = 60_000
+
+/** How long to wait for the last validators once a quorum is there. */
+const patienceMs = 5000
+
+/** How long validators of a `network up` that was killed may take to notice. */
+const leftoverTimeoutMs = 10_000
+
+const pollMs = 100
+
+/** Told of what a person should know while a network runs. */
+export interface SessionEvents {
+  note(text: string): void
+  /** Another terminal asks to stop, or too many validators gave up. */
+  stop(reason: Error | undefined): void
+}
+
+/** The reason that a validator printed at the end of its log before it gave up. */
+export async function lastWords(log: string): Promise<string> {
+  const text = await readFile(log, 'utf8').catch(() => '')
+  const start = text.lastIndexOf('heddle: ')
+  return start === -1 ? `see ${log}` : text.slice(start).trim()
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** A network on this machine, from its start to its end. */
+export class NetworkSession {
+  readonly #spec: NetworkSpec
+  readonly #clock: Clock
+  readonly #events: SessionEvents
+  readonly #lock: NetworkLock
+  readonly #processes: ValidatorProcesses
+  #descriptor: NetworkDescriptor | undefined
+  #client: NetworkClient | undefined
+  #failure: PeerError | undefined
+  readonly #givenUp = new Set<string>()
+
+  constructor(spec: NetworkSpec, clock: Clock, events: SessionEvents) {
+    this.#spec = spec
+    this.#clock = clock
+    this.#events = events
+    this.#lock = new NetworkLock(spec.dir)
+    this.#processes = new ValidatorProcesses(clock, (end, restarted) => {
+      void this.#ended(end, restarted)
+    })
+  }
+
+  /**
+   * Starts the validators and waits until a quorum works together.
+   * @throws {PeerError} PEER_NETWORK_RUNNING, PEER_NETWORK_UNAVAILABLE, and those of preparing
+   */
+  async up(signal: AbortSignal): Promise<NetworkClient> {
+    await this.#lock.acquire(() => this.#events.stop(undefined))
+    await this.#leftovers()
+    const descriptor = await prepareNetwork(this.#spec, this.#clock)
+    this.#descriptor = descriptor
+    for (const { name, config, log } of descriptor.validators) {
+      const at = (path: string): string => join(this.#spec.dir, path)
+      this.#processes.start({ name, config: at(config), log: at(log) })
+    }
+    await this.#publish()
+    this.#client = await openClient(this.#spec.dir, descriptor)
+    await this.#ready(this.#client, signal)
+    return this.#client
+  }
+
+  /** Stops everything; nothing is left when it resolves. */
+  async down(): Promise<void> {
+    this.#client?.close()
+    await this.#processes.stop()
+    if (this.#descriptor !== undefined) await writeDescriptor(this.#spec.dir, this.#descriptor)
+    await this.#lock.release()
+  }
+
+  /** Kills all validators at once. */
+  kill(): void {
+    this.#processes.kill()
+  }
+
+  /** Validators of an earlier `network up` that was killed stop by themselves: wait for them. */
+  async #leftovers(): Promise<void> {
+    const pids = (await findDescriptor(this.#spec.dir))?.validators.map(({ pid }) => pid) ?? []
+    const end = this.#clock.now() + leftoverTimeoutMs
+    while (pids.some((pid) => pid !== undefined && isAlive(pid)) && this.#clock.now() < end) {
+      await pause(this.#clock, pollMs)
+    }
+  }
+
+  /** Writes the process ids into network.json. */
+  async #publish(): Promise<void> {
+    if (this.#descriptor === undefined) return
+    await writeDescriptor(this.#spec.dir, {
+      ...this.#descriptor,
+      pid: process.pid,
+      validators: this.#descriptor.validators.map((each) => {
+        const pid = this.#processes.pid(each.name)
+        return pid === undefined ? each : { ...each, pid }
+      }),
+    })
+  }
+
+  async #ready(client: NetworkClient, signal: AbortSignal): Promise<void> {
+    const all = client.validators.length
+    const quorum = Math.ceil((all + client.faulty + 1) / 2)
+    const monitor = new Monitor(client, this.#clock)
+    const begin = this.#clock.now()
+    let quorumAt: number | undefined
+    for (;;) {
+      signal.throwIfAborted()
+      if (this.#failure !== undefined) throw this.#failure
+      await monitor.ask()
+      const ready = monitor.statuses.filter(
+        (each) => each?.activeView === true && each.connected + 1 >= quorum,
+      ).length
+      const now = this.#clock.now()
+      if (ready === all) return
+      if (ready >= quorum) quorumAt ??= now
+      if (quorumAt !== undefined && now - quorumAt > patienceMs) return
+      if (now - begin > readyTimeoutMs) throw this.#notReady(ready, quorum)
+      await pause(this.#clock, pollMs)
+    }
+  }
+
+  #notReady(ready: number, quorum: number): PeerError {
+    return new PeerError(
+      'PEER_NETWORK_UNAVAILABLE',
+      `only ${ready} validators work together after ${readyTimeoutMs / 1000} s, ${quorum} are needed`,
+      { cure: `read the logs in ${join(this.#spec.dir, 'validators')}` },
+    )
+  }
+
+  async #ended({ name, code, signal }: ProcessEnd, restarted: boolean): Promise<void> {
+    const how = signal === null ? `exit status ${code ?? 'unknown'}` : signal
+    await this.#publish()
+    if (restarted) {
+      this.#events.note(`${name} ended (${how}) and was started again`)
+      return
+    }
+    const words = await lastWords(join(this.#spec.dir, 'validators', name, 'log.json'))
+    const failure = new PeerError('PEER_NETWORK_UNAVAILABLE', `${name} gave up (${how}):\n${words}`)
+    this.#events.note(failure.message)
+    this.#givenUp.add(name)
+    const { validators = [] } = this.#descriptor ?? {}
+    if (
+      this.#client === undefined ||
+      this.#givenUp.size > Math.floor((validators.length - 1) / 3)
+    ) {
+      this.#failure = failure
+      this.#events.stop(failure)
+    }
+  }
+}

@@ -1,0 +1,114 @@
+/** One line of the input that became a transaction. */
+export interface Submission {
+  readonly line: number
+  readonly txId: string
+  readonly contract: string
+  /** Of a record: its key and the SHA-256 of its content, to read it back later. */
+  readonly record?: { readonly key: string; readonly digest: string }
+}
+
+/** What the chain says about a transaction. */
+export interface Verdict {
+  readonly block: bigint
+  readonly accepted: boolean
+  readonly reason?: string
+}
+
+interface Entry {
+  readonly submission: Submission
+  readonly sentAt: number
+  verdict: Verdict | undefined
+  seen: number
+}
+
+/** Counts of a run so far. */
+export interface Counts {
+  readonly submitted: number
+  readonly acknowledged: number
+  readonly accepted: number
+  readonly rejected: number
+}
+
+/** Most lines of one run: their ids and digests are kept in memory, about 400 bytes each. */
+export const maxSubmissions = 5_000_000
+
+/** What was sent, what was acknowledged, and what the blocks say about it. */
+export class Submissions {
+  readonly #entries = new Map<string, Entry>()
+  readonly #latenciesMs: number[] = []
+  readonly #waiting = new Set<() => void>()
+  #accepted = 0
+  #rejected = 0
+
+  /** A transaction is about to be sent. */
+  add(submission: Submission, now: number): void {
+    this.#entries.set(submission.txId, { submission, sentAt: now, verdict: undefined, seen: 0 })
+  }
+
+  /** A validator said that it is in a durable block. */
+  acknowledged(txId: string, now: number): void {
+    const entry = this.#entries.get(txId)
+    if (entry !== undefined) this.#latenciesMs.push(now - entry.sentAt)
+  }
+
+  /** A validator refused it for good: it will be in no block. */
+  refused(txId: string): void {
+    if (this.#entries.get(txId)?.verdict === undefined) this.#entries.delete(txId)
+    this.#wake()
+  }
+
+  /** A verified block holds the transaction; one of another client is ignored. */
+  seen(txId: string, verdict: Verdict): void {
+    const entry = this.#entries.get(txId)
+    if (entry === undefined) return
+    entry.seen++
+    if (entry.verdict !== undefined) return
+    entry.verdict = verdict
+    if (verdict.accepted) this.#accepted++
+    else this.#rejected++
+    this.#wake()
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting) wake()
+  }
+
+  get counts(): Counts {
+    return {
+      submitted: this.#entries.size,
+      acknowledged: this.#latenciesMs.length,
+      accepted: this.#accepted,
+      rejected: this.#rejected,
+    }
+  }
+
+  /** Resolves when every transaction was seen in a block; rejects with the reason of `signal`. */
+  async allSeen(signal: AbortSignal): Promise<void> {
+    const left = (): boolean => this.#accepted + this.#rejected < this.#entries.size
+    while (left()) {
+      signal.throwIfAborted()
+      await new Promise<void>((resolve) => {
+        const wake = (): void => {
+          signal.removeEventListener('abort', wake)
+          this.#waiting.delete(wake)
+          resolve()
+        }
+        this.#waiting.add(wake)
+        signal.addEventListener('abort', wake, { once: true })
+      })
+    }
+  }
+
+  /** Every submission with what became of it, and how often it stands in the chain. */
+  *all(): Generator<{ submission: Submission; verdict: Verdict | undefined; seen: number }> {
+    for (const { submission, verdict, seen } of this.#entries.values()) {
+      yield { submission, verdict, seen }
+    }
+  }
+
+  /** The time within which a share of all acknowledgements came. 0 when there is none. */
+  latencyMs(share: number): number {
+    const sorted = [...this.#latenciesMs].sort((a, b) => a - b)
+    return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
+  }
+}

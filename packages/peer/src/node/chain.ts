@@ -1,0 +1,98 @@
+import { collectSignersAsync } from '@heddle/msp'
+import { common, decode } from '@heddle/proto'
+import { PeerError } from '../errors.ts'
+import { readTransaction } from '../engine/transaction.ts'
+import type { AbortOptions } from '@heddle/interface'
+import type { Ledger } from '@heddle/ledger'
+import type { Chain, Grant, SignedData } from '@heddle/orderer'
+import type { Replica } from '@heddle/pbft'
+import type { Received } from '@heddle/proto'
+import type { ChannelConfig } from './channel-config.ts'
+
+/** The policy that whoever reads blocks must satisfy. */
+const readersPolicy = '/Channel/Readers'
+
+/** Statuses for what {@link PbftChain.submit} rejects with. */
+export const chainStatuses = {
+  PEER_INVALID_ENVELOPE: common.Status.BAD_REQUEST,
+  PEER_DUPLICATE_TRANSACTION: common.Status.BAD_REQUEST,
+  PEER_FORBIDDEN: common.Status.FORBIDDEN,
+  PEER_STOPPED: common.Status.SERVICE_UNAVAILABLE,
+  PBFT_REQUEST_TOO_LARGE: common.Status.REQUEST_ENTITY_TOO_LARGE,
+  PBFT_POOL_FULL: common.Status.SERVICE_UNAVAILABLE,
+  PBFT_STOPPED: common.Status.SERVICE_UNAVAILABLE,
+} as const
+
+/** What a {@link PbftChain} works with. */
+export interface PbftChainDeps {
+  readonly config: ChannelConfig
+  readonly ledger: Ledger
+  readonly replica: Replica
+}
+
+/** The orderer's view of this validator: PBFT orders, the ledger keeps. */
+export class PbftChain implements Chain {
+  /** The configuration of this version never changes. */
+  readonly configSequence = 0n
+  readonly #deps: PbftChainDeps
+  readonly #errored = new AbortController()
+
+  constructor(deps: PbftChainDeps) {
+    this.#deps = deps
+    void deps.replica.closed.then((reason) =>
+      this.#errored.abort(reason ?? new PeerError('PEER_STOPPED', 'the validator stops')),
+    )
+  }
+
+  get channelId(): string {
+    return this.#deps.config.channelId
+  }
+
+  async submit(envelope: Received<common.Envelope>, options: AbortOptions = {}): Promise<void> {
+    const { txId } = readTransaction(envelope.bytes)
+    if (this.#deps.ledger.txLocation(txId) !== undefined) {
+      return this.#acknowledgeAgain(txId, envelope.bytes)
+    }
+    await this.#deps.replica.submit(envelope.bytes, options)
+  }
+
+  height(): bigint {
+    return this.#deps.ledger.height
+  }
+
+  block(number: bigint): Promise<Uint8Array | undefined> {
+    return this.#deps.ledger.block(number)
+  }
+
+  follow(from: bigint, options?: AbortOptions): AsyncIterable<Uint8Array> {
+    return this.#deps.ledger.follow(from, options)
+  }
+
+  async authorize(action: 'read' | 'write', signed: SignedData): Promise<Grant> {
+    // `submit` checks the creator itself, so that a signature is verified once.
+    if (action === 'write') return {}
+    const { rules } = this.#deps.config
+    const signers = await collectSignersAsync([signed], rules.msps)
+    const policy = rules.policy(readersPolicy)
+    const refusal = policy === undefined ? 'no readers policy' : policy.refusal(signers)
+    if (refusal !== undefined) throw new PeerError('PEER_FORBIDDEN', `may not read: ${refusal}`)
+    return { expiresAt: signers[0]?.expiresAt }
+  }
+
+  errored(): AbortSignal {
+    return this.#errored.signal
+  }
+
+  /** A transaction that is in a block already: fine if it is this one, refused if it took its id. */
+  async #acknowledgeAgain(txId: string, envelope: Uint8Array): Promise<void> {
+    const { ledger } = this.#deps
+    const bytes = await ledger.blockByTxId(txId)
+    const index = ledger.txLocation(txId)?.index ?? 0
+    const stored = bytes && decode(common.BlockSchema, bytes).data?.data[index]
+    if (stored !== undefined && Buffer.compare(stored, envelope) === 0) return
+    throw new PeerError(
+      'PEER_DUPLICATE_TRANSACTION',
+      `another transaction has the id ${txId}: nonces must not be used twice`,
+    )
+  }
+}

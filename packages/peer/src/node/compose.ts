@@ -1,0 +1,300 @@
+import { createComm } from '@heddle/comm'
+import { createIdentityMapper } from '@heddle/identity'
+import { createMessageCryptoService, pkiIdOf } from '@heddle/msp'
+import { BlockSignatureCollector, createOrdererServer } from '@heddle/orderer'
+import { createReplica } from '@heddle/pbft'
+import { Engine } from '../engine/engine.ts'
+import { EnvelopeChecker } from '../engine/envelope-checker.ts'
+import { OperationsServer } from '../operations/server.ts'
+import { createBlockSource } from './block-source.ts'
+import { PbftChain, chainStatuses } from './chain.ts'
+import { PeerNetwork } from './peer-network.ts'
+import { createQueryService } from './query-service.ts'
+import { createSignatureArchive } from './signature-archive.ts'
+import type { Comm } from '@heddle/comm'
+import type { Mapper } from '@heddle/identity'
+import type { Clock, Logger } from '@heddle/interface'
+import type { Journal as LedgerJournal } from '@heddle/ledger'
+import type { MessageCrypto } from '@heddle/msp'
+import type { OrdererServer } from '@heddle/orderer'
+import type { Journal, Network, Replica, ReplicaNotification, StateMachine } from '@heddle/pbft'
+import type { Config } from '../config/settings.ts'
+import type { Logging } from '../logging/logger.ts'
+import type { PrometheusMetrics } from '../operations/metrics.ts'
+import type { Version } from '../package-root.ts'
+import type { Material } from './material.ts'
+import type { PeerAddress } from './peer-network.ts'
+import type { Storage } from './storage.ts'
+
+/** What a validator is made of, apart from its disk. */
+export interface CompositionDeps {
+  readonly config: Config
+  readonly material: Material
+  readonly clock: Clock
+  readonly logging: Logging
+  readonly metrics: PrometheusMetrics
+  readonly version: Version
+}
+
+/** The parts of a validator; nothing of it runs yet. */
+export interface Composition {
+  readonly engine: Engine
+  readonly mapper: Mapper
+  readonly comm: Comm
+  readonly network: PeerNetwork
+  readonly collector: BlockSignatureCollector
+  readonly replica: Replica
+  readonly server: OrdererServer
+  readonly operations: OperationsServer
+}
+
+/** Judges and signs: the members of all organisations of the channel may connect. */
+function createCrypto({ msp, signer, channel }: Material): MessageCrypto {
+  const readers = channel.rules.policy('/Channel/Readers')
+  return createMessageCryptoService({
+    localMsp: msp,
+    signer,
+    channelMsps: new Map([[channel.channelId, { msps: channel.rules.msps, readers }]]),
+  })
+}
+
+function composeComm(deps: CompositionDeps, mapper: Mapper, logger: Logger): Comm {
+  const { config, material, clock, metrics } = deps
+  return createComm(
+    { mapper, clock, metrics, logger: logger.child('gossip.comm') },
+    {
+      listen: config['peer.listenAddress'],
+      tls: {
+        certificate: material.tlsCertificate,
+        key: material.tlsKey,
+        roots: material.tlsRoots,
+      },
+      identity: material.signer.serialized,
+      dialTimeoutMs: config['peer.gossip.dialTimeout'],
+      connTimeoutMs: config['peer.gossip.connTimeout'],
+      redialDelayMs: config['peer.gossip.reconnectInterval'],
+      sendBufferSize: config['peer.gossip.sendBuffSize'],
+      recvBufferSize: config['peer.gossip.recvBuffSize'],
+    },
+  )
+}
+
+/** The other validators: their addresses of the configuration, their identities of the genesis block. */
+function otherValidators({ config, material }: CompositionDeps): PeerAddress[] {
+  return config.validators.flatMap(({ id, gossip }) => {
+    const consenter = material.channel.consenters[id]
+    const pkiId = consenter && pkiIdOf(consenter.identity)
+    if (id === material.replica || pkiId === undefined) return []
+    return [{ replica: id, endpoint: gossip, pkiId }]
+  })
+}
+
+/** The ledger's journal as the consensus wants it. */
+function toPbftJournal(journal: LedgerJournal): Journal {
+  return {
+    append: (records) => journal.append(records),
+    rewrite: (records) => journal.rewrite(records),
+    async *records() {
+      yield* await journal.records()
+    },
+  } satisfies Journal
+}
+
+function composeCollector(
+  deps: CompositionDeps,
+  network: PeerNetwork,
+  storage: Storage,
+): BlockSignatureCollector {
+  const { channel, replica, signer } = deps.material
+  return new BlockSignatureCollector(
+    {
+      network: network.blockSignatures,
+      signer,
+      verifier: {
+        verify: (id, message, signature) => verifyBy(deps.material, id - 1, message, signature),
+      },
+      archive: createSignatureArchive(storage.ledger),
+      clock: deps.clock,
+      logger: deps.logging.logger.child('orderer.signatures'),
+      metrics: deps.metrics,
+    },
+    {
+      channelId: channel.channelId,
+      self: replica + 1,
+      consenters: channel.consenters.map(({ id }) => id),
+      nextBlock: storage.ledger.height,
+    },
+  )
+}
+
+/** Checks a signature with the key that the genesis block gives a replica, on the thread pool. */
+function verifyBy(
+  { channel }: Material,
+  replica: number,
+  message: Uint8Array,
+  signature: Uint8Array,
+): boolean | Promise<boolean> {
+  const consenter = channel.consenters[replica]
+  if (consenter === undefined) return false
+  return channel.rules.msps.deserialize(consenter.identity).verifyAsync(message, signature)
+}
+
+function composeReplica(
+  deps: CompositionDeps,
+  parts: { readonly network: Network; readonly engine: StateMachine; readonly storage: Storage },
+  onEvent: (event: ReplicaNotification) => void,
+): Replica {
+  const { config, material, clock, metrics } = deps
+  return createReplica(
+    {
+      network: parts.network,
+      journal: toPbftJournal(parts.storage.journal),
+      stateMachine: parts.engine,
+      signer: material.signer,
+      verifier: {
+        verify: (replica, bytes, signature) => verifyBy(material, replica, bytes, signature),
+      },
+      clock,
+      metrics,
+      logger: deps.logging.logger.child('consensus.pbft'),
+      onEvent,
+    },
+    {
+      id: material.replica,
+      n: material.channel.consenters.length,
+      batchSize: config['pbft.general.batchsize'],
+      maxBatchBytes: config['pbft.general.maxBatchBytes'],
+      batchTimeoutMs: config['pbft.general.timeout.batch'],
+      checkpointPeriod: config['pbft.general.k'],
+      logMultiplier: config['pbft.general.logmultiplier'],
+      requestTimeoutMs: config['pbft.general.timeout.request'],
+      viewChangeTimeoutMs: config['pbft.general.timeout.viewchange'],
+      maxRequestBytes: config['general.maxEnvelopeBytes'],
+    },
+  )
+}
+
+function composeServer(
+  deps: CompositionDeps,
+  parts: { readonly storage: Storage; readonly replica: Replica; readonly network: PeerNetwork },
+): OrdererServer {
+  const { config, material, clock, metrics, logging, version } = deps
+  const chain = new PbftChain({
+    config: material.channel,
+    ledger: parts.storage.ledger,
+    replica: parts.replica,
+  })
+  const query = createQueryService({
+    ledger: parts.storage.ledger,
+    replica: parts.replica,
+    connected: () => parts.network.connected,
+    version: version.Version,
+  })
+  return createOrdererServer(
+    {
+      chains: (channelId) => (channelId === chain.channelId ? chain : undefined),
+      clock,
+      metrics,
+      logger: logging.logger.child('orderer.common'),
+      services: [query],
+    },
+    {
+      listen: config['general.listenAddress'],
+      tls: {
+        certificate: material.tlsCertificate,
+        key: material.tlsKey,
+        roots: material.tlsRoots,
+      },
+      timeWindowMs: config['general.authentication.timewindow'],
+      maxEnvelopeBytes: config['general.maxEnvelopeBytes'],
+      statuses: chainStatuses,
+    },
+  )
+}
+
+function composeOperations(
+  deps: CompositionDeps,
+  replica: Replica,
+  network: PeerNetwork,
+): OperationsServer {
+  const { config, material, logging } = deps
+  const needed = Math.floor((2 * (material.channel.consenters.length - 1)) / 3)
+  return new OperationsServer(
+    {
+      clock: deps.clock,
+      logging,
+      metrics: deps.metrics,
+      version: deps.version,
+      logger: logging.logger.child('operations'),
+      health: [
+        {
+          component: 'consensus.pbft',
+          check: () =>
+            replica.state === 'started' ? undefined : `the replica is ${replica.state}`,
+        },
+        {
+          component: 'gossip.comm',
+          check: () =>
+            network.connected >= needed
+              ? undefined
+              : `connected with ${network.connected} validators, a quorum needs ${needed}`,
+        },
+      ],
+    },
+    config['operations.listenAddress'],
+  )
+}
+
+/**
+ * Puts the parts of a validator together. This module alone names the concrete classes of all
+ * packages; nothing is started here.
+ *
+ * @param onEvent - told what the consensus does
+ */
+export function compose(
+  deps: CompositionDeps,
+  storage: Storage,
+  onEvent: (event: ReplicaNotification) => void,
+): Composition {
+  const { material, clock, metrics } = deps
+  const { logger } = deps.logging
+  const crypto = createCrypto(material)
+  const mapper = createIdentityMapper(
+    { crypto, advisor: crypto, clock, metrics, logger: logger.child('gossip.identity') },
+    { selfIdentity: material.signer.serialized },
+  )
+  const comm = composeComm(deps, mapper, logger)
+  const network = new PeerNetwork({
+    comm,
+    channelId: material.channel.channelId,
+    peers: otherValidators(deps),
+    logger: logger.child('gossip.validators'),
+    metrics,
+  })
+  const collector = composeCollector(deps, network, storage)
+  const engine = new Engine({
+    ledger: storage.ledger,
+    checker: new EnvelopeChecker(
+      { channelId: material.channel.channelId, rules: material.channel.rules, clock },
+      {
+        maxEnvelopeBytes: deps.config['general.maxEnvelopeBytes'],
+        timeWindowMs: deps.config['general.authentication.timewindow'],
+      },
+    ),
+    collector,
+    source: createBlockSource(deps),
+    logger: logger.child('ledger.engine'),
+    metrics,
+  })
+  const replica = composeReplica(deps, { network: network.consensus, engine, storage }, onEvent)
+  return {
+    engine,
+    mapper,
+    comm,
+    network,
+    collector,
+    replica,
+    server: composeServer(deps, { storage, replica, network }),
+    operations: composeOperations(deps, replica, network),
+  }
+}

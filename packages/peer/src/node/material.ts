@@ -1,0 +1,110 @@
+import { readFile } from 'node:fs/promises'
+import { common, decode } from '@heddle/proto'
+import { isCodedError } from '@heddle/interface'
+import { loadMsp, loadSigningIdentity, pkiIdOf } from '@heddle/msp'
+import { PeerError, messageOf, systemCode } from '../errors.ts'
+import { readChannelConfig } from './channel-config.ts'
+import type { Msp, SigningIdentity } from '@heddle/msp'
+import type { Config } from '../config/settings.ts'
+import type { ChannelConfig } from './channel-config.ts'
+
+/** What a validator reads from files before it starts anything. */
+export interface Material {
+  readonly genesis: Uint8Array
+  readonly channel: ChannelConfig
+  readonly msp: Msp
+  readonly signer: SigningIdentity
+  /** Its place among the consenters of the genesis block. */
+  readonly replica: number
+  readonly tlsCertificate: string
+  readonly tlsKey: string
+  /** TLS authorities of every organisation of the channel, PEM. */
+  readonly tlsRoots: readonly string[]
+}
+
+async function read(path: string, key: string): Promise<Buffer> {
+  try {
+    return await readFile(path)
+  } catch (error) {
+    const missing = systemCode(error) === 'ENOENT'
+    throw new PeerError(
+      missing ? 'PEER_FILE_MISSING' : 'PEER_INVALID_CONFIG',
+      missing ? `no file ${path}` : messageOf(error),
+      { cure: `check ${key} in the configuration`, cause: error },
+    )
+  }
+}
+
+async function readIdentity(config: Config): Promise<[Msp, SigningIdentity]> {
+  const dir = config['peer.mspConfigPath']
+  const mspId = config['peer.localMspId']
+  try {
+    return [await loadMsp(dir, mspId), await loadSigningIdentity(dir, mspId)]
+  } catch (error) {
+    throw new PeerError('PEER_WRONG_CERTIFICATE', `${dir}: ${messageOf(error)}`, {
+      cure: 'check peer.mspConfigPath and peer.localMspId; `heddle crypto generate` makes new ones',
+      cause: error,
+    })
+  }
+}
+
+/** The TLS authorities of all organisations: whoever they vouch for may connect. */
+export function tlsRootsOf({ rules }: ChannelConfig): string[] {
+  return rules.msps.mspIds.flatMap((mspId) => rules.msps.msp(mspId)?.tlsRoots ?? [])
+}
+
+function replicaOf(channel: ChannelConfig, signer: SigningIdentity): number {
+  const replica = channel.consenters.findIndex(
+    ({ identity }) => Buffer.compare(pkiIdOf(identity) ?? Buffer.alloc(0), signer.pkiId) === 0,
+  )
+  if (replica !== -1) return replica
+  throw new PeerError(
+    'PEER_WRONG_CERTIFICATE',
+    `the genesis block of ${channel.channelId} names no consenter with this certificate of ${signer.mspId}`,
+    {
+      cure: 'take the MSP folder that the genesis block was made with, or the right genesis block',
+    },
+  )
+}
+
+function decodeGenesis(bytes: Uint8Array, file: string): ChannelConfig {
+  try {
+    return readChannelConfig(decode(common.BlockSchema, bytes))
+  } catch (error) {
+    if (isCodedError(error, 'PEER_INVALID_CONFIG')) throw error
+    throw new PeerError('PEER_INVALID_CONFIG', `${file} is no genesis block: ${messageOf(error)}`, {
+      cure: 'take the genesis block that the other validators have',
+      cause: error,
+    })
+  }
+}
+
+/**
+ * Reads and checks everything that the configuration names.
+ * @throws {PeerError} PEER_FILE_MISSING, PEER_INVALID_CONFIG, PEER_WRONG_CERTIFICATE
+ */
+export async function readMaterial(config: Config): Promise<Material> {
+  const genesis = await read(config['general.genesisFile'], 'general.genesisFile')
+  const channel = decodeGenesis(genesis, config['general.genesisFile'])
+  const [msp, signer] = await readIdentity(config)
+  const certificate = await read(config['peer.tls.cert.file'], 'peer.tls.cert.file')
+  const key = await read(config['peer.tls.key.file'], 'peer.tls.key.file')
+  const material = {
+    genesis,
+    channel,
+    msp,
+    signer,
+    replica: replicaOf(channel, signer),
+    tlsCertificate: certificate.toString(),
+    tlsKey: key.toString(),
+    tlsRoots: tlsRootsOf(channel),
+  }
+  if (config.validators.length !== channel.consenters.length) {
+    throw new PeerError(
+      'PEER_INVALID_CONFIG',
+      `validators lists ${config.validators.length}, the genesis block ${channel.consenters.length}`,
+      { cure: 'list every validator of the genesis block' },
+    )
+  }
+  return material
+}

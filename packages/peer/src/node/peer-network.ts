@@ -1,0 +1,151 @@
+import { EncodedMessage, encodeMessage } from '@heddle/comm'
+import { create, decode, encode, gossip, heddle } from '@heddle/proto'
+import { messageOf } from '../errors.ts'
+import type { Comm, ReceivedMessage, RemotePeer } from '@heddle/comm'
+import type { Counter, Logger, Metrics } from '@heddle/interface'
+import type { SignatureNetwork } from '@heddle/orderer'
+import type { Network } from '@heddle/pbft'
+
+/** Another validator: where it is, and the PKI-ID that its certificate in the genesis block gives it. */
+export interface PeerAddress {
+  readonly replica: number
+  readonly endpoint: string
+  readonly pkiId: Uint8Array
+}
+
+/** Who takes what arrives. */
+export interface PeerMessageHandlers {
+  consensus(from: number, bytes: Uint8Array): void
+  blockSignature(from: number, bytes: Uint8Array): void
+}
+
+/** What a {@link PeerNetwork} works with. */
+export interface PeerNetworkDeps {
+  readonly comm: Comm
+  readonly channelId: string
+  /** All validators but this one. */
+  readonly peers: readonly PeerAddress[]
+  readonly logger?: Logger
+  readonly metrics?: Metrics
+}
+
+type Body = 'consensus' | 'blockSignature'
+
+/** Encodes a message once, however many validators it is sent to one after the other. */
+class Wrapper {
+  readonly #channel: Uint8Array
+  #last: { readonly bytes: Uint8Array; readonly encoded: EncodedMessage } | undefined
+
+  constructor(channelId: string) {
+    this.#channel = Buffer.from(channelId)
+  }
+
+  wrap(body: Body, value: Uint8Array): EncodedMessage {
+    if (this.#last?.bytes === value) return this.#last.encoded
+    const message = create(heddle.PeerMessageSchema, { body: { case: body, value } })
+    const encoded = encodeMessage(
+      create(gossip.GossipMessageSchema, {
+        channel: this.#channel,
+        tag: gossip.GossipMessage_Tag.CHAN_AND_ORG,
+        content: {
+          case: 'dataMsg',
+          value: { payload: { data: encode(heddle.PeerMessageSchema, message) } },
+        },
+      }),
+    )
+    this.#last = { bytes: value, encoded }
+    return encoded
+  }
+}
+
+/**
+ * Carries the messages of the consensus and of the block signatures between validators, as gossip
+ * data messages of the channel. Who sent one is what the connection has proved: a PKI-ID that the
+ * genesis block names.
+ */
+export class PeerNetwork {
+  /** For the consensus: waits for room in the queue of the other validator. */
+  readonly consensus: Network
+  /** For the signature collector: drops when the queue is full, the collector asks again. */
+  readonly blockSignatures: SignatureNetwork
+  readonly #deps: PeerNetworkDeps
+  readonly #byReplica: ReadonlyMap<number, RemotePeer>
+  readonly #byPkiId: ReadonlyMap<string, number>
+  readonly #refused: Counter | undefined
+  #unsubscribe: (() => void) | undefined
+
+  constructor(deps: PeerNetworkDeps) {
+    this.#deps = deps
+    this.#byReplica = new Map(
+      deps.peers.map(({ replica, endpoint, pkiId }) => [replica, { endpoint, pkiId }]),
+    )
+    this.#byPkiId = new Map(deps.peers.map((each) => [hex(each.pkiId), each.replica]))
+    this.#refused = deps.metrics?.counter({
+      name: 'heddle_peer_messages_refused_total',
+      help: 'Messages of connected peers that are no message of a validator of this channel.',
+    })
+    const wrapper = new Wrapper(deps.channelId)
+    this.consensus = { send: (to, bytes) => this.#push(to, wrapper.wrap('consensus', bytes)) }
+    this.blockSignatures = {
+      broadcast: (bytes) =>
+        deps.comm.send(wrapper.wrap('blockSignature', bytes), ...this.#byReplica.values()),
+      send: (to, bytes) => {
+        const peer = this.#byReplica.get(to - 1)
+        if (peer !== undefined) deps.comm.send(wrapper.wrap('blockSignature', bytes), peer)
+      },
+    }
+  }
+
+  /** Validators connected now, this one not counted. */
+  get connected(): number {
+    return this.#deps.comm.connections().filter((pkiId) => this.#byPkiId.has(hex(pkiId))).length
+  }
+
+  /** Begins to hand over what arrives. */
+  listen(handlers: PeerMessageHandlers): void {
+    const channel = Buffer.from(this.#deps.channelId)
+    this.#unsubscribe = this.#deps.comm.onMessage(
+      ({ message }) => Buffer.compare(message.channel, channel) === 0,
+      (received) => this.#receive(received, handlers),
+    )
+  }
+
+  /** Hands over nothing any more. */
+  close(): void {
+    this.#unsubscribe?.()
+  }
+
+  async #push(to: number, message: EncodedMessage): Promise<void> {
+    const peer = this.#byReplica.get(to)
+    if (peer !== undefined) await this.#deps.comm.push(message, peer)
+  }
+
+  #receive({ message, connection }: ReceivedMessage, handlers: PeerMessageHandlers): void {
+    const from = this.#byPkiId.get(hex(connection.pkiId))
+    const content = message.content
+    if (from === undefined || content.case !== 'dataMsg') {
+      this.#refuse(connection.endpoint, from === undefined ? 'not a validator' : 'no data message')
+      return
+    }
+    try {
+      const { body } = decode(
+        heddle.PeerMessageSchema,
+        content.value.payload?.data ?? new Uint8Array(),
+      )
+      if (body.case === 'consensus') handlers.consensus(from, body.value)
+      else if (body.case === 'blockSignature') handlers.blockSignature(from + 1, body.value)
+      else this.#refuse(connection.endpoint, 'an empty message')
+    } catch (error) {
+      this.#refuse(connection.endpoint, messageOf(error))
+    }
+  }
+
+  #refuse(endpoint: string, reason: string): void {
+    this.#refused?.add(1)
+    this.#deps.logger?.debug('peer message refused', { endpoint, reason })
+  }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
+}

@@ -1,0 +1,126 @@
+import { status as grpcStatus } from '@grpc/grpc-js'
+import { create, grpcService, heddle } from '@heddle/proto'
+import { contractNames } from '../contracts/registry.ts'
+import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js'
+import type { Ledger } from '@heddle/ledger'
+import type { ExtraService } from '@heddle/orderer'
+import type { Replica } from '@heddle/pbft'
+
+/** What the Query service answers from. */
+export interface QueryServiceDeps {
+  readonly ledger: Ledger
+  readonly replica: Replica
+  /** Validators connected now. */
+  readonly connected: () => number
+  readonly version: string
+}
+
+/** Entries in one message of a stream, at most. */
+const entriesPerMessage = 500
+
+function statusOf(deps: QueryServiceDeps, withDigest: boolean): heddle.StatusReply {
+  const { ledger, replica } = deps
+  const { id, view, activeView, primary, lastExecuted } = replica.status()
+  const { savepoint } = ledger.state
+  return create(heddle.StatusReplySchema, {
+    replica: id,
+    view,
+    activeView: activeView && replica.state === 'started',
+    primary,
+    height: ledger.height,
+    lastBlockHash: ledger.lastHeader?.hash ?? new Uint8Array(),
+    sequence: lastExecuted,
+    stateDigest: savepoint.digest,
+    stateHeight: savepoint.height,
+    contentDigest: withDigest ? ledger.state.contentDigest() : new Uint8Array(),
+    connected: deps.connected(),
+    version: deps.version,
+  })
+}
+
+function unknownContract(name: string): { code: number; details: string } {
+  const details = `no contract ${JSON.stringify(name.slice(0, 40))}: there are ${contractNames.join(', ')}`
+  return { code: grpcStatus.INVALID_ARGUMENT, details }
+}
+
+type EntriesCall = ServerWritableStream<heddle.EntriesRequest, heddle.EntriesReply>
+
+/** Resolves when the stream takes more, or has ended. */
+async function room(call: EntriesCall): Promise<void> {
+  if (!call.writableNeedDrain || call.cancelled) return
+  await new Promise<void>((resolve) => {
+    call.once('drain', resolve)
+    call.once('cancelled', resolve)
+    call.once('close', resolve)
+  })
+}
+
+/** The smallest key after `key` in the order of UTF-8 bytes. */
+function after(key: string): string {
+  return `${key}\u0000`
+}
+
+async function sendEntries(call: EntriesCall, { state }: Ledger): Promise<void> {
+  const { contract } = call.request
+  const { height } = state.savepoint
+  let from: string | undefined
+  for (;;) {
+    if (call.cancelled) return
+    const limit = { limit: entriesPerMessage }
+    const entries = state.entries(contract, from === undefined ? limit : { ...limit, from })
+    // Read and height are looked at in one turn of the event loop: nothing changes in between.
+    if (state.savepoint.height !== height) {
+      call.emit('error', { code: grpcStatus.ABORTED, details: 'a block changed the state' })
+      return
+    }
+    call.write(create(heddle.EntriesReplySchema, { height, entries }))
+    const last = entries.at(-1)
+    if (last === undefined || entries.length < entriesPerMessage) break
+    from = after(last.key)
+    await room(call)
+  }
+  call.end()
+}
+
+/** The service `heddle.Query`: reads from this one validator, for clients with a TLS certificate. */
+export function createQueryService(deps: QueryServiceDeps): ExtraService {
+  const { state } = deps.ledger
+  return {
+    definition: grpcService(heddle.Query),
+    handlers: {
+      get(
+        call: ServerUnaryCall<heddle.GetRequest, heddle.GetReply>,
+        reply: sendUnaryData<heddle.GetReply>,
+      ) {
+        const { contract, key } = call.request
+        if (!contractNames.includes(contract)) {
+          reply(unknownContract(contract))
+          return
+        }
+        const value = key === '' ? undefined : state.get(contract, key)
+        const { height } = state.savepoint
+        reply(
+          null,
+          create(heddle.GetReplySchema, {
+            found: value !== undefined,
+            height,
+            ...(value === undefined ? {} : { value }),
+          }),
+        )
+      },
+      status(
+        call: ServerUnaryCall<heddle.StatusRequest, heddle.StatusReply>,
+        reply: sendUnaryData<heddle.StatusReply>,
+      ) {
+        reply(null, statusOf(deps, call.request.contentDigest))
+      },
+      entries(call: EntriesCall) {
+        if (!contractNames.includes(call.request.contract)) {
+          call.emit('error', unknownContract(call.request.contract))
+          return
+        }
+        sendEntries(call, deps.ledger).catch((error: unknown) => call.emit('error', error))
+      },
+    },
+  }
+}

@@ -1,0 +1,167 @@
+import { InvariantError } from '@heddle/interface'
+import { addressToText } from '../config/setting.ts'
+import { listenError } from '../network/ports.ts'
+import { compose } from './compose.ts'
+import { reportExpiry } from './expiry-warning.ts'
+import { openStorage } from './storage.ts'
+import type { Lifecycle, LifecycleState, Logger } from '@heddle/interface'
+import type { ReplicaNotification } from '@heddle/pbft'
+import type { SettingKey } from '../config/settings.ts'
+import type { Composition, CompositionDeps } from './compose.ts'
+
+/** A setting that says where a part listens. */
+type ListenKey = Extract<SettingKey, `${string}istenAddress`>
+
+/**
+ * One validator. It starts from the bottom up; when something cannot start, what had started is
+ * stopped again in reverse order. When its consensus or its ledger gives up, so does it: `closed`
+ * resolves with the reason.
+ */
+export class Validator implements Lifecycle {
+  readonly #deps: CompositionDeps
+  readonly #logger: Logger
+  /** What takes back the start so far, last first. */
+  readonly #undo: (() => unknown)[] = []
+  /** Resolves when it has stopped: with the reason when it gave up by itself. */
+  readonly closed: Promise<Error | undefined>
+  #close: (reason: Error | undefined) => void
+  #state: LifecycleState = 'idle'
+
+  constructor(deps: CompositionDeps) {
+    this.#deps = deps
+    this.#logger = deps.logging.logger.child('peer')
+    this.#close = () => {
+      throw new InvariantError('a promise runs its executor at once')
+    }
+    this.closed = new Promise((resolve) => {
+      this.#close = resolve
+    })
+  }
+
+  get state(): LifecycleState {
+    return this.#state
+  }
+
+  async start(): Promise<void> {
+    if (this.#state !== 'idle') return
+    this.#state = 'starting'
+    try {
+      await this.#start()
+      this.#state = 'started'
+    } catch (error) {
+      await this.#unwind()
+      this.#state = 'idle'
+      throw error
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.#end(undefined)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  async #start(): Promise<void> {
+    const { config, material, clock, metrics } = this.#deps
+    const { logger } = this.#deps.logging
+    reportExpiry('enrollment', material.signer.certificate.toString(), clock, this.#logger)
+    reportExpiry('server TLS', material.tlsCertificate, clock, this.#logger)
+    const storage = await openStorage({
+      dir: config['peer.fileSystemPath'],
+      channelId: material.channel.channelId,
+      genesis: material.genesis,
+      clock,
+      logger,
+      metrics,
+    })
+    this.#undo.push(() => storage.close())
+    const parts = compose(this.#deps, storage, (event) => this.#tell(event))
+    await parts.engine.recover()
+    parts.network.listen({
+      consensus: (from, bytes) => parts.replica.receive(from, bytes),
+      blockSignature: (from, bytes) => parts.collector.receive(from, bytes),
+    })
+    this.#undo.push(() => parts.network.close())
+    await this.#startParts(parts)
+    void parts.replica.closed.then((reason) => this.#failed(reason))
+    this.#logger.info('started', {
+      peer: config['peer.id'],
+      replica: material.replica,
+      height: storage.ledger.height,
+      gossip: parts.comm.address,
+      orderer: parts.server.address,
+      operations: parts.operations.port,
+    })
+  }
+
+  async #startParts(parts: Composition): Promise<void> {
+    await this.#startPart(parts.mapper)
+    await this.#startPart(parts.comm, 'peer.listenAddress')
+    await this.#startPart(parts.collector)
+    await this.#startPart(parts.replica)
+    await this.#startPart(parts.server, 'general.listenAddress')
+    await this.#startPart(parts.operations)
+  }
+
+  async #startPart(part: Lifecycle, key?: ListenKey): Promise<void> {
+    this.#undo.push(() => part.stop())
+    try {
+      await part.start()
+    } catch (error) {
+      if (key === undefined) throw error
+      throw listenError(this.#deps.config[key], key, error)
+    }
+  }
+
+  #failed(reason: Error | undefined): void {
+    if (reason === undefined || this.#state !== 'started') return
+    this.#logger.error('gives up: the consensus stopped', {}, reason)
+    void this.#end(reason)
+  }
+
+  async #end(reason: Error | undefined): Promise<void> {
+    if (this.#state === 'stopping' || this.#state === 'stopped') {
+      await this.closed
+      return
+    }
+    this.#state = 'stopping'
+    await this.#unwind()
+    this.#state = 'stopped'
+    this.#logger.info('stopped', { peer: this.#deps.config['peer.id'] })
+    this.#close(reason)
+  }
+
+  async #unwind(): Promise<void> {
+    for (let undo = this.#undo.pop(); undo !== undefined; undo = this.#undo.pop()) {
+      try {
+        await undo()
+      } catch (error) {
+        this.#logger.warn('a part did not stop cleanly', {}, error)
+      }
+    }
+  }
+
+  #tell(event: ReplicaNotification): void {
+    switch (event.type) {
+      case 'viewChanged':
+        this.#logger.info('view changed', {
+          view: event.view,
+          primary: event.primary,
+          active: event.active,
+          address: addressToText(this.#deps.config['peer.listenAddress']),
+        })
+        return
+      case 'rejected':
+        this.#logger.debug('consensus message refused', {
+          from: event.from,
+          code: event.code,
+          detail: event.detail,
+        })
+        return
+      default:
+        this.#logger.debug('consensus event', { type: event.type })
+    }
+  }
+}
