@@ -137,10 +137,10 @@ export class RequestDesk {
     this.#watch()
   }
 
-  /** From time to time: what the primary seems not to have got goes to it again. */
+  /** From time to time: what the primary seems not to have got is sent again. */
   forwardAgain(): void {
     const { pool, clock, broadcaster } = this.#deps
-    if (!this.#view.active || this.#view.primary === this.#options.id) return
+    if (this.#view.active && this.#view.primary === this.#options.id) return
     const before = clock.now() - this.#options.forwardTimeoutMs
     let left = maxForwardedAgain
     for (const entry of pool.entries()) {
@@ -187,7 +187,7 @@ export class RequestDesk {
     if (active && primary === this.#options.id) {
       if (!pool.isAssigned(entry.digest)) pool.propose(entry)
       this.#deps.onReady()
-    } else if (active && origin !== primary) {
+    } else if (active ? origin !== primary : this.#isOwn(entry)) {
       // Also when it came from another backup: that one may have no way to the primary.
       this.#forward(entry)
       broadcaster.flush()
@@ -200,9 +200,16 @@ export class RequestDesk {
     return entry.origin === this.#options.id || entry.waiters.size > 0
   }
 
+  /** To the primary; to all while this replica waits for a new view, which they may never enter. */
   #forward(entry: PoolEntry): void {
     entry.forwardedAt = this.#deps.clock.now()
-    this.#deps.broadcaster.forward(this.#view.primary, encodeForward(entry.request))
+    const message = encodeForward(entry.request)
+    if (this.#view.active) this.#deps.broadcaster.forward(this.#view.primary, message)
+    else this.#forwardToAll(message)
+  }
+
+  #forwardToAll(message: Uint8Array): void {
+    for (let to = 0; to < this.#options.n; to++) this.#deps.broadcaster.forward(to, message)
   }
 
   #wait(entry: PoolEntry, signal: AbortSignal | undefined): Promise<SubmitResult> {
@@ -266,8 +273,7 @@ export class RequestDesk {
     const { requestTimeoutMs, forwardTimeoutMs } = this.#options
     this.#after(requestTimeoutMs - forwardTimeoutMs, () => this.#suspect(entry))
     if (this.#isOwn(entry)) {
-      const message = encodeForward(entry.request)
-      for (let to = 0; to < this.#options.n; to++) this.#deps.broadcaster.forward(to, message)
+      this.#forwardToAll(encodeForward(entry.request))
       this.#deps.broadcaster.flush()
     }
     void this.#recheck(entry)

@@ -5,7 +5,7 @@ import { onBatch, onFetchBatch, onFetchTimeout } from './fetching.ts'
 import type { Message, SignedStatement } from './messages.ts'
 import { onNewView, onOwnNewView } from './new-view.ts'
 import { primaryOf } from './quorum.ts'
-import { onCommit, onPrePrepare, onPrepare, propose, room } from './ordering.ts'
+import { advance, onCommit, onPrePrepare, onPrepare, propose, room } from './ordering.ts'
 import type {
   CoreOptions,
   JournalRecord,
@@ -156,6 +156,8 @@ export class ReplicaCore {
     for (const { sequence, current } of state.slots.values()) {
       if (current !== undefined) state.emit({ type: 'accepted', sequence, batch: current.batch })
     }
+    // Without other replicas no message would bring a restored slot further.
+    for (const slot of [...state.slots.values()]) advance(state, slot)
     const own = state.viewChanges[state.id]
     if (!state.active && own !== undefined) onOwnViewChange(state, own)
     const { lastExecuted } = state

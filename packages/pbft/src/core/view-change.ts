@@ -87,14 +87,16 @@ function joinOthers(state: State): void {
 /** At a quorum for its view, a replica starts the timer, once; the new primary tries to begin. */
 function considerNewView(state: State): void {
   if (state.active) return
-  const viewChanges = currentViewChanges(state)
-  if (viewChanges.length < state.quorum) return
-  if (!state.newViewTimerStarted) {
+  // Who went on to a later view gave this one up as well. Counting only those for this very view, as
+  // the paper does, can leave two groups waiting in two views, each too small to go on.
+  const supporters = state.viewChanges.filter((vc) => vc !== undefined && vc.view >= state.view)
+  if (supporters.length >= state.quorum && !state.newViewTimerStarted) {
     state.newViewTimerStarted = true
     const { viewChangeTimeoutMs, maxTimeoutMs } = state.options
     state.startTimer('newView', Math.min(viewChangeTimeoutMs * state.timeoutFactor, maxTimeoutMs))
   }
-  if (state.isPrimary) tryNewView(state, viewChanges)
+  const viewChanges = currentViewChanges(state)
+  if (state.isPrimary && viewChanges.length >= state.quorum) tryNewView(state, viewChanges)
 }
 
 /** The view-changes for this replica's view, in order of replica. */

@@ -72,10 +72,15 @@ const boastful: Behaviour = (bytes) => {
   if (message.type !== 'plain') return [bytes]
   const content = message.message
   if (content.type === 'status')
-    return [encodeMessage({ ...content, lastExecuted: 1n << 40n, lowWatermark: 1n << 40n, slots: [] })]
+    return [
+      encodeMessage({ ...content, lastExecuted: 1n << 40n, lowWatermark: 1n << 40n, slots: [] }),
+    ]
   const vote = voteIn(message)
   if (vote === undefined) return [bytes]
-  return [bytes, encodeMessage({ ...vote, view: vote.view + 1000n, sequence: vote.sequence + 1000n })]
+  return [
+    bytes,
+    encodeMessage({ ...vote, view: vote.view + 1000n, sequence: vote.sequence + 1000n }),
+  ]
 }
 
 function voteIn(message: Incoming) {

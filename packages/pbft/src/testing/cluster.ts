@@ -1,6 +1,5 @@
 import { VirtualClock } from '@heddle/events/testing'
 import type { Clock, ClockTimer } from '@heddle/interface'
-import type { Network } from '../ports.ts'
 import { createReplica } from '../replica.ts'
 import type { Replica, ReplicaNotification, ReplicaOptions, ReplicaStatus } from '../types.ts'
 import { behaviours } from './behaviours.ts'
@@ -101,6 +100,9 @@ export class Cluster {
     member.journal.crash()
     member.machine.crash()
     this.network.disconnect(id)
+    // A view or a watermark that it had not told anybody about may be forgotten.
+    const before = this.#observations[id]
+    if (before !== undefined) this.#observations[id] = { ...before, view: 0n, lowWatermark: 0n }
     for (const submission of this.submissions) {
       if (submission.to === id && submission.outcome === 'pending') submission.outcome = 'failed'
     }
@@ -226,8 +228,20 @@ export class Cluster {
     const network = this.network.port(id)
     const replica = createReplica(
       {
-        network: whileAlive(network, life),
-        ...{ journal: member.journal, stateMachine: member.machine, verifier: this.keys },
+        network: { send: (to, bytes) => whileAlive(life, () => network.send(to, bytes)) },
+        journal: {
+          append: (records) => whileAlive(life, () => member.journal.append(records)),
+          rewrite: (records) => whileAlive(life, () => member.journal.rewrite(records)),
+          records: () => member.journal.records(),
+        },
+        stateMachine: {
+          check: (request) => member.machine.check(request),
+          isExecuted: (executed) => member.machine.isExecuted(executed),
+          execute: (...args) => whileAlive(life, () => member.machine.execute(...args)),
+          lastExecuted: () => member.machine.lastExecuted(),
+          transfer: (target) => whileAlive(life, () => member.machine.transfer(target)),
+        },
+        verifier: this.keys,
         signer: this.keys.signer(id),
         clock: clockWhileAlive(this.clock, life),
         onEvent: (event) => life.alive && this.#options.onEvent?.(id, event),
@@ -242,7 +256,9 @@ export class Cluster {
   #isLevel(): boolean {
     const running = this.correct.filter((id) => this.isRunning(id))
     const heights = running.map((id) => this.machine(id).lastExecuted().sequence)
-    const isSettled = this.submissions.every((s) => s.outcome !== 'pending' || !running.includes(s.to))
+    const isSettled = this.submissions.every(
+      (s) => s.outcome !== 'pending' || !running.includes(s.to),
+    )
     return isSettled && heights.every((height) => height === heights[0])
   }
 
@@ -257,10 +273,9 @@ export class Cluster {
   }
 }
 
-function whileAlive(network: Network, life: { alive: boolean }): Network {
-  return {
-    send: (to, bytes) => (life.alive ? network.send(to, bytes) : new Promise(() => undefined)),
-  }
+/** What a dead replica still tries to do never happens. */
+function whileAlive<T>(life: { alive: boolean }, act: () => Promise<T>): Promise<T> {
+  return life.alive ? act() : new Promise(() => undefined)
 }
 
 function clockWhileAlive(clock: Clock, life: { alive: boolean }): Clock {

@@ -82,14 +82,14 @@ export class MemoryStateMachine implements StateMachine {
   }
 
   async execute(sequence: bigint, requests: readonly Uint8Array[]): Promise<Uint8Array> {
-    const before = this.#tail
-    const turn = before.then(() => this.#run(sequence, requests))
+    const life = this.#life
+    const turn = this.#tail.then(() => this.#run(sequence, requests, life))
     this.#tail = turn.then(() => undefined)
     return turn
   }
 
   async transfer(target: TransferTarget): Promise<StatePoint> {
-    await this.#pause()
+    await this.#pause(this.#life)
     const source = target.replicas
       .map((replica) => this.#options.source?.(replica))
       .find((machine) => machine !== undefined && machine.#holds(target))
@@ -112,8 +112,8 @@ export class MemoryStateMachine implements StateMachine {
     return batch !== undefined && Buffer.compare(batch.digest, digest) === 0
   }
 
-  async #run(sequence: bigint, requests: readonly Uint8Array[]): Promise<Uint8Array> {
-    await this.#pause()
+  async #run(sequence: bigint, requests: readonly Uint8Array[], life: number): Promise<Uint8Array> {
+    await this.#pause(life)
     const ids = new Set<string>()
     for (const request of requests) {
       const id = hash('sha256', request, 'hex')
@@ -132,8 +132,7 @@ export class MemoryStateMachine implements StateMachine {
     this.#history.push(batch)
   }
 
-  async #pause(): Promise<void> {
-    const life = this.#life
+  async #pause(life: number): Promise<void> {
     const { clock, executeMs = 0 } = this.#options
     if (clock !== undefined) await new Promise<void>((done) => clock.schedule(executeMs, done))
     if (life !== this.#life) await new Promise<never>(() => undefined)
