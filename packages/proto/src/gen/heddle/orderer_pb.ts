@@ -49,21 +49,29 @@ export const BlockSignatureSchema: GenMessage<BlockSignature> = /*@__PURE__*/
  */
 export type BlockSignatures = Message<"heddle.orderer.BlockSignatures"> & {
   /**
+   * Channel of the block.
+   *
    * @generated from field: string channel_id = 1;
    */
   channelId: string;
 
   /**
+   * Number of the block.
+   *
    * @generated from field: uint64 number = 2;
    */
   number: bigint;
 
   /**
+   * What the sender wants.
+   *
    * @generated from field: heddle.orderer.BlockSignatures.Purpose purpose = 3;
    */
   purpose: BlockSignatures_Purpose;
 
   /**
+   * At most one of each consenter.
+   *
    * @generated from field: repeated heddle.orderer.BlockSignature signatures = 4;
    */
   signatures: BlockSignature[];
