@@ -168,7 +168,9 @@ export function rulesOf(config: msp.FabricMSPConfig): MspRules {
     'TLS CA',
   )
   const cas = { ...anchors, innerCas: innerCasOf(anchors) }
-  const admins = parseAll(config.admins, 'the administrators').map((admin) => adminId(admin, anchors))
+  const admins = parseAll(config.admins, 'the administrators').map((admin) =>
+    adminId(admin, anchors),
+  )
   return {
     ...cas,
     mspId: config.name,

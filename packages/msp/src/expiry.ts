@@ -67,7 +67,10 @@ export function watchExpiry(
     if (left < 0) {
       logger.warn('certificate has expired', fields)
     } else if (left < weekMs) {
-      logger.warn('certificate expires within a week', { ...fields, hours: Math.floor(left / hourMs) })
+      logger.warn('certificate expires within a week', {
+        ...fields,
+        hours: Math.floor(left / hourMs),
+      })
     } else {
       logger.info('certificate will expire', fields)
       timers.push(

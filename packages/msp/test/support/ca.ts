@@ -38,7 +38,9 @@ export interface Spec {
   readonly serialNumber?: string
 }
 
-export async function newKeys(algorithm: Record<string, unknown> = ec): Promise<webcrypto.CryptoKeyPair> {
+export async function newKeys(
+  algorithm: Record<string, unknown> = ec,
+): Promise<webcrypto.CryptoKeyPair> {
   return (await webcrypto.subtle.generateKey(algorithm as never, true, [
     'sign',
     'verify',
@@ -49,7 +51,12 @@ export async function newKeys(algorithm: Record<string, unknown> = ec): Promise<
 export async function certify(spec: Spec): Promise<Pair> {
   const keys = spec.keys ?? (await newKeys())
   const { keyCertSign, cRLSign, digitalSignature } = x509.KeyUsageFlags
-  const usage = spec.usage === undefined ? (spec.ca === true ? keyCertSign | cRLSign : digitalSignature) : spec.usage
+  const usage =
+    spec.usage === undefined
+      ? spec.ca === true
+        ? keyCertSign | cRLSign
+        : digitalSignature
+      : spec.usage
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: spec.serialNumber ?? `40${randomBytes(8).toString('hex')}`,
     subject: spec.subject,
@@ -62,8 +69,12 @@ export async function certify(spec: Spec): Promise<Pair> {
     extensions: [
       new x509.BasicConstraintsExtension(spec.ca === true, spec.pathLength, true),
       ...(usage === null ? [] : [new x509.KeyUsagesExtension(usage, true)]),
-      ...(spec.purposes === undefined ? [] : [new x509.ExtendedKeyUsageExtension([...spec.purposes])]),
-      ...(spec.subjectKeyId === false ? [] : [await x509.SubjectKeyIdentifierExtension.create(keys.publicKey)]),
+      ...(spec.purposes === undefined
+        ? []
+        : [new x509.ExtendedKeyUsageExtension([...spec.purposes])]),
+      ...(spec.subjectKeyId === false
+        ? []
+        : [await x509.SubjectKeyIdentifierExtension.create(keys.publicKey)]),
       ...(spec.extensions ?? []),
     ],
   })
@@ -71,7 +82,9 @@ export async function certify(spec: Spec): Promise<Pair> {
     certificate,
     keys,
     pem: encodePem('CERTIFICATE', Buffer.from(certificate.rawData)),
-    keyPem: KeyObject.from(keys.privateKey as never).export({ format: 'pem', type: 'pkcs8' }).toString(),
+    keyPem: KeyObject.from(keys.privateKey as never)
+      .export({ format: 'pem', type: 'pkcs8' })
+      .toString(),
   }
 }
 
@@ -87,7 +100,9 @@ export async function revoke(
     nextUpdate: new Date(now + dayMs),
     entries: serials.map((serialNumber) => ({ serialNumber, revocationDate: new Date(now) })),
     extensions:
-      authority === null ? [] : [await x509.AuthorityKeyIdentifierExtension.create(authority.keys.publicKey)],
+      authority === null
+        ? []
+        : [await x509.AuthorityKeyIdentifierExtension.create(authority.keys.publicKey)],
     signingAlgorithm: ec,
     signingKey: issuer.keys.privateKey,
   })
@@ -103,17 +118,28 @@ export interface MspSpec {
   readonly tlsIntermediates?: readonly Pair[]
   readonly memberUnits?: readonly (readonly [string, Pair])[]
   /** Role to unit, or to unit and its CA; undefined = no NodeOUs. */
-  readonly nodeOus?: Partial<Record<'client' | 'peer' | 'admin' | 'orderer', string | readonly [string, Pair]>>
+  readonly nodeOus?: Partial<
+    Record<'client' | 'peer' | 'admin' | 'orderer', string | readonly [string, Pair]>
+  >
 }
 
 const bytes = (pem: string): Buffer => Buffer.from(pem, 'latin1')
 
-function ouOf(value: string | readonly [string, Pair]): { certificate: Uint8Array; organizationalUnitIdentifier: string } {
-  if (typeof value === 'string') return { certificate: new Uint8Array(), organizationalUnitIdentifier: value }
+function ouOf(value: string | readonly [string, Pair]): {
+  certificate: Uint8Array
+  organizationalUnitIdentifier: string
+} {
+  if (typeof value === 'string')
+    return { certificate: new Uint8Array(), organizationalUnitIdentifier: value }
   return { certificate: bytes(value[1].pem), organizationalUnitIdentifier: value[0] }
 }
 
-export const usualOus = { client: 'client', peer: 'peer', admin: 'admin', orderer: 'orderer' } as const
+export const usualOus = {
+  client: 'client',
+  peer: 'peer',
+  admin: 'admin',
+  orderer: 'orderer',
+} as const
 
 export function configOf(spec: MspSpec): msp.FabricMSPConfig {
   const pems = (pairs: readonly Pair[] = []): Uint8Array[] => pairs.map(({ pem }) => bytes(pem))

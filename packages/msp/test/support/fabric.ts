@@ -67,7 +67,9 @@ export function consenters(group: common.ConfigGroup): Map<number, Uint8Array> {
   const value = group.groups['Orderer']!.values['Orderers']
   if (value === undefined) return new Map()
   const { consenterMapping } = decode(common.OrderersSchema, value.value)
-  return new Map(consenterMapping.map((one) => [one.id, serializeIdentity(one.mspId, one.identity)]))
+  return new Map(
+    consenterMapping.map((one) => [one.id, serializeIdentity(one.mspId, one.identity)]),
+  )
 }
 
 /** Who claims to have signed a block: in the CFT form or the BFT form. */

@@ -33,15 +33,30 @@ describe('an identity’s chain', () => {
   })
 
   const refused: [string, () => Promise<Uint8Array>][] = [
-    ['of another CA with the same name', async () => peer({ issuer: await certify({ subject: 'CN=root', ca: true }) })],
-    ['of a CA that it does not know', async () => peer({ issuer: await certify({ subject: 'CN=other', ca: true }) })],
+    [
+      'of another CA with the same name',
+      async () => peer({ issuer: await certify({ subject: 'CN=root', ca: true }) }),
+    ],
+    [
+      'of a CA that it does not know',
+      async () => peer({ issuer: await certify({ subject: 'CN=other', ca: true }) }),
+    ],
     ['that names another issuer', () => peer({ issuerName: 'CN=other' })],
     ['that signed itself', async () => identityOf(await certify({ subject: 'OU=peer, CN=p' }))],
-    ['issued by another identity', async () => peer({ issuer: await certify({ subject: 'OU=peer, CN=q', issuer: root }) })],
+    [
+      'issued by another identity',
+      async () => peer({ issuer: await certify({ subject: 'OU=peer, CN=q', issuer: root }) }),
+    ],
     ['for TLS clients only', () => peer({ purposes: [clientAuth] })],
     ['older than its CA', () => peer({ notBefore: new Date('2020-01-01') })],
-    ['younger than its CA', () => peer({ notBefore: new Date('2040-01-01'), notAfter: new Date('2041-01-01') })],
-    ['with an empty validity', () => peer({ notBefore: new Date('2026-01-02'), notAfter: new Date('2026-01-01') })],
+    [
+      'younger than its CA',
+      () => peer({ notBefore: new Date('2040-01-01'), notAfter: new Date('2041-01-01') }),
+    ],
+    [
+      'with an empty validity',
+      () => peer({ notBefore: new Date('2026-01-02'), notAfter: new Date('2026-01-01') }),
+    ],
   ]
   for (const [who, make] of refused) {
     it(`is refused to a certificate ${who}`, async () => {
@@ -52,18 +67,32 @@ describe('an identity’s chain', () => {
 
   it('does not break when the certificate, or its CA, has expired since', async () => {
     const notBefore = new Date('2020-01-01')
-    const old = await certify({ subject: 'CN=root', ca: true, notBefore, notAfter: new Date('2021-01-01') })
+    const old = await certify({
+      subject: 'CN=root',
+      ca: true,
+      notBefore,
+      notAfter: new Date('2021-01-01'),
+    })
     const expired = mspOf({ roots: [old], nodeOus: usualOus })
     const serialized = await peer({ issuer: old, notBefore, notAfter: new Date('2020-06-01') })
     const identity = expired.deserialize(serialized)
     expired.validate(identity)
     expired.validate(identity, { at: new Date('2020-06-01T00:00:00Z') })
-    expectCode('MSP_EXPIRED', () => expired.validate(identity, { at: new Date('2020-06-01T00:00:01Z') }))
-    expectCode('MSP_NOT_YET_VALID', () => expired.validate(identity, { at: new Date('2019-12-31T23:59:59Z') }))
+    expectCode('MSP_EXPIRED', () =>
+      expired.validate(identity, { at: new Date('2020-06-01T00:00:01Z') }),
+    )
+    expectCode('MSP_NOT_YET_VALID', () =>
+      expired.validate(identity, { at: new Date('2019-12-31T23:59:59Z') }),
+    )
   })
 
   it('is refused to keys and signatures that Fabric’s MSP does not take', async () => {
-    const rsa = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256', modulusLength: 2048, publicExponent: Uint8Array.of(1, 0, 1) }
+    const rsa = {
+      name: 'RSASSA-PKCS1-v1_5',
+      hash: 'SHA-256',
+      modulusLength: 2048,
+      publicExponent: Uint8Array.of(1, 0, 1),
+    }
     for (const algorithm of [rsa, { name: 'Ed25519' }, { name: 'ECDSA', namedCurve: 'P-521' }]) {
       const serialized = await peer({ keys: await newKeys(algorithm) })
       expectCode('MSP_UNSUPPORTED_CERTIFICATE', () => own.deserialize(serialized), algorithm.name)
@@ -74,9 +103,19 @@ describe('an identity’s chain', () => {
 
   it('takes P-384 for identities and CAs', async () => {
     const p384 = { name: 'ECDSA', namedCurve: 'P-384', hash: 'SHA-384' }
-    const strong = await certify({ subject: 'CN=root', ca: true, keys: await newKeys(p384), algorithm: p384 })
+    const strong = await certify({
+      subject: 'CN=root',
+      ca: true,
+      keys: await newKeys(p384),
+      algorithm: p384,
+    })
     const other = mspOf({ roots: [strong], nodeOus: usualOus })
-    const pair = await certify({ subject: 'OU=peer, CN=p', issuer: strong, keys: await newKeys(p384), algorithm: p384 })
+    const pair = await certify({
+      subject: 'OU=peer, CN=p',
+      issuer: strong,
+      keys: await newKeys(p384),
+      algorithm: p384,
+    })
     const signer = other.signingIdentity(pair.pem, pair.keyPem)
     other.validate(signer)
     const message = Buffer.from('message')
@@ -93,8 +132,15 @@ describe('an identity’s chain', () => {
     const harmless = new x509.Extension('1.2.3.4', false, Buffer.from('0500', 'hex'))
     own.deserialize(await peer({ extensions: [harmless] }))
     const middle = await certify({ subject: 'CN=middle', ca: true, issuer: root })
-    const strange = await certify({ subject: 'CN=strange', ca: true, issuer: middle, extensions: [odd] })
-    expectCode('MSP_INVALID_CONFIG', () => mspOf({ roots: [root], intermediates: [middle, strange], nodeOus: usualOus }))
+    const strange = await certify({
+      subject: 'CN=strange',
+      ca: true,
+      issuer: middle,
+      extensions: [odd],
+    })
+    expectCode('MSP_INVALID_CONFIG', () =>
+      mspOf({ roots: [root], intermediates: [middle, strange], nodeOus: usualOus }),
+    )
   })
 })
 
@@ -157,24 +203,50 @@ describe('a chain over intermediates', () => {
     const own = mspOf({ roots: [root], intermediates, nodeOus: usualOus })
     own.validate(own.deserialize(await peerOf(pair)))
     const more = await certify({ subject: 'CN=more', ca: true, issuer: pair })
-    const longer = mspOf({ roots: [root], intermediates: [...intermediates, more], nodeOus: usualOus })
+    const longer = mspOf({
+      roots: [root],
+      intermediates: [...intermediates, more],
+      nodeOus: usualOus,
+    })
     const serialized = await peerOf(more)
     expectCode('MSP_UNKNOWN_AUTHORITY', () => longer.deserialize(serialized))
   })
 
   const bad: [string, () => Promise<Pair[]>][] = [
     ['no CA', async () => [await certify({ subject: 'CN=m', issuer: root })]],
-    ['a CA without a subject key id', async () => [await certify({ subject: 'CN=m', ca: true, issuer: root, subjectKeyId: false })]],
-    ['a CA of another root', async () => [await certify({ subject: 'CN=m', ca: true, issuer: await certify({ subject: 'CN=x', ca: true }) })]],
-    ['a CA above it that may not sign certificates', async () => {
-      const mute = await certify({ subject: 'CN=mute', ca: true, issuer: root, usage: x509.KeyUsageFlags.cRLSign })
-      return [mute, await certify({ subject: 'CN=m', ca: true, issuer: mute })]
-    }],
+    [
+      'a CA without a subject key id',
+      async () => [await certify({ subject: 'CN=m', ca: true, issuer: root, subjectKeyId: false })],
+    ],
+    [
+      'a CA of another root',
+      async () => [
+        await certify({
+          subject: 'CN=m',
+          ca: true,
+          issuer: await certify({ subject: 'CN=x', ca: true }),
+        }),
+      ],
+    ],
+    [
+      'a CA above it that may not sign certificates',
+      async () => {
+        const mute = await certify({
+          subject: 'CN=mute',
+          ca: true,
+          issuer: root,
+          usage: x509.KeyUsageFlags.cRLSign,
+        })
+        return [mute, await certify({ subject: 'CN=m', ca: true, issuer: mute })]
+      },
+    ],
   ]
   for (const [who, make] of bad) {
     it(`is no chain when an intermediate is ${who}`, async () => {
       const intermediates = await make()
-      expectCode('MSP_INVALID_CONFIG', () => mspOf({ roots: [root], intermediates, nodeOus: usualOus }))
+      expectCode('MSP_INVALID_CONFIG', () =>
+        mspOf({ roots: [root], intermediates, nodeOus: usualOus }),
+      )
     })
   }
 

@@ -34,12 +34,18 @@ describe('membership', () => {
 
   describe('ends by revocation', () => {
     const serial = (pair: Pair): string => pair.certificate.serialNumber
-    const withCrls = (crls: readonly string[]): Msp => mspOf({ roots: [root, root2], crls, nodeOus: usualOus })
+    const withCrls = (crls: readonly string[]): Msp =>
+      mspOf({ roots: [root, root2], crls, nodeOus: usualOus })
 
     it('when the CA’s list has the serial number', async () => {
-      const own = withCrls([await revoke(root2, ['01']), await revoke(root, ['01', serial(member)])])
+      const own = withCrls([
+        await revoke(root2, ['01']),
+        await revoke(root, ['01', serial(member)]),
+      ])
       expectCode('MSP_REVOKED', () => validate(own, identityOf(member)))
-      expect(own.satisfies(own.deserialize(identityOf(member)), rolePrincipal('Org1MSP', 'peer'))).to.equal(false)
+      expect(
+        own.satisfies(own.deserialize(identityOf(member)), rolePrincipal('Org1MSP', 'peer')),
+      ).to.equal(false)
       validate(own, await issued('OU=peer, CN=q'))
     })
 
@@ -63,9 +69,13 @@ describe('membership', () => {
   describe('with NodeOUs', () => {
     it('needs exactly one role', async () => {
       const own = mspOf({ roots: [root], nodeOus: usualOus })
-      for (const role of ['client', 'peer', 'admin', 'orderer']) validate(own, await issued(`OU=${role}, CN=p`))
+      for (const role of ['client', 'peer', 'admin', 'orderer'])
+        validate(own, await issued(`OU=${role}, CN=p`))
       validate(own, await issued('OU=sales, OU=peer, CN=p'))
-      const refused = { 'OU=sales, CN=p': 'MSP_NO_ROLE', 'CN=p': 'MSP_NO_ORGANIZATIONAL_UNIT' } as const
+      const refused = {
+        'OU=sales, CN=p': 'MSP_NO_ROLE',
+        'CN=p': 'MSP_NO_ORGANIZATIONAL_UNIT',
+      } as const
       for (const [subject, code] of Object.entries(refused)) {
         const serialized = await issued(subject)
         expectCode(code, () => validate(own, serialized), subject)
@@ -96,7 +106,9 @@ describe('membership', () => {
 
     it('refuses a role whose CA is not of the MSP', async () => {
       const stranger = await certify({ subject: 'CN=root', ca: true })
-      expectCode('MSP_INVALID_CONFIG', () => mspOf({ roots: [root], nodeOus: { ...usualOus, peer: ['peer', stranger] } }))
+      expectCode('MSP_INVALID_CONFIG', () =>
+        mspOf({ roots: [root], nodeOus: { ...usualOus, peer: ['peer', stranger] } }),
+      )
     })
 
     it('accepts a role issued by an intermediate at the edge, and no other', async () => {
@@ -105,14 +117,24 @@ describe('membership', () => {
       const spec = { roots: [root], intermediates: [middle, edge] }
       const own = mspOf({ ...spec, nodeOus: { ...usualOus, peer: ['peer', edge] } })
       validate(own, await issued('OU=peer, CN=p', edge))
-      expectCode('MSP_INVALID_CONFIG', () => mspOf({ ...spec, nodeOus: { ...usualOus, peer: ['peer', middle] } }))
+      expectCode('MSP_INVALID_CONFIG', () =>
+        mspOf({ ...spec, nodeOus: { ...usualOus, peer: ['peer', middle] } }),
+      )
     })
   })
 
   describe('with organisational units for members', () => {
     it('needs one of them, from its CA', async () => {
       const admins = [await certify({ subject: 'OU=sales, CN=a', issuer: root })]
-      const own = mspOf({ roots: [root, root2], admins, memberUnits: [['sales', root], ['sales', root], ['lab', root2]] })
+      const own = mspOf({
+        roots: [root, root2],
+        admins,
+        memberUnits: [
+          ['sales', root],
+          ['sales', root],
+          ['lab', root2],
+        ],
+      })
       validate(own, await issued('OU=sales, CN=p'))
       validate(own, await issued('OU=x, OU=lab, CN=p', root2))
       const wrong = [await issued('OU=lab, CN=p'), await issued('OU=x, CN=p')]
@@ -144,9 +166,13 @@ describe('membership', () => {
       const identity = own.deserialize(identityOf(client))
       expect(identity.roles).to.deep.equal(['client', 'admin'])
       expect(own.satisfies(identity, rolePrincipal('Org1MSP', 'admin'))).to.equal(true)
-      expectCode('MSP_INVALID_CONFIG', () => mspOf({ roots: [root], admins: [member], nodeOus: usualOus }))
+      expectCode('MSP_INVALID_CONFIG', () =>
+        mspOf({ roots: [root], admins: [member], nodeOus: usualOus }),
+      )
       const plain = mspOf({ roots: [root], admins: [member] })
-      expect(plain.satisfies(plain.deserialize(identityOf(member)), rolePrincipal('Org1MSP', 'admin'))).to.equal(true)
+      expect(
+        plain.satisfies(plain.deserialize(identityOf(member)), rolePrincipal('Org1MSP', 'admin')),
+      ).to.equal(true)
     })
 
     it('must chain to the MSP, and without NodeOUs be valid', async () => {
@@ -193,8 +219,20 @@ describe('the configuration of an MSP', () => {
       ['intermediate', (config) => (config.intermediateCerts = [Buffer.from('nonsense')])],
       ['admin', (config) => (config.admins = [Buffer.from('nonsense')])],
       ['TLS', (config) => (config.tlsRootCerts = [Buffer.from('nonsense')])],
-      ['hash', (config) => (config.cryptoConfig = create(msp.FabricCryptoConfigSchema, { signatureHashFamily: 'SHA3' }))],
-      ['id hash', (config) => (config.cryptoConfig = create(msp.FabricCryptoConfigSchema, { identityIdentifierHashFunction: 'SHA384' }))],
+      [
+        'hash',
+        (config) =>
+          (config.cryptoConfig = create(msp.FabricCryptoConfigSchema, {
+            signatureHashFamily: 'SHA3',
+          })),
+      ],
+      [
+        'id hash',
+        (config) =>
+          (config.cryptoConfig = create(msp.FabricCryptoConfigSchema, {
+            identityIdentifierHashFunction: 'SHA384',
+          })),
+      ],
     ]
     for (const [what, change] of changes) {
       const config = configOf(spec)
@@ -211,7 +249,9 @@ describe('the configuration of an MSP', () => {
 
   it('goes out without the private key that came in', () => {
     const config = configOf(spec)
-    config.signingIdentity = create(msp.SigningIdentityInfoSchema, { publicSigner: Buffer.from('public') })
+    config.signingIdentity = create(msp.SigningIdentityInfoSchema, {
+      publicSigner: Buffer.from('public'),
+    })
     expect(Buffer.from(mspFromConfig(config).toConfig().config).includes('public')).to.equal(false)
     expect(config.signingIdentity, 'the caller’s object stays').to.not.equal(undefined)
   })

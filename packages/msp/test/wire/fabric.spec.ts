@@ -77,7 +77,9 @@ for (const release of releases) {
 
     it('are the same in the config block and come out of it as they went in', () => {
       const group = channelGroup(block(release, '000'))
-      const orgs = ['Orderer', 'Application'].flatMap((one) => Object.values(group.groups[one]!.groups))
+      const orgs = ['Orderer', 'Application'].flatMap((one) =>
+        Object.values(group.groups[one]!.groups),
+      )
       expect(orgs).to.have.length(2)
       for (const org of orgs) {
         const config = mspConfigOf(org)
