@@ -18,7 +18,7 @@ export interface OpenBlockFiles {
   readonly syncedBelow: bigint
   /** Where the scan begins; default: the first block. Files before it are not read. */
   readonly from?: RecordPosition
-  readonly visit: (record: ScannedRecord) => void | Promise<void>
+  readonly visit: (record: ScannedRecord) => void
 }
 
 /** A file name: the number of its first block, in 20 digits, so that names sort as numbers. */

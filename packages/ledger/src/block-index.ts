@@ -4,19 +4,10 @@ import type { RecordPosition } from './record-scan.ts'
 import type { KeyChange, KeyValueStore } from './storage.ts'
 import { isTxId, packTxId } from './tx-id.ts'
 
-/** Keys gathered before they are committed together: a few blocks, some milliseconds of work. */
-export const flushKeys = 2_048
-/** Keys that may wait in memory when commits are slow or fail; with more, appends wait or fail. */
+/** Keys gathered before they are committed together: a few blocks, a few milliseconds of work. */
+export const flushKeys = 512
+/** Keys that may wait in memory while commits fail; with more, appends are refused. */
 export const maxUnindexedKeys = 65_536
-
-/** What is indexed, but not in the database yet. */
-interface Batch {
-  readonly blocks: Map<bigint, RecordPosition>
-  readonly txs: Map<string, TxLocation>
-}
-
-const newBatch = (): Batch => ({ blocks: new Map(), txs: new Map() })
-const sizeOf = (batch: Batch): number => batch.blocks.size + batch.txs.size
 
 /**
  * Finds blocks and transactions in the block files. The files are the truth: the index only holds
@@ -28,35 +19,24 @@ const sizeOf = (batch: Batch): number => batch.blocks.size + batch.txs.size
  */
 export class BlockIndex {
   readonly #store: KeyValueStore
-  readonly #logger: Logger | undefined
   readonly #identity: Uint8Array
+  readonly #logger: Logger | undefined
+  /** What waits to be committed. */
+  readonly #blocks = new Map<bigint, RecordPosition>()
+  readonly #txs = new Map<string, TxLocation>()
   #next: bigint
-  #waiting = newBatch()
-  #committing: Batch | undefined
-  #flushing: Promise<void> | undefined
-
-  private constructor(store: KeyValueStore, identity: Uint8Array, next: bigint, logger?: Logger) {
-    this.#store = store
-    this.#identity = identity
-    this.#next = next
-    this.#logger = logger
-  }
+  /** As many keys must wait before the next commit. */
+  #due = flushKeys
 
   /** Takes an open store; one that belongs to other files (`identity`, 8 bytes) is emptied. */
-  static async open(
-    store: KeyValueStore,
-    identity: Uint8Array,
-    logger?: Logger,
-  ): Promise<BlockIndex> {
-    const meta = store.get(metaKey)
-    if (meta !== undefined && meta.length === 16) {
-      const bytes = Buffer.from(meta)
-      if (bytes.subarray(8).equals(identity)) {
-        return new BlockIndex(store, identity, bytes.readBigUInt64BE(), logger)
-      }
-    }
-    await store.clear()
-    return new BlockIndex(store, identity, 0n, logger)
+  constructor(store: KeyValueStore, identity: Uint8Array, logger?: Logger) {
+    this.#store = store
+    this.#identity = identity
+    this.#logger = logger
+    const meta = Buffer.from(store.get(metaKey) ?? [])
+    const isOurs = meta.length === 16 && meta.subarray(8).equals(identity)
+    if (!isOurs) store.clear()
+    this.#next = isOurs ? meta.readBigUInt64BE() : 0n
   }
 
   /** Number of blocks indexed; the next to add. */
@@ -67,18 +47,17 @@ export class BlockIndex {
   /** Adds a synced block; those of the index's height only, in order. */
   add(position: RecordPosition, txIds: readonly string[]): void {
     const block = position.sequence
-    this.#waiting.blocks.set(block, position)
+    this.#blocks.set(block, position)
     for (const [index, txId] of txIds.entries()) {
-      if (!isTxId(txId) || this.#waiting.txs.has(txId)) continue
-      this.#waiting.txs.set(txId, { block, index })
+      if (isTxId(txId) && !this.#txs.has(txId)) this.#txs.set(txId, { block, index })
     }
     this.#next = block + 1n
   }
 
   /** Where a block's record is; absent when it is not indexed. */
   block(number: bigint): RecordPosition | undefined {
-    const known = this.#waiting.blocks.get(number) ?? this.#committing?.blocks.get(number)
-    if (known !== undefined) return known
+    const waiting = this.#blocks.get(number)
+    if (waiting !== undefined) return waiting
     const value = this.#store.get(blockKey(number))
     if (value?.length !== 10) return undefined
     const bytes = Buffer.from(value)
@@ -88,82 +67,81 @@ export class BlockIndex {
   /** Where a transaction was stored first. */
   transaction(txId: string): TxLocation | undefined {
     if (!isTxId(txId)) return undefined
-    // The oldest place wins: database, then what is on its way there, then what waits.
+    // What waits is younger than what is in the database.
     const value = this.#store.get(txKey(txId))
-    if (value?.length === 12) {
-      const bytes = Buffer.from(value)
-      return { block: bytes.readBigUInt64BE(), index: bytes.readUInt32BE(8) }
-    }
-    return this.#committing?.txs.get(txId) ?? this.#waiting.txs.get(txId)
+    if (value?.length !== 12) return this.#txs.get(txId)
+    const bytes = Buffer.from(value)
+    return { block: bytes.readBigUInt64BE(), index: bytes.readUInt32BE(8) }
   }
 
   /**
-   * Starts a commit when enough has gathered, and waits for it only when too much has.
-   *
-   * @throws LedgerError what the store's commit rejected with, when too much waits behind it
+   * Commits when enough waits. A commit that fails loses nothing: all goes on waiting in memory, and
+   * the next attempt comes when as much again has gathered.
    */
-  async flushIfDue(): Promise<void> {
-    const waiting = sizeOf(this.#waiting)
-    if (waiting >= maxUnindexedKeys) return this.#flush()
-    if (waiting < flushKeys || this.#flushing !== undefined) return
-    // Nothing is lost: what was not committed waits in memory, and the next flush takes it along.
-    this.#flush().catch((error: unknown) => this.#logger?.error('index commit failed', {}, error))
+  flushIfDue(): void {
+    if (this.#waiting < this.#due) return
+    try {
+      this.flush()
+    } catch (error) {
+      this.#due = this.#waiting + flushKeys
+      this.#logger?.error('index commit failed', { waiting: this.#waiting }, error)
+    }
+  }
+
+  /**
+   * Makes sure that not too much waits.
+   *
+   * @throws LedgerError what the store's commit throws, when too much waits behind it
+   */
+  checkRoom(): void {
+    if (this.#waiting >= maxUnindexedKeys) this.flush()
+  }
+
+  /** Commits all that waits. @throws LedgerError as the store's `commit` */
+  flush(): void {
+    if (this.#waiting === 0) return
+    this.#store.commit(this.#changes())
+    this.#blocks.clear()
+    this.#txs.clear()
+    this.#due = flushKeys
   }
 
   /** Commits all that waits and closes the store. @throws LedgerError as its `commit` */
   async close(): Promise<void> {
     try {
-      await this.#flushing?.catch(() => undefined)
-      await this.#flush()
+      this.flush()
     } finally {
       await this.#store.close()
     }
   }
 
-  /** Commits what waits, or joins the commit that runs. */
-  #flush(): Promise<void> {
-    this.#flushing ??= this.#commit().finally(() => (this.#flushing = undefined))
-    return this.#flushing
+  get #waiting(): number {
+    return this.#blocks.size + this.#txs.size
   }
 
-  async #commit(): Promise<void> {
-    const batch = this.#waiting
-    if (sizeOf(batch) === 0) return
-    this.#committing = batch
-    this.#waiting = newBatch()
-    try {
-      await this.#store.commit(changesOf(batch, this.#next, this.#identity))
-    } catch (error) {
-      // Older entries go first, so that an id which is in both keeps its first place.
-      for (const [number, position] of this.#waiting.blocks) batch.blocks.set(number, position)
-      for (const [txId, at] of this.#waiting.txs) if (!batch.txs.has(txId)) batch.txs.set(txId, at)
-      this.#waiting = batch
-      throw error
-    } finally {
-      this.#committing = undefined
+  #changes(): KeyChange[] {
+    const changes: KeyChange[] = []
+    for (const [number, { offset, length }] of this.#blocks) {
+      const value = Buffer.alloc(10)
+      value.writeUIntBE(offset, 0, 6)
+      value.writeUInt32BE(length, 6)
+      changes.push({ key: blockKey(number), value })
     }
+    for (const [txId, { block, index }] of this.#txs) {
+      const value = Buffer.alloc(12)
+      value.writeBigUInt64BE(block)
+      value.writeUInt32BE(index, 8)
+      // Whoever was first stays.
+      changes.push({ key: txKey(txId), value, ifAbsent: true })
+    }
+    // In the order of the keys, fewer pages are looked up: a third less time.
+    changes.sort((a, b) => Buffer.compare(a.key, b.key))
+    const meta = Buffer.alloc(16)
+    meta.writeBigUInt64BE(this.#next)
+    meta.set(this.#identity, 8)
+    changes.push({ key: metaKey, value: meta })
+    return changes
   }
-}
-
-function changesOf(batch: Batch, height: bigint, identity: Uint8Array): KeyChange[] {
-  const changes: KeyChange[] = []
-  for (const [number, { offset, length }] of batch.blocks) {
-    const value = Buffer.alloc(10)
-    value.writeUIntBE(offset, 0, 6)
-    value.writeUInt32BE(length, 6)
-    changes.push({ key: blockKey(number), value })
-  }
-  for (const [txId, { block, index }] of batch.txs) {
-    const value = Buffer.alloc(12)
-    value.writeBigUInt64BE(block)
-    value.writeUInt32BE(index, 8)
-    changes.push({ key: txKey(txId), value, ifAbsent: true })
-  }
-  const meta = Buffer.alloc(16)
-  meta.writeBigUInt64BE(height)
-  meta.set(identity, 8)
-  changes.push({ key: metaKey, value: meta })
-  return changes
 }
 
 const metaKey = Buffer.from('m')

@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { CodedError } from '@heddle/interface'
 
 /** Every code of a {@link LedgerError}. The README says when each comes and whether to retry. */
@@ -51,7 +52,10 @@ export class LedgerError extends CodedError<LedgerErrorCode> {
 }
 
 /** What the operating system says when there is no room: disk, quota, or largest file size. */
-const fullCodes = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
+const fullCodes = new Set<unknown>(['ENOSPC', 'EDQUOT', 'EFBIG'])
+for (const name of ['ENOSPC', 'EDQUOT', 'EFBIG'] as const) fullCodes.add(constants.errno[name])
+// lmdb gives numbers: those of the operating system, and its own MDB_MAP_FULL.
+fullCodes.add(-30792)
 
 /**
  * Wraps what the operating system reported, once, at the edge: `LEDGER_DISK_FULL` when there is no
@@ -59,7 +63,7 @@ const fullCodes = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
  */
 export function toLedgerError(error: unknown, doing: string, file: string): LedgerError {
   if (error instanceof LedgerError) return error
-  const code = (error as NodeJS.ErrnoException | undefined)?.code
+  const code = (error as { readonly code?: string | number } | undefined)?.code
   if (code !== undefined && fullCodes.has(code)) {
     const message = `no room (${code}) to ${doing} ${file}: free some space; nothing of it was acknowledged`
     return new LedgerError('LEDGER_DISK_FULL', message, { file, cause: error })

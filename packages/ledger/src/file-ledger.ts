@@ -128,9 +128,12 @@ export class FileLedger implements Ledger {
   async #commit(items: readonly PendingBlock[]): Promise<number> {
     const { clock, files, index, metrics } = this.#parts
     // Before anything is written: what is durable must also be findable.
-    await index.flushIfDue()
+    index.checkRoom()
     const begun = clock.now()
-    const positions = await files.append(items.map(({ body }) => body))
+    const appending = files.append(items.map(({ body }) => body))
+    // The blocks before these are indexed while the disk is at work.
+    index.flushIfDue()
+    const positions = await appending
     let bytes = 0
     for (const [at, position] of positions.entries()) {
       const item = items[at]

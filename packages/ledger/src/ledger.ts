@@ -111,12 +111,13 @@ async function openParts(
     blocks: () => height(),
     clock,
     metrics,
+    logger,
   })
   opened.push(() => state.close())
   const applied = state.savepoint.height
   const identity = await BlockFiles.prepare(storage.files, dir, applied)
   const indexValues = await storage.openKeyValues(join(dir, 'index'))
-  const index = await BlockIndex.open(indexValues, identity, logger)
+  const index = new BlockIndex(indexValues, identity, logger)
   opened.push(() => index.close())
   const recovery = new Recovery(index, dir)
   const files = await BlockFiles.open({
@@ -160,7 +161,7 @@ class Recovery {
     return from === undefined ? {} : { from }
   }
 
-  async visit(record: ScannedRecord): Promise<void> {
+  visit(record: ScannedRecord): void {
     const content = decodeBlockRecord(record.body)
     if (content === undefined) throw this.#corrupt(record, undefined)
     let header: LedgerHeader
@@ -176,7 +177,8 @@ class Recovery {
     const { sequence, offset, length } = record
     this.#index.add({ sequence, offset, length }, content.txIds)
     this.indexed += 1
-    await this.#index.flushIfDue()
+    this.#index.flushIfDue()
+    this.#index.checkRoom()
   }
 
   #corrupt(record: ScannedRecord, cause: unknown): LedgerError {

@@ -4,36 +4,35 @@ import { toLedgerError } from './errors.ts'
 import type { KeyChange, KeyValue, KeyValueStore } from './storage.ts'
 
 /**
- * A key-value store in LMDB, which never overwrites a page that is in use, so that a crash of the
- * process leaves the last commit.
+ * A key-value store in LMDB, which never overwrites a page that is in use: it writes new pages, syncs
+ * them, and then writes the page that refers to them, synchronously. So neither a crash of the process
+ * nor a power loss leaves anything but the state after some commit.
  *
- * `overlappingSync`: a commit is visible at once and flushed behind it. The meta page of the last
- * flushed commit is kept, and when the machine was restarted since (its boot id differs), LMDB opens
- * that one: a power loss undoes whole commits, the last ones, and nothing else. That is all that an
- * index and a state which are made from the block file need. (`noSync` would be as fast and could
- * leave pages of which only some were written.)
+ * Its asynchronous writes are not used: when the disk is full they reject promises that nobody can
+ * catch, and `close` may then wait for ever (lmdb 3.5.6, with a file size limit).
  */
 export function openLmdb(directory: string): KeyValueStore {
   try {
-    return new LmdbStore(
-      directory,
-      open<Buffer, Buffer>({
-        path: directory,
-        noSubdir: false,
-        encoding: 'binary',
-        keyEncoding: 'binary',
-        overlappingSync: true,
-        separateFlushed: true,
-      }),
-    )
+    const database = open<Buffer, Buffer>({
+      path: directory,
+      noSubdir: false,
+      encoding: 'binary',
+      keyEncoding: 'binary',
+      overlappingSync: false,
+    })
+    return new LmdbStore(directory, database)
   } catch (error) {
     throw toLedgerError(error, 'open the database in', directory)
   }
 }
 
-/** lmdb's types leave this form out; its README (`put`) and code have it. */
+/**
+ * Writes within a transaction, as lmdb carries them out at once; its types know neither that nor the
+ * options, its README (`put`, `putSync`) does.
+ */
 interface OptionPut {
-  put(key: Buffer, value: Buffer, options: { readonly noOverwrite: boolean }): Promise<boolean>
+  put(key: Buffer, value: Buffer, options: { readonly noOverwrite: boolean }): unknown
+  remove(key: Buffer): unknown
 }
 
 class LmdbStore implements KeyValueStore {
@@ -53,40 +52,35 @@ class LmdbStore implements KeyValueStore {
     return this.#database.getRange({ start: asBuffer(from), end: asBuffer(to), limit })
   }
 
-  async commit(changes: readonly KeyChange[]): Promise<void> {
-    const database = this.#database
-    try {
-      await database.batch(() => {
+  commit(changes: readonly KeyChange[]): void {
+    const database = this.#database as unknown as OptionPut
+    this.#attempt('write to', () => {
+      this.#database.transactionSync(() => {
         for (const { key, value, ifAbsent } of changes) {
-          // The promise of each change settles with that of the batch; one of them is enough.
-          const change =
-            value === undefined
-              ? database.remove(asBuffer(key))
-              : (database as unknown as OptionPut).put(asBuffer(key), asBuffer(value), {
-                  noOverwrite: ifAbsent === true,
-                })
-          change.catch(() => undefined)
+          if (value === undefined) database.remove(asBuffer(key))
+          else database.put(asBuffer(key), asBuffer(value), { noOverwrite: ifAbsent === true })
         }
       })
-    } catch (error) {
-      throw toLedgerError(error, 'write to the database in', this.#directory)
-    }
+    })
   }
 
-  async clear(): Promise<void> {
-    try {
-      await this.#database.clearAsync()
-    } catch (error) {
-      throw toLedgerError(error, 'clear the database in', this.#directory)
-    }
+  clear(): void {
+    this.#attempt('clear', () => this.#database.clearSync())
   }
 
   async close(): Promise<void> {
     try {
-      await this.#database.flushed
       await this.#database.close()
     } catch (error) {
       throw toLedgerError(error, 'close the database in', this.#directory)
+    }
+  }
+
+  #attempt(doing: string, run: () => void): void {
+    try {
+      run()
+    } catch (error) {
+      throw toLedgerError(error, `${doing} the database in`, this.#directory)
     }
   }
 }

@@ -98,16 +98,17 @@ export interface StateStore {
   readonly savepoint: Savepoint
   /** The value of `key`, a copy; absent when there is none. Sees applied changes only. */
   get(namespace: string, key: string): Uint8Array | undefined
-  /** Entries in the order of the keys' UTF-8 bytes. */
+  /** Entries in the order of the keys' UTF-8 bytes. @throws LedgerError when the state cannot be stored */
   entries(namespace: string, options?: EntriesOptions): StateEntry[]
   /**
-   * Applies the writes of one block and moves the savepoint, both or neither.
+   * Applies the writes of one block and moves the savepoint, both or neither; visible at once. A
+   * crash may undo the last changes, in whole blocks: their blocks are there to apply them again.
    *
    * `height` is the number of blocks applied after it: one more than the savepoint's; or the same
-   * with no writes and a greater sequence, for an empty batch that made no block. Calls may overlap.
+   * with no writes and a greater sequence, for an empty batch that made no block.
    *
    * @throws LedgerError LEDGER_OUT_OF_ORDER (wrong height or sequence, or above the block file),
-   * LEDGER_BAD_KEY, LEDGER_BUSY, LEDGER_DISK_FULL, LEDGER_IO, LEDGER_CLOSED
+   * LEDGER_BAD_KEY, LEDGER_CLOSED; LEDGER_DISK_FULL or LEDGER_IO when too much could not be stored
    */
   apply(height: bigint, sequence: bigint, writes: readonly StateWrite[]): Promise<void>
   /** SHA-256 over every entry in order: equal for equal content, whatever led to it. O(entries). */

@@ -22,7 +22,7 @@ export interface OpenRecordFile {
   /** Records below this sequence are known to have been synced: damage there is no torn tail. */
   readonly syncedBelow: bigint
   /** Called for every good record from `from` on, in order. */
-  readonly visit: (record: ScannedRecord) => void | Promise<void>
+  readonly visit: (record: ScannedRecord) => void
 }
 
 /**

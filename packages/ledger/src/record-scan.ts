@@ -25,7 +25,7 @@ export interface ScanRequest {
   /** Offset of the first record to read, and the sequence it must have. */
   readonly offset: number
   readonly sequence: bigint
-  readonly visit: (record: ScannedRecord) => void | Promise<void>
+  readonly visit: (record: ScannedRecord) => void
 }
 
 /** How a scan ended. */
@@ -96,7 +96,7 @@ export async function scanRecords(request: ScanRequest): Promise<ScanResult> {
       })
     }
     const length = headerBytes + header.bodyLength
-    await request.visit({ sequence, offset, length, body })
+    request.visit({ sequence, offset, length, body })
     lastGroupStart = header.groupStart
     offset += length
     sequence += 1n

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Clock } from '@heddle/interface'
-import { CommitQueue } from './commit-queue.ts'
+import type { Clock, Logger } from '@heddle/interface'
 import { LedgerError } from './errors.ts'
 import type { LedgerMetrics } from './metrics.ts'
 import { numberOption } from './options.ts'
@@ -12,9 +11,14 @@ import type { KeyChange, KeyValueStore } from './storage.ts'
 export const maxNamespaceBytes = 64
 /** Most bytes of a key, in UTF-8. */
 export const maxKeyBytes = 1_024
-/** Most bytes of state changes that wait for their commit. */
-export const maxPendingStateBytes = 256 * 1024 * 1024
-const maxGroupBytes = 32 * 1024 * 1024
+/** Changes that are gathered before they are committed together: a few milliseconds of work. */
+export const flushChanges = 512
+/** Bytes of changes that are gathered before they are committed together. */
+export const flushBytes = 4 * 1024 * 1024
+/** Changes that may wait in memory while commits fail; with more, `apply` is refused. */
+export const maxWaitingChanges = 65_536
+/** Bytes of changes that may wait in memory while commits fail; with more, `apply` is refused. */
+export const maxWaitingBytes = 64 * 1024 * 1024
 
 /** What a state store works with. */
 export interface StateStoreDeps {
@@ -23,42 +27,33 @@ export interface StateStoreDeps {
   readonly blocks: () => bigint
   readonly clock: Clock
   readonly metrics: LedgerMetrics
-}
-
-interface Applied {
-  readonly savepoint: Savepoint
-  readonly changes: readonly KeyChange[]
+  readonly logger?: Logger | undefined
 }
 
 /*
  * Keys: `e`, namespace, NUL, key → value; `s` → height u64, sequence u64, digest 32.
- * Savepoint and entries change in one commit, and commits come one after the other: whatever a crash
- * undoes, the entries are those of the savepoint.
+ * Savepoint and entries change in one commit: whatever a crash undoes, the entries are those of the
+ * savepoint. Several blocks share a commit, since each costs a sync and the block file has it all.
  */
 
-/** The state, in a key-value store. */
+/** The state, in a key-value store, with the last few changes in memory. */
 export class KeyValueStateStore implements StateStore {
   readonly #deps: StateStoreDeps
-  readonly #queue: CommitQueue<Applied>
+  /** Changes that wait to be committed, by their key as text, the last for each key. */
+  readonly #waiting = new Map<string, Uint8Array | undefined>()
+  #waitingBytes = 0
+  /** Blocks whose changes wait. */
+  #waitingBlocks = 0
+  /** As many changes, or bytes of them, must wait before the next commit. */
+  #due = flushChanges
+  #dueBytes = flushBytes
   #savepoint: Savepoint
-  /** As the savepoint will be when all that was accepted is committed. */
-  #accepted: Savepoint
   #content: { readonly at: Savepoint; readonly digest: Uint8Array } | undefined
   #closed = false
 
   constructor(deps: StateStoreDeps) {
     this.#deps = deps
     this.#savepoint = readSavepoint(deps.store)
-    this.#accepted = this.#savepoint
-    this.#queue = new CommitQueue({
-      commit: (items) => this.#commit(items),
-      onFailure: (error) => {
-        this.#accepted = this.#savepoint
-        deps.metrics.failed(error.code)
-      },
-      maxGroupBytes,
-      maxPendingBytes: maxPendingStateBytes,
-    })
   }
 
   get savepoint(): Savepoint {
@@ -67,19 +62,20 @@ export class KeyValueStateStore implements StateStore {
 
   get(namespace: string, key: string): Uint8Array | undefined {
     this.#refuseClosed()
-    const value = isName(namespace, key)
-      ? this.#deps.store.get(entryKey(namespace, key))
-      : undefined
-    return value && Uint8Array.from(value)
+    if (!isName(namespace, key)) return undefined
+    const name = entryName(namespace, key)
+    if (this.#waiting.has(name)) return copyOf(this.#waiting.get(name))
+    return copyOf(this.#deps.store.get(Buffer.from(name)))
   }
 
   entries(namespace: string, options: EntriesOptions = {}): StateEntry[] {
     this.#refuseClosed()
     const limit = numberOption('limit', options.limit, 1_000, [1, Number.MAX_SAFE_INTEGER])
     if (!isName(namespace, 'k')) return []
-    const from = entryKey(namespace, options.from ?? '')
+    this.#flush()
+    const from = Buffer.from(entryName(namespace, options.from ?? ''))
     const start = from.subarray(0, maxEntryKeyBytes)
-    const prefix = entryKey(namespace, '').length
+    const prefix = Buffer.byteLength(entryName(namespace, ''))
     const result: StateEntry[] = []
     for (const { key, value } of this.#deps.store.range(start, namespaceEnd(namespace), limit)) {
       const name = Buffer.from(key).toString('utf8', prefix)
@@ -88,36 +84,32 @@ export class KeyValueStateStore implements StateStore {
     return result
   }
 
+  // What it throws must be a rejection; there is nothing to wait for.
+  // eslint-disable-next-line @typescript-eslint/require-await
   async apply(height: bigint, sequence: bigint, writes: readonly StateWrite[]): Promise<void> {
     this.#refuseClosed()
-    const last = this.#accepted
-    const isBlock = height === last.height + 1n && sequence >= last.sequence
-    const isEmpty = height === last.height && sequence > last.sequence && writes.length === 0
-    if (!isBlock && !isEmpty) {
-      const at = `height ${last.height.toString()}, sequence ${last.sequence.toString()}`
-      throw outOfOrder(height, sequence, `the state is at ${at}`)
+    const isBlock = this.#checkOrder(height, sequence, writes)
+    for (const { namespace, key } of writes) checkName(namespace, key)
+    if (this.#waiting.size >= maxWaitingChanges || this.#waitingBytes >= maxWaitingBytes) {
+      this.#flush()
     }
-    if (height > this.#deps.blocks()) throw outOfOrder(height, sequence, 'its block is not durable')
-    const changes = writes.map(({ namespace, key, value }): KeyChange => {
-      checkName(namespace, key)
-      return { key: entryKey(namespace, key), value }
-    })
-    const digest = isBlock ? nextStateDigest(last.digest, height, writes) : last.digest
-    const savepoint = { height, sequence, digest }
-    const bytes = changes.reduce(
-      (sum, { key, value }) => sum + key.length + (value?.length ?? 0),
-      64,
-    )
-    this.#queue.checkRoom(bytes)
-    const committed = this.#queue.push({ savepoint, changes }, bytes)
-    this.#accepted = savepoint
-    return committed
+    const { digest } = this.#savepoint
+    // Before any change: whoever wrote the values may do with them what he likes from now on.
+    const next = isBlock ? nextStateDigest(digest, height, writes) : digest
+    for (const { namespace, key, value } of writes) {
+      this.#waiting.set(entryName(namespace, key), copyOf(value))
+      this.#waitingBytes += key.length + (value?.length ?? 0)
+    }
+    this.#waitingBlocks += 1
+    this.#savepoint = { height, sequence, digest: next }
+    this.#flushIfDue()
   }
 
   contentDigest(): Uint8Array {
     this.#refuseClosed()
     // Between two savepoints nothing changes.
     if (this.#content?.at === this.#savepoint) return Uint8Array.from(this.#content.digest)
+    this.#flush()
     const hash = createHash('sha256')
     const range = this.#deps.store.range(entryPrefix, entriesEnd, Number.MAX_SAFE_INTEGER)
     for (const { key, value } of range) {
@@ -129,23 +121,63 @@ export class KeyValueStateStore implements StateStore {
     return Uint8Array.from(digest)
   }
 
-  /** Commits what was accepted and closes the key-value store. */
+  /** Commits what was applied and closes the key-value store. @throws LedgerError as its `commit` */
   async close(): Promise<void> {
     this.#closed = true
-    await this.#queue.idle()
-    await this.#deps.store.close()
+    try {
+      this.#flush()
+    } finally {
+      await this.#deps.store.close()
+    }
   }
 
-  async #commit(items: readonly Applied[]): Promise<number> {
-    const last = items.at(-1)
-    if (last === undefined) return 0
+  /** Whether this is a block rather than an empty batch. @throws LedgerError LEDGER_OUT_OF_ORDER */
+  #checkOrder(height: bigint, sequence: bigint, writes: readonly StateWrite[]): boolean {
+    const last = this.#savepoint
+    const isBlock = height === last.height + 1n && sequence >= last.sequence
+    const isEmpty = height === last.height && sequence > last.sequence && writes.length === 0
+    if (!isBlock && !isEmpty) {
+      const at = `height ${last.height.toString()}, sequence ${last.sequence.toString()}`
+      throw outOfOrder(height, sequence, `the state is at ${at}`)
+    }
+    if (height > this.#deps.blocks()) throw outOfOrder(height, sequence, 'its block is not durable')
+    return isBlock
+  }
+
+  /** Commits when enough waits; a failure leaves it waiting until as much again has gathered. */
+  #flushIfDue(): void {
+    const changes = Math.max(this.#waiting.size, this.#waitingBlocks)
+    if (changes < this.#due && this.#waitingBytes < this.#dueBytes) return
+    try {
+      this.#flush()
+    } catch (error) {
+      this.#due = changes + flushChanges
+      this.#dueBytes = this.#waitingBytes + flushBytes
+      this.#deps.logger?.error('state commit failed', { changes }, error)
+    }
+  }
+
+  /** Commits all that waits. @throws LedgerError as the store's `commit`; then it goes on waiting */
+  #flush(): void {
+    if (this.#waitingBlocks === 0) return
     const { clock, metrics, store } = this.#deps
     const begun = clock.now()
-    const changes = items.flatMap((item) => item.changes)
-    await store.commit([...changes, { key: savepointKey, value: encodeSavepoint(last.savepoint) }])
-    this.#savepoint = last.savepoint
+    const changes: KeyChange[] = []
+    for (const [name, value] of this.#waiting) changes.push({ key: Buffer.from(name), value })
+    changes.sort((a, b) => Buffer.compare(a.key, b.key))
+    changes.push({ key: savepointKey, value: encodeSavepoint(this.#savepoint) })
+    try {
+      store.commit(changes)
+    } catch (error) {
+      if (error instanceof LedgerError) metrics.failed(error.code)
+      throw error
+    }
+    this.#waiting.clear()
+    this.#waitingBytes = 0
+    this.#waitingBlocks = 0
+    this.#due = flushChanges
+    this.#dueBytes = flushBytes
     metrics.stateCommitted((clock.now() - begun) / 1_000)
-    return items.length
   }
 
   #refuseClosed(): void {
@@ -153,13 +185,16 @@ export class KeyValueStateStore implements StateStore {
   }
 }
 
+const copyOf = (value: Uint8Array | undefined): Uint8Array | undefined =>
+  value && Uint8Array.from(value)
+
 const savepointKey = Buffer.from('s')
 const entryPrefix = Buffer.from('e')
 /** Behind every entry. */
 const entriesEnd = Buffer.from('f')
 const maxEntryKeyBytes = 1 + maxNamespaceBytes + 1 + maxKeyBytes
 
-const entryKey = (namespace: string, key: string): Buffer => Buffer.from(`e${namespace}\0${key}`)
+const entryName = (namespace: string, key: string): string => `e${namespace}\0${key}`
 /** Behind every key of the namespace: what follows its name is 1 instead of NUL. */
 const namespaceEnd = (namespace: string): Buffer => Buffer.from(`e${namespace}\x01`)
 

@@ -47,16 +47,20 @@ export interface KeyValue {
   readonly value: Uint8Array
 }
 
-/** Keys in order of their bytes. After a crash it holds all of a commit or none, in commit order. */
+/** Keys in order of their bytes. After a crash all of a commit is there or nothing, in their order. */
 export interface KeyValueStore {
   get(key: Uint8Array): Uint8Array | undefined
-  /** Keys from `from` up to but without `to`, in order, as they are now. */
+  /** Keys from `from` up to but without `to`, in order. Nothing may be committed meanwhile. */
   range(from: Uint8Array, to: Uint8Array, limit: number): Iterable<KeyValue>
-  /** Carries out all changes or none; later reads see them. A power loss may undo the last commits. */
-  commit(changes: readonly KeyChange[]): Promise<void>
-  /** Removes every key. */
-  clear(): Promise<void>
-  /** Makes every commit durable and closes. */
+  /**
+   * Carries out all changes, durably, or none. It holds up the process meanwhile: some microseconds
+   * a key and a sync.
+   *
+   * @throws LedgerError LEDGER_DISK_FULL, LEDGER_IO: none was carried out; it may be tried again
+   */
+  commit(changes: readonly KeyChange[]): void
+  /** Removes every key. @throws LedgerError as `commit` */
+  clear(): void
   close(): Promise<void>
 }
 

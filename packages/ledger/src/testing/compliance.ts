@@ -10,9 +10,9 @@ export interface ComplianceCase {
 /** A place for stores of one kind: what one of them stored, the next one opened there finds. */
 export interface Opened<T> {
   /** Opens the store; the one before was closed. */
-  open(): Promise<T>
+  readonly open: () => Promise<T>
   /** Removes everything. Called at the end of each case, after the store was closed. */
-  dispose(): Promise<void>
+  readonly dispose: () => Promise<void>
 }
 
 /** A case over a place of its own, which is removed at the end. */

@@ -2,13 +2,16 @@ import { LedgerError } from '../errors.ts'
 import type { DirectoryLock, Files, KeyValueStore, Storage } from '../storage.ts'
 import { MemoryFiles } from './memory-files.ts'
 import type { CrashMode } from './memory-files.ts'
-import { MemoryKeyValueDisk, MemoryKeyValues } from './memory-key-values.ts'
+import { MemoryKeyValues } from './memory-key-values.ts'
+import type { MemoryKeyValueDisk } from './memory-key-values.ts'
 
 /** A machine's storage in memory: what was written outlives `close`, what was synced a crash. */
 export class MemoryStorage implements Storage {
   readonly memory = new MemoryFiles()
   /** What opened ledgers see; a test may put a {@link FaultyFiles} around `memory` here. */
   files: Files = this.memory
+  /** When set, commits of key-value stores throw it: a full disk. */
+  keyValueFailure: LedgerError | undefined
   readonly #keyValues = new Map<string, MemoryKeyValueDisk>()
   #locks = new Set<string>()
 
@@ -24,9 +27,9 @@ export class MemoryStorage implements Storage {
   }
 
   openKeyValues(directory: string): Promise<KeyValueStore> {
-    const disk = this.#keyValues.get(directory) ?? new MemoryKeyValueDisk()
+    const disk = this.#keyValues.get(directory) ?? new Map<string, Uint8Array>()
     this.#keyValues.set(directory, disk)
-    return Promise.resolve(new MemoryKeyValues(disk))
+    return Promise.resolve(new MemoryKeyValues(disk, () => this.keyValueFailure))
   }
 
   /** Forgets a key-value store, as if its directory had been removed. */
@@ -42,8 +45,10 @@ export class MemoryStorage implements Storage {
    */
   crash(mode: CrashMode = 'lose', random: () => number = () => 0): void {
     this.memory.crash(mode, random)
-    for (const disk of this.#keyValues.values()) disk.crash(random)
+    // Who is cut off keeps a copy of its own: what it does from now on reaches the disk no more.
+    for (const [directory, disk] of this.#keyValues) this.#keyValues.set(directory, new Map(disk))
     this.#locks = new Set()
     this.files = this.memory
+    this.keyValueFailure = undefined
   }
 }
