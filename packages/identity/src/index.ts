@@ -1,5 +1,6 @@
 export { IdentityError } from './errors.ts'
 export type { IdentityErrorCode } from './errors.ts'
+export { describeIdentity } from './describe.ts'
 export { createIdentityMapper } from './mapper.ts'
 export type { Mapper } from './types.ts'
 export type { MapperDeps, MapperOptions, PurgeReason } from './options.ts'

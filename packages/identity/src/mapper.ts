@@ -28,6 +28,8 @@ export function createIdentityMapper(deps: MapperDeps, options: MapperOptions): 
 }
 
 interface Entry {
+  /** The PKI-ID in hex: the key in the map. */
+  readonly key: string
   readonly pkiId: Uint8Array
   readonly identity: Uint8Array
   readonly organization: Uint8Array | undefined
@@ -70,7 +72,7 @@ class IdentityMapper implements Mapper {
     if (this.#state === 'stopped') throw stoppedError()
     if (this.#state === 'started') return
     this.#state = 'started'
-    for (const [key, entry] of this.#entries) this.#armExpiry(key, entry)
+    for (const entry of this.#entries.values()) this.#armExpiry(entry)
     this.#armSweep()
   }
 
@@ -124,14 +126,13 @@ class IdentityMapper implements Mapper {
   }
 
   suspectPeers(predicate: (identity: Uint8Array) => boolean): number {
-    const condemned: { readonly key: string; readonly reason: PurgeReason }[] = []
-    for (const [key, entry] of this.#entries) {
-      const reason = this.#judge(key, entry, predicate)
-      if (reason !== undefined) condemned.push({ key, reason })
+    const condemned: { readonly entry: Entry; readonly reason: PurgeReason }[] = []
+    for (const entry of this.#entries.values()) {
+      const reason = this.#judge(entry, predicate)
+      if (reason !== undefined) condemned.push({ entry, reason })
     }
-    // Afterwards, because `onPurge` may call the mapper.
-    for (const { key, reason } of condemned) this.#purge(key, reason)
-    return condemned.length
+    // Afterwards, because `onPurge` may call the mapper, and so may have purged some of them.
+    return condemned.filter(({ entry, reason }) => this.#purge(entry, reason)).length
   }
 
   identityInfo(): PeerIdentitySet {
@@ -153,6 +154,7 @@ class IdentityMapper implements Mapper {
       throw new IdentityError('IDENTITY_FULL', `${this.#entries.size} identities are known already`)
     }
     const entry: Entry = {
+      key,
       pkiId: copyOf(pkiId),
       identity: copyOf(identity),
       organization: this.#deps.advisor.orgOf(identity),
@@ -161,40 +163,37 @@ class IdentityMapper implements Mapper {
     }
     this.#entries.set(key, entry)
     this.#metrics?.known.set(this.#entries.size)
-    if (this.#state === 'started') this.#armExpiry(key, entry)
+    if (this.#state === 'started') this.#armExpiry(entry)
   }
 
-  #judge(
-    key: string,
-    entry: Entry,
-    isSuspected: (identity: Uint8Array) => boolean,
-  ): PurgeReason | undefined {
+  #judge(entry: Entry, isSuspected: (identity: Uint8Array) => boolean): PurgeReason | undefined {
     const unusedMs = this.#deps.clock.now() - entry.lastAccess
     if (this.#isExpired(entry.expiresAt)) return 'expired'
-    if (key !== this.#selfKey && unusedMs > this.#options.usageThresholdMs) return 'unused'
+    if (entry.key !== this.#selfKey && unusedMs > this.#options.usageThresholdMs) return 'unused'
     if (!isSuspected(entry.identity)) return undefined
     try {
       this.#deps.crypto.validateIdentity(entry.identity)
       return undefined
     } catch (error) {
-      this.#deps.logger?.debug('suspected identity is not valid', { pkiId: key }, error)
+      this.#deps.logger?.debug('suspected identity is not valid', { pkiId: entry.key }, error)
       return 'invalid'
     }
   }
 
-  #purge(key: string, reason: PurgeReason): void {
-    const entry = this.#entries.get(key)
-    if (entry === undefined) return
-    this.#entries.delete(key)
+  /** False when the entry has gone already; another one may have come in its place. */
+  #purge(entry: Entry, reason: PurgeReason): boolean {
+    if (this.#entries.get(entry.key) !== entry) return false
+    this.#entries.delete(entry.key)
     entry.expiry?.cancel()
     this.#metrics?.known.set(this.#entries.size)
     this.#metrics?.purged.add(1, { reason })
-    this.#deps.logger?.info('purged identity', { pkiId: key, reason })
+    this.#deps.logger?.info('purged identity', { pkiId: entry.key, reason })
     try {
       this.#options.onPurge(entry.pkiId, entry.identity, reason)
     } catch (error) {
-      this.#deps.logger?.error('purge callback failed', { pkiId: key, reason }, error)
+      this.#deps.logger?.error('purge callback failed', { pkiId: entry.key, reason }, error)
     }
+    return true
   }
 
   #isExpired(expiresAt: number | undefined): boolean {
@@ -202,12 +201,12 @@ class IdentityMapper implements Mapper {
   }
 
   /** Purges the entry 1 ms after its time, or later if the wall clock was set back meanwhile. */
-  #armExpiry(key: string, entry: Entry): void {
+  #armExpiry(entry: Entry): void {
     if (entry.expiresAt === undefined) return
     const delayMs = entry.expiresAt + 1 - this.#deps.clock.wallTime()
     entry.expiry = this.#deps.clock.schedule(delayMs, () => {
-      if (this.#isExpired(entry.expiresAt)) this.#purge(key, 'expired')
-      else this.#armExpiry(key, entry)
+      if (this.#isExpired(entry.expiresAt)) this.#purge(entry, 'expired')
+      else this.#armExpiry(entry)
     })
   }
 

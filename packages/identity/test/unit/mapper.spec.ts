@@ -1,0 +1,544 @@
+import { expect } from 'chai'
+import fc from 'fast-check'
+import { byOrganization, createIdentityMapper, type Mapper } from '../../src/index.ts'
+import { MemoryMembership, type Member } from '../../src/testing.ts'
+import { codeOf, fixture, startTime } from './support.ts'
+
+const put = (mapper: Mapper, { pkiId, identity }: Member): void => mapper.put(pkiId, identity)
+const at = (ms: number): Date => new Date(startTime + ms)
+
+describe('Mapper', () => {
+  describe('put', () => {
+    it('takes a valid identity under its PKI-ID, twice if need be', () => {
+      const { membership, mapper } = fixture()
+      const peer = membership.enroll('Org2MSP', 'peer')
+      put(mapper, peer)
+      put(mapper, peer)
+      expect(mapper.get(peer.pkiId)).to.deep.equal(Uint8Array.from(peer.identity))
+      expect(mapper.identityInfo()).to.have.length(2)
+    })
+
+    it('refuses an empty PKI-ID and an empty identity', async () => {
+      const { membership, mapper } = fixture()
+      const { pkiId, identity } = membership.enroll('Org2MSP', 'peer')
+      const none = new Uint8Array()
+      expect(await codeOf(() => mapper.put(none, identity))).to.equal('IDENTITY_MISSING')
+      expect(await codeOf(() => mapper.put(pkiId, none))).to.equal('IDENTITY_MISSING')
+    })
+
+    it('refuses an identity under the PKI-ID of another one', async () => {
+      const { membership, mapper } = fixture()
+      const [a, b] = [membership.enroll('Org2MSP', 'a'), membership.enroll('Org2MSP', 'b')]
+      expect(await codeOf(() => mapper.put(a.pkiId, b.identity))).to.equal('IDENTITY_MISMATCH')
+      expect(await codeOf(() => mapper.put(b.pkiId, a.identity))).to.equal('IDENTITY_MISMATCH')
+      expect(await codeOf(() => mapper.put(a.pkiId.subarray(1), a.identity))).to.equal(
+        'IDENTITY_MISMATCH',
+      )
+      expect(mapper.identityInfo()).to.have.length(1)
+    })
+
+    it('refuses what the message crypto service refuses, with its own error', async () => {
+      const { membership, mapper } = fixture()
+      const peer = membership.enroll('Org2MSP', 'peer')
+      membership.revoke(peer.identity)
+      expect(await codeOf(() => put(mapper, peer))).to.equal('MEMBERSHIP_REVOKED')
+    })
+
+    it('refuses an identity of which nobody can tell when it expires, and says why', () => {
+      const { mapper } = fixture()
+      const stranger = new MemoryMembership().enroll('Org2MSP', 'stranger')
+      expect(() => put(mapper, stranger)).to.throw(
+        'failed classifying identity: no MSP supports the given identity',
+      )
+    })
+
+    it('refuses an identity that expires at no real time, rather than keep it for ever', async () => {
+      const { membership, mapper } = fixture()
+      const peer = membership.enroll('Org2MSP', 'peer', new Date(NaN))
+      expect(await codeOf(() => put(mapper, peer))).to.equal('IDENTITY_UNCLASSIFIABLE')
+    })
+
+    it('refuses an expired identity, from 1 ms after its last', async () => {
+      const { membership, mapper } = fixture()
+      put(mapper, membership.enroll('Org2MSP', 'last moment', at(0)))
+      const late = membership.enroll('Org2MSP', 'late', at(-1))
+      expect(await codeOf(() => put(mapper, late))).to.equal('IDENTITY_EXPIRED')
+      expect(() => put(mapper, late)).to.throw('2025-12-31T23:59:59.999Z')
+    })
+
+    it('refuses an identity larger than maxIdentityBytes before anybody looks at it', async () => {
+      const { membership, mapper } = fixture({ maxIdentityBytes: 100 })
+      const size = (name: string): Member => membership.enroll('Org2MSP', name)
+      // A SerializedIdentity of 9 + 2 bytes around the name.
+      const fits = size('x'.repeat(89))
+      expect(fits.identity).to.have.length(100)
+      put(mapper, fits)
+      expect(await codeOf(() => put(mapper, size('x'.repeat(90))))).to.equal('IDENTITY_TOO_LARGE')
+      const garbage = new Uint8Array(101)
+      expect(await codeOf(() => mapper.put(garbage, garbage))).to.equal('IDENTITY_TOO_LARGE')
+    })
+
+    it('refuses one more than maxIdentities, and takes it when another one has gone', async () => {
+      const { membership, mapper } = fixture({ maxIdentities: 2 })
+      const [a, b] = [membership.enroll('Org2MSP', 'a'), membership.enroll('Org2MSP', 'b')]
+      put(mapper, a)
+      expect(await codeOf(() => put(mapper, b))).to.equal('IDENTITY_FULL')
+      put(mapper, a)
+      membership.revoke(a.identity)
+      mapper.suspectPeers(() => true)
+      put(mapper, b)
+    })
+
+    it('keeps copies: the caller may change its bytes', () => {
+      const { membership, mapper } = fixture()
+      const { pkiId, identity } = membership.enroll('Org2MSP', 'peer')
+      const [ownId, own] = [Buffer.from(pkiId), Buffer.from(identity)]
+      mapper.put(ownId, own)
+      ownId.fill(0)
+      own.fill(0)
+      expect(mapper.get(pkiId)).to.deep.equal(Uint8Array.from(identity))
+      const known = mapper.identityInfo().at(-1)
+      expect(known?.pkiId).to.deep.equal(Uint8Array.from(pkiId))
+    })
+
+    it('takes views into larger buffers for what they show', () => {
+      const { membership, mapper } = fixture()
+      const { pkiId, identity } = membership.enroll('Org2MSP', 'peer')
+      const frame = new Uint8Array([9, 9, ...pkiId, ...identity, 9])
+      mapper.put(frame.subarray(2, 34), frame.subarray(34, 34 + identity.length))
+      expect(mapper.get(pkiId)).to.deep.equal(Uint8Array.from(identity))
+    })
+
+    it('does not count as a use of an identity that is known', async () => {
+      const { clock, membership, mapper } = fixture({ usageThresholdMs: 1000 })
+      const peer = membership.enroll('Org2MSP', 'peer')
+      put(mapper, peer)
+      await clock.advance(1001)
+      put(mapper, peer)
+      mapper.suspectPeers(() => false)
+      expect(await codeOf(() => mapper.get(peer.pkiId))).to.equal('IDENTITY_NOT_FOUND')
+    })
+  })
+
+  describe('get, sign and verify', () => {
+    it('gives no identity for an unknown PKI-ID', async () => {
+      const { membership, mapper } = fixture()
+      const { pkiId } = membership.enroll('Org2MSP', 'peer')
+      expect(await codeOf(() => mapper.get(pkiId))).to.equal('IDENTITY_NOT_FOUND')
+      expect(await codeOf(() => mapper.get(new Uint8Array()))).to.equal('IDENTITY_NOT_FOUND')
+    })
+
+    it('signs as the node itself, whose signature everybody can verify who knows it', () => {
+      const { self, membership, mapper } = fixture()
+      const message = Buffer.from('message')
+      const signature = mapper.sign(message)
+      mapper.verify(self.pkiId, signature, message)
+      const peer = membership.enroll('Org2MSP', 'peer')
+      const other = createIdentityMapper(
+        { crypto: peer.crypto, advisor: peer.crypto, clock: fixture().clock },
+        { selfIdentity: peer.identity },
+      )
+      put(other, self)
+      other.verify(self.pkiId, signature, message)
+    })
+
+    it('refuses a wrong signature, and one of somebody unknown', async () => {
+      const { self, membership, mapper } = fixture()
+      const message = Buffer.from('message')
+      const signature = mapper.sign(message)
+      expect(
+        await codeOf(() => mapper.verify(self.pkiId, signature, Buffer.from('another'))),
+      ).to.equal('MEMBERSHIP_BAD_SIGNATURE')
+      const { pkiId } = membership.enroll('Org2MSP', 'peer')
+      expect(await codeOf(() => mapper.verify(pkiId, signature, message))).to.equal(
+        'IDENTITY_NOT_FOUND',
+      )
+    })
+
+    it('computes PKI-IDs as the message crypto service does', () => {
+      const { self, mapper } = fixture()
+      expect(mapper.pkiIdOf(self.identity)).to.deep.equal(self.pkiId)
+      expect(mapper.pkiIdOf(new Uint8Array())).to.equal(undefined)
+    })
+  })
+
+  describe('an identity that nobody uses', () => {
+    it('is purged after the usage threshold; the node itself stays', async () => {
+      const { clock, self, membership, mapper, purged } = fixture({ usageThresholdMs: 1000 })
+      await mapper.start()
+      const peer = membership.enroll('Org2MSP', 'peer')
+      put(mapper, peer)
+      await clock.advance(1000)
+      expect(purged).to.deep.equal([])
+      await clock.advance(100)
+      expect(purged).to.deep.equal(['unused peer'])
+      expect(await codeOf(() => mapper.get(peer.pkiId))).to.equal('IDENTITY_NOT_FOUND')
+      await clock.advance(100_000)
+      expect(mapper.get(self.pkiId)).to.deep.equal(Uint8Array.from(self.identity))
+    })
+
+    it('stays as long as it is used: by get, and by verify', async () => {
+      const { clock, membership, mapper, purged } = fixture({ usageThresholdMs: 1000 })
+      await mapper.start()
+      const [a, b] = [membership.enroll('Org2MSP', 'a'), membership.enroll('Org2MSP', 'b')]
+      put(mapper, a)
+      put(mapper, b)
+      const message = Buffer.from('message')
+      const signature = b.crypto.sign(message)
+      for (let i = 0; i < 30; i += 1) {
+        await clock.advance(900)
+        mapper.get(a.pkiId)
+        mapper.verify(b.pkiId, signature, message)
+      }
+      expect(purged).to.deep.equal([])
+      await clock.advance(1100)
+      expect(purged).to.deep.equal(['unused a', 'unused b'])
+    })
+
+    it('stays when the mapper is stopped, or was never started', async () => {
+      for (const isStarted of [true, false]) {
+        const { clock, membership, mapper, purged } = fixture({ usageThresholdMs: 1000 })
+        if (isStarted) await mapper.start()
+        const peer = membership.enroll('Org2MSP', 'peer')
+        put(mapper, peer)
+        if (isStarted) await mapper.stop()
+        await clock.advance(3000)
+        expect(mapper.get(peer.pkiId), `started ${isStarted}`).to.have.length(peer.identity.length)
+        expect(purged, `started ${isStarted}`).to.deep.equal([])
+      }
+    })
+
+    it('is looked for every tenth of the threshold, 1 h by default', async () => {
+      const { clock, membership, mapper, purged } = fixture()
+      await mapper.start()
+      put(mapper, membership.enroll('Org2MSP', 'peer'))
+      await clock.advance(3_600_000)
+      expect(purged).to.deep.equal([])
+      await clock.advance(360_000)
+      expect(purged).to.deep.equal(['unused peer'])
+    })
+  })
+
+  describe('an identity that expires', () => {
+    it('is purged 1 ms after its time, once, though it is in use', async () => {
+      const { clock, membership, mapper, purged } = fixture()
+      await mapper.start()
+      const peer = membership.enroll('Org2MSP', 'peer', at(500))
+      const lasting = membership.enroll('Org2MSP', 'lasting')
+      put(mapper, peer)
+      put(mapper, lasting)
+      await clock.advance(500)
+      mapper.get(peer.pkiId)
+      await clock.advance(1)
+      expect(await codeOf(() => mapper.get(peer.pkiId))).to.equal('IDENTITY_NOT_FOUND')
+      expect(purged).to.deep.equal(['expired peer'])
+      await clock.advance(2000)
+      expect(purged).to.deep.equal(['expired peer'])
+      mapper.get(lasting.pkiId)
+      membership.revoke(lasting.identity)
+      mapper.suspectPeers(() => true)
+      expect(purged).to.deep.equal(['expired peer', 'invalid lasting'])
+    })
+
+    it('is purged also when it was put before start', async () => {
+      const { clock, membership, mapper, purged } = fixture()
+      put(mapper, membership.enroll('Org2MSP', 'peer', at(500)))
+      await mapper.start()
+      await clock.advance(501)
+      expect(purged).to.deep.equal(['expired peer'])
+    })
+
+    it('is not known any more, though no timer has run', async () => {
+      const { clock, membership, mapper } = fixture()
+      const peer = membership.enroll('Org2MSP', 'peer', at(500))
+      put(mapper, peer)
+      await clock.advance(501)
+      expect(await codeOf(() => mapper.get(peer.pkiId))).to.equal('IDENTITY_NOT_FOUND')
+      expect(
+        await codeOf(() => mapper.verify(peer.pkiId, new Uint8Array(), new Uint8Array())),
+      ).to.equal('IDENTITY_NOT_FOUND')
+      expect(mapper.suspectPeers(() => false)).to.equal(1)
+    })
+
+    it('is not purged twice when it was purged for another reason before', async () => {
+      const { clock, membership, mapper, purged } = fixture()
+      await mapper.start()
+      const peer = membership.enroll('Org2MSP', 'peer', at(500))
+      put(mapper, peer)
+      const pending = clock.pending
+      membership.revoke(peer.identity)
+      mapper.suspectPeers(() => true)
+      expect(clock.pending).to.equal(pending - 1)
+      await clock.advance(1000)
+      expect(purged).to.deep.equal(['invalid peer'])
+    })
+
+    it('may be the node itself', async () => {
+      const { clock, mapper, purged } = fixture({}, (membership) =>
+        membership.enroll('Org1MSP', 'self', at(500)),
+      )
+      await mapper.start()
+      await clock.advance(501)
+      expect(purged).to.deep.equal(['expired self'])
+      expect(mapper.identityInfo()).to.deep.equal([])
+    })
+
+    it('waits for the wall clock if that was set back meanwhile', async () => {
+      const { clock, membership, mapper, purged } = fixture()
+      await mapper.start()
+      put(mapper, membership.enroll('Org2MSP', 'peer', at(500)))
+      const wallTime = clock.wallTime.bind(clock)
+      clock.wallTime = () => wallTime() - 200
+      await clock.advance(501)
+      expect(purged).to.deep.equal([])
+      await clock.advance(200)
+      expect(purged).to.deep.equal(['expired peer'])
+    })
+  })
+
+  describe('suspectPeers', () => {
+    it('purges those of the suspected that are not valid any more', () => {
+      const { membership, mapper, purged } = fixture()
+      const peers = ['a', 'b', 'c'].map((name) => membership.enroll('Org2MSP', name))
+      for (const peer of peers) put(mapper, peer)
+      const [a, b] = peers as [Member, Member, Member]
+      membership.revoke(a.identity)
+      membership.revoke(b.identity)
+      const isA = (identity: Uint8Array): boolean => Buffer.compare(identity, a.identity) === 0
+      expect(mapper.suspectPeers(isA)).to.equal(1)
+      expect(purged).to.deep.equal(['invalid a'])
+      expect(mapper.suspectPeers(() => true)).to.equal(1)
+      expect(purged).to.deep.equal(['invalid a', 'invalid b'])
+    })
+
+    it('asks about everybody but the unused, which go anyway', async () => {
+      const { clock, membership, mapper, purged } = fixture({ usageThresholdMs: 1000 })
+      const [a, b] = [membership.enroll('Org2MSP', 'a'), membership.enroll('Org2MSP', 'b')]
+      put(mapper, a)
+      put(mapper, b)
+      await clock.advance(1001)
+      mapper.get(b.pkiId)
+      let asked = 0
+      mapper.suspectPeers(() => {
+        asked += 1
+        return false
+      })
+      expect([asked, ...purged]).to.deep.equal([2, 'unused a'])
+    })
+
+    it('is no use of those it suspects and finds valid', async () => {
+      const { clock, membership, mapper, purged } = fixture({ usageThresholdMs: 1000 })
+      put(mapper, membership.enroll('Org2MSP', 'peer'))
+      await clock.advance(1000)
+      mapper.suspectPeers(() => true)
+      await clock.advance(1)
+      mapper.suspectPeers(() => true)
+      expect(purged).to.deep.equal(['unused peer'])
+    })
+
+    it('purges the node itself, too, if that is not valid any more', () => {
+      const { self, membership, mapper, purged } = fixture()
+      membership.revoke(self.identity)
+      mapper.suspectPeers(() => true)
+      expect(purged).to.deep.equal(['invalid self'])
+    })
+
+    it('purges nobody when the predicate throws', () => {
+      const { clock, membership, mapper, purged } = fixture({ usageThresholdMs: 1000 })
+      const peer = membership.enroll('Org2MSP', 'peer')
+      put(mapper, peer)
+      membership.revoke(peer.identity)
+      const suspect = (): unknown =>
+        mapper.suspectPeers(() => {
+          throw new RangeError('from the predicate')
+        })
+      expect(suspect).to.throw('from the predicate')
+      expect([purged.length, clock.pending]).to.deep.equal([0, 0])
+    })
+  })
+
+  describe('onPurge', () => {
+    it('may call the mapper: the identity has gone, others can come, it can come back', async () => {
+      const log: string[] = []
+      const { clock, membership, mapper } = fixture({
+        usageThresholdMs: 1000,
+        onPurge: (pkiId, identity, reason) => {
+          const known = mapper.identityInfo().length
+          log.push(`${reason}, ${known} left, ${mapper.suspectPeers(() => true)} more go`)
+          if (log.length === 1) put(mapper, membership.enroll('Org2MSP', 'new'))
+          if (log.length === 2) mapper.put(pkiId, identity)
+        },
+      })
+      const peers = ['a', 'b'].map((name) => membership.enroll('Org2MSP', name))
+      for (const peer of peers) put(mapper, peer)
+      await clock.advance(1001)
+      expect(mapper.suspectPeers(() => false)).to.equal(1)
+      expect(log).to.deep.equal(['unused, 1 left, 0 more go', 'unused, 2 left, 1 more go'])
+      expect(mapper.identityInfo()).to.have.length(3)
+    })
+
+    it('that throws is logged and holds nobody up', () => {
+      const { membership, mapper, logger } = fixture({
+        onPurge: () => {
+          throw new RangeError('from onPurge')
+        },
+      })
+      const peers = ['a', 'b'].map((name) => membership.enroll('Org2MSP', name))
+      for (const peer of peers) put(mapper, peer)
+      for (const peer of peers) membership.revoke(peer.identity)
+      expect(mapper.suspectPeers(() => true)).to.equal(2)
+      const failures = logger.lines.filter(({ level }) => level === 'error')
+      expect(failures.map(({ event }) => event)).to.deep.equal(
+        Array(2).fill('purge callback failed'),
+      )
+    })
+  })
+
+  describe('lifecycle', () => {
+    it('does nothing before start and leaves nothing after stop, twice of each', async () => {
+      const { clock, membership, mapper } = fixture()
+      put(mapper, membership.enroll('Org2MSP', 'peer', at(500)))
+      expect([mapper.state, clock.pending]).to.deep.equal(['idle', 0])
+      await mapper.start()
+      await mapper.start()
+      expect([mapper.state, clock.pending]).to.deep.equal(['started', 2])
+      await mapper.stop()
+      await mapper[Symbol.asyncDispose]()
+      expect([mapper.state, clock.pending]).to.deep.equal(['stopped', 0])
+    })
+
+    it('is final: after stop it reads and verifies, and takes nobody new', async () => {
+      const { self, membership, mapper } = fixture()
+      await mapper.start()
+      await mapper.stop()
+      const peer = membership.enroll('Org2MSP', 'peer')
+      expect(await codeOf(() => put(mapper, peer))).to.equal('IDENTITY_STOPPED')
+      expect(await codeOf(() => mapper.start())).to.equal('IDENTITY_STOPPED')
+      const message = Buffer.from('message')
+      mapper.verify(self.pkiId, mapper.sign(message), message)
+    })
+
+    it('does not start when the signal has aborted', async () => {
+      const { clock, mapper } = fixture()
+      const signal = AbortSignal.abort(new Error('no'))
+      expect(await codeOf(() => mapper.start({ signal }))).to.equal('Error: no')
+      expect([mapper.state, clock.pending]).to.deep.equal(['idle', 0])
+    })
+
+    it('stops in the middle of a purge', async () => {
+      const { clock, membership, mapper, purged } = fixture({
+        usageThresholdMs: 1000,
+        onPurge: () => {
+          purged.push('purged')
+          void mapper.stop()
+        },
+      })
+      await mapper.start()
+      put(mapper, membership.enroll('Org2MSP', 'peer'))
+      await clock.advance(2000)
+      expect([purged.length, clock.pending]).to.deep.equal([1, 0])
+    })
+
+    it('is not made for an own identity that is not valid', async () => {
+      const invalid: ((membership: MemoryMembership) => Member)[] = [
+        (membership) => {
+          const self = membership.enroll('Org1MSP', 'revoked')
+          membership.revoke(self.identity)
+          return self
+        },
+        (membership) => membership.enroll('Org1MSP', 'expired', at(-1)),
+        (membership) => ({
+          ...membership.enroll('Org1MSP', 'self'),
+          identity: Buffer.from('garbage'),
+        }),
+      ]
+      for (const [index, prepare] of invalid.entries()) {
+        expect(await codeOf(() => fixture({}, prepare)), `${index}`).to.equal(
+          'IDENTITY_INVALID_SELF',
+        )
+      }
+    })
+
+    it('refuses options out of their range', async () => {
+      for (const bad of [0, -1, 1.5, NaN, 2 ** 60]) {
+        for (const option of ['usageThresholdMs', 'maxIdentities', 'maxIdentityBytes']) {
+          const code = await codeOf(() => fixture({ [option]: bad }))
+          expect(code, `${option} ${bad}`).to.equal('IDENTITY_INVALID_OPTIONS')
+        }
+      }
+    })
+  })
+
+  it('lists whom it knows, by organisation and with the right PKI-IDs', () => {
+    const { self, membership, mapper } = fixture()
+    const peers = [membership.enroll('Org1MSP', 'a'), membership.enroll('Org2MSP', 'b')] as const
+    for (const peer of peers) put(mapper, peer)
+    const organizations = byOrganization(mapper.identityInfo())
+    expect([...organizations.keys()]).to.deep.equal(['Org1MSP', 'Org2MSP'])
+    const pkiIds = (mspId: string): string[] =>
+      organizations.get(mspId)?.map(({ pkiId }) => Buffer.from(pkiId).toString('hex')) ?? []
+    const hex = ({ pkiId }: Member): string => Buffer.from(pkiId).toString('hex')
+    expect(pkiIds('Org1MSP')).to.deep.equal([hex(self), hex(peers[0])])
+    expect(pkiIds('Org2MSP')).to.deep.equal([hex(peers[1])])
+  })
+
+  it('counts whom it knows, refuses and purges', async () => {
+    const { membership, mapper, values } = fixture()
+    const peer = membership.enroll('Org2MSP', 'peer')
+    put(mapper, peer)
+    await codeOf(() => mapper.put(new Uint8Array(), peer.identity))
+    membership.revoke(peer.identity)
+    await codeOf(() => put(mapper, peer))
+    mapper.suspectPeers(() => true)
+    expect(values).to.deep.equal({
+      identity_known: 1,
+      'identity_refused_total IDENTITY_MISSING': 1,
+      'identity_refused_total MEMBERSHIP_REVOKED': 1,
+      'identity_purged_total invalid': 1,
+    })
+  })
+
+  it('knows, in any run, exactly those that are neither unused nor expired nor purged', async () => {
+    const who = fc.nat(4)
+    const step = fc.oneof(
+      fc.record({ put: who }),
+      fc.record({ use: who }),
+      fc.record({ pass: fc.integer({ min: 1, max: 400 }) }),
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+        const { clock, membership, mapper, purged } = fixture({ usageThresholdMs: 500 })
+        // Peer 0 never expires, the others do, at 300, 600, 900 and 1,200 ms.
+        const peers = Array.from({ length: 5 }, (_, i) =>
+          membership.enroll('Org2MSP', `peer${i}`, i === 0 ? undefined : at(i * 300)),
+        )
+        const lastUse = new Map<number, number>()
+        await mapper.start()
+        const isExpired = (i: number): boolean => i > 0 && clock.now() > i * 300
+        const use = async (i: number): Promise<void> => {
+          const code = await codeOf(() => mapper.get((peers[i] as Member).pkiId))
+          if (code === 'no error') lastUse.set(i, clock.now())
+        }
+        for (const each of steps) {
+          if ('pass' in each) await clock.advance(each.pass)
+          else if ('use' in each) await use(each.use)
+          else if ((await codeOf(() => put(mapper, peers[each.put] as Member))) === 'no error') {
+            if (!lastUse.has(each.put)) lastUse.set(each.put, clock.now())
+          }
+          const known = new Set(mapper.identityInfo().map(({ identity }) => identity.at(-1)))
+          for (const [i, used] of lastUse) {
+            const isKnown = known.has('0'.charCodeAt(0) + i)
+            const unusedMs = clock.now() - used
+            // The sweep comes every 50 ms.
+            if (isExpired(i) || unusedMs > 550) expect(isKnown, `peer${i}`).to.equal(false)
+            else if (unusedMs <= 500) expect(isKnown, `peer${i}`).to.equal(true)
+            if (!isKnown) lastUse.delete(i)
+          }
+        }
+        await mapper.stop()
+        expect(purged.every((line) => /^(unused|expired) peer\d$/.test(line))).to.equal(true)
+      }),
+      { seed: 6, numRuns: 100 },
+    )
+  })
+})
