@@ -63,6 +63,11 @@ export class MemoryChain implements Chain {
     this.#held = true
   }
 
+  /** Resolves when `count` envelopes are kept back. */
+  async queued(count: number): Promise<void> {
+    while (this.#queue.length < count) await new Promise((resolve) => setImmediate(resolve))
+  }
+
   /** Orders what was kept back. */
   release(): void {
     this.#held = false
