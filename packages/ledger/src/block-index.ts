@@ -5,7 +5,7 @@ import type { KeyChange, KeyValueStore } from './storage.ts'
 import { isTxId, packTxId } from './tx-id.ts'
 
 /** Keys gathered before they are committed together: a few blocks, a few milliseconds of work. */
-export const flushKeys = 512
+export const flushKeys = 1_024
 /** Keys that may wait in memory while commits fail; with more, appends are refused. */
 export const maxUnindexedKeys = 65_536
 

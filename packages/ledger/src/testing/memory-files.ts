@@ -78,7 +78,7 @@ class MemoryFile implements StorageFile {
 
 /** Files in memory that know what a power loss would leave of them. */
 export class MemoryFiles implements Files {
-  #names = new Map<string, MemoryNode>()
+  readonly #names = new Map<string, MemoryNode>()
   #durableNames = new Map<string, MemoryNode>()
 
   makeDirectory(): Promise<void> {
@@ -137,14 +137,14 @@ export class MemoryFiles implements Files {
     this.#durableNames.set(path, node)
   }
 
-  /** Power loss: files that are open keep working on what is no longer there. */
-  crash(mode: CrashMode, random: () => number): void {
-    const names = new Map<string, MemoryNode>()
+  /** What is there after a power loss. Whoever holds on to these files changes nothing of it. */
+  afterCrash(mode: CrashMode, random: () => number): MemoryFiles {
+    const files = new MemoryFiles()
     for (const [path, node] of mode === 'keep' ? this.#names : this.#durableNames) {
-      names.set(path, node.afterCrash(mode, random))
+      files.#names.set(path, node.afterCrash(mode, random))
     }
-    this.#names = names
-    this.#durableNames = new Map(names)
+    files.#durableNames = new Map(files.#names)
+    return files
   }
 }
 

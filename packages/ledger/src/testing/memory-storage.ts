@@ -7,7 +7,8 @@ import type { MemoryKeyValueDisk } from './memory-key-values.ts'
 
 /** A machine's storage in memory: what was written outlives `close`, what was synced a crash. */
 export class MemoryStorage implements Storage {
-  readonly memory = new MemoryFiles()
+  /** The files that are there; others after a crash. */
+  memory = new MemoryFiles()
   /** What opened ledgers see; a test may put a {@link FaultyFiles} around `memory` here. */
   files: Files = this.memory
   /** When set, commits of key-value stores throw it: a full disk. */
@@ -44,8 +45,8 @@ export class MemoryStorage implements Storage {
    * @param random - 0 to 1, as of `Math.random`; from a seed, so that a failure can be repeated
    */
   crash(mode: CrashMode = 'lose', random: () => number = () => 0): void {
-    this.memory.crash(mode, random)
-    // Who is cut off keeps a copy of its own: what it does from now on reaches the disk no more.
+    this.memory = this.memory.afterCrash(mode, random)
+    // Who is cut off keeps what he had: what it does from now on reaches the disk no more.
     for (const [directory, disk] of this.#keyValues) this.#keyValues.set(directory, new Map(disk))
     this.#locks = new Set()
     this.files = this.memory
