@@ -36,21 +36,21 @@ export async function startComm(
   return comm
 }
 
-/** A data message with a payload of `size` bytes, as consensus traffic travels. */
-export function dataMessage(size: number): gossip.GossipMessage {
+/** A data message with this payload, as consensus traffic travels. */
+function dataMessage(data: Uint8Array): gossip.GossipMessage {
   return create(gossip.GossipMessageSchema, {
     channel: Buffer.from('bench'),
     tag: gossip.GossipMessage_Tag.CHAN_AND_ORG,
     content: {
       case: 'dataMsg',
-      value: { payload: { seqNum: 1n, data: Buffer.alloc(size, 7), privateData: [] } },
+      value: { payload: { seqNum: 1n, data, privateData: [] } },
     },
   })
 }
 
 /** The bytes that such a message has on the wire: what the bare stream must carry too. */
 export function wireBytes(size: number): number {
-  const payload = encode(gossip.GossipMessageSchema, dataMessage(size))
+  const payload = encode(gossip.GossipMessageSchema, dataMessage(Buffer.alloc(size, 7)))
   return encode(gossip.EnvelopeSchema, create(gossip.EnvelopeSchema, { payload })).length
 }
 
@@ -64,22 +64,21 @@ function dataOf(message: gossip.GossipMessage): Uint8Array {
 export function answer(comm: Comm, echo: () => boolean): void {
   comm.onMessage(
     () => true,
-    async (received) => {
-      if (echo() || dataOf(received.message).length === 0) {
-        await received.respond(received.message)
-      }
+    (received) => {
+      if (!echo() && dataOf(received.message).length > 0) return undefined
+      return received.respond(received.message)
     },
   )
 }
 
-/** Calls what `next` was last given whenever a message arrives. */
-export function answers(comm: Comm): { next: () => Promise<void> } {
+/** `next` resolves when the next message arrives; `end` stops listening. */
+function answers(comm: Comm): { next: () => Promise<void>; end: () => void } {
   let resolve: () => void = () => undefined
-  comm.onMessage(
+  const end = comm.onMessage(
     () => true,
     () => resolve(),
   )
-  return { next: () => new Promise<void>((done) => (resolve = done)) }
+  return { next: () => new Promise<void>((done) => (resolve = done)), end }
 }
 
 /** Messages a second, one way, until the last has arrived; each is encoded anew. */
@@ -89,11 +88,13 @@ export async function oneWay(
   [size, count]: readonly [number, number],
 ): Promise<number> {
   const incoming = answers(comm)
+  const data = Buffer.alloc(size, 7)
   const start = performance.now()
-  for (let sent = 0; sent < count; sent += 1) await comm.push(dataMessage(size), peer)
+  for (let sent = 0; sent < count; sent += 1) await comm.push(dataMessage(data), peer)
   const answered = incoming.next()
-  await comm.push(dataMessage(0), peer)
+  await comm.push(dataMessage(Buffer.alloc(0)), peer)
   await answered
+  incoming.end()
   return count / ((performance.now() - start) / 1000)
 }
 
@@ -104,12 +105,13 @@ export async function pingPong(
   [size, count]: readonly [number, number],
 ): Promise<number> {
   const incoming = answers(comm)
-  const message = dataMessage(size)
+  const message = dataMessage(Buffer.alloc(size, 7))
   const start = performance.now()
   for (let sent = 0; sent < count; sent += 1) {
     const answered = incoming.next()
     await comm.push(message, peer)
     await answered
   }
+  incoming.end()
   return count / ((performance.now() - start) / 1000)
 }
