@@ -33,7 +33,8 @@ function invalid(file: string, detail: string, cause?: unknown): MspError {
 }
 
 function fieldsOf(value: unknown): Fields | undefined {
-  return typeof value === 'object' && value !== null ? (value as Fields) : undefined
+  const isMapping = typeof value === 'object' && value !== null && !Array.isArray(value)
+  return isMapping ? (value as Fields) : undefined
 }
 
 /** One unit; undefined when it has no name, which Fabric takes for "not configured". */

@@ -27,7 +27,7 @@ export interface Spec {
   readonly issuerName?: string
   readonly ca?: boolean
   readonly pathLength?: number
-  readonly usage?: number | null
+  readonly usage?: x509.KeyUsageFlags | null
   readonly purposes?: readonly string[]
   readonly extensions?: readonly x509.Extension[]
   readonly subjectKeyId?: boolean
@@ -35,30 +35,42 @@ export interface Spec {
   readonly algorithm?: { name: string; hash?: string; namedCurve?: string }
   readonly notBefore?: Date
   readonly notAfter?: Date
-  readonly serialNumber?: string
 }
 
 export async function newKeys(
   algorithm: Record<string, unknown> = ec,
 ): Promise<webcrypto.CryptoKeyPair> {
-  return (await webcrypto.subtle.generateKey(algorithm as never, true, [
-    'sign',
-    'verify',
-  ])) as webcrypto.CryptoKeyPair
+  return await webcrypto.subtle.generateKey(algorithm as never, true, ['sign', 'verify'])
+}
+
+/** The key usage bits: those of a CA or a member, unless told otherwise; null = no extension. */
+function usageOf({ usage, ca }: Spec): x509.Extension[] {
+  if (usage === null) return []
+  const { keyCertSign, cRLSign, digitalSignature } = x509.KeyUsageFlags
+  const usual = ca === true ? keyCertSign | cRLSign : digitalSignature
+  return [new x509.KeyUsagesExtension(usage ?? usual, true)]
+}
+
+async function extensionsOf(spec: Spec, key: webcrypto.CryptoKey): Promise<x509.Extension[]> {
+  const extensions = [
+    new x509.BasicConstraintsExtension(spec.ca === true, spec.pathLength, true),
+    ...usageOf(spec),
+    ...(spec.extensions ?? []),
+  ]
+  if (spec.purposes !== undefined) {
+    extensions.push(new x509.ExtendedKeyUsageExtension([...spec.purposes]))
+  }
+  if (spec.subjectKeyId !== false) {
+    extensions.push(await x509.SubjectKeyIdentifierExtension.create(key))
+  }
+  return extensions
 }
 
 /** Issues any certificate, sound or not. */
 export async function certify(spec: Spec): Promise<Pair> {
   const keys = spec.keys ?? (await newKeys())
-  const { keyCertSign, cRLSign, digitalSignature } = x509.KeyUsageFlags
-  const usage =
-    spec.usage === undefined
-      ? spec.ca === true
-        ? keyCertSign | cRLSign
-        : digitalSignature
-      : spec.usage
   const certificate = await x509.X509CertificateGenerator.create({
-    serialNumber: spec.serialNumber ?? `40${randomBytes(8).toString('hex')}`,
+    serialNumber: `40${randomBytes(8).toString('hex')}`,
     subject: spec.subject,
     issuer: spec.issuerName ?? spec.issuer?.certificate.subject ?? spec.subject,
     notBefore: spec.notBefore ?? new Date(now - dayMs),
@@ -66,25 +78,13 @@ export async function certify(spec: Spec): Promise<Pair> {
     publicKey: keys.publicKey,
     signingKey: (spec.issuer?.keys ?? keys).privateKey,
     signingAlgorithm: spec.algorithm ?? ec,
-    extensions: [
-      new x509.BasicConstraintsExtension(spec.ca === true, spec.pathLength, true),
-      ...(usage === null ? [] : [new x509.KeyUsagesExtension(usage, true)]),
-      ...(spec.purposes === undefined
-        ? []
-        : [new x509.ExtendedKeyUsageExtension([...spec.purposes])]),
-      ...(spec.subjectKeyId === false
-        ? []
-        : [await x509.SubjectKeyIdentifierExtension.create(keys.publicKey)]),
-      ...(spec.extensions ?? []),
-    ],
+    extensions: await extensionsOf(spec, keys.publicKey),
   })
   return {
     certificate,
     keys,
     pem: encodePem('CERTIFICATE', Buffer.from(certificate.rawData)),
-    keyPem: KeyObject.from(keys.privateKey as never)
-      .export({ format: 'pem', type: 'pkcs8' })
-      .toString(),
+    keyPem: KeyObject.from(keys.privateKey).export({ format: 'pem', type: 'pkcs8' }).toString(),
   }
 }
 

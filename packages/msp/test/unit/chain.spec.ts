@@ -27,6 +27,12 @@ describe('an identity’s chain', () => {
     expect(identity.roles).to.deep.equal(['peer'])
   })
 
+  it('needs no key usage extension on the CA', async () => {
+    const ca = await certify({ subject: 'CN=root', ca: true, usage: null })
+    const silent = mspOf({ roots: [ca], nodeOus: usualOus })
+    silent.validate(silent.deserialize(await peer({ issuer: ca })))
+  })
+
   it('may have the purposes of a TLS server, any purpose, or none', async () => {
     own.validate(own.deserialize(await peer({ purposes: [clientAuth, serverAuth] })))
     own.validate(own.deserialize(await peer({ purposes: ['2.5.29.37.0'] })))
@@ -250,7 +256,7 @@ describe('a chain over intermediates', () => {
     })
   }
 
-  it('is judged for TLS CAs too', async () => {
+  it('is judged for TLS CAs too', () => {
     const tls = { roots: [root], nodeOus: usualOus, tlsRoots: [root], tlsIntermediates: [middle] }
     expect(mspOf(tls).tlsRoots).to.deep.equal([root.pem])
     expect(mspOf(tls).tlsIntermediates).to.deep.equal([middle.pem])

@@ -23,7 +23,7 @@ import { createTestOrganization } from '../../src/testing.ts'
 import type { TestOrganization } from '../../src/testing.ts'
 import { expectCode } from '../support/expect-code.ts'
 
-const { Classification } = { Classification: common.MSPPrincipal_Classification }
+const Classification = common.MSPPrincipal_Classification
 
 function principal(
   kind: common.MSPPrincipal_Classification,
@@ -142,7 +142,8 @@ describe('principals', () => {
 
   it('that make no sense are met by nobody', () => {
     const nonsense = Buffer.from([0xff])
-    for (const kind of [0, 1, 2, 3, 4, 9] as common.MSPPrincipal_Classification[]) {
+    const { ROLE, ORGANIZATION_UNIT, IDENTITY, ANONYMITY, COMBINED } = Classification
+    for (const kind of [ROLE, ORGANIZATION_UNIT, IDENTITY, ANONYMITY, COMBINED, 9 as never]) {
       expect(meets(peer, principal(kind, nonsense)), String(kind)).to.equal(false)
     }
     const role = create(common.MSPRoleSchema, { mspIdentifier: 'Org1MSP', role: 9 as never })
@@ -390,7 +391,10 @@ describe('channelRules', () => {
       },
     })
   const meta = (): common.ConfigPolicy => {
-    const message = create(common.ImplicitMetaPolicySchema, { subPolicy: 'Readers', rule: 0 })
+    const message = create(common.ImplicitMetaPolicySchema, {
+      subPolicy: 'Readers',
+      rule: common.ImplicitMetaPolicy_Rule.ANY,
+    })
     return create(common.ConfigPolicySchema, {
       policy: { type: 3, value: encode(common.ImplicitMetaPolicySchema, message) },
     })

@@ -1,0 +1,99 @@
+import { expect } from 'chai'
+import type { LogFields, Logger } from '@heddle/interface'
+import { VirtualClock } from '@heddle/events/testing'
+import { watchExpiry } from '../../src/index.ts'
+import type { WatchedCertificate } from '../../src/index.ts'
+import { createTestOrganization } from '../../src/testing.ts'
+import type { TestOrganization } from '../../src/testing.ts'
+
+const dayMs = 24 * 60 * 60 * 1000
+
+function recorder(): { logger: Logger; lines: string[] } {
+  const lines: string[] = []
+  const write =
+    (level: string) =>
+    (event: string, fields: LogFields = {}): void => {
+      const { role, hours } = fields as { role: string; hours?: number }
+      lines.push(`${level} ${event} ${role} ${hours ?? ''}`.trim())
+    }
+  const logger: Logger = {
+    debug: write('debug'),
+    info: write('info'),
+    warn: write('warn'),
+    error: write('error'),
+    child: () => logger,
+  }
+  return { logger, lines }
+}
+
+describe('watchExpiry', () => {
+  let org: TestOrganization
+  let clock: VirtualClock
+  let start: number
+
+  before(async () => {
+    org = await createTestOrganization({ mspId: 'Org1MSP' })
+  })
+  beforeEach(() => {
+    clock = new VirtualClock()
+    start = Math.floor(clock.wallTime() / 1000) * 1000
+  })
+
+  /** A certificate that ends `ms` from now. */
+  async function endingIn(ms: number): Promise<WatchedCertificate> {
+    const notAfter = new Date(start + ms)
+    const notBefore = new Date(notAfter.getTime() - 1000 * dayMs)
+    const { certificate } = await org.issue({
+      commonName: 'x',
+      purpose: 'member',
+      notBefore,
+      notAfter,
+    })
+    return { role: 'enrollment', certificate }
+  }
+
+  it('warns at once of a certificate that has ended or ends within a week', async () => {
+    const { logger, lines } = recorder()
+    watchExpiry(
+      [await endingIn(-1000), await endingIn(dayMs + 3_600_000), await endingIn(7 * dayMs - 1000)],
+      { clock, logger },
+    )
+    expect(lines).to.deep.equal([
+      'warn certificate has expired enrollment',
+      'warn certificate expires within a week enrollment 25',
+      'warn certificate expires within a week enrollment 167',
+    ])
+    expect(clock.pending).to.equal(0)
+  })
+
+  it('tells the date, and warns a week before it, also years from now', async () => {
+    const { logger, lines } = recorder()
+    watchExpiry([await endingIn(400 * dayMs)], { clock, logger })
+    expect(lines).to.deep.equal(['info certificate will expire enrollment'])
+    await clock.advance(393 * dayMs - 2000)
+    expect(lines).to.have.length(1)
+    await clock.advance(2000)
+    expect(lines[1]).to.equal('warn certificate expires within a week enrollment 168')
+    await clock.advance(100 * dayMs)
+    expect(lines).to.have.length(2)
+    expect(clock.pending).to.equal(0)
+  })
+
+  it('says nothing more once it is cancelled', async () => {
+    const { logger, lines } = recorder()
+    const watch = watchExpiry([await endingIn(40 * dayMs)], { clock, logger })
+    await clock.advance(30 * dayMs)
+    watch.cancel()
+    watch.cancel()
+    expect(clock.pending).to.equal(0)
+    await clock.advance(30 * dayMs)
+    expect(lines).to.have.length(1)
+  })
+
+  it('leaves out a certificate that cannot be read', async () => {
+    const { logger, lines } = recorder()
+    const broken: WatchedCertificate = { role: 'client TLS', certificate: 'nonsense' }
+    watchExpiry([broken, { ...(await endingIn(-1000)), role: 'server TLS' }], { clock, logger })
+    expect(lines).to.deep.equal(['warn certificate has expired server TLS'])
+  })
+})
