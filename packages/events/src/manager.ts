@@ -45,7 +45,7 @@ export function createManager<E>(options: ManagerOptions = {}): Manager<E> {
 class Expiry<E> implements Revocable {
   readonly event: E
   isPending = true
-  /** Leaves the line of those who wait for room, while it stands there. */
+  /** Leaves the line of those who wait for room; harmless when it does not stand there. */
   leave: (() => void) | undefined
 
   constructor(event: E) {
@@ -55,7 +55,6 @@ class Expiry<E> implements Revocable {
   revoke(): void {
     this.isPending = false
     this.leave?.()
-    this.leave = undefined
   }
 }
 
@@ -115,7 +114,10 @@ class QueueManager<E> implements Manager<E> {
     this.#producers.rejectAll(new EventsStoppedError())
     this.#dropQueued()
     this.#counts.publish(0)
-    this.#options.logger?.debug('event manager stopped', { ...this.stats() })
+    this.#options.logger?.debug('event manager stopped', {
+      manager: this.#counts.manager,
+      ...this.stats(),
+    })
     return Promise.resolve()
   }
 
@@ -154,11 +156,9 @@ class QueueManager<E> implements Manager<E> {
       expiry.leave = this.#producers.park({
         item: expiry,
         admit: () => {
-          expiry.leave = undefined
           this.#expiries += 1
         },
         reject: () => {
-          expiry.leave = undefined
           expiry.isPending = false
         },
       })
@@ -199,17 +199,17 @@ class QueueManager<E> implements Manager<E> {
 
   /** Handles events until none is left, the batch is full, or `stop`. True if there are more. */
   #handleBatch(): boolean {
-    while (!this.#drain());
+    this.#drain()
     if (this.#state !== 'started') this.#dropQueued() // the follow-up of the event that stopped us
     this.#counts.publish(this.#queue.size)
     return this.#queue.size > 0 || this.#followUp !== undefined
   }
 
   /**
-   * The inner loop of a batch; false when the receiver threw, and the loop must be entered again.
-   * One `try` around all events costs less than one around each.
+   * The inner loop of a batch, which ends early when the receiver throws: one `try` around all
+   * events costs less than one around each.
    */
-  #drain(): boolean {
+  #drain(): void {
     const queue = this.#queue
     const counts = this.#counts
     const end = counts.handled + this.#turns.left
@@ -218,7 +218,7 @@ class QueueManager<E> implements Manager<E> {
       while (counts.handled < end && this.#state === 'started') {
         event = this.#followUp
         if (event === undefined) {
-          if (queue.size === 0) return true
+          if (queue.size === 0) return
           const entry = queue.shift() as E | Expiry<E>
           if (this.#producers.size > 0) queue.push(this.#producers.next())
           if (this.#expiries > 0 && entry instanceof Expiry) {
@@ -230,10 +230,8 @@ class QueueManager<E> implements Manager<E> {
         const followUp = (this.#receiver as Receiver<E>)(event)
         if (followUp !== undefined) this.#followUp = followUp
       }
-      return true
     } catch (cause) {
       this.#fail(event as E, cause)
-      return false
     } finally {
       this.#turns.left = end - counts.handled
     }

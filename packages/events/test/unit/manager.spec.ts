@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events'
 import { expect } from 'chai'
 import fc from 'fast-check'
+import type { Logger } from '@heddle/interface'
 import { createManager, type ReceiverFailedError } from '../../src/index.ts'
 import { RecordingMetrics, codeOf, recording, turn } from './support.ts'
 
@@ -447,6 +448,31 @@ describe('Manager', () => {
       expect(await codeOf(() => manager.start())).to.equal('EVENTS_STOPPED')
     })
 
+    it('keeps its pace when start is called while a batch is due', async () => {
+      const { manager, seen } = recording({ batchSize: 1 })
+      await manager.start()
+      for (const event of ['a', 'b', 'c', 'd']) manager.tryQueue(event)
+      await Promise.resolve()
+      void manager.start()
+      manager.tryQueue('e')
+      await turn()
+      expect(seen).to.deep.equal(['a', 'b'])
+      await manager.stop()
+    })
+
+    it('leaves nothing for the event loop to do', async () => {
+      const immediates = (): number =>
+        process.getActiveResourcesInfo().filter((name) => name === 'Immediate').length
+      const { manager } = recording({ batchSize: 1 })
+      await manager.start()
+      const before = immediates()
+      for (const event of ['a', 'b', 'c']) manager.tryQueue(event)
+      await Promise.resolve()
+      expect(immediates()).to.equal(before + 1)
+      await manager.stop()
+      expect(immediates()).to.equal(before)
+    })
+
     it('stops before it was started', async () => {
       const { manager } = recording()
       await manager[Symbol.asyncDispose]()
@@ -535,31 +561,100 @@ describe('Manager', () => {
     })
   })
 
-  it('tells its metrics once for each batch what was counted', async () => {
-    const metrics = new RecordingMetrics()
-    const { manager } = recording({ capacity: 2, name: 'core', metrics, onError: () => undefined })
-    manager.setReceiver((event) => {
-      if (event === 'bad') throw new RangeError('boom')
-      return undefined
+  describe('metrics', () => {
+    it('count what is queued, injected, refused, waits, fails and is dropped', async () => {
+      const metrics = new RecordingMetrics()
+      const { manager } = recording({
+        capacity: 2,
+        name: 'core',
+        metrics,
+        onError: () => undefined,
+      })
+      manager.setReceiver((event) => {
+        if (event === 'bad') throw new RangeError('boom')
+        return undefined
+      })
+      manager.tryQueue('a')
+      manager.tryQueue('bad')
+      manager.tryQueue('refused')
+      const wait = manager.queue('waits')
+      await manager.start()
+      await wait
+      await turn()
+      const afterBatch = {
+        'events_handled_total core': 3,
+        'events_refused_total core': 1,
+        'events_waited_total core': 1,
+        'events_failed_total core': 1,
+        'events_queued core': 0,
+      }
+      expect(metrics.values).to.deep.equal(afterBatch)
+      manager.inject('injected')
+      expect(metrics.values).to.deep.equal({ ...afterBatch, 'events_handled_total core': 4 })
+      manager.tryQueue('dropped')
+      await manager.stop()
+      expect(metrics.values['events_dropped_total core']).to.equal(1)
     })
-    manager.tryQueue('a')
-    manager.tryQueue('bad')
-    manager.tryQueue('refused')
-    const wait = manager.queue('waits')
-    await manager.start()
-    await wait
-    await turn()
-    manager.inject('injected')
-    manager.tryQueue('dropped')
+
+    it('are told once for each batch, not for each event', async () => {
+      const metrics = new RecordingMetrics()
+      const { manager } = recording({ metrics, batchSize: 10 })
+      await manager.start()
+      for (let i = 0; i < 25; i += 1) manager.tryQueue('x')
+      await turn()
+      expect(metrics.values).to.include({
+        'events_handled_total events': 10,
+        'events_queued events': 15,
+      })
+      await turn()
+      expect(metrics.values).to.include({ 'events_handled_total events': 20 })
+      await manager.stop()
+    })
+
+    it('tell what a manager dropped that never started', async () => {
+      const metrics = new RecordingMetrics()
+      const { manager } = recording({ metrics })
+      manager.tryQueue('a')
+      await manager.stop()
+      expect(metrics.values).to.deep.equal({
+        'events_dropped_total events': 1,
+        'events_queued events': 0,
+      })
+    })
+  })
+
+  it('writes failures and its end, with what it counted, into the log', async () => {
+    const lines: unknown[] = []
+    const write = (event: string, fields: unknown, error?: unknown): void => {
+      lines.push([event, fields, (error as ReceiverFailedError | undefined)?.code])
+    }
+    const logger: Logger = {
+      debug: write,
+      info: write,
+      warn: write,
+      error: write,
+      child: () => logger,
+    }
+    const { manager } = recording({ logger, name: 'core', onError: () => undefined })
+    manager.setReceiver(() => {
+      throw new RangeError('boom')
+    })
+    manager.inject('bad')
     await manager.stop()
-    expect(metrics.values).to.deep.equal({
-      'events_handled_total core': 4,
-      'events_refused_total core': 1,
-      'events_waited_total core': 1,
-      'events_failed_total core': 1,
-      'events_dropped_total core': 1,
-      'events_queued core': 0,
-    })
+    await manager.stop()
+    const stats = {
+      queued: 0,
+      waiting: 0,
+      handled: 1,
+      refused: 0,
+      waited: 0,
+      failed: 1,
+      dropped: 0,
+    }
+    expect(lines).to.deep.equal([
+      ['receiver failed', { manager: 'core' }, 'EVENTS_RECEIVER_FAILED'],
+      ['event manager stopped', { manager: 'core', ...stats }, undefined],
+    ])
   })
 })
 
