@@ -84,7 +84,7 @@ export class ValidatorProcesses {
     const log = openSync(spec.log, 'a')
     const child = spawn(
       process.execPath,
-      [cliPath(), 'peer', 'start', '--config', spec.config, '--attached'],
+      [...process.execArgv, cliPath(), 'peer', 'start', '--config', spec.config, '--attached'],
       { stdio: ['pipe', log, log], detached: true },
     )
     closeSync(log)

@@ -96,7 +96,7 @@ export class Submitter {
     if (client === undefined) return
     this.#inFlight++
     client
-      .submit(envelope, { signal })
+      .submit(envelope)
       .then(
         () => submissions.acknowledged(txId, clock.now()),
         (error: unknown) => {

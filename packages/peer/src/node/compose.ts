@@ -61,7 +61,7 @@ function createCrypto({ msp, signer, channel }: Material): MessageCrypto {
 function composeComm(deps: CompositionDeps, mapper: Mapper, logger: Logger): Comm {
   const { config, material, clock, metrics } = deps
   return createComm(
-    { mapper, clock, metrics, logger: logger.child('gossip.comm') },
+    { mapper, clock, metrics, logger },
     {
       listen: config['peer.listenAddress'],
       tls: {

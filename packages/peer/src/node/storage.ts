@@ -45,7 +45,7 @@ async function putGenesis(ledger: Ledger, genesis: Uint8Array, dir: string): Pro
  */
 export async function openStorage(deps: StorageDeps): Promise<Storage> {
   const { channelId, clock, metrics } = deps
-  const logger = deps.logger.child('ledger')
+  const { logger } = deps
   const ledger = await openLedger({
     dir: join(deps.dir, 'ledger'),
     channelId,

@@ -87,7 +87,6 @@ export class Validator implements Lifecycle {
     await this.#startParts(parts)
     void parts.replica.closed.then((reason) => this.#failed(reason))
     this.#logger.info('started', {
-      peer: config['peer.id'],
       replica: material.replica,
       height: storage.ledger.height,
       gossip: parts.comm.address,
@@ -129,7 +128,7 @@ export class Validator implements Lifecycle {
     this.#state = 'stopping'
     await this.#unwind()
     this.#state = 'stopped'
-    this.#logger.info('stopped', { peer: this.#deps.config['peer.id'] })
+    this.#logger.info('stopped')
     this.#close(reason)
   }
 

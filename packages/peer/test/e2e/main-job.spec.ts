@@ -1,0 +1,144 @@
+import { expect } from 'chai'
+import { Sandbox, eventually, isAlive, pidsOf, run } from './heddle.ts'
+
+const accounts = JSON.stringify({ alice: 100, bob: 50 })
+
+const lines = [
+  '{"from": "alice", "to": "bob", "amount": 30}',
+  '{"from": "alice", "to": "carol", "amount": 1000}',
+  '{"from": "nobody", "to": "bob", "amount": 1}',
+  '{"id": "order-1", "item": "heddle", "price": 12.50}',
+  '{"id": "order-1", "item": "heddle", "price": 12.50}',
+  '{"measured": 4.25, "at": "noon"}',
+  '',
+]
+
+describe('the main job with real processes', function () {
+  this.timeout(120_000)
+  const sandbox = new Sandbox()
+  before(() => sandbox.open())
+  after(() => sandbox.close())
+
+  it('runs an input through four validators, proves it, and leaves no process', async () => {
+    const input = await sandbox.file('input.ndjson', lines.join('\n'))
+    const genesis = await sandbox.file('accounts.json', accounts)
+    const args = ['network', 'up', '--exit', '--json', '--dir', sandbox.path('net')]
+    const first = await run([...args, '--input', input, '--genesis-accounts', genesis])
+    expect(first.status, first.stderr).to.equal(0)
+    const summary = first.heddle.find('summary')
+    expect(summary).to.include({ accepted: 4, rejected: 2, notSubmitted: 0 })
+    expect(summary?.['proof']).to.have.property('held', true)
+    const started = first.heddle.find('started')?.['network'] as Parameters<typeof pidsOf>[0]
+    expect(started.validators).to.have.length(4)
+    const descriptor = await sandbox.descriptor('net')
+    expect(pidsOf(descriptor), 'no process id is left in network.json').to.deep.equal([])
+  })
+
+  it('continues on the same ledgers: the same lines are new transactions', async () => {
+    const args = ['network', 'up', '--exit', '--json', '--dir', sandbox.path('net')]
+    const second = await run([...args, '--input', sandbox.path('input.ndjson')])
+    expect(second.status, second.stderr).to.equal(0)
+    const summary = second.heddle.find('summary')
+    expect(summary).to.include({ accepted: 4, rejected: 2 })
+    const progress = second.heddle.find('progress')
+    expect(Math.min(...(progress?.['heights'] as number[]))).to.be.greaterThan(2)
+  })
+
+  it('refuses another number of validators for the same folder', async () => {
+    const args = ['network', 'up', '--exit', '--validators', '7', '--dir', sandbox.path('net')]
+    const refused = await run([...args, '--input', sandbox.path('input.ndjson')])
+    expect(refused.status).to.equal(64)
+    expect(refused.stderr)
+      .to.match(/has 4 validators, not 7/)
+      .and.match(/try: /)
+  })
+
+  it('reports malformed lines with their numbers and executes all others', async () => {
+    const content = `${lines[0]}\nnot json\n[1, 2]\n{"from": "bob", "to": "alice", "amount": 1}\n`
+    const input = await sandbox.file('malformed.ndjson', content)
+    const args = ['network', 'up', '--exit', '--json', '--dir', sandbox.path('net')]
+    const result = await run([...args, '--input', input])
+    expect(result.status).to.equal(65)
+    expect(result.stderr)
+      .to.match(/line 2: not JSON/)
+      .and.match(/line 3: not a JSON object/)
+    expect(result.heddle.find('summary')).to.include({ accepted: 2, notSubmitted: 2 })
+    expect(result.heddle.find('summary')?.['proof']).to.have.property('held', true)
+  })
+
+  it('serves other terminals until it is stopped, and stops with all its processes', async () => {
+    const dir = ['--dir', sandbox.path('net')]
+    const up = sandbox.start([
+      'network',
+      'up',
+      '--json',
+      ...dir,
+      '--input',
+      sandbox.path('input.ndjson'),
+    ])
+    await up.until(({ json }) => json.some(({ type }) => type === 'summary'))
+    const pids = pidsOf(await sandbox.descriptor('net'))
+    expect(pids).to.have.length(4)
+
+    const again = await run(['network', 'up', '--exit', ...dir])
+    expect(again.status, 'a second network up').to.equal(75)
+    expect(again.stderr).to.match(/a network runs in/)
+
+    const submitted = await run(['submit', ...dir, '--json'], {
+      input: '{"from": "bob", "to": "dora", "amount": 7}\n{"id": "order-1", "other": true}\n',
+    })
+    expect(submitted.status, submitted.stderr).to.equal(0)
+    expect(submitted.heddle.json.map(({ accepted }) => accepted)).to.deep.equal([true, false])
+
+    const dora = await run(['query', 'accounts', 'dora', ...dir])
+    expect(dora).to.include({ status: 0, stdout: '7' })
+    const order = await run(['query', 'records', 'order-1', ...dir])
+    expect(order.stdout).to.equal('{"id": "order-1", "item": "heddle", "price": 12.50}')
+    const missing = await run(['query', 'accounts', 'zoe', ...dir])
+    expect(missing.status).to.equal(66)
+
+    const status = await run(['network', 'status', '--json', ...dir])
+    expect(status.heddle.json.map(({ activeView }) => activeView)).to.deep.equal([
+      true,
+      true,
+      true,
+      true,
+    ])
+
+    const blocks = await run(['blocks', '--json', ...dir])
+    expect(blocks.status, blocks.stderr).to.equal(0)
+    const chain = blocks.heddle.json
+    expect(chain.length).to.be.greaterThan(3)
+    for (const [index, block] of chain.entries()) {
+      expect(block['number'], `block ${index}`).to.equal(index)
+      if (index > 0) expect(block['previousHash']).to.equal(chain[index - 1]?.['hash'])
+    }
+
+    const stop = await run(['network', 'stop', ...dir])
+    expect(stop.status, stop.stderr).to.equal(0)
+    expect(await up.ended).to.equal(0)
+    expect(pids.filter(isAlive), 'processes left').to.deep.equal([])
+    expect((await run(['network', 'stop', ...dir])).status, 'nothing to stop').to.equal(69)
+  })
+
+  it('leaves no validator behind when it is killed, and starts again on the same folder', async () => {
+    const args = ['network', 'up', '--json', '--dir', sandbox.path('net')]
+    const up = sandbox.start([...args, '--input', sandbox.path('input.ndjson')])
+    await up.until(({ json }) => json.some(({ type }) => type === 'summary'))
+    const pids = pidsOf(await sandbox.descriptor('net'))
+    up.child.kill('SIGKILL')
+    await eventually('validators stop by themselves', () => !pids.some(isAlive), 20_000)
+    const next = await run([...args, '--exit', '--input', sandbox.path('input.ndjson')])
+    expect(next.status, next.stderr).to.equal(0)
+  })
+
+  it('stops everything on Ctrl-C', async () => {
+    const args = ['network', 'up', '--json', '--dir', sandbox.path('net')]
+    const up = sandbox.start([...args, '--input', sandbox.path('input.ndjson')])
+    await up.until(({ json }) => json.some(({ type }) => type === 'summary'))
+    const pids = pidsOf(await sandbox.descriptor('net'))
+    up.child.kill('SIGINT')
+    expect(await up.ended).to.equal(0)
+    expect(pids.filter(isAlive)).to.deep.equal([])
+  })
+})
