@@ -266,8 +266,8 @@ export class ConnectionManager {
     const timer = this.#deps.clock.schedule(this.#options.connTimeoutMs, () => late.abort())
     const ended = signal === undefined ? late.signal : AbortSignal.any([late.signal, signal])
     try {
-      await abortable<void>(ended, (resolve) => {
-        this.#onEmpty = () => resolve()
+      await abortable<undefined>(ended, (resolve) => {
+        this.#onEmpty = () => resolve(undefined)
       })
     } catch {
       // Time is over: what is left is cut.

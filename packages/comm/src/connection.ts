@@ -145,13 +145,20 @@ export class Connection {
   #write(): void {
     if (this.#writing || this.#blocked || this.#state === 'over') return
     this.#writing = true
-    let bytes: Buffer | undefined
-    while (!this.#blocked && (bytes = this.#outgoing.take()) !== undefined) {
-      this.#blocked = !this.#stream.write(bytes)
+    let more = true
+    while (more) {
+      const bytes = this.#outgoing.take()
+      if (bytes === undefined) break
+      more = this.#stream.write(bytes)
       this.#host.metrics.sent.add(1)
     }
+    this.#blocked = !more
     this.#writing = false
     if (this.#state === 'finishing' && this.#outgoing.size === 0) this.#stream.finish()
+  }
+
+  get #mayHandle(): boolean {
+    return !this.#busy
   }
 
   #handle(message: AuthenticatedMessage): void {
@@ -163,11 +170,11 @@ export class Connection {
 
   #continue(): void {
     this.#busy = false
-    while (!this.#busy) {
-      const message = this.#incoming.shift()
-      if (message === undefined) break
+    let message = this.#incoming.shift()
+    while (message !== undefined) {
       this.#incomingBytes -= message.envelope.bytes.length
       this.#handle(message)
+      message = this.#mayHandle ? this.#incoming.shift() : undefined
     }
     if (this.#paused && this.#incoming.size === 0) {
       this.#paused = false

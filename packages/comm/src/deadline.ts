@@ -35,7 +35,7 @@ export async function within<T>(
 /** A promise that rejects when `signal` aborts, unless `start` settles it first. */
 export function abortable<T>(
   signal: AbortSignal,
-  start: (resolve: (value: T) => void, reject: (error: unknown) => void) => void,
+  start: (resolve: (value: T) => void, reject: (error: Error) => void) => void,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason as Error)
@@ -52,7 +52,7 @@ export function abortable<T>(
       },
       (error) => {
         settled()
-        reject(error as Error)
+        reject(error)
       },
     )
   })

@@ -29,7 +29,7 @@ export type CommErrorCode =
   | 'COMM_NOT_ACKNOWLEDGED'
 
 /** What goes wrong in `@heddle/comm`; the code tells what. */
-export class CommError<Code extends CommErrorCode = CommErrorCode> extends CodedError<Code> {}
+export class CommError extends CodedError<CommErrorCode> {}
 
 /** The text of whatever was thrown. */
 export function reasonOf(error: unknown): string {

@@ -1,4 +1,4 @@
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { createServer } from 'node:tls'
 import type { Server as TlsServer, TLSSocket } from 'node:tls'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
@@ -118,7 +118,7 @@ export class Listener {
       minVersion: 'TLSv1.2',
       handshakeTimeout: this.#options.setupTimeoutMs,
     })
-    server.on('connection', (socket) => this.#sockets.add(socket))
+    server.on('connection', (socket: Socket) => this.#sockets.add(socket))
     server.on('tlsClientError', (error, socket) =>
       this.#refused(addressOf(socket), `TLS failed: ${error.message}`),
     )

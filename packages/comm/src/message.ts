@@ -1,8 +1,7 @@
 import { create, decode, encode, gossip, receive } from '@heddle/proto'
-import type { Received } from '@heddle/proto'
+import { decodeDataEnvelope, encodeDataEnvelope } from './data-message.ts'
+import type { DecodedFrame } from './decoded-frame.ts'
 import { CommError, reasonOf } from './errors.ts'
-
-const payloadTag = 0x0a
 
 /** An envelope ready for the wire: encoded once, sent to many. */
 export class EncodedMessage {
@@ -19,27 +18,12 @@ export class EncodedMessage {
  * authenticated. Worth calling when the same message goes to several peers one after the other.
  */
 export function encodeMessage(message: gossip.GossipMessage): EncodedMessage {
+  const plain = encodeDataEnvelope(message)
+  if (plain !== undefined) return new EncodedMessage(plain)
   const payload = encode(gossip.GossipMessageSchema, message)
-  if (payload.length === 0) return new EncodedMessage(Buffer.alloc(0))
-  // An envelope with nothing but a payload is a tag, a length and the payload: written by hand,
-  // because this runs for every message. test/unit/message.spec.ts holds it against the codec.
-  const lengthBytes = varintLength(payload.length)
-  const bytes = Buffer.allocUnsafe(1 + lengthBytes + payload.length)
-  bytes[0] = payloadTag
-  let rest = payload.length
-  for (let at = 1; at < lengthBytes; at += 1) {
-    bytes[at] = (rest & 0x7f) | 0x80
-    rest >>>= 7
-  }
-  bytes[lengthBytes] = rest
-  payload.copy(bytes, 1 + lengthBytes)
-  return new EncodedMessage(bytes)
-}
-
-function varintLength(value: number): number {
-  let length = 1
-  for (let rest = value >>> 7; rest > 0; rest >>>= 7) length += 1
-  return length
+  return new EncodedMessage(
+    encode(gossip.EnvelopeSchema, create(gossip.EnvelopeSchema, { payload })),
+  )
 }
 
 /**
@@ -77,17 +61,13 @@ export function verifyEnvelope(
   if (secret !== undefined) verify(secret.signature, secret.payload)
 }
 
-/** A frame taken apart. */
-export interface DecodedFrame {
-  readonly envelope: Received<gossip.Envelope>
-  readonly message: gossip.GossipMessage
-}
-
 /**
  * Decodes one frame of a gossip stream; an empty payload is an empty message.
  * @throws {CommError} COMM_MALFORMED_MESSAGE
  */
 export function decodeFrame(bytes: Uint8Array): DecodedFrame {
+  const plain = decodeDataEnvelope(bytes)
+  if (plain !== undefined) return plain
   try {
     const envelope = receive(gossip.EnvelopeSchema, bytes)
     return { envelope, message: decode(gossip.GossipMessageSchema, envelope.message.payload) }

@@ -1,6 +1,6 @@
 import { create, gossip } from '@heddle/proto'
 import type { Received } from '@heddle/proto'
-import type { DecodedFrame } from './message.ts'
+import type { DecodedFrame } from './decoded-frame.ts'
 import type { ConnectionInfo, ReceivedMessage } from './types.ts'
 
 /** The connection of a message, as far as the message needs it. */

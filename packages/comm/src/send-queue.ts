@@ -10,7 +10,7 @@ export interface Entry {
   /** It is in the queue. */
   readonly accepted: () => void
   /** It will never be. */
-  readonly refused: (error: unknown) => void
+  readonly refused: (error: Error) => void
   /** Whoever pushed it has given up. */
   abandoned?: boolean
 }
@@ -150,7 +150,7 @@ export class SendQueue {
         },
         refused: (error) => {
           settle()
-          reject(error as Error)
+          reject(error)
         },
       }
       const onAbort = (): void => {

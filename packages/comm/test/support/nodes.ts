@@ -81,23 +81,22 @@ export async function createNode(options: NodeOptions = {}): Promise<Node> {
   )
   const logger = new RecordingLogger()
   const metrics = new RecordingMetrics()
-  const { organization: _o, clock: _c, start = true, as: _a, ...settings } = options
   const comm = createComm(
     { mapper, clock, logger, metrics },
     {
       listen: { host: 'localhost', port: 0 },
-      ...settings,
+      ...options,
       tls: {
         certificate: tls.certificate,
         key: tls.key,
         roots: [orgs.a.tlsCa.certificate, orgs.b.tlsCa.certificate],
-        ...settings.tls,
+        ...options.tls,
       },
       identity: signer.serialized,
     },
   )
   running.add(comm)
-  if (start) await comm.start()
+  if (options.start ?? true) await comm.start()
   const peer = { endpoint: comm.address, pkiId: signer.pkiId }
   return { comm, mapper, signer, tls, logger, metrics, peer }
 }
