@@ -56,44 +56,72 @@ export async function* pull(
   context: PullContext,
   signal: AbortSignal,
 ): AsyncGenerator<AcceptedBlock> {
-  const { endpoints, clock, random } = context
-  let failures = 0
+  const inARow = { failures: 0 }
   for (;;) {
     signal.throwIfAborted()
-    const endpoint = endpoints.current()
+    const endpoint = context.endpoints.current()
     if (!endpoint) throw new DeliverError('DELIVER_NO_ENDPOINTS', 'there is no endpoint to ask')
     try {
       const from = await task.position(endpoint)
       if (typeof task.stop === 'bigint' && from.next > task.stop) return
-      let { config } = from
-      for await (const accepted of attempt({ from, stop: task.stop, endpoint }, context, signal)) {
-        yield accepted
-        failures = 0
-        endpoints.succeeded(endpoint)
-        const changed = endpointsChanged(config, accepted.after.config)
-        config = accepted.after.config
-        if (changed) endpoints.update(config.endpoints)
-        if (!endpoints.has(endpoint)) break
-      }
-      if (task.stop === 'newest' && endpoints.has(endpoint)) return
+      if (yield* pullFrom({ from, stop: task.stop, endpoint }, context, signal, inARow)) return
     } catch (error) {
       signal.throwIfAborted()
+      if (isOurs(error)) throw error
       if (task.stop === 'newest' && isStatus(error, common.Status.NOT_FOUND)) return
-      if (!judge(error, endpoint, context)) continue
-      failures++
-      if (failures >= context.maxFailures) throw error
-      await pause(clock, backOffMs(failures, endpoints.size, context, random), { signal })
+      if (judge(error, endpoint, context)) await waitAfter(error, inARow, context, signal)
     }
   }
 }
 
+/** A stream to ask for. */
+interface StreamRange {
+  readonly from: Position
+  readonly stop: bigint | 'newest'
+  readonly endpoint: Endpoint
+}
+
+/** Gives out the blocks of one stream. Returns whether there is nothing more to ask for. */
+async function* pullFrom(
+  range: StreamRange,
+  context: PullContext,
+  signal: AbortSignal,
+  inARow: { failures: number },
+): AsyncGenerator<AcceptedBlock, boolean> {
+  const { endpoints } = context
+  const { endpoint, from, stop } = range
+  let { config } = from
+  for await (const accepted of attempt(range, context, signal)) {
+    yield accepted
+    inARow.failures = 0
+    endpoints.succeeded(endpoint)
+    const changed = endpointsChanged(config, accepted.after.config)
+    config = accepted.after.config
+    if (changed) endpoints.update(config.endpoints)
+    if (!endpoints.has(endpoint)) return false // go on with one that is named still
+  }
+  return stop === 'newest'
+}
+
+/** Waits after a failure that counts; rethrows it when there were too many. */
+async function waitAfter(
+  error: unknown,
+  inARow: { failures: number },
+  context: PullContext,
+  signal: AbortSignal,
+): Promise<void> {
+  inARow.failures++
+  if (inARow.failures >= context.maxFailures) throw error
+  const { endpoints, clock, random } = context
+  await pause(clock, backOffMs(inARow.failures, endpoints.size, context, random), { signal })
+}
+
 /** The blocks that one stream of one endpoint gives. */
 async function* attempt(
-  range: { from: Position; stop: bigint | 'newest'; endpoint: Endpoint },
+  { from, stop, endpoint }: StreamRange,
   context: PullContext,
   signal: AbortSignal,
 ): AsyncGenerator<AcceptedBlock> {
-  const { from, stop, endpoint } = range
   const left = new AbortController()
   const either = AbortSignal.any([signal, left.signal])
   // Up to the newest block means: not one that is still to come.
@@ -148,6 +176,11 @@ function judge(error: unknown, endpoint: Endpoint, context: PullContext): boolea
 /** Whether a new configuration names other endpoints than the one before. */
 function endpointsChanged(before: ChannelConfig, after: ChannelConfig): boolean {
   return JSON.stringify(before.endpoints) !== JSON.stringify(after.endpoints)
+}
+
+/** Whether the failure is not one of an endpoint. */
+function isOurs(error: unknown): boolean {
+  return error instanceof DeliverError && error.code === 'DELIVER_LEDGER_FAILED'
 }
 
 function isStatus(error: unknown, status: common.Status): boolean {

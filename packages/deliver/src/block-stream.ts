@@ -66,16 +66,16 @@ async function* frames(
 ): AsyncGenerator<DeliverFrame> {
   const incoming = (call as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
   for (;;) {
-    let stalled = false
+    const stall = { happened: false }
     const timer = clock.schedule(stallTimeoutMs, () => {
-      stalled = true
+      stall.happened = true
       call.cancel()
     })
     let next: IteratorResult<Buffer, unknown>
     try {
       next = await incoming.next()
     } catch (cause) {
-      if (!stalled) throw failed(address, 'stream failed', cause)
+      if (!stall.happened) throw failed(address, 'stream failed', cause)
       const message = `${address} sent nothing for ${stallTimeoutMs} ms`
       throw new DeliverError('DELIVER_STALLED', message, { cause, endpoint: address })
     } finally {

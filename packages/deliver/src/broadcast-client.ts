@@ -99,9 +99,9 @@ class FailoverBroadcastClient implements BroadcastClient {
 
   constructor(deps: BroadcastClientDeps, options: BroadcastClientOptions) {
     this.#deps = deps
-    this.#options = { ...defaults, ...definedNumbers(options), tls: options.tls }
-    const { tls: _, ...limits } = this.#options
+    const limits = { ...defaults, ...definedNumbers(options) }
     assertPositive(limits)
+    this.#options = { ...limits, tls: options.tls }
     if (options.endpoints.length === 0) {
       throw new DeliverError('DELIVER_NO_ENDPOINTS', 'there is no endpoint to send to')
     }
@@ -158,29 +158,43 @@ class FailoverBroadcastClient implements BroadcastClient {
     }
   }
 
+  /** Serves one endpoint after another until the client stops. */
   async #run(): Promise<void> {
     const { signal } = this.#stopping
-    let failures = 0
-    const onSuccess = (): void => {
-      failures = 0
-    }
-    while (!signal.aborted) {
-      if (this.#waiting.length === 0) await new Promise<void>((resolve) => (this.#wake = resolve))
-      const endpoint = this.#endpoints.current()
-      if (signal.aborted || !endpoint) return
-      try {
-        await this.#serve(endpoint, failures, onSuccess)
-      } catch (error) {
-        if (signal.aborted) return
-        failures++
-        this.#judge(endpoint, error)
-        const ms = backOffMs(failures, this.#endpoints.size, this.#options, this.#random)
-        await pause(this.#deps.clock, ms, { signal }).catch(() => undefined)
+    const inARow = { failures: 0 }
+    try {
+      for (;;) {
+        if (this.#waiting.length === 0) await this.#work()
+        signal.throwIfAborted()
+        const endpoint = this.#endpoints.current()
+        if (endpoint) await this.#attempt(endpoint, inARow)
       }
+    } catch (error) {
+      if (error !== signal.reason) throw error
     }
   }
 
-  async #serve(endpoint: Endpoint, failures: number, onSuccess: () => void): Promise<void> {
+  /** Resolves when there is something to send, or the client stops. */
+  async #work(): Promise<void> {
+    await new Promise<void>((resolve) => (this.#wake = resolve))
+  }
+
+  /** Serves `endpoint` until it fails, then waits; rejects only when the client stops. */
+  async #attempt(endpoint: Endpoint, inARow: { failures: number }): Promise<void> {
+    const { signal } = this.#stopping
+    try {
+      await this.#serve(endpoint, inARow)
+    } catch (error) {
+      signal.throwIfAborted()
+      inARow.failures++
+      this.#judge(endpoint, error)
+      const { failures } = inARow
+      const ms = backOffMs(failures, this.#endpoints.size, this.#options, this.#random)
+      await pause(this.#deps.clock, ms, { signal })
+    }
+  }
+
+  async #serve(endpoint: Endpoint, inARow: { failures: number }): Promise<void> {
     const { clock } = this.#deps
     const { signal } = this.#stopping
     const { window, answerTimeoutMs } = this.#options
@@ -191,9 +205,9 @@ class FailoverBroadcastClient implements BroadcastClient {
       waiting: this.#waiting,
       window,
       answerTimeoutMs,
-      retryMs: backOffMs(failures + 1, this.#endpoints.size, this.#options, this.#random),
+      retryMs: backOffMs(inARow.failures + 1, this.#endpoints.size, this.#options, this.#random),
       onSuccess: () => {
-        onSuccess()
+        inARow.failures = 0
         this.#endpoints.succeeded(endpoint)
       },
       metrics: this.#metrics,

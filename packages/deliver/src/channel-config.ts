@@ -6,6 +6,9 @@ import type { Endpoint } from './ports.ts'
 /** Where the policy for block signatures stands. */
 const blockValidation = '/Channel/Orderer/BlockValidation'
 
+/** `ChannelHeader.type` of a configuration; a number there, as others may come. */
+const configType: number = common.HeaderType.CONFIG
+
 /** What a configuration block says about a channel, as far as reading it goes. */
 export interface ChannelConfig {
   readonly channelId: string
@@ -38,7 +41,7 @@ export function isConfigBlock(block: common.Block): boolean {
   const [only, ...others] = block.data?.data ?? []
   if (!only || others.length > 0) return false
   try {
-    return Number(payloadOf(only).channelHeader.type) === Number(common.HeaderType.CONFIG)
+    return payloadOf(only).channelHeader.type === configType
   } catch {
     return false
   }
@@ -79,7 +82,7 @@ function configEnvelopeOf(block: common.Block): ConfigTransaction {
   if (!only || others.length > 0) throw unusable('it has not exactly one transaction')
   try {
     const { channelHeader, data } = payloadOf(only)
-    if (channelHeader.type !== Number(common.HeaderType.CONFIG)) {
+    if (channelHeader.type !== configType) {
       throw unusable('its transaction is not of type CONFIG')
     }
     return { channelHeader, envelope: decode(common.ConfigEnvelopeSchema, data) }

@@ -1,10 +1,10 @@
-import { type Received, common, receive } from '@heddle/proto'
+import { type Received, common, decode, orderer, receive } from '@heddle/proto'
 
 /** A decoded `orderer.DeliverResponse`; a block keeps the bytes that it came in. */
 export type DeliverFrame =
   { readonly status: common.Status } | { readonly block: Received<common.Block> }
 
-const statusTag = 0x08
+/** Field 2 of the response, length-delimited; put first by every service. */
 const blockTag = 0x12
 
 /**
@@ -16,17 +16,18 @@ const blockTag = 0x12
  * @returns undefined for anything but exactly one status or one block
  */
 export function decodeDeliverResponse(bytes: Uint8Array): DeliverFrame | undefined {
-  const value = varint(bytes, 1)
-  if (!value) return undefined
-  if (bytes[0] === statusTag) {
-    return value.end === bytes.length ? { status: value.value } : undefined
-  }
-  if (bytes[0] !== blockTag || value.end + value.value !== bytes.length) return undefined
   try {
-    return { block: receive(common.BlockSchema, bytes.subarray(value.end)) }
+    if (bytes[0] !== blockTag) return statusOf(decode(orderer.DeliverResponseSchema, bytes))
+    const length = varint(bytes, 1)
+    if (!length || length.end + length.value !== bytes.length) return undefined
+    return { block: receive(common.BlockSchema, bytes.subarray(length.end)) }
   } catch {
     return undefined
   }
+}
+
+function statusOf({ Type }: orderer.DeliverResponse): DeliverFrame | undefined {
+  return Type.case === 'status' ? { status: Type.value } : undefined
 }
 
 function varint(bytes: Uint8Array, from: number): { value: number; end: number } | undefined {

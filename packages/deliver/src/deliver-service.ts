@@ -111,18 +111,21 @@ class PullingDeliverService implements DeliverService {
   }
 
   async #run(): Promise<void> {
+    const inARow = { failures: 0 }
+    while (!this.#stopping.signal.aborted) await this.#attempt(inARow)
+  }
+
+  /** Delivers until something fails that is not an endpoint's, then waits. Never rejects. */
+  async #attempt(inARow: { failures: number }): Promise<void> {
     const { signal } = this.#stopping
-    let failures = 0
-    while (!signal.aborted) {
-      try {
-        await this.#deliver(() => (failures = 0))
-      } catch (error) {
-        if (signal.aborted) return
-        failures++
-        this.#deps.logger?.error('delivery interrupted', { channel: this.#channelId }, error)
-        const ms = backOffMs(failures, 1, this.#context, this.#context.random)
-        await pause(this.#deps.clock, ms, { signal }).catch(() => undefined)
-      }
+    try {
+      await this.#deliver(() => (inARow.failures = 0))
+    } catch (error) {
+      if (signal.aborted) return
+      inARow.failures++
+      this.#deps.logger?.error('delivery interrupted', { channel: this.#channelId }, error)
+      const ms = backOffMs(inARow.failures, 1, this.#context, this.#context.random)
+      await pause(this.#deps.clock, ms, { signal }).catch(() => undefined)
     }
   }
 

@@ -1,4 +1,4 @@
-import type { Received, common } from '@heddle/proto'
+import { type Received, type common, orderer } from '@heddle/proto'
 import { type Position, lastConfigOf, positionAfter } from './block-check.ts'
 import { type BlockStreamContext, blockStream } from './block-stream.ts'
 import { beginCheck, genesisPosition } from './block-verifier.ts'
@@ -85,12 +85,9 @@ async function fetchBlock(
   context: BlockStreamContext,
   signal: AbortSignal,
 ): Promise<Received<common.Block>> {
-  for await (const block of blockStream(
-    endpoint,
-    { start: number, stop: number },
-    context,
-    signal,
-  )) {
+  const behavior = orderer.SeekInfo_SeekBehavior.FAIL_IF_NOT_READY
+  const range = { start: number, stop: number, behavior }
+  for await (const block of blockStream(endpoint, range, context, signal)) {
     return block
   }
   const message = `${endpoint.address} ended without block ${String(number)}`

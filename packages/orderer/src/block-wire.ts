@@ -8,6 +8,8 @@ const blockTag = 0x12
 /** Field 2 of `common.Block`, length-delimited. */
 const dataField = 2
 const lengthDelimited = 2
+/** `ChannelHeader.type` of a configuration; a number there, as others may come. */
+const configType: number = common.HeaderType.CONFIG
 
 /** An encoded `orderer.DeliverResponse` that carries the block whose bytes are given. */
 export function blockResponse(block: Uint8Array): Buffer {
@@ -41,7 +43,7 @@ export function isConfigBlock(block: common.Block): boolean {
     const { header } = decode(common.PayloadSchema, envelope.payload)
     if (!header) return false
     const channelHeader = decode(common.ChannelHeaderSchema, header.channelHeader)
-    return channelHeader.type === Number(common.HeaderType.CONFIG)
+    return channelHeader.type === configType
   } catch {
     return false
   }

@@ -16,7 +16,7 @@ interface Slot {
 /** Types that only a consenter makes, or that are requests for other services. */
 const notAccepted = new Set<number>([
   common.HeaderType.CONFIG,
-  common.HeaderType.ORDERER_TRANSACTION,
+  4, // ORDERER_TRANSACTION, deprecated
   common.HeaderType.DELIVER_SEEK_INFO,
 ])
 

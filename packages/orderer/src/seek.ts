@@ -1,4 +1,4 @@
-import { orderer } from '@heddle/proto'
+import type { orderer } from '@heddle/proto'
 import { OrdererError } from './errors.ts'
 import { badRequest } from './request.ts'
 

@@ -82,7 +82,7 @@ interface OpenBlock {
   own: BlockSignature | undefined
   sentAt: number
   readonly resolve: (signatures: BlockSignature[]) => void
-  readonly reject: (reason: unknown) => void
+  readonly reject: (reason: Error) => void
 }
 
 /**
@@ -179,12 +179,12 @@ export class BlockSignatureCollector implements Lifecycle {
         },
         reject: (reason) => {
           settle()
-          reject(reason as Error)
+          reject(reason)
         },
       })
       const abort = (): void => {
         this.#close(open)
-        open.reject(signal?.reason)
+        open.reject(signal?.reason as Error)
       }
       signal?.addEventListener('abort', abort, { once: true })
       this.#open.set(number, open)
@@ -246,7 +246,7 @@ export class BlockSignatureCollector implements Lifecycle {
       open.own = { identifierHeader, signature: await this.#deps.signer.sign(preimage) }
     } catch (error) {
       this.#close(open)
-      open.reject(error)
+      open.reject(error as Error)
       return
     }
     // Sent even if others completed the block meanwhile: they may lack ours.

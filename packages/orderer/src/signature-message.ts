@@ -9,6 +9,9 @@ export const maxSignatureBytes = 256
 
 const { BlockSignatures_Purpose: Purpose } = heddle
 
+/** The wire may carry any number. */
+const known = new Set<number>([Purpose.SHARE, Purpose.REQUEST, Purpose.ANSWER])
+
 /** A signature and the consenter whose it claims to be. */
 export interface ClaimedSignature extends BlockSignature {
   readonly id: number
@@ -55,7 +58,7 @@ export function decodeSignatureMessage(
   const { number, purpose } = message
   if (message.channelId !== expected.channelId) throw malformed('another channel')
   const answer = purpose === Purpose.ANSWER
-  if (!answer && purpose !== Purpose.SHARE && purpose !== Purpose.REQUEST) {
+  if (!known.has(purpose)) {
     throw malformed('an unknown purpose')
   }
   const most = answer ? expected.maxSignatures : 1

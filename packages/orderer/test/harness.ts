@@ -35,13 +35,16 @@ export function organization(): Promise<TestOrganization> {
   return shared
 }
 
+/** What a client presents, and whom it trusts. */
+export type ClientMaterial = { readonly [K in keyof TlsMaterial]?: TlsMaterial[K] | undefined }
+
 /** A server over a memory chain, with all that a client needs. */
 export interface Fixture {
   readonly chain: MemoryChain
   readonly server: OrdererServer
   readonly clientTls: TlsMaterial
   readonly signer: SigningIdentity
-  connect(method: 'broadcast' | 'deliver', tls?: Partial<TlsMaterial>): RawStream
+  connect(method: 'broadcast' | 'deliver', tls?: ClientMaterial): RawStream
   close(): Promise<void>
 }
 
@@ -91,7 +94,7 @@ export class RawStream {
   #ended: Error | 'ended' | undefined
   #wake: () => void = () => undefined
 
-  constructor(address: string, method: 'broadcast' | 'deliver', tls: Partial<TlsMaterial>) {
+  constructor(address: string, method: 'broadcast' | 'deliver', tls: ClientMaterial) {
     this.#client = new Client(
       address,
       credentials.createSsl(
@@ -214,7 +217,7 @@ export type At = bigint | 'oldest' | 'newest' | 'nextCommit' | undefined
 export function seek(
   fixture: Pick<Fixture, 'signer' | 'clientTls'>,
   range: { readonly start: At; readonly stop: At },
-  init: MessageInitShape<typeof orderer.SeekInfoSchema> & { readonly envelope?: EnvelopeInit } = {},
+  init: MessageInitShape<typeof orderer.SeekInfoSchema> & { readonly envelope?: EnvelopeInit | undefined } = {},
 ): Buffer {
   const { envelope: more, ...info } = init
   const start = position(range.start)

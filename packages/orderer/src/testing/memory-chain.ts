@@ -48,7 +48,7 @@ export class MemoryChain implements Chain {
   readonly #known = new Map<string, Promise<void>>()
   readonly #waiters = new Set<Waiter>()
   #queue: { readonly bytes: Uint8Array; readonly done: () => void }[] = []
-  #cutting: Promise<void> | undefined
+  #cutting = false
   #held = false
   #errored = new AbortController()
 
@@ -71,7 +71,7 @@ export class MemoryChain implements Chain {
   /** Orders what was kept back. */
   release(): void {
     this.#held = false
-    this.#cutting ??= this.#cut()
+    this.#order()
   }
 
   /** The chain cannot order until {@link recover}. */
@@ -99,7 +99,7 @@ export class MemoryChain implements Chain {
     if (known) return known
     const taken = new Promise<void>((done) => this.#queue.push({ bytes, done }))
     this.#known.set(key, taken)
-    if (!this.#held) this.#cutting ??= this.#cut()
+    if (!this.#held) this.#order()
     return taken
   }
 
@@ -142,6 +142,12 @@ export class MemoryChain implements Chain {
     this.append(encode(common.BlockSchema, block))
   }
 
+  #order(): void {
+    if (this.#cutting) return
+    this.#cutting = true
+    void this.#cut()
+  }
+
   async #cut(): Promise<void> {
     await Promise.resolve() // what is submitted together goes into one block
     while (this.#queue.length > 0) {
@@ -149,7 +155,7 @@ export class MemoryChain implements Chain {
       await this.appendBlock(batch.map(({ bytes }) => bytes))
       for (const { done } of batch) done()
     }
-    this.#cutting = undefined
+    this.#cutting = false
   }
 
   async #sign(value: Uint8Array, { header }: common.Block): Promise<BlockSignature[]> {

@@ -114,7 +114,7 @@ describe('OrdererServer', () => {
             handlers: {
               say: (call: { request: Buffer }, done: (error: null, value: Buffer) => void) =>
                 done(null, call.request),
-            } as never,
+            },
           },
         ],
       },
