@@ -1,5 +1,5 @@
 import { RingQueue } from '@heddle/events'
-import { encodeFrame } from './frame.ts'
+import { frameOf } from './frame.ts'
 import type { Network } from './ports.ts'
 
 /** Most bytes of several messages in one frame; a single larger message still makes one. */
@@ -65,19 +65,24 @@ export class Broadcaster {
   /** Queues an encoded message for one replica; nothing for this one or an unknown one. */
   send(to: number, message: Uint8Array): void {
     const lane = this.#lanes[to]
-    if (lane !== undefined && !this.#isClosed) this.#enqueue(lane, message)
+    if (lane !== undefined && !this.#isClosed) this.#enqueue(lane, frameOf(message))
   }
 
   /** Queues an encoded message for every other replica. */
   broadcast(message: Uint8Array): void {
-    for (let to = 0; to < this.#lanes.length; to++) this.send(to, message)
+    if (this.#isClosed) return
+    const frame = frameOf(message)
+    for (const lane of this.#lanes) if (lane !== undefined) this.#enqueue(lane, frame)
   }
 
   /** Queues an encoded request; when there is no room it is dropped, for its owner to send again. */
-  forward(to: number, message: Uint8Array): void {
-    const lane = this.#lanes[to]
-    if (lane === undefined || this.#isClosed) return
-    if (!lane.forwards.push(message)) this.#observer.dropped(to, 1)
+  forward(to: number | 'all', message: Uint8Array): void {
+    if (this.#isClosed) return
+    const frame = frameOf(message)
+    for (const lane of this.#lanes) {
+      if (lane === undefined || (to !== 'all' && to !== lane.to)) continue
+      if (!lane.forwards.push(frame)) this.#observer.dropped(lane.to, 1)
+    }
   }
 
   /** Starts the drainers that have something to do. */
@@ -96,48 +101,51 @@ export class Broadcaster {
     }
   }
 
-  #enqueue(lane: Lane, message: Uint8Array): void {
+  #enqueue(lane: Lane, frame: Uint8Array): void {
     const { maxSendQueue, maxSendQueueBytes } = this.#options
     let dropped = 0
     // The oldest go first: what is newest says most about where this replica is.
     while (
       lane.queue.size > 0 &&
-      (lane.queue.size >= maxSendQueue || lane.bytes + message.length > maxSendQueueBytes)
+      (lane.queue.size >= maxSendQueue || lane.bytes + frame.length > maxSendQueueBytes)
     ) {
       lane.bytes -= lane.queue.shift()?.length ?? 0
       dropped++
     }
-    lane.queue.push(message)
-    lane.bytes += message.length
+    lane.queue.push(frame)
+    lane.bytes += frame.length
     if (dropped > 0) this.#observer.dropped(lane.to, dropped)
   }
 
   async #drain(lane: Lane): Promise<void> {
     lane.draining = true
     while (hasWork(lane) && !this.#isClosed) {
-      const messages = this.#take(lane)
+      const frames = this.#take(lane)
+      const [first] = frames
       try {
-        await this.#network.send(lane.to, encodeFrame(messages))
+        // Frames after one another are one frame; a single one, often a large one, is not copied.
+        const isSingle = first !== undefined && frames.length === 1
+        await this.#network.send(lane.to, isSingle ? first : Buffer.concat(frames))
       } catch (error) {
-        this.#observer.failed(lane.to, messages.length, error)
+        this.#observer.failed(lane.to, frames.length, error)
       }
     }
     lane.draining = false
   }
 
   #take(lane: Lane): Uint8Array[] {
-    const messages: Uint8Array[] = []
+    const frames: Uint8Array[] = []
     let bytes = 0
     for (const queue of [lane.queue, lane.forwards]) {
       for (let next = queue.peek(); next !== undefined; next = queue.peek()) {
-        if (messages.length > 0 && bytes + next.length > maxFrameBytes) return messages
+        if (frames.length > 0 && bytes + next.length > maxFrameBytes) return frames
         queue.shift()
         if (queue === lane.queue) lane.bytes -= next.length
         bytes += next.length
-        messages.push(next)
+        frames.push(next)
       }
     }
-    return messages
+    return frames
   }
 }
 

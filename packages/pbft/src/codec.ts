@@ -12,6 +12,7 @@ import type {
   Vote,
 } from './core/messages.ts'
 import { MalformedError } from './errors.ts'
+import { decodeVote } from './vote-codec.ts'
 
 /** Bytes of a SHA-256. */
 const digestBytes = 32
@@ -32,52 +33,14 @@ export type Incoming =
   | { readonly type: 'batch'; readonly requests: readonly Uint8Array[] }
   | { readonly type: 'forward'; readonly request: Uint8Array }
 
-type Payload = pbft.Message['payload']
-
-/** Encodes one message, without its frame. */
-export function encodeMessage(message: Message): Buffer {
-  return encode(pbft.MessageSchema, create(pbft.MessageSchema, { payload: payloadOf(message) }))
-}
-
-/** Encodes a request on its way to be ordered. */
-export function encodeForward(request: Uint8Array): Buffer {
-  const payload: Payload = { case: 'forward', value: request }
-  return encode(pbft.MessageSchema, create(pbft.MessageSchema, { payload }))
-}
-
-function payloadOf(message: Message): Payload {
-  switch (message.type) {
-    case 'pre-prepare':
-      return { case: 'prePrepare', value: prePrepareToProto(message) }
-    case 'prepare':
-    case 'commit':
-      return { case: message.type, value: voteToProto(message) }
-    case 'checkpoint':
-      return { case: 'checkpoint', value: proofToProto(message.proof) }
-    case 'view-change':
-      return { case: 'viewChange', value: proofToProto(message.proof) }
-    case 'new-view':
-      return { case: 'newView', value: proofToProto(message.proof) }
-    case 'status':
-      return { case: 'status', value: statusToProto(message) }
-    case 'fetch-batch': {
-      const { sequence } = message
-      const value = create(pbft.FetchBatchSchema, { sequence, digest: fromHex(message.digest) })
-      return { case: 'fetchBatch', value }
-    }
-    case 'batch':
-      return { case: 'batch', value: batchToProto(message.batch) }
-    case 'certificate':
-      return { case: 'certificate', value: certificateToProto(message.checkpoints) }
-  }
-}
-
 /**
  * Decodes one message. Bytes fields are views of `bytes`.
  *
  * @throws {MalformedError} PBFT_MALFORMED
  */
-export function decodeMessage(bytes: Uint8Array): Incoming {
+export function decodeMessage(bytes: Buffer): Incoming {
+  const vote = decodeVote(bytes)
+  if (vote !== undefined) return { type: 'plain', message: vote }
   const { payload } = decodeAs(pbft.MessageSchema, bytes)
   switch (payload.case) {
     case 'prePrepare': {
@@ -192,7 +155,7 @@ export function prePrepareToProto(message: {
   return create(pbft.PrePrepareSchema, { view, sequence, batch: batchToProto(message.batch) })
 }
 
-function batchToProto(batch: Batch): pbft.Batch {
+export function batchToProto(batch: Batch): pbft.Batch {
   return create(pbft.BatchSchema, { requests: [...batch.requests] })
 }
 
@@ -229,7 +192,7 @@ export function certificateToProto(
   })
 }
 
-function statusToProto(status: Status): pbft.Status {
+export function statusToProto(status: Status): pbft.Status {
   const { view, active, lastExecuted, lowWatermark } = status
   return create(pbft.StatusSchema, {
     ...{ view, active, lastExecuted, lowWatermark },

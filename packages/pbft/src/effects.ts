@@ -1,11 +1,11 @@
 import type { ClockTimer, CodedError } from '@heddle/interface'
-import { encodeMessage, fromHex, toHex } from './codec.ts'
+import { fromHex, toHex } from './codec.ts'
 import type { SignedStatement, Statement } from './core/messages.ts'
 import type { ReplicaEffect, ReplicaEvent, TimerName } from './core/protocol.ts'
+import type { Encoder } from './encoder.ts'
 import { ExecutionError, StateDivergedError } from './errors.ts'
 import type { Executions } from './executions.ts'
 import type { Outbox } from './outbox.ts'
-import { encodeRecord } from './record-codec.ts'
 import type { Reporter } from './reporter.ts'
 import type { RequestDesk } from './request-desk.ts'
 import type { Signatures } from './signatures.ts'
@@ -17,6 +17,7 @@ export interface EffectContext {
   readonly outbox: Outbox
   readonly executions: Executions
   readonly signatures: Signatures
+  readonly encoder: Encoder
   readonly reporter: Reporter
   readonly timeoutFactor: () => number
   /** Answers an effect with an event. */
@@ -39,18 +40,19 @@ export class Effects {
   }
 
   perform(effect: ReplicaEffect): void {
-    const { desk, outbox, executions, reporter } = this.#context
+    const { desk, outbox, executions, reporter, encoder } = this.#context
     switch (effect.type) {
       case 'persist':
-        return outbox.persist(encodeRecord(effect.record))
+        return outbox.persist(encoder.record(effect.record))
       case 'send':
-        return outbox.send(effect.to, encodeMessage(effect.message))
+        return outbox.send(effect.to, encoder.message(effect.message))
       case 'broadcast':
-        return outbox.send('all', encodeMessage(effect.message))
+        return outbox.send('all', encoder.message(effect.message))
       case 'accepted':
         return desk.onAccepted(effect.batch)
       case 'execute':
-        return void executions.run(effect.sequence, effect.batch)
+        // This replica's own vote counts in the quorum: it must not be forgotten once acted upon.
+        return outbox.defer(() => void executions.run(effect.sequence, effect.batch))
       case 'reject':
         return reporter.rejected(effect.from, effect.code, effect.detail)
       default:

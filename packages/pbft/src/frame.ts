@@ -3,18 +3,14 @@ import { MalformedError } from './errors.ts'
 /** Tag of `Frame.messages`: field 1, length-delimited. */
 const messagesTag = 0x0a
 
-/** Puts encoded messages into one `heddle.pbft.Frame`, as protobuf would encode it. */
-export function encodeFrame(messages: readonly Uint8Array[]): Buffer {
-  let length = 0
-  for (const message of messages) length += 1 + varintLength(message.length) + message.length
-  const frame = Buffer.allocUnsafe(length)
-  let at = 0
-  for (const message of messages) {
-    frame[at++] = messagesTag
-    at = writeVarint(frame, at, message.length)
-    frame.set(message, at)
-    at += message.length
-  }
+/**
+ * Puts an encoded message into a `heddle.pbft.Frame` of its own. Frames put together make one frame:
+ * protobuf concatenates repeated fields.
+ */
+export function frameOf(message: Uint8Array): Buffer {
+  const frame = Buffer.allocUnsafe(1 + varintLength(message.length) + message.length)
+  frame[0] = messagesTag
+  frame.set(message, writeVarint(frame, 1, message.length))
   return frame
 }
 

@@ -1,7 +1,8 @@
 import { CodedError } from '@heddle/interface'
 import { decodeMessage } from './codec.ts'
 import type { Incoming } from './codec.ts'
-import type { Message, Proof, Statement } from './core/messages.ts'
+import type { Batch, Message, Proof, Statement } from './core/messages.ts'
+import type { Encoder } from './encoder.ts'
 import { InvalidBatchError, MalformedError } from './errors.ts'
 import { decodeFrame } from './frame.ts'
 import { OrderedLane } from './ordered-lane.ts'
@@ -21,8 +22,11 @@ export interface InboxOptions {
 export interface InboxDependencies {
   readonly signatures: Signatures
   readonly checker: RequestChecker
+  readonly encoder: Encoder
   /** See ReplicaCore.wantsPrePrepare. */
   readonly wantsPrePrepare: (from: number, view: bigint, sequence: bigint) => boolean
+  /** See ReplicaCore.wantsBatch. */
+  readonly wantsBatch: () => boolean
   /** A message of the protocol, verified. */
   readonly onMessage: (from: number, message: Message) => void
   /** A request that `from` wants to have ordered; not checked. */
@@ -69,7 +73,7 @@ export class Inbox {
     }
   }
 
-  #take(from: number, lane: OrderedLane<Message>, bytes: Uint8Array): void {
+  #take(from: number, lane: OrderedLane<Message>, bytes: Buffer): void {
     let incoming: Incoming
     try {
       incoming = decodeMessage(bytes)
@@ -81,15 +85,15 @@ export class Inbox {
       this.#deps.onMessage(from, incoming.message)
     } else if (incoming.type === 'forward') {
       this.#deps.onForward(from, incoming.request)
-    } else if (!lane.push(bytes.length, () => this.#verify(from, incoming))) {
+    } else if (!lane.push(bytes.length, () => this.#verify(from, incoming, bytes))) {
       this.#deps.onOverflow(from)
     }
   }
 
   /** The verified message; undefined, and the reason counted, when there is none. */
-  #verify(from: number, incoming: Incoming): Verified<Message> {
+  #verify(from: number, incoming: Incoming, bytes: Uint8Array): Verified<Message> {
     try {
-      const verified = this.#open(from, incoming)
+      const verified = this.#open(from, incoming, bytes)
       return verified instanceof Promise
         ? verified.catch((error: unknown) => this.#reject(from, error))
         : verified
@@ -98,18 +102,22 @@ export class Inbox {
     }
   }
 
-  #open(from: number, incoming: Incoming): Verified<Message> {
+  #open(from: number, incoming: Incoming, bytes: Uint8Array): Verified<Message> {
     switch (incoming.type) {
       case 'pre-prepare': {
         const { view, sequence, requests } = incoming
         if (!this.#deps.wantsPrePrepare(from, view, sequence)) return undefined
+        const accept = (batch: Batch): Message => {
+          const message = { type: 'pre-prepare', view, sequence, batch } as const
+          this.#deps.encoder.remember(message, bytes)
+          return message
+        }
         const batch = this.#deps.checker.checkBatch(requests)
-        return batch instanceof Promise
-          ? batch.then((checked) => ({ type: 'pre-prepare', view, sequence, batch: checked }))
-          : { type: 'pre-prepare', view, sequence, batch }
+        return batch instanceof Promise ? batch.then(accept) : accept(batch)
       }
       case 'batch': {
         // Known by its digest to be what a quorum accepted, so it is not checked again.
+        if (!this.#deps.wantsBatch()) return undefined
         if (incoming.requests.length > this.#options.batchSize)
           throw new InvalidBatchError('more requests than batchSize')
         return { type: 'batch', batch: RequestBatch.of(incoming.requests) }

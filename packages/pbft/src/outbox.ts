@@ -5,7 +5,7 @@ type Destination = number | 'all'
 
 interface Group {
   readonly records: Uint8Array[]
-  readonly sends: { readonly to: Destination; readonly message: Uint8Array }[]
+  readonly actions: (() => void)[]
 }
 
 export interface OutboxOptions {
@@ -19,7 +19,7 @@ export interface OutboxOptions {
   readonly onAppend: (records: number) => void
 }
 
-const emptyGroup = (): Group => ({ records: [], sends: [] })
+const emptyGroup = (): Group => ({ records: [], actions: [] })
 
 /**
  * Lets nothing out before what it rests on is durable. One append is under way at a time; whatever
@@ -47,7 +47,15 @@ export class Outbox {
   }
 
   send(to: Destination, message: Uint8Array): void {
-    this.#pending.sends.push({ to, message })
+    this.defer(() => {
+      if (to === 'all') this.#broadcaster.broadcast(message)
+      else this.#broadcaster.send(to, message)
+    })
+  }
+
+  /** Does `action` once everything persisted before is durable. */
+  defer(action: () => void): void {
+    this.#pending.actions.push(action)
   }
 
   /** A checkpoint became stable: what lies below it can leave the journal. */
@@ -99,16 +107,13 @@ export class Outbox {
 
   #release(): void {
     const group = this.#pending
-    if (group.sends.length === 0) return
+    if (group.actions.length === 0) return
     this.#pending = emptyGroup()
     this.#releaseAll(group)
   }
 
-  #releaseAll({ sends }: Group): void {
-    for (const { to, message } of sends) {
-      if (to === 'all') this.#broadcaster.broadcast(message)
-      else this.#broadcaster.send(to, message)
-    }
+  #releaseAll({ actions }: Group): void {
+    for (const action of actions) action()
     this.#broadcaster.flush()
   }
 }

@@ -6,13 +6,14 @@ import type { ReplicaEvent } from './core/protocol.ts'
 import { faultsTolerated } from './core/quorum.ts'
 import { ReplicaCore } from './core/replica-core.ts'
 import { Effects } from './effects.ts'
+import { Encoder } from './encoder.ts'
 import { ExecutionError, JournalError, StoppedError } from './errors.ts'
 import { Executions } from './executions.ts'
 import { Inbox } from './inbox.ts'
 import type { ResolvedOptions } from './options.ts'
 import { Outbox } from './outbox.ts'
 import { Proposer } from './proposer.ts'
-import { decodeRecord, encodeRecord } from './record-codec.ts'
+import { decodeRecord } from './record-codec.ts'
 import { Reporter } from './reporter.ts'
 import { RequestChecker } from './request-checker.ts'
 import { RequestDesk } from './request-desk.ts'
@@ -74,16 +75,18 @@ export class PbftReplica implements Replica {
       options,
     )
     this.#proposer = new Proposer(this.#pool, clock, options, () => this.#drain())
+    const encoder = new Encoder()
     this.#outbox = new Outbox(journal, this.#broadcaster, {
       journalRewriteBytes: options.journalRewriteBytes,
-      snapshot: () => (this.#core?.durableRecords() ?? []).map(encodeRecord),
+      snapshot: () => (this.#core?.durableRecords() ?? []).map((record) => encoder.record(record)),
       onFailure: (error) => this.#fail(new JournalError(error)),
       onAppend: (records) => this.#reporter.appended(records),
     })
     const signatures = new Signatures(options.n, deps.signer, deps.verifier)
     this.#inbox = new Inbox(options, {
-      ...{ signatures, checker },
+      ...{ signatures, checker, encoder },
       wantsPrePrepare: (...args) => this.#core?.wantsPrePrepare(...args) ?? false,
+      wantsBatch: () => this.#core?.wantsBatch() ?? false,
       onMessage: (from, message) => this.#post({ type: 'message', from, message }),
       onForward: (from, request) => void this.#desk.onForward(from, request),
       onReject: (from, code, detail) => this.#reporter.rejected(from, code, detail),
@@ -99,7 +102,8 @@ export class PbftReplica implements Replica {
         this.#fail(new ExecutionError(`executing ${sequence.toString()}`, error)),
     })
     this.#effects = new Effects(deps, {
-      ...{ desk: this.#desk, outbox: this.#outbox, executions: this.#executions, signatures },
+      ...{ desk: this.#desk, outbox: this.#outbox, executions: this.#executions },
+      ...{ signatures, encoder },
       reporter: this.#reporter,
       timeoutFactor: () => this.#core?.inspect().timeoutFactor ?? 1,
       post: (event) => this.#post(event),

@@ -1,41 +1,9 @@
-import { create, encode, pbft } from '@heddle/proto'
+import { pbft } from '@heddle/proto'
 import type { JournalRecord } from './core/protocol.ts'
-import {
-  certificateToProto,
-  decodeAs,
-  prePrepareToProto,
-  proofFromProto,
-  proofToProto,
-  voteFromProto,
-  voteToProto,
-} from './codec.ts'
+import { decodeAs, proofFromProto, voteFromProto } from './codec.ts'
 import { MalformedError } from './errors.ts'
 import { openCheckpoint, openNewView, openViewChange } from './opening.ts'
 import { RequestBatch } from './request-batch.ts'
-
-type Entry = pbft.Record['entry']
-
-/** Encodes one entry of the journal. */
-export function encodeRecord(record: JournalRecord): Buffer {
-  return encode(pbft.RecordSchema, create(pbft.RecordSchema, { entry: entryOf(record) }))
-}
-
-function entryOf(record: JournalRecord): Entry {
-  switch (record.type) {
-    case 'pre-prepared':
-      return { case: 'prePrepared', value: prePrepareToProto(record) }
-    case 'prepared':
-      return { case: 'prepared', value: voteToProto(record) }
-    case 'view-change':
-      return { case: 'viewChange', value: proofToProto(record.viewChange.proof) }
-    case 'new-view':
-      return { case: 'newView', value: proofToProto(record.newView.proof) }
-    case 'checkpoint':
-      return { case: 'checkpoint', value: proofToProto(record.checkpoint.proof) }
-    case 'stable':
-      return { case: 'stable', value: certificateToProto(record.certificate.checkpoints) }
-  }
-}
 
 /**
  * Decodes one entry. Signatures are not verified again: the journal is this replica's own.

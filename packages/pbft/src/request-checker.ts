@@ -45,9 +45,8 @@ export class RequestChecker {
   }
 
   /** @throws what the state machine rejects with; RequestTooLargeError */
-  async check(request: Uint8Array): Promise<CheckedRequest> {
+  async check(request: Uint8Array, digest: string): Promise<CheckedRequest> {
     this.#assertSize(request)
-    const digest = requestDigest(request)
     const id = this.#ids.get(digest) ?? (await this.#ask(request, digest))
     return { request, digest, id }
   }
@@ -87,18 +86,22 @@ export class RequestChecker {
       throw new RequestTooLargeError(request.length, maxRequestBytes)
   }
 
-  async #ask(request: Uint8Array, digest: string): Promise<string> {
+  #ask(request: Uint8Array, digest: string): Promise<string> {
     const asked = this.#underWay.get(digest)
     if (asked !== undefined) return asked
-    const answer = this.#stateMachine.check(request)
+    const answer = this.#stateMachine.check(request).then(
+      (id) => {
+        this.#underWay.delete(digest)
+        this.#remember(digest, id)
+        return id
+      },
+      (error: unknown) => {
+        this.#underWay.delete(digest)
+        throw error
+      },
+    )
     this.#underWay.set(digest, answer)
-    try {
-      const id = await answer
-      this.#remember(digest, id)
-      return id
-    } finally {
-      this.#underWay.delete(digest)
-    }
+    return answer
   }
 
   #remember(digest: string, id: string): void {

@@ -1,6 +1,5 @@
 import type { AbortOptions, Clock, ClockTimer } from '@heddle/interface'
 import type { Broadcaster } from './broadcaster.ts'
-import { encodeForward } from './codec.ts'
 import type { Batch } from './core/messages.ts'
 import {
   PoolFullError,
@@ -8,6 +7,7 @@ import {
   RequestTooLargeError,
   StoppedError,
 } from './errors.ts'
+import { encodeForward } from './encoder.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { StateMachine } from './ports.ts'
 import { RequestBatch, requestDigest } from './request-batch.ts'
@@ -70,9 +70,10 @@ export class RequestDesk {
       throw new RequestTooLargeError(given.length, maxRequestBytes)
     // Kept until executed, so it must not hold on to, or change with, the caller's buffer.
     const request = Uint8Array.prototype.slice.call(given)
-    const pending = this.#deps.pool.getByDigest(requestDigest(request))
+    const digest = requestDigest(request)
+    const pending = this.#deps.pool.getByDigest(digest)
     if (pending !== undefined) return this.#wait(pending, signal)
-    const checked = await this.#checkWithRoom(self, request)
+    const checked = await this.#checkWithRoom(self, request, digest)
     signal?.throwIfAborted()
     const { stateMachine, pool } = this.#deps
     if (stateMachine.isExecuted(checked.id))
@@ -86,8 +87,9 @@ export class RequestDesk {
     const { pool, stateMachine } = this.#deps
     try {
       const request = Uint8Array.prototype.slice.call(bytes)
-      if (pool.getByDigest(requestDigest(request)) !== undefined) return
-      const checked = await this.#checkWithRoom(from, request)
+      const digest = requestDigest(request)
+      if (pool.getByDigest(digest) !== undefined) return
+      const checked = await this.#checkWithRoom(from, request, digest)
       if (stateMachine.isExecuted(checked.id) || pool.get(checked.id) !== undefined) return
       this.#add(checked, from)
     } catch (error) {
@@ -160,7 +162,11 @@ export class RequestDesk {
     for (const entry of [...this.#deps.pool.entries()]) this.#drop(entry, reason)
   }
 
-  async #checkWithRoom(origin: number, request: Uint8Array): Promise<CheckedRequest> {
+  async #checkWithRoom(
+    origin: number,
+    request: Uint8Array,
+    digest: string,
+  ): Promise<CheckedRequest> {
     const { pool, checker } = this.#deps
     const reserved = this.#reserved.get(origin) ?? { requests: 0, bytes: 0 }
     this.#reserved.set(origin, reserved)
@@ -171,7 +177,7 @@ export class RequestDesk {
     reserved.requests++
     reserved.bytes += request.length
     try {
-      const checked = await checker.check(request)
+      const checked = await checker.check(request, digest)
       if (this.#stopped !== undefined) throw this.#stopped
       return checked
     } finally {
@@ -197,7 +203,7 @@ export class RequestDesk {
   }
 
   #isOwn(entry: PoolEntry): boolean {
-    return entry.origin === this.#options.id || entry.waiters.size > 0
+    return entry.origin === this.#options.id || entry.waiters.length > 0
   }
 
   /** To the primary; to all while this replica waits for a new view, which they may never enter. */
@@ -205,17 +211,14 @@ export class RequestDesk {
     entry.forwardedAt = this.#deps.clock.now()
     const message = encodeForward(entry.request)
     if (this.#view.active) this.#deps.broadcaster.forward(this.#view.primary, message)
-    else this.#forwardToAll(message)
-  }
-
-  #forwardToAll(message: Uint8Array): void {
-    for (let to = 0; to < this.#options.n; to++) this.#deps.broadcaster.forward(to, message)
+    else this.#deps.broadcaster.forward('all', message)
   }
 
   #wait(entry: PoolEntry, signal: AbortSignal | undefined): Promise<SubmitResult> {
     return new Promise((resolve, reject) => {
       const end = (): void => {
-        entry.waiters.delete(waiter)
+        const at = entry.waiters.indexOf(waiter)
+        if (at >= 0) entry.waiters.splice(at, 1)
         signal?.removeEventListener('abort', abort)
       }
       const abort = (): void => {
@@ -232,7 +235,7 @@ export class RequestDesk {
           reject(error as Error)
         },
       }
-      entry.waiters.add(waiter)
+      entry.waiters.push(waiter)
       signal?.addEventListener('abort', abort, { once: true })
     })
   }
@@ -273,7 +276,7 @@ export class RequestDesk {
     const { requestTimeoutMs, forwardTimeoutMs } = this.#options
     this.#after(requestTimeoutMs - forwardTimeoutMs, () => this.#suspect(entry))
     if (this.#isOwn(entry)) {
-      this.#forwardToAll(encodeForward(entry.request))
+      this.#deps.broadcaster.forward('all', encodeForward(entry.request))
       this.#deps.broadcaster.flush()
     }
     void this.#recheck(entry)
@@ -286,7 +289,9 @@ export class RequestDesk {
       this.#settle(entry, stateMachine.lastExecuted().sequence)
     } else {
       checker.forget(entry.digest)
-      await checker.check(entry.request).catch((error: unknown) => this.#drop(entry, error))
+      await checker
+        .check(entry.request, entry.digest)
+        .catch((error: unknown) => this.#drop(entry, error))
     }
     this.#watch()
   }

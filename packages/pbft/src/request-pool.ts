@@ -11,7 +11,7 @@ export interface Waiter {
 export interface PoolEntry extends CheckedRequest {
   /** The replica that it came from; this replica's own id when it was submitted here. */
   readonly origin: number
-  readonly waiters: Set<Waiter>
+  readonly waiters: Waiter[]
   /** When it was last sent to a primary, by the clock; for requests submitted here. */
   forwardedAt: number
   /** How many primaries were suspected because of it. */
@@ -93,7 +93,9 @@ export class RequestPool {
 
   /** Adds a request whose id is not there yet. */
   add(checked: CheckedRequest, origin: number): PoolEntry {
-    const entry = { ...checked, origin, waiters: new Set<Waiter>(), forwardedAt: 0, suspicions: 0 }
+    const { request, digest, id } = checked
+    const waiters: Waiter[] = []
+    const entry: PoolEntry = { request, digest, id, origin, waiters, forwardedAt: 0, suspicions: 0 }
     this.#byId.set(entry.id, entry)
     this.#byDigest.set(entry.digest, entry)
     this.#use(entry, 1)
@@ -184,9 +186,9 @@ export class RequestPool {
   }
 
   #use(entry: PoolEntry, sign: 1 | -1): void {
-    const usage = this.#usage.get(entry.origin) ?? { requests: 0, bytes: 0 }
+    let usage = this.#usage.get(entry.origin)
+    if (usage === undefined) this.#usage.set(entry.origin, (usage = { requests: 0, bytes: 0 }))
     usage.requests += sign
     usage.bytes += sign * entry.request.length
-    this.#usage.set(entry.origin, usage)
   }
 }

@@ -1,20 +1,6 @@
-import { announceCheckpoint } from './checkpoints.ts'
-import { want } from './fetching.ts'
-import { NULL_BATCH, NULL_DIGEST } from './messages.ts'
-import type { Batch, Vote } from './messages.ts'
+import type { Batch } from './messages.ts'
 import type { Slot } from './slot.ts'
 import type { State } from './state.ts'
-
-/** A quorum committed `vote`: final. Executes as soon as its turn comes and its batch is here. */
-export function decide(state: State, slot: Slot, vote: Vote): void {
-  const batch = vote.digest === NULL_DIGEST ? NULL_BATCH : slot.batch(vote.digest)
-  if (batch === undefined) {
-    slot.decided = vote
-    want(state, vote, slot.commits.replicas(vote.view, vote.digest))
-    return
-  }
-  commitBatch(state, slot, batch)
-}
 
 /** Makes a final batch ready for execution. */
 export function commitBatch(state: State, slot: Slot, batch: Batch): void {
@@ -33,20 +19,6 @@ export function executeNext(state: State): void {
     state.lastScheduled = sequence
     state.emit({ type: 'execute', sequence, batch })
   }
-}
-
-/** A batch was executed. Answers come in order; one that a transfer overtook cannot exist. */
-export function onExecuted(state: State, sequence: bigint, digest: string): void {
-  const batch = state.slots.get(sequence)?.committed
-  state.lastExecuted = sequence
-  state.stateDigest = digest
-  if (state.active && batch !== undefined && batch.digest !== NULL_DIGEST) {
-    if (sequence > state.progressAbove) state.attempts = 0
-  }
-  if (sequence <= state.lowWatermark) state.slots.delete(sequence)
-  if (sequence % state.period === 0n) announceCheckpoint(state)
-  executeNext(state)
-  transferIfOutOfReach(state)
 }
 
 /** Whether what comes next in order is here and final. */
@@ -75,28 +47,6 @@ export function transferIfBehind(state: State): void {
 /** The same without patience, when the stable checkpoint is more than a window ahead. */
 export function transferIfOutOfReach(state: State): void {
   if (state.lowWatermark > state.lastExecuted + state.window) transferIfBehind(state)
-}
-
-/** The state machine arrived somewhere: the target, normally. */
-export function onTransferred(state: State, sequence: bigint, digest: string): void {
-  state.transferring = false
-  const [target] = state.stable.checkpoints
-  if (target?.sequence === sequence && target.digest !== digest) {
-    state.fail(
-      `state transfer to ${sequence.toString()} gave another digest than the others signed for`,
-    )
-    return
-  }
-  if (sequence > state.lastExecuted) {
-    state.lastExecuted = sequence
-    state.lastScheduled = sequence
-    state.stateDigest = digest
-    forgetExecuted(state)
-    if (sequence % state.period === 0n) announceCheckpoint(state)
-    if (state.nextSequence <= sequence) state.nextSequence = sequence + 1n
-  }
-  executeNext(state)
-  transferIfOutOfReach(state)
 }
 
 /**

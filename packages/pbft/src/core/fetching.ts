@@ -1,8 +1,6 @@
-import { commitBatch } from './execution.ts'
 import { NULL_DIGEST } from './messages.ts'
-import type { Batch, FetchBatch, Vote } from './messages.ts'
+import type { FetchBatch, Vote } from './messages.ts'
 import type { State } from './state.ts'
-import { continuePendingView } from './new-view.ts'
 
 /** Asks for a batch that is known by digest only: one holder at a time, the next on each timeout. */
 export function want(state: State, { sequence, digest }: Vote, holders: readonly number[]): void {
@@ -40,20 +38,6 @@ export function onFetchBatch(state: State, from: number, { sequence, digest }: F
     return
   }
   state.send(from, { type: 'batch', batch })
-}
-
-/** A batch arrived; its digest was computed here, so whoever sent it cannot have changed it. */
-export function onBatch(state: State, batch: Batch): void {
-  for (const [sequence, wanted] of state.wanted) {
-    if (wanted.digest !== batch.digest) continue
-    state.wanted.delete(sequence)
-    const slot = state.slots.get(sequence)
-    if (slot?.decided?.digest === batch.digest) {
-      commitBatch(state, slot, batch)
-    }
-  }
-  continuePendingView(state, batch)
-  if (state.wanted.size === 0) state.stopTimer('fetch')
 }
 
 /** After a view ended: only what a quorum committed is still worth asking for. */

@@ -1,6 +1,6 @@
 import { InvariantError } from '@heddle/interface'
 import { certify } from './checkpoints.ts'
-import { executeNext, transferIfBehind } from './execution.ts'
+import { commitBatch, executeNext, transferIfBehind } from './execution.ts'
 import { forgetUnwanted, want } from './fetching.ts'
 import { NULL_BATCH, NULL_DIGEST } from './messages.ts'
 import type { Batch, NewView, ViewChange } from './messages.ts'
@@ -9,7 +9,7 @@ import type { Slot } from './slot.ts'
 import { holdersOf, selectReplay } from './selection.ts'
 import type { ReplayedView } from './selection.ts'
 import type { PendingView, State } from './state.ts'
-import { viewChangeProblem } from './view-change.ts'
+import { viewChangeProblem } from './view-change-rules.ts'
 
 /** The new primary has a quorum: it begins as soon as that decides every sequence number (§4.4). */
 export function tryNewView(state: State, viewChanges: readonly ViewChange[]): void {
@@ -73,8 +73,22 @@ function missingBatches(state: State, { base, digests }: ReplayedView) {
     )
 }
 
+/** A batch arrived; its digest was computed here, so whoever sent it cannot have changed it. */
+export function onBatch(state: State, batch: Batch): void {
+  for (const [sequence, wanted] of state.wanted) {
+    if (wanted.digest !== batch.digest) continue
+    state.wanted.delete(sequence)
+    const slot = state.slots.get(sequence)
+    if (slot?.decided?.digest === batch.digest) {
+      commitBatch(state, slot, batch)
+    }
+  }
+  continuePendingView(state, batch)
+  if (state.wanted.size === 0) state.stopTimer('fetch')
+}
+
 /** A batch that was wanted arrived: if it was the last one that a new view waits for, it begins. */
-export function continuePendingView(state: State, batch: Batch): void {
+function continuePendingView(state: State, batch: Batch): void {
   const pending = state.pendingView
   if (pending === undefined || !pending.replay.digests.includes(batch.digest)) return
   state.fetched.set(batch.digest, batch)

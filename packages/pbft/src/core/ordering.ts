@@ -1,16 +1,18 @@
-import { NULL_DIGEST } from './messages.ts'
-import type { Batch, Commit, PrePrepare, Prepare } from './messages.ts'
-import { decide } from './execution.ts'
+import { NULL_BATCH, NULL_DIGEST } from './messages.ts'
+import type { Batch, Commit, PrePrepare, Prepare, Vote } from './messages.ts'
+import { commitBatch } from './execution.ts'
+import { want } from './fetching.ts'
 import type { Slot } from './slot.ts'
 import { maxPrePreparedPerSequence } from './state.ts'
 import type { State } from './state.ts'
 
 /**
  * How far above h the primary assigns: L / 2, because the others' h may lag behind (so they would
- * have to refuse more), but always two checkpoints, so that one lost checkpoint stops nobody.
+ * have to refuse more), but always two checkpoints, so that one lost checkpoint stops nobody. A
+ * multiple of K: whoever executed that far has a checkpoint to show, also after a crash.
  */
 export function assignmentLimit(state: State): bigint {
-  const half = state.window / 2n
+  const half = (state.window / state.period / 2n) * state.period
   const twoPeriods = 2n * state.period
   return state.lowWatermark + (half > twoPeriods ? half : twoPeriods)
 }
@@ -138,4 +140,15 @@ function countCommits(state: State, slot: Slot, view: bigint, digest: string): v
   if (slot.committed !== undefined || slot.decided !== undefined) return
   if (slot.commits.count(view, digest) < state.quorum) return
   decide(state, slot, { view, sequence: slot.sequence, digest })
+}
+
+/** A quorum committed `vote`: final. Executes as soon as its turn comes and its batch is here. */
+function decide(state: State, slot: Slot, vote: Vote): void {
+  const batch = vote.digest === NULL_DIGEST ? NULL_BATCH : slot.batch(vote.digest)
+  if (batch === undefined) {
+    slot.decided = vote
+    want(state, vote, slot.commits.replicas(vote.view, vote.digest))
+    return
+  }
+  commitBatch(state, slot, batch)
 }

@@ -67,7 +67,7 @@ export type JournalRecord =
 
 /** What the shell has to do, in this order. */
 export type ReplicaEffect =
-  /** Durable before any later `send` or `broadcast`. */
+  /** Durable before any later `send`, `broadcast` or `execute`. */
   | { readonly type: 'persist'; readonly record: JournalRecord }
   | { readonly type: 'send'; readonly to: number; readonly message: Message }
   /** To every replica but this one. */

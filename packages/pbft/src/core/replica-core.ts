@@ -1,9 +1,10 @@
 import { onCertificate, onCheckpoint, onOwnCheckpoint, announceCheckpoint } from './checkpoints.ts'
 import { durableRecords, restore } from './durable.ts'
-import { executeNext, onExecuted, onTransferred } from './execution.ts'
-import { onBatch, onFetchBatch, onFetchTimeout } from './fetching.ts'
+import { executeNext } from './execution.ts'
+import { onExecuted, onTransferred } from './progress.ts'
+import { onFetchBatch, onFetchTimeout } from './fetching.ts'
 import type { Message, SignedStatement } from './messages.ts'
-import { onNewView, onOwnNewView } from './new-view.ts'
+import { onBatch, onNewView, onOwnNewView } from './new-view.ts'
 import { primaryOf } from './quorum.ts'
 import { advance, onCommit, onPrePrepare, onPrepare, propose, room } from './ordering.ts'
 import type {
@@ -85,6 +86,11 @@ export class ReplicaCore {
     if (view > state.view) return true
     if (sequence <= state.lowWatermark || sequence > state.highWatermark) return false
     return state.active || state.pendingView !== undefined
+  }
+
+  /** Whether a fetched batch can be of use: asked before its digest is computed. */
+  wantsBatch(): boolean {
+    return this.#state.wanted.size > 0
   }
 
   /** The shortest journal that a restart needs now. */

@@ -1,5 +1,7 @@
-import { decodeMessage, encodeMessage, encodeStatement } from '../codec.ts'
+import { decodeMessage, encodeStatement } from '../codec.ts'
 import type { Incoming } from '../codec.ts'
+import type { Message } from '../core/messages.ts'
+import { Encoder } from '../encoder.ts'
 import { openCheckpoint } from '../opening.ts'
 import type { Signer } from '../ports.ts'
 import { RequestBatch } from '../request-batch.ts'
@@ -17,6 +19,8 @@ export interface Liar {
  * sends instead, if anything.
  */
 export type Behaviour = (message: Buffer, to: number, liar: Liar) => readonly Uint8Array[]
+
+const encodeMessage = (message: Message): Uint8Array => new Encoder().message(message)
 
 const flipped = (digest: string): string => (digest.startsWith('0') ? 'f' : '0') + digest.slice(1)
 

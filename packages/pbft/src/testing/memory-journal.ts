@@ -18,13 +18,13 @@ export class MemoryJournal implements Journal {
   }
 
   async append(records: readonly Uint8Array[]): Promise<void> {
-    const kept = records.map((record) => record.slice())
+    const kept = [...records]
     await this.#written()
     this.#records.push(...kept)
   }
 
   async rewrite(records: readonly Uint8Array[]): Promise<void> {
-    const kept = records.map((record) => record.slice())
+    const kept = [...records]
     await this.#written()
     this.#records = kept
   }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '@heddle/interface'
-import { decodeFrame, encodeFrame } from '../frame.ts'
+import { decodeFrame, frameOf } from '../frame.ts'
 import type { Network } from '../ports.ts'
 import type { Behaviour, Liar } from './behaviours.ts'
 import { UnreachableError } from './memory-network.ts'
@@ -69,7 +69,9 @@ export class SimulatedNetwork {
     const bytes =
       lies === undefined
         ? frame
-        : encodeFrame(decodeFrame(frame).flatMap((m) => lies.behaviour(m, to, lies.liar)))
+        : Buffer.concat(
+            decodeFrame(frame).flatMap((m) => lies.behaviour(m, to, lies.liar).map(frameOf)),
+          )
     const { loss, duplication } = this.faults
     if (!this.#isCut(from, to) && !this.#random.chance(loss) && bytes.length > 0) {
       this.#deliverLater(from, to, bytes)

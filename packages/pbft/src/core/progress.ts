@@ -1,0 +1,42 @@
+import { announceCheckpoint } from './checkpoints.ts'
+import { executeNext, forgetExecuted, transferIfBehind, transferIfOutOfReach } from './execution.ts'
+import { NULL_DIGEST } from './messages.ts'
+import type { State } from './state.ts'
+
+/** A batch was executed. Answers come in order; one that a transfer overtook cannot exist. */
+export function onExecuted(state: State, sequence: bigint, digest: string): void {
+  const batch = state.slots.get(sequence)?.committed
+  state.lastExecuted = sequence
+  state.stateDigest = digest
+  if (state.active && batch !== undefined && batch.digest !== NULL_DIGEST) {
+    if (sequence > state.progressAbove) state.attempts = 0
+  }
+  if (sequence <= state.lowWatermark) state.slots.delete(sequence)
+  if (sequence % state.period === 0n) announceCheckpoint(state)
+  executeNext(state)
+  transferIfOutOfReach(state)
+}
+
+/** The state machine arrived somewhere: the target, normally. */
+export function onTransferred(state: State, sequence: bigint, digest: string): void {
+  state.transferring = false
+  const [target] = state.stable.checkpoints
+  if (target?.sequence === sequence && target.digest !== digest) {
+    state.fail(
+      `state transfer to ${sequence.toString()} gave another digest than the others signed for`,
+    )
+    return
+  }
+  if (sequence > state.lastExecuted) {
+    state.lastExecuted = sequence
+    state.lastScheduled = sequence
+    state.stateDigest = digest
+    forgetExecuted(state)
+    if (sequence % state.period === 0n) announceCheckpoint(state)
+    if (state.nextSequence <= sequence) state.nextSequence = sequence + 1n
+    executeNext(state)
+    // The others may have moved on meanwhile.
+    transferIfBehind(state)
+  }
+  executeNext(state)
+}
