@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { LedgerError, toLedgerError } from './errors.ts'
-import { RecordFile, readRecord } from './record-file.ts'
+import { readRecord } from './record-access.ts'
+import { RecordFile } from './record-file.ts'
 import type { RecordBody } from './record-file.ts'
 import { headerBytes } from './record-format.ts'
 import type { RecordPosition, ScannedRecord } from './record-scan.ts'

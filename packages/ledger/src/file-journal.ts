@@ -36,6 +36,8 @@ export class FileJournal implements Journal {
   readonly #queue: CommitQueue<Task>
   readonly #metrics: JournalMetrics
   #file: RecordFile
+  /** Bytes of appends that are not in the file yet. */
+  #appending = 0
   /** Set when it is unknown which file a power loss would leave. */
   #failed: LedgerError | undefined
   #closing: Promise<void> | undefined
@@ -81,8 +83,14 @@ export class FileJournal implements Journal {
     const frame = encodeFrame(records)
     const bytes = this.#checkSize(frame)
     if (records.length === 0) return
+    this.#checkFileSize(bytes)
     this.#queue.checkRoom(bytes)
-    return this.#queue.push({ kind: 'append', frame }, bytes)
+    this.#appending += bytes
+    try {
+      await this.#queue.push({ kind: 'append', frame }, bytes)
+    } finally {
+      this.#appending -= bytes
+    }
   }
 
   async records(): Promise<Uint8Array[]> {
@@ -121,11 +129,6 @@ export class FileJournal implements Journal {
     }
     const frames = tasks.flatMap((task) => (task.kind === 'append' ? [task.frame] : []))
     const bytes = frames.reduce((sum, frame) => sum + sizeOf(frame), 0)
-    const { maxJournalBytes } = this.#bounds
-    if (this.#file.size + bytes > maxJournalBytes) {
-      const message = `the journal would grow beyond ${maxJournalBytes} bytes: rewrite it with what is still needed`
-      throw new LedgerError('LEDGER_TOO_LARGE', message, { file: this.#file.path })
-    }
     await this.#file.append(frames)
     this.#metrics.appended(frames.length, bytes, this.#file.size)
     return tasks.length
@@ -186,6 +189,14 @@ export class FileJournal implements Journal {
     if (bytes <= maxRecordBytes) return bytes
     const message = `records of ${bytes} bytes, more than ${maxRecordBytes}, cannot be written at once`
     throw new LedgerError('LEDGER_TOO_LARGE', message, { file: this.#parts.path })
+  }
+
+  /** Refuses before anything is queued, so that a rewrite which is on its way is not held up. */
+  #checkFileSize(bytes: number): void {
+    const { maxJournalBytes } = this.#bounds
+    if (this.#file.size + this.#appending + bytes <= maxJournalBytes) return
+    const message = `the journal would grow beyond ${maxJournalBytes} bytes: rewrite it with what is still needed`
+    throw new LedgerError('LEDGER_TOO_LARGE', message, { file: this.#file.path })
   }
 
   #refuse(): void {

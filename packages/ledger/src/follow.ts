@@ -64,13 +64,23 @@ export class BlockFollower implements AsyncIterableIterator<Uint8Array> {
   /** Resolves when something may have changed: a block, the end, the signal. */
   async #change(): Promise<void> {
     const signal = this.#signal
-    let forget: (() => void) | undefined
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve
-      forget = this.#source.onChange(resolve)
-      signal?.addEventListener('abort', () => resolve(), { once: true })
-    })
+    const { promise, resolve } = signalled()
+    this.#wake = resolve
+    const forget = this.#source.onChange(resolve)
+    signal?.addEventListener('abort', resolve, { once: true })
+    await promise
+    // Whatever woke it, nothing of the wait is left at the others.
+    signal?.removeEventListener('abort', resolve)
+    forget()
     this.#wake = undefined
-    forget?.()
   }
+}
+
+/** A promise, and how to resolve it. */
+function signalled(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve: () => void = () => undefined
+  const promise = new Promise<void>((settle) => {
+    resolve = () => settle()
+  })
+  return { promise, resolve }
 }

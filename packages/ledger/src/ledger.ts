@@ -5,11 +5,13 @@ import { BlockFiles } from './block-files.ts'
 import { BlockIndex } from './block-index.ts'
 import { checkSuccessor, decodeBlockRecord, headerOf } from './block-record.ts'
 import { diskStorage } from './disk-storage.ts'
-import { LedgerError, toLedgerError } from './errors.ts'
+import { toLedgerError } from './errors.ts'
+import type { LedgerError } from './errors.ts'
 import { FileLedger } from './file-ledger.ts'
 import { ledgerMetrics } from './metrics.ts'
 import { numberOption } from './options.ts'
 import type { Ledger, LedgerHeader } from './ports.ts'
+import { corrupt } from './record-access.ts'
 import type { ScannedRecord } from './record-scan.ts'
 import { KeyValueStateStore } from './state-store.ts'
 import type { Storage } from './storage.ts'
@@ -119,7 +121,7 @@ async function openParts(
   const indexValues = await storage.openKeyValues(join(dir, 'index'))
   const index = new BlockIndex(indexValues, identity, logger)
   opened.push(() => index.close())
-  const recovery = new Recovery(index, dir)
+  const recovery = new Recovery(index)
   const files = await BlockFiles.open({
     files: storage.files,
     dir,
@@ -140,14 +142,12 @@ async function openParts(
 /** Checks the blocks that are read on opening, and indexes those that are not indexed yet. */
 class Recovery {
   readonly #index: BlockIndex
-  readonly #dir: string
   #last: LedgerHeader | undefined
   /** Blocks that were not in the index. */
   indexed = 0
 
-  constructor(index: BlockIndex, dir: string) {
+  constructor(index: BlockIndex) {
     this.#index = index
-    this.#dir = dir
   }
 
   get last(): LedgerHeader | undefined {
@@ -182,9 +182,9 @@ class Recovery {
   }
 
   #corrupt(record: ScannedRecord, cause: unknown): LedgerError {
-    const { sequence: block, offset } = record
+    const { sequence: block, offset, path: file } = record
     const reason = cause instanceof Error ? cause.message : 'its record has another form'
-    const message = `block ${block.toString()} in ${this.#dir} at offset ${offset} does not fit: ${reason}`
-    return new LedgerError('LEDGER_CORRUPT', message, { file: this.#dir, offset, block, cause })
+    const what = `block ${block.toString()} in ${file} at offset ${offset} does not fit: ${reason}`
+    return corrupt(what, { file, offset, block, cause })
   }
 }

@@ -47,6 +47,10 @@ async function refuseOthers(directory: string, own: string): Promise<void> {
   }
 }
 
+/**
+ * Whether a process may still write. One that was killed counts until its parent has waited for it:
+ * before that, a thread of it may be in the middle of a write.
+ */
 async function isAlive(pid: number, birth: string): Promise<boolean> {
   try {
     process.kill(pid, 0)

@@ -14,6 +14,7 @@ export interface RecordPosition {
 
 /** A record that was read and whose checksums are right. `body` is valid during the call only. */
 export interface ScannedRecord extends RecordPosition {
+  readonly path: string
   readonly body: Buffer
 }
 
@@ -96,7 +97,7 @@ export async function scanRecords(request: ScanRequest): Promise<ScanResult> {
       })
     }
     const length = headerBytes + header.bodyLength
-    request.visit({ sequence, offset, length, body })
+    request.visit({ path: request.path, sequence, offset, length, body })
     lastGroupStart = header.groupStart
     offset += length
     sequence += 1n

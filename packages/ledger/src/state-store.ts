@@ -4,13 +4,21 @@ import { LedgerError } from './errors.ts'
 import type { LedgerMetrics } from './metrics.ts'
 import { numberOption } from './options.ts'
 import type { EntriesOptions, Savepoint, StateEntry, StateStore, StateWrite } from './ports.ts'
-import { hashField, nextStateDigest, stateDigestSeed } from './state-digest.ts'
+import { hashField, nextStateDigest } from './state-digest.ts'
+import {
+  checkName,
+  decodeSavepoint,
+  encodeSavepoint,
+  entriesEnd,
+  entriesStart,
+  entryName,
+  isName,
+  maxEntryKeyBytes,
+  namespaceEnd,
+  savepointKey,
+} from './state-keys.ts'
 import type { KeyChange, KeyValueStore } from './storage.ts'
 
-/** Most bytes of a namespace, in UTF-8. */
-export const maxNamespaceBytes = 64
-/** Most bytes of a key, in UTF-8. */
-export const maxKeyBytes = 1_024
 /** Changes that are gathered before they are committed together: a few milliseconds of work. */
 export const flushChanges = 512
 /** Bytes of changes that are gathered before they are committed together. */
@@ -31,7 +39,6 @@ export interface StateStoreDeps {
 }
 
 /*
- * Keys: `e`, namespace, NUL, key → value; `s` → height u64, sequence u64, digest 32.
  * Savepoint and entries change in one commit: whatever a crash undoes, the entries are those of the
  * savepoint. Several blocks share a commit, since each costs a sync and the block file has it all.
  */
@@ -53,7 +60,7 @@ export class KeyValueStateStore implements StateStore {
 
   constructor(deps: StateStoreDeps) {
     this.#deps = deps
-    this.#savepoint = readSavepoint(deps.store)
+    this.#savepoint = decodeSavepoint(deps.store.get(savepointKey))
   }
 
   get savepoint(): Savepoint {
@@ -111,7 +118,7 @@ export class KeyValueStateStore implements StateStore {
     if (this.#content?.at === this.#savepoint) return Uint8Array.from(this.#content.digest)
     this.#flush()
     const hash = createHash('sha256')
-    const range = this.#deps.store.range(entryPrefix, entriesEnd, Number.MAX_SAFE_INTEGER)
+    const range = this.#deps.store.range(entriesStart, entriesEnd, Number.MAX_SAFE_INTEGER)
     for (const { key, value } of range) {
       hashField(hash, key.subarray(1))
       hashField(hash, value)
@@ -188,58 +195,7 @@ export class KeyValueStateStore implements StateStore {
 const copyOf = (value: Uint8Array | undefined): Uint8Array | undefined =>
   value && Uint8Array.from(value)
 
-const savepointKey = Buffer.from('s')
-const entryPrefix = Buffer.from('e')
-/** Behind every entry. */
-const entriesEnd = Buffer.from('f')
-const maxEntryKeyBytes = 1 + maxNamespaceBytes + 1 + maxKeyBytes
-
-const entryName = (namespace: string, key: string): string => `e${namespace}\0${key}`
-/** Behind every key of the namespace: what follows its name is 1 instead of NUL. */
-const namespaceEnd = (namespace: string): Buffer => Buffer.from(`e${namespace}\x01`)
-
-function isName(namespace: string, key: string): boolean {
-  const inRange = (text: string, most: number): boolean => {
-    const bytes = Buffer.byteLength(text)
-    return bytes >= 1 && bytes <= most
-  }
-  return (
-    inRange(namespace, maxNamespaceBytes) &&
-    inRange(key, maxKeyBytes) &&
-    !namespace.includes('\0') &&
-    // Half a surrogate pair has no UTF-8: two different keys would become one.
-    !/\p{Cs}/u.test(namespace + key)
-  )
-}
-
-function checkName(namespace: string, key: string): void {
-  if (isName(namespace, key)) return
-  const message =
-    `a namespace must have 1 to ${maxNamespaceBytes} bytes of UTF-8 without NUL, ` +
-    `a key 1 to ${maxKeyBytes} bytes of UTF-8`
-  throw new LedgerError('LEDGER_BAD_KEY', message)
-}
-
 function outOfOrder(height: bigint, sequence: bigint, why: string): LedgerError {
   const what = `height ${height.toString()}, sequence ${sequence.toString()}`
   return new LedgerError('LEDGER_OUT_OF_ORDER', `${what} cannot be applied: ${why}`)
-}
-
-function encodeSavepoint({ height, sequence, digest }: Savepoint): Buffer {
-  const bytes = Buffer.alloc(48)
-  bytes.writeBigUInt64BE(height)
-  bytes.writeBigUInt64BE(sequence, 8)
-  bytes.set(digest, 16)
-  return bytes
-}
-
-function readSavepoint(store: KeyValueStore): Savepoint {
-  const value = store.get(savepointKey)
-  if (value?.length !== 48) return { height: 0n, sequence: 0n, digest: stateDigestSeed() }
-  const bytes = Buffer.from(value)
-  return {
-    height: bytes.readBigUInt64BE(),
-    sequence: bytes.readBigUInt64BE(8),
-    digest: Uint8Array.from(bytes.subarray(16)),
-  }
 }

@@ -145,7 +145,7 @@ describe('damaged block file', () => {
   it('does not take a record header inside a transaction for one of its own', async () => {
     const file = bytesOf(await stored([[chain[0]!], [chain[1]!]]), blocksPath)
     // A whole record with a late group start, as a client who saw another ledger's file could send it.
-    const foreign = Buffer.from(file.subarray(offsetsOf(file)[1]!))
+    const foreign = Buffer.from(file.subarray(offsetsOf(file)[1]))
     const nasty = makeTestChain(1)[0]!
     // As the content of an unknown field, number 99, with 160 bytes.
     const tag = Buffer.from([0x9a, 0x06, 0xa0, 0x01])

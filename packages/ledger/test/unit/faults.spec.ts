@@ -300,20 +300,30 @@ describe('bounds', () => {
   })
 
   it('refuses journal records beyond their size, their file and what may wait', async () => {
-    const options = { maxRecordBytes: 2_048, maxJournalBytes: 4_096, maxPendingBytes: 4_000 }
-    const journal = await openMemoryJournal(options)
-    const most = Buffer.alloc(2_048 - 32 - 4)
-    expect(await codeOf(journal.append([Buffer.alloc(most.length + 1)]))).to.equal(
-      'LEDGER_TOO_LARGE',
-    )
+    const maxRecordBytes = 2_048
+    const most = Buffer.alloc(maxRecordBytes - 32 - 4)
+    const journal = await openMemoryJournal({ maxRecordBytes, maxJournalBytes: 2 * 2_048 + 31 })
+    const tooLong = Buffer.alloc(most.length + 1)
+    expect(await codeOf(journal.append([tooLong]))).to.equal('LEDGER_TOO_LARGE')
+    expect(await codeOf(journal.rewrite([tooLong]))).to.equal('LEDGER_TOO_LARGE')
     const first = journal.append([most])
-    expect(await codeOf(journal.append([most]))).to.equal('LEDGER_BUSY')
+    // The header of the file takes 32 bytes, one more than there is room for.
+    expect(await codeOf(journal.append([most]))).to.equal('LEDGER_TOO_LARGE')
     await first
     expect(await codeOf(journal.append([most]))).to.equal('LEDGER_TOO_LARGE')
+    await journal.append([most.subarray(1)])
     await journal.rewrite([])
     await journal.append([most])
     expect((await journal.records()).length).to.equal(1)
     await journal.close()
+
+    const busy = await openMemoryJournal({ maxPendingBytes: 4_000 })
+    const waiting = busy.append([most])
+    expect(await codeOf(busy.append([most]))).to.equal('LEDGER_BUSY')
+    await waiting
+    await busy.append([most])
+    expect((await busy.records()).length).to.equal(2)
+    await busy.close()
   })
 })
 
