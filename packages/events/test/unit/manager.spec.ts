@@ -528,6 +528,7 @@ describe('Manager', () => {
       const waits = [manager.queue('b'), manager.queue('c')].map((wait) => codeOf(() => wait))
       await manager.stop()
       expect(await Promise.all(waits)).to.deep.equal(['EVENTS_STOPPED', 'EVENTS_STOPPED'])
+      expect(manager.stats()).to.include({ waiting: 0 })
       expect(await codeOf(() => manager.queue('d'))).to.equal('EVENTS_STOPPED')
       expect(await codeOf(() => manager.inject('d'))).to.equal('EVENTS_STOPPED')
       expect(manager.tryQueue('d')).to.equal(false)

@@ -95,15 +95,23 @@ describe('Timer', () => {
       expect(seen).to.deep.equal(['second'])
     })
 
-    it('asks the clock for one call only, however often the deadline moves back', async () => {
+    it('asks the clock once, however often the deadline moves back', async () => {
       const { clock, manager, seen, timer } = fixture()
       await manager.start()
+      let asked = 0
+      const schedule = clock.schedule.bind(clock)
+      clock.schedule = (...args) => {
+        asked += 1
+        return schedule(...args)
+      }
       for (let i = 0; i < 1000; i += 1) timer.reset(10 + i, 'up')
-      expect(clock.pending).to.equal(1)
+      timer.reset(10, 'up at the first deadline')
+      expect([asked, clock.pending]).to.deep.equal([1, 1])
+      timer.reset(1009, 'up')
       await clock.advance(1008)
-      expect([seen.length, clock.pending]).to.deep.equal([0, 1])
+      expect([asked, seen.length, clock.pending]).to.deep.equal([2, 0, 1])
       await clock.advance(1)
-      expect([seen.length, clock.pending]).to.deep.equal([1, 0])
+      expect([asked, clock.pending, ...seen]).to.deep.equal([2, 0, 'up'])
     })
 
     it('with no delay, or less, still goes through the queue', async () => {
@@ -186,18 +194,28 @@ describe('Timer', () => {
   })
 
   describe('halt', () => {
-    it('is final: nothing is delivered afterwards, whatever is called', async () => {
+    it('takes back an event that has fired and was not delivered', async () => {
       const { clock, manager, seen, timer } = fixture()
       timer.reset(1, 'fired')
       await clock.advance(1)
       timer.halt()
-      timer.reset(1, 'reset')
-      timer.softReset(1, 'softReset')
-      timer.stop()
-      timer.halt()
       await manager.start()
       await clock.advance(100)
-      expect([seen.length, clock.pending, timer.isRunning]).to.deep.equal([0, 0, false])
+      expect(seen).to.deep.equal([])
+    })
+
+    it('is final: nothing starts the timer again', async () => {
+      const { clock, manager, seen, timer } = fixture()
+      await manager.start()
+      timer.halt()
+      timer.reset(1, 'reset')
+      expect([clock.pending, timer.isRunning]).to.deep.equal([0, false])
+      timer.softReset(1, 'softReset')
+      expect([clock.pending, timer.isRunning]).to.deep.equal([0, false])
+      timer.stop()
+      timer.halt()
+      await clock.advance(100)
+      expect(seen).to.deep.equal([])
     })
   })
 
