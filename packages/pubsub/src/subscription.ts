@@ -34,7 +34,7 @@ export interface SubscriptionSettings {
   readonly topic: string
   readonly capacity: number
   readonly overflow: OverflowPolicy
-  /** Called once, when the subscription leaves its topic by `cancel`. */
+  /** Called by `cancel`, each time. */
   readonly onCancel: () => void
 }
 
@@ -75,7 +75,6 @@ export class BufferedSubscription<T> implements Subscription<T> {
   }
 
   cancel(): void {
-    if (this.#state === 'cancelled') return
     this.#state = 'cancelled'
     this.#items = []
     this.#settings.onCancel()
@@ -118,9 +117,8 @@ export class BufferedSubscription<T> implements Subscription<T> {
     return !isFull
   }
 
-  /** Nothing new comes from now on. */
+  /** Nothing new comes from now on. Never after `cancel`, which stops the timer. */
   expire(): void {
-    if (this.#state !== 'open') return
     this.#state = 'expired'
     this.#listener?.reject(new TimedOutError(this.topic))
   }

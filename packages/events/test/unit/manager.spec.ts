@@ -558,6 +558,10 @@ describe('Manager', () => {
           expect(code, `${option} ${bad}`).to.equal('EVENTS_INVALID_OPTIONS')
         }
       }
+      for (const good of [1, 2 ** 24]) {
+        const manager = createManager({ capacity: good, batchSize: good, maxWaiting: good })
+        expect(manager.capacity).to.equal(good)
+      }
       expect(createManager().capacity).to.equal(1000)
     })
   })

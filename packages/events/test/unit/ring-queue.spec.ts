@@ -1,6 +1,9 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { InvalidOptionsError, RingQueue, maxRingCapacity } from '../../src/index.ts'
+import { turn } from './support.ts'
 
 describe('RingQueue', () => {
   it('gives items back in the order in which they came', () => {
@@ -33,6 +36,29 @@ describe('RingQueue', () => {
     expect([queue.size, queue.shift(), queue.peek()]).to.deep.equal([0, undefined, undefined])
     queue.push(7)
     expect(queue.shift()).to.equal(7)
+  })
+
+  it('forgets an item when it is taken, and all when it is cleared', async () => {
+    setFlagsFromString('--expose-gc')
+    const collectGarbage = runInNewContext('gc') as () => void
+    const queue = new RingQueue<object>(4)
+    // In a function of its own, so that no variable keeps the items.
+    const fill = (): WeakRef<object>[] => {
+      const items = [{}, {}, {}]
+      for (const item of items) queue.push(item)
+      return items.map((item) => new WeakRef(item))
+    }
+    const alive = async (refs: WeakRef<object>[]): Promise<boolean[]> => {
+      await turn()
+      collectGarbage()
+      return refs.map((ref) => ref.deref() !== undefined)
+    }
+    const taken = fill()
+    queue.shift()
+    expect(await alive(taken)).to.deep.equal([false, true, true])
+    queue.clear()
+    expect(await alive(taken)).to.deep.equal([false, false, false])
+    expect(queue.size).to.equal(0)
   })
 
   it('refuses a capacity that is no whole number from 1 to 2^24', () => {

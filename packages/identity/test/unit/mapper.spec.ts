@@ -343,6 +343,19 @@ describe('Mapper', () => {
       expect(purged).to.deep.equal(['invalid self'])
     })
 
+    it('writes into the log who went and why', () => {
+      const { membership, mapper, logger } = fixture()
+      const peer = membership.enroll('Org2MSP', 'peer')
+      put(mapper, peer)
+      membership.revoke(peer.identity)
+      mapper.suspectPeers(() => true)
+      const pkiId = Buffer.from(peer.pkiId).toString('hex')
+      expect(logger.lines).to.deep.equal([
+        { level: 'debug', event: 'suspected identity is not valid', fields: { pkiId } },
+        { level: 'info', event: 'purged identity', fields: { pkiId, reason: 'invalid' } },
+      ])
+    })
+
     it('purges nobody when the predicate throws', () => {
       const { clock, membership, mapper, purged } = fixture({ usageThresholdMs: 1000 })
       const peer = membership.enroll('Org2MSP', 'peer')
@@ -466,6 +479,11 @@ describe('Mapper', () => {
           expect(code, `${option} ${bad}`).to.equal('IDENTITY_INVALID_OPTIONS')
         }
       }
+      const accepted = [
+        { usageThresholdMs: 1, maxIdentities: 1 },
+        { usageThresholdMs: 2 ** 48, maxIdentities: 2 ** 24, maxIdentityBytes: 2 ** 24 },
+      ]
+      for (const good of accepted) fixture(good)
     })
   })
 
@@ -486,6 +504,7 @@ describe('Mapper', () => {
     const { membership, mapper, values } = fixture()
     const peer = membership.enroll('Org2MSP', 'peer')
     put(mapper, peer)
+    expect(values).to.deep.equal({ identity_known: 2 })
     await codeOf(() => mapper.put(new Uint8Array(), peer.identity))
     membership.revoke(peer.identity)
     await codeOf(() => put(mapper, peer))

@@ -228,6 +228,15 @@ describe('PubSub', () => {
       expect(getEventListeners(signal, 'abort')).to.have.length(0)
     })
 
+    it('leaves no listener on the signal when the time was up', async () => {
+      const { clock, pubsub } = broker()
+      const { signal } = new AbortController()
+      const outcome = codeOf(() => pubsub.subscribe('t', 10).listen({ signal }))
+      await clock.advance(10)
+      expect(await outcome).to.equal('PUBSUB_TIMED_OUT')
+      expect(getEventListeners(signal, 'abort')).to.have.length(0)
+    })
+
     it('has one consumer at a time', async () => {
       const { pubsub } = broker()
       const subscription = pubsub.subscribe('t', 10)
@@ -301,6 +310,8 @@ describe('PubSub', () => {
           expect(code, `${option} ${bad}`).to.equal('PUBSUB_INVALID_OPTIONS')
         }
       }
+      broker({ bufferSize: 65_536, maxSubscriptions: 2 ** 24 })
+      expect(await codeOf(() => broker({ bufferSize: 65_537 }))).to.equal('PUBSUB_INVALID_OPTIONS')
       const overflow = 'block' as 'drop-newest'
       expect(await codeOf(() => broker({ overflow }))).to.equal('PUBSUB_INVALID_OPTIONS')
       const { pubsub } = broker()
@@ -335,11 +346,15 @@ describe('PubSub', () => {
     }
     const clock = new VirtualClock()
     const pubsub = new PubSub<number>({ clock, metrics }, { bufferSize: 1 })
-    pubsub.subscribe('t', 10)
-    pubsub.subscribe('t', 10).cancel()
-    for (const item of [1, 2, 3]) pubsub.publish('t', item)
+    const subscription = pubsub.subscribe('t', 10)
+    expect(values).to.deep.equal({ pubsub_subscriptions: 1 })
+    const second = pubsub.subscribe('t', 10)
+    expect(values).to.deep.equal({ pubsub_subscriptions: 2 })
+    second.cancel()
+    void subscription.listen()
+    for (const item of [0, 1, 2, 3]) pubsub.publish('t', item)
     expect(values).to.deep.equal({
-      pubsub_published_total: 3,
+      pubsub_published_total: 4,
       pubsub_dropped_total: 2,
       pubsub_subscriptions: 1,
     })
