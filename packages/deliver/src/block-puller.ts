@@ -16,6 +16,8 @@ const { SeekInfo_SeekBehavior: Behavior } = orderer
 /** What pulling needs, all resolved. */
 export interface PullContext extends BlockStreamContext, ResolvedBackOff {
   readonly endpoints: EndpointSet
+  /** The endpoints that the caller named: they stay, whatever a configuration says. */
+  readonly given: readonly Endpoint[]
   /** How many blocks are received and being verified before their turn. */
   readonly maxBlocksAhead: number
   /** Failures in a row after which pulling rejects with the last one; Infinity for never. */
@@ -97,7 +99,7 @@ async function* pullFrom(
     endpoints.succeeded(endpoint)
     const changed = endpointsChanged(config, accepted.after.config)
     config = accepted.after.config
-    if (changed) endpoints.update(config.endpoints)
+    if (changed) endpoints.update([...context.given, ...config.endpoints])
     if (!endpoints.has(endpoint)) return false // go on with one that is named still
   }
   return stop === 'newest'

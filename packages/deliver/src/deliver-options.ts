@@ -19,7 +19,7 @@ export interface PullDeps {
 /** Where blocks come from, and how patiently. */
 export interface PullOptions extends BackOffOptions {
   readonly channelId: string
-  /** Who to ask; a configuration block that names others replaces them. */
+  /** Who to ask; when a configuration block names others than before, they are asked too. */
   readonly endpoints: readonly Endpoint[]
   /** The certificate for mutual TLS. */
   readonly tls?: ClientTls
@@ -64,6 +64,7 @@ export function resolvePullOptions(
     signer: deps.signer,
     clock,
     random,
+    given: options.endpoints,
     endpoints: new EndpointSet(options.endpoints, clock, random),
     logger: deps.logger,
     metrics: deps.metrics && deliverMetrics(deps.metrics),

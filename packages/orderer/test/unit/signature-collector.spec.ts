@@ -1,0 +1,458 @@
+import { createHash } from 'node:crypto'
+import { expect } from 'chai'
+import { VirtualClock } from '@heddle/events/testing'
+import { blockHeaderBytes, common, create, decode, encode, heddle } from '@heddle/proto'
+import {
+  type BlockSignature,
+  BlockSignatureCollector,
+  type BlockToSign,
+  type SignatureCollectorOptions,
+  blockSignaturePreimage,
+  buildBlock,
+  ordererMetadataValue,
+} from '../../src/index.ts'
+
+const { BlockSignatures_Purpose: Purpose } = heddle
+const channelId = 'ch'
+const consenters = [1, 2, 3, 4]
+
+/** Not a signature, but only whoever knows an id's rule makes it: enough to tell right from wrong. */
+function fakeSignature(id: number, message: Uint8Array): Buffer {
+  return createHash('sha256').update(`key of ${id}`).update(message).digest()
+}
+
+/** Block `number`, as every correct consenter executes it. */
+function blockToSign(number: number): BlockToSign {
+  const envelopes = [Buffer.from(`envelope ${number}`)]
+  const block = buildBlock({ number: BigInt(number), previousHash: new Uint8Array(32), envelopes })
+  return { header: block.header!, value: ordererMetadataValue(0n) }
+}
+
+/** Consenter `id`'s signature over a block. */
+function signatureOf(id: number, { header, value }: BlockToSign): BlockSignature {
+  const message = create(common.IdentifierHeaderSchema, { identifier: id, nonce: Buffer.from('n') })
+  const identifierHeader = encode(common.IdentifierHeaderSchema, message)
+  const preimage = blockSignaturePreimage(value, identifierHeader, blockHeaderBytes(header))
+  return { identifierHeader, signature: fakeSignature(id, preimage) }
+}
+
+function message(
+  number: number,
+  purpose: heddle.BlockSignatures_Purpose,
+  signatures: readonly BlockSignature[],
+  channel = channelId,
+): Uint8Array {
+  const init = {
+    channelId: channel,
+    number: BigInt(number),
+    purpose,
+    signatures: signatures.map(({ identifierHeader, signature }) => ({ identifierHeader, signature })),
+  }
+  return encode(heddle.BlockSignaturesSchema, create(heddle.BlockSignaturesSchema, init))
+}
+
+function share(id: number, number: number): Uint8Array {
+  return message(number, Purpose.SHARE, [signatureOf(id, blockToSign(number))])
+}
+
+function idOf({ identifierHeader }: BlockSignature): number {
+  return decode(common.IdentifierHeaderSchema, identifierHeader).identifier
+}
+
+interface Sent {
+  readonly to: number | 'all'
+  readonly bytes: Uint8Array
+}
+
+/** One collector alone, and what it sent. */
+interface Alone {
+  readonly collector: BlockSignatureCollector
+  readonly clock: VirtualClock
+  readonly sent: Sent[]
+  readonly archive: Map<bigint, BlockSignature[]>
+  readonly counts: Map<string, number>
+  verified: number
+}
+
+async function alone(options: Partial<SignatureCollectorOptions> = {}): Promise<Alone> {
+  const clock = new VirtualClock()
+  const sent: Sent[] = []
+  const archive = new Map<bigint, BlockSignature[]>()
+  const counts = new Map<string, number>()
+  const add = (by: number, labels?: Readonly<Record<string, string>>): void => {
+    const outcome = labels?.['outcome'] ?? ''
+    counts.set(outcome, (counts.get(outcome) ?? 0) + by)
+  }
+  const metric = { add, set: () => undefined, observe: () => undefined }
+  const self = options.self ?? 1
+  const fixture = { clock, sent, archive, counts, verified: 0 }
+  const collector = new BlockSignatureCollector(
+    {
+      network: {
+        broadcast: (bytes) => sent.push({ to: 'all', bytes }),
+        send: (to, bytes) => sent.push({ to, bytes }),
+      },
+      signer: { sign: (bytes) => fakeSignature(self, bytes) },
+      verifier: {
+        verify: (id, bytes, signature) => {
+          fixture.verified++
+          return Promise.resolve(fakeSignature(id, bytes).equals(signature))
+        },
+      },
+      archive: { signatures: (number) => Promise.resolve(archive.get(number)) },
+      clock,
+      metrics: { counter: () => metric, gauge: () => metric, histogram: () => metric },
+    },
+    { channelId, self, consenters, ...options },
+  )
+  await collector.start()
+  return Object.assign(fixture, { collector })
+}
+
+/** What was sent, decoded. */
+function decoded({ sent }: Alone): { to: number | 'all'; number: bigint; purpose: string }[] {
+  return sent.map(({ to, bytes }) => {
+    const { number, purpose } = decode(heddle.BlockSignaturesSchema, bytes)
+    return { to, number, purpose: Purpose[purpose] }
+  })
+}
+
+async function turns(): Promise<void> {
+  for (let count = 0; count < 10; count++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+describe('BlockSignatureCollector', () => {
+  it('resolves with a quorum of signatures, the own one among them, ordered by consenter', async () => {
+    const one = await alone({ self: 3 })
+    const collected = one.collector.collect(blockToSign(0))
+    one.collector.receive(4, share(4, 0))
+    one.collector.receive(1, share(1, 0))
+    const signatures = await collected
+    expect(signatures.map(idOf)).to.deep.equal([1, 3, 4])
+    for (const signature of signatures) {
+      const { header, value } = blockToSign(0)
+      const preimage = blockSignaturePreimage(
+        value,
+        signature.identifierHeader,
+        blockHeaderBytes(header),
+      )
+      expect(fakeSignature(idOf(signature), preimage)).to.deep.equal(Buffer.from(signature.signature))
+    }
+    expect(one.collector.openBlocks).to.equal(0)
+    expect(decoded(one)).to.deep.equal([{ to: 'all', number: 0n, purpose: 'SHARE' }])
+  })
+
+  it('does not resolve one signature below the quorum', async () => {
+    const one = await alone()
+    let resolved = false
+    void one.collector.collect(blockToSign(0)).then(() => (resolved = true))
+    one.collector.receive(2, share(2, 0))
+    one.collector.receive(2, share(2, 0))
+    await turns()
+    expect(resolved).to.equal(false)
+    one.collector.receive(4, share(4, 0))
+    await turns()
+    expect(resolved).to.equal(true)
+  })
+
+  it('completes at once when it is the only consenter', async () => {
+    const one = await alone({ consenters: [1] })
+    expect((await one.collector.collect(blockToSign(0))).map(idOf)).to.deep.equal([1])
+  })
+
+  it('uses signatures that came before the block was executed', async () => {
+    const one = await alone()
+    one.collector.receive(2, share(2, 5))
+    one.collector.receive(3, share(3, 5))
+    expect(one.counts.get('early')).to.equal(2)
+    expect((await one.collector.collect(blockToSign(5))).map(idOf)).to.deep.equal([1, 2, 3])
+  })
+
+  it('keeps early signatures for exactly the window of blocks', async () => {
+    const one = await alone({ nextBlock: 10n, window: 4 })
+    for (const number of [9, 10, 13, 14]) one.collector.receive(2, share(2, number))
+    expect(one.counts.get('early'), 'blocks 10 and 13').to.equal(2)
+    expect(one.counts.get('outside_window'), 'block 14').to.equal(1)
+    const collected = one.collector.collect(blockToSign(10))
+    one.collector.receive(2, share(2, 14)) // the window has moved on
+    expect(one.counts.get('early')).to.equal(3)
+    one.collector.receive(3, share(3, 10))
+    await collected
+  })
+
+  it('ignores a wrong signature and still takes a right one of the same consenter', async () => {
+    const one = await alone()
+    const collected = one.collector.collect(blockToSign(0))
+    const wrong = { ...signatureOf(2, blockToSign(0)), signature: Buffer.from('wrong') }
+    one.collector.receive(2, message(0, Purpose.SHARE, [wrong]))
+    await turns()
+    expect(one.counts.get('invalid')).to.equal(1)
+    one.collector.receive(2, share(2, 0))
+    one.collector.receive(3, share(3, 0))
+    expect((await collected).map(idOf)).to.deep.equal([1, 2, 3])
+  })
+
+  it('counts a signature over another block as wrong', async () => {
+    const one = await alone()
+    void one.collector.collect(blockToSign(0)).catch(() => undefined)
+    one.collector.receive(2, message(0, Purpose.SHARE, [signatureOf(2, blockToSign(1))]))
+    await turns()
+    expect(one.counts.get('invalid')).to.equal(1)
+    await one.collector.stop()
+  })
+
+  const malformed: [string, number, Uint8Array][] = [
+    ['garbage', 2, Uint8Array.of(0xff)],
+    ['nothing', 2, new Uint8Array()],
+    ['another channel', 2, message(0, Purpose.SHARE, [signatureOf(2, blockToSign(0))], 'other')],
+    ['an unknown purpose', 2, message(0, 7 as never, [signatureOf(2, blockToSign(0))])],
+    ['no signature', 2, message(0, Purpose.SHARE, [])],
+    ['the signature of another', 2, share(3, 0)],
+    [
+      'two signatures to share',
+      2,
+      message(0, Purpose.SHARE, [signatureOf(2, blockToSign(0)), signatureOf(3, blockToSign(0))]),
+    ],
+    [
+      'more signatures than consenters',
+      2,
+      message(0, Purpose.ANSWER, Array<BlockSignature>(5).fill(signatureOf(2, blockToSign(0)))),
+    ],
+    [
+      'a signature too long',
+      2,
+      message(0, Purpose.SHARE, [
+        { ...signatureOf(2, blockToSign(0)), signature: Buffer.alloc(257) },
+      ]),
+    ],
+    [
+      'an identifier header too long',
+      2,
+      message(0, Purpose.SHARE, [
+        {
+          identifierHeader: Buffer.concat([
+            signatureOf(2, blockToSign(0)).identifierHeader,
+            Buffer.concat([Buffer.from('1a8201', 'hex'), Buffer.alloc(130)]),
+          ]),
+          signature: Buffer.alloc(1),
+        },
+      ]),
+    ],
+  ]
+  for (const [what, from, bytes] of malformed) {
+    it(`refuses ${what} without throwing`, async () => {
+      const one = await alone()
+      one.collector.receive(from, bytes)
+      expect(one.counts.get('malformed')).to.equal(1)
+    })
+  }
+
+  it('refuses a sender that is no consenter, or itself', async () => {
+    const one = await alone()
+    one.collector.receive(9, share(9, 0))
+    one.collector.receive(1, share(1, 0))
+    expect(one.counts.get('unknown_sender')).to.equal(2)
+  })
+
+  it('asks again, with its own signature, every interval until the block is complete', async () => {
+    const one = await alone({ resendIntervalMs: 500 })
+    const collected = one.collector.collect(blockToSign(0))
+    await turns()
+    await one.clock.advance(499)
+    expect(one.sent).to.have.length(1)
+    await one.clock.advance(1)
+    await one.clock.advance(500)
+    expect(decoded(one).map(({ purpose }) => purpose)).to.deep.equal(['SHARE', 'REQUEST', 'REQUEST'])
+    one.collector.receive(2, share(2, 0))
+    one.collector.receive(3, share(3, 0))
+    await collected
+    await one.clock.advance(5000)
+    expect(one.sent, 'no more once it is complete').to.have.length(3)
+  })
+
+  it('asks for the oldest blocks first, no more than the bound at a time', async () => {
+    const one = await alone({ maxResends: 2 })
+    for (const number of [3, 1, 2]) {
+      void one.collector.collect(blockToSign(number)).catch(() => undefined)
+    }
+    await turns()
+    one.sent.length = 0
+    await one.clock.advance(500)
+    expect(decoded(one).map(({ number }) => number)).to.deep.equal([1n, 2n])
+    await one.collector.stop()
+  })
+
+  it('answers who asks for a block that is complete, with all its signatures', async () => {
+    const one = await alone()
+    const stored = [1, 2, 3].map((id) => signatureOf(id, blockToSign(0)))
+    one.archive.set(0n, stored)
+    const request = message(0, Purpose.REQUEST, [signatureOf(4, blockToSign(0))])
+    one.collector.receive(4, request)
+    await turns()
+    expect(decoded(one)).to.deep.equal([{ to: 4, number: 0n, purpose: 'ANSWER' }])
+    const other = await alone({ self: 4 })
+    const collected = other.collector.collect(blockToSign(0))
+    other.collector.receive(1, one.sent[0]!.bytes)
+    expect((await collected).map(idOf), 'one answer is enough').to.deep.equal([1, 2, 4])
+  })
+
+  it('does not answer a share or an answer, or a request for what it lacks', async () => {
+    const one = await alone()
+    one.archive.set(0n, [signatureOf(1, blockToSign(0))])
+    one.collector.receive(4, share(4, 0))
+    one.collector.receive(4, message(0, Purpose.ANSWER, [signatureOf(4, blockToSign(0))]))
+    one.collector.receive(4, message(7, Purpose.REQUEST, [signatureOf(4, blockToSign(7))]))
+    await turns()
+    expect(one.sent).to.have.length(0)
+  })
+
+  it('drops requests above the number that it answers at a time', async () => {
+    const one = await alone({ maxAnswersInFlight: 2 })
+    for (const number of [0, 0, 1, 2]) {
+      one.archive.set(BigInt(number), [signatureOf(1, blockToSign(number))])
+      one.collector.receive(4, message(number, Purpose.REQUEST, [signatureOf(4, blockToSign(number))]))
+    }
+    await turns()
+    expect(one.counts.get('answered')).to.equal(2)
+    expect(one.counts.get('answer_dropped'), 'one repeated, one too many').to.equal(2)
+  })
+
+  it('does not verify more than one signature of a consenter from one sender at a time', async () => {
+    const one = await alone()
+    void one.collector.collect(blockToSign(0)).catch(() => undefined)
+    const wrong = { ...signatureOf(2, blockToSign(0)), signature: Buffer.from('wrong') }
+    for (let count = 0; count < 100; count++) {
+      one.collector.receive(2, message(0, Purpose.SHARE, [wrong]))
+    }
+    await turns()
+    expect(one.verified).to.equal(1)
+    await one.collector.stop()
+  })
+
+  it('rejects above the number of open blocks, and takes more when one is complete', async () => {
+    const one = await alone({ maxOpenBlocks: 2 })
+    const first = one.collector.collect(blockToSign(0))
+    void one.collector.collect(blockToSign(1)).catch(() => undefined)
+    const error = await one.collector.collect(blockToSign(2)).catch((reason: unknown) => reason)
+    expect(error).to.have.property('code', 'ORDERER_TOO_MANY_BLOCKS')
+    one.collector.receive(2, share(2, 0))
+    one.collector.receive(3, share(3, 0))
+    await first
+    void one.collector.collect(blockToSign(2)).catch(() => undefined)
+    expect(one.collector.openBlocks).to.equal(2)
+    await one.collector.stop()
+  })
+
+  it('rejects with the reason of an aborted signal and forgets the block', async () => {
+    const one = await alone()
+    const controller = new AbortController()
+    const collected = one.collector.collect(blockToSign(0), { signal: controller.signal })
+    const reason = new Error('enough')
+    controller.abort(reason)
+    expect(await collected.catch((error: unknown) => error)).to.equal(reason)
+    expect(one.collector.openBlocks).to.equal(0)
+  })
+
+  it('rejects with what the signer throws', async () => {
+    const failure = new Error('no key')
+    const collector = new BlockSignatureCollector(
+      {
+        network: { broadcast: () => undefined, send: () => undefined },
+        signer: { sign: () => Promise.reject(failure) },
+        verifier: { verify: () => false },
+        archive: { signatures: () => Promise.resolve(undefined) },
+        clock: new VirtualClock(),
+      },
+      { channelId, self: 1, consenters },
+    )
+    await collector.start()
+    const error = await collector.collect(blockToSign(0)).catch((e: unknown) => e)
+    expect(error).to.equal(failure)
+    expect(collector.openBlocks).to.equal(0)
+  })
+
+  it('rejects everything open when it stops, and leaves no timer', async () => {
+    const one = await alone()
+    const collected = one.collector.collect(blockToSign(0)).catch((error: unknown) => error)
+    await one.collector.stop()
+    await one.collector.stop()
+    expect(await collected).to.have.property('code', 'ORDERER_STOPPED')
+    const late = await one.collector.collect(blockToSign(1)).catch((error: unknown) => error)
+    expect(late).to.have.property('code', 'ORDERER_STOPPED')
+    expect(one.clock.pending).to.equal(0)
+    const again = await one.collector.start().catch((error: unknown) => error)
+    expect(again).to.have.property('code', 'ORDERER_STOPPED')
+  })
+
+  it('refuses consenters that are not distinct or lack itself', () => {
+    for (const ids of [[1, 1], [2, 3], []]) {
+      expect(
+        () => new BlockSignatureCollector({} as never, { channelId, self: 1, consenters: ids }),
+        ids.join(),
+      )
+        .to.throw()
+        .with.property('code', 'ORDERER_INVALID_OPTIONS')
+    }
+  })
+
+  describe('in a network that loses most messages', () => {
+    for (const seed of [1, 2, 3]) {
+      it(`completes every block everywhere with one consenter down (seed ${seed})`, async () => {
+        const clock = new VirtualClock()
+        const random = sequence(seed)
+        const stored = new Map(consenters.map((id) => [id, new Map<bigint, BlockSignature[]>()]))
+        const up = [1, 2, 4]
+        const nodes = new Map<number, BlockSignatureCollector>()
+        const deliver = (from: number, to: number, bytes: Uint8Array): void => {
+          if (random() < 0.7) return
+          clock.schedule(random() * 50, () => nodes.get(to)?.receive(from, bytes))
+        }
+        for (const self of up) {
+          const node = new BlockSignatureCollector(
+            {
+              network: {
+                broadcast: (bytes) => {
+                  for (const to of consenters) if (to !== self) deliver(self, to, bytes)
+                },
+                send: (to, bytes) => deliver(self, to, bytes),
+              },
+              signer: { sign: (bytes) => fakeSignature(self, bytes) },
+              verifier: { verify: (id, bytes, signature) => fakeSignature(id, bytes).equals(signature) },
+              archive: { signatures: (number) => Promise.resolve(stored.get(self)!.get(number)) },
+              clock,
+            },
+            { channelId, self, consenters, resendIntervalMs: 100 },
+          )
+          await node.start()
+          nodes.set(self, node)
+        }
+        for (const [self, node] of nodes) {
+          for (let number = 0; number < 20; number++) {
+            clock.schedule(random() * 1000, () => {
+              void node
+                .collect(blockToSign(number))
+                .then((signatures) => stored.get(self)!.set(BigInt(number), signatures))
+            })
+          }
+        }
+        for (let count = 0; count < 200; count++) {
+          await clock.advance(50)
+          await turns()
+        }
+        for (const self of up) expect(stored.get(self)!.size, `consenter ${self}`).to.equal(20)
+        for (const node of nodes.values()) await node.stop()
+      })
+    }
+  })
+})
+
+/** A small repeatable sequence of numbers from 0 to 1 (mulberry32). */
+function sequence(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
+  }
+}
