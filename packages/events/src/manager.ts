@@ -58,6 +58,11 @@ class Expiry<E> implements Revocable {
   }
 }
 
+/**
+ * The one implementation. Everything happens on the event loop's thread, so what looks like a race
+ * is only one of these: a producer that calls while the receiver runs (its event waits), a receiver
+ * that calls `inject` (nested), and anybody who calls `stop` (checked after each event).
+ */
 class QueueManager<E> implements Manager<E> {
   readonly #queue: RingQueue<E | Expiry<E>>
   readonly #producers: WaitingProducers<E | Expiry<E>>
@@ -107,6 +112,7 @@ class QueueManager<E> implements Manager<E> {
     if (this.#queue.size > 0) this.#turns.schedule()
   }
 
+  /** Takes effect at once, also when the receiver calls it; the promise is that of the interface. */
   stop(): Promise<void> {
     if (this.#state === 'stopped') return Promise.resolve()
     this.#state = 'stopped'
@@ -181,6 +187,7 @@ class QueueManager<E> implements Manager<E> {
     return { queued, waiting: this.#producers.size, handled, refused, waited, failed, dropped }
   }
 
+  /** Empties the queue; revoked expiries were no events any more, so they are not counted. */
   #dropQueued(): void {
     if (this.#followUp !== undefined) this.#counts.dropped += 1
     this.#followUp = undefined
@@ -220,6 +227,7 @@ class QueueManager<E> implements Manager<E> {
         if (event === undefined) {
           if (queue.size === 0) return
           const entry = queue.shift() as E | Expiry<E>
+          // Room given at once goes to who waits, before anybody can come and take it.
           if (this.#producers.size > 0) queue.push(this.#producers.next())
           if (this.#expiries > 0 && entry instanceof Expiry) {
             event = this.#deliver(entry)
@@ -237,6 +245,7 @@ class QueueManager<E> implements Manager<E> {
     }
   }
 
+  /** The event of an expiry whose turn has come; undefined when it was revoked meanwhile. */
   #deliver(expiry: Expiry<E>): E | undefined {
     this.#expiries -= 1
     if (!expiry.isPending) return undefined
@@ -258,6 +267,7 @@ class QueueManager<E> implements Manager<E> {
     return undefined
   }
 
+  /** Tells whoever wants to know that the receiver threw; exactly one of them does. */
   #fail(event: E, cause: unknown): void {
     this.#counts.failed += 1
     const error = new ReceiverFailedError(event, { cause })

@@ -68,6 +68,7 @@ export class RingQueue<T> {
     this.#size = 0
   }
 
+  /** Doubles the storage, with the oldest item at its start. */
   #grow(): void {
     const grown = new Array<T | undefined>(this.#slots.length * 2).fill(undefined)
     for (let i = 0; i < this.#size; i += 1) {

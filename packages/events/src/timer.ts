@@ -62,6 +62,7 @@ class QueueTimer<E> implements Timer<E> {
     this.#alarm = this.#clock.schedule(delayMs, () => this.#wake())
   }
 
+  /** The alarm went off: at the deadline, or at an earlier one that has been moved back since. */
   #wake(): void {
     this.#alarm = undefined
     const remainingMs = this.#deadline - this.#clock.now()
@@ -75,6 +76,7 @@ class QueueTimer<E> implements Timer<E> {
     this.#expiry = this.#manager.queueRevocable(event)
   }
 
+  /** Takes back the expiry, wherever it waits; nothing happens when there is none. */
   #revoke(): void {
     this.#expiry?.revoke()
     this.#expiry = undefined

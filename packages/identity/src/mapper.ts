@@ -27,11 +27,13 @@ export function createIdentityMapper(deps: MapperDeps, options: MapperOptions): 
   return new IdentityMapper(deps, resolveMapperOptions(options))
 }
 
+/** What is kept of an identity. */
 interface Entry {
   /** The PKI-ID in hex: the key in the map. */
   readonly key: string
   readonly pkiId: Uint8Array
   readonly identity: Uint8Array
+  /** Asked once: an identity does not change its organisation. */
   readonly organization: Uint8Array | undefined
   /** Wall time; undefined: never. */
   readonly expiresAt: number | undefined
@@ -143,6 +145,7 @@ class IdentityMapper implements Mapper {
     }))
   }
 
+  /** The checks that depend on time and on other identities, and the keeping. */
   #store(pkiId: Uint8Array, identity: Uint8Array, expiresAt: number | undefined): void {
     const key = keyOf(pkiId)
     if (this.#entries.has(key)) return
@@ -166,6 +169,7 @@ class IdentityMapper implements Mapper {
     if (this.#state === 'started') this.#armExpiry(entry)
   }
 
+  /** Why the entry has to go; undefined: it stays. */
   #judge(entry: Entry, isSuspected: (identity: Uint8Array) => boolean): PurgeReason | undefined {
     const unusedMs = this.#deps.clock.now() - entry.lastAccess
     if (this.#isExpired(entry.expiresAt)) return 'expired'
@@ -196,6 +200,7 @@ class IdentityMapper implements Mapper {
     return true
   }
 
+  /** Fabric's limit: at its very time an identity is still valid. */
   #isExpired(expiresAt: number | undefined): boolean {
     return expiresAt !== undefined && this.#deps.clock.wallTime() > expiresAt
   }
@@ -210,6 +215,7 @@ class IdentityMapper implements Mapper {
     })
   }
 
+  /** Looks for unused identities, and those whose timer was late, again and again. */
   #armSweep(): void {
     this.#sweep = this.#deps.clock.schedule(this.#options.usageThresholdMs / 10, () => {
       this.suspectPeers(() => false)

@@ -38,6 +38,7 @@ export class PubSub<T> {
   readonly #bufferSize: number
   readonly #overflow: OverflowPolicy
   readonly #maxSubscriptions: number
+  // The subscriptions of each topic, in the order of subscribing, with the timers that end them.
   readonly #topics = new Map<string, Map<BufferedSubscription<T>, ClockTimer | undefined>>()
   #subscriptions = 0
   #isClosed = false
@@ -113,11 +114,13 @@ export class PubSub<T> {
   /** Cancels every subscription; no timer is left. Harmless twice. */
   close(): void {
     this.#isClosed = true
+    // Copies, because `cancel` takes each out of the maps that are walked here.
     for (const subscribers of [...this.#topics.values()]) {
       for (const subscription of [...subscribers.keys()]) subscription.cancel()
     }
   }
 
+  /** Puts the subscription into its topic, which may be new. */
   #add(subscription: BufferedSubscription<T>, timer: ClockTimer | undefined): void {
     const subscribers = this.#topics.get(subscription.topic) ?? new Map<never, never>()
     subscribers.set(subscription, timer)

@@ -38,6 +38,7 @@ export interface SubscriptionSettings {
   readonly onCancel: () => void
 }
 
+/** The `listen` that waits. */
 interface Listener<T> {
   readonly resolve: (item: T) => void
   readonly reject: (error: Error) => void
@@ -123,6 +124,7 @@ export class BufferedSubscription<T> implements Subscription<T> {
     this.#listener?.reject(new TimedOutError(this.topic))
   }
 
+  /** Becomes the one listener, until an item, the end or the signal comes. */
   #wait(signal: AbortSignal | undefined): Promise<T> {
     return new Promise((resolve, reject) => {
       const done = (): void => {

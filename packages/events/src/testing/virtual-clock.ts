@@ -122,6 +122,7 @@ export class VirtualClock implements Clock {
     return undefined
   }
 
+  /** Puts `entry` at the end and moves it up past all that come after it. */
   #insert(entry: Entry): void {
     const heap = this.#heap
     let at = heap.push(entry) - 1
@@ -135,6 +136,7 @@ export class VirtualClock implements Clock {
     heap[at] = entry
   }
 
+  /** Puts the last entry in the place of the top one and moves it down. */
   #removeTop(): void {
     const heap = this.#heap
     const last = heap.pop() as Entry

@@ -18,6 +18,7 @@ export interface Member {
   readonly crypto: MessageCryptoService & SecurityAdvisor
 }
 
+/** What the membership keeps of a member. */
 interface Account {
   readonly mspId: string
   readonly secret: Uint8Array
@@ -85,12 +86,14 @@ export class MemoryMembership {
     }
   }
 
+  /** Throws MEMBERSHIP_UNKNOWN for whoever was never enrolled, garbage included. */
   #account(identity: Uint8Array): Account {
     const account = this.#accounts.get(keyOf(identity))
     if (account !== undefined) return account
     throw new MembershipError('MEMBERSHIP_UNKNOWN', 'no MSP supports the given identity')
   }
 
+  /** As `#account`; throws MEMBERSHIP_REVOKED, too. */
   #valid(identity: Uint8Array): Account {
     const account = this.#account(identity)
     if (!account.isRevoked) return account
