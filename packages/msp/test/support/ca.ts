@@ -45,10 +45,11 @@ export async function newKeys(
 
 /** The key usage bits: those of a CA or a member, unless told otherwise; null = no extension. */
 function usageOf({ usage, ca }: Spec): x509.Extension[] {
-  if (usage === null) return []
   const { keyCertSign, cRLSign, digitalSignature } = x509.KeyUsageFlags
-  const usual = ca === true ? keyCertSign | cRLSign : digitalSignature
-  return [new x509.KeyUsagesExtension(usage ?? usual, true)]
+  if (usage === null) return []
+  if (usage !== undefined) return [new x509.KeyUsagesExtension(usage, true)]
+  if (ca === true) return [new x509.KeyUsagesExtension(keyCertSign | cRLSign, true)]
+  return [new x509.KeyUsagesExtension(digitalSignature, true)]
 }
 
 async function extensionsOf(spec: Spec, key: webcrypto.CryptoKey): Promise<x509.Extension[]> {
