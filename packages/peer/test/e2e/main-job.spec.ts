@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { Sandbox, eventually, isAlive, pidsOf, run } from './heddle.ts'
+import { Sandbox, gone, isAlive, pidsOf, run } from '../support/heddle.ts'
 
 const accounts = JSON.stringify({ alice: 100, bob: 50 })
 
@@ -127,7 +127,7 @@ describe('the main job with real processes', function () {
     await up.until(({ json }) => json.some(({ type }) => type === 'summary'))
     const pids = pidsOf(await sandbox.descriptor('net'))
     up.child.kill('SIGKILL')
-    await eventually('validators stop by themselves', () => !pids.some(isAlive), 20_000)
+    await gone(pids)
     const next = await run([...args, '--exit', '--input', sandbox.path('input.ndjson')])
     expect(next.status, next.stderr).to.equal(0)
   })

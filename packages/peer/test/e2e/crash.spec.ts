@@ -1,0 +1,163 @@
+import { expect } from 'chai'
+import { transactionCounts } from '../support/chain.ts'
+import { eventually } from '../support/eventually.ts'
+import { Sandbox, recordLines } from '../support/heddle.ts'
+import { Load, rateOf } from '../support/load.ts'
+import { Validators } from '../support/validators.ts'
+import type { Acknowledged } from '../support/load.ts'
+
+/** Acknowledgements over which a throughput is measured: several blocks. */
+const measured = 600
+
+/** A silent primary is replaced after that long: shorter than the default, so that tests are, too. */
+const env = { CORE_PBFT_GENERAL_TIMEOUT_REQUEST: '2s' }
+
+describe('kill -9 of a validator during load', function () {
+  this.timeout(120_000)
+  const sandbox = new Sandbox()
+  let network: Validators
+  let load: Load
+
+  before(async () => {
+    await sandbox.open()
+    network = await Validators.make(sandbox, 'net', { args: ['--batch-size', '100'] })
+    await network.startAll(network.names, { env })
+    load = new Load(network.client, 'load', network.client.endpoints)
+    await load.start()
+  })
+  after(async () => {
+    await load.stop()
+    await network.stop()
+    await sandbox.close()
+  })
+
+  /** Every acknowledged transaction is in the chain of `name`, and none is there twice. */
+  async function expectExactlyOnce(name: string, acknowledged: readonly Acknowledged[]) {
+    const counts = await transactionCounts(network.client, network.described(name).orderer)
+    const lost = acknowledged.filter(({ txId }) => !counts.has(txId))
+    const twice = [...counts].filter(([, count]) => count > 1)
+    expect(lost, `acknowledged and not in the chain of ${name}`).to.deep.equal([])
+    expect(twice, `more than once in the chain of ${name}`).to.deep.equal([])
+  }
+
+  const killed = new Set<string>()
+  for (const role of ['a backup', 'the primary', 'another backup', 'the next primary']) {
+    describe(`of ${role}`, () => {
+      let victim = ''
+      let others: string[] = []
+
+      it('lets throughput return without it', async () => {
+        await load.more(measured)
+        const before = rateOf(load.acknowledged, measured)
+        const primary = await network.primary()
+        const backup = network.names.find((name) => name !== primary && !killed.has(name))
+        victim = role.endsWith('primary') ? primary : (backup ?? '')
+        others = network.names.filter((name) => name !== victim)
+        killed.add(victim)
+        await network.kill(victim)
+        await load.more(2 * measured)
+        // Loose: other work of the machine must not fail the test, a network that crawls must.
+        expect(rateOf(load.acknowledged, measured)).to.be.greaterThan(before / 5)
+        if (role.endsWith('primary')) expect(await network.primary()).not.to.equal(victim)
+      })
+
+      it('loses no acknowledged transaction and executes none twice', async () => {
+        await load.pause()
+        expect(load.acknowledged).to.have.length(load.sent)
+        await network.level(others)
+        for (const name of others) await expectExactlyOnce(name, load.acknowledged)
+      })
+
+      it('lets it catch up without new traffic when it is started again', async () => {
+        const before = await network.level(others)
+        network.start(victim, { env })
+        expect(await network.level(), 'nothing was added meanwhile').to.deep.equal(before)
+        await expectExactlyOnce(victim, load.acknowledged)
+        await network.ready()
+        load.resume()
+      })
+    })
+  }
+})
+
+describe('an acknowledgement that is lost', function () {
+  this.timeout(120_000)
+  const sandbox = new Sandbox()
+  let network: Validators
+  before(async () => {
+    await sandbox.open()
+    network = await Validators.make(sandbox, 'net', { args: ['--batch-size', '100'] })
+    await network.startAll(network.names, { env })
+  })
+  after(async () => {
+    await network.stop()
+    await sandbox.close()
+  })
+
+  it('makes the client send the same transaction to another validator, and it executes once', async () => {
+    const backup = network.names.find((_, index) => index === 3)!
+    const { orderer } = network.described(backup)
+    const endpoint = network.client.endpoints.filter(({ address }) => address === orderer)
+    const load = new Load(network.client, 'resent', endpoint)
+    try {
+      await load.start()
+      await load.more(500)
+      expect(new Set(load.acknowledged.map(({ address }) => address))).to.deep.equal(
+        new Set([orderer]),
+      )
+      // From here on it says nothing; what it had passed on is ordered by the others.
+      network.process(backup).kill('SIGSTOP')
+      const other = network.described(network.names[0]!).orderer
+      let inChain: string[] = []
+      await eventually('a transaction without acknowledgement stands in a block', async () => {
+        const counts = await transactionCounts(network.client, other)
+        inChain = [...load.unacknowledged].filter((txId) => counts.has(txId))
+        return inChain.length > 0
+      })
+      await network.kill(backup)
+      await load.pause()
+
+      const counts = await transactionCounts(network.client, other)
+      for (const txId of inChain) expect(counts.get(txId), txId).to.equal(1)
+      expect(counts.size, 'all that was sent').to.equal(load.sent)
+      expect([...counts.values()].filter((count) => count !== 1)).to.deep.equal([])
+      const again = load.acknowledged.filter(({ txId }) => inChain.includes(txId))
+      expect(again.map(({ address }) => address)).not.to.include(orderer)
+    } finally {
+      await load.stop()
+    }
+    network.start(backup, { env })
+    await network.level()
+  })
+})
+
+describe('kill -9 of a validator that `network up` has started', function () {
+  this.timeout(120_000)
+  const sandbox = new Sandbox()
+  before(() => sandbox.open())
+  after(() => sandbox.close())
+
+  it('starts it again, and the proof still holds', async () => {
+    const count = 3000
+    const up = sandbox.start(
+      [
+        'network',
+        'up',
+        '--exit',
+        '--json',
+        '--batch-size',
+        '100',
+        '--dir',
+        sandbox.path('net'),
+      ].concat(['--input', await sandbox.file('input.ndjson', recordLines('r', count))]),
+    )
+    await up.until((heddle) => Number(heddle.find('progress')?.['accepted'] ?? 0) > count / 5)
+    const primary = String(up.find('progress')?.['primary'])
+    const { validators } = await sandbox.descriptor('net')
+    process.kill(validators.find(({ name }) => name === primary)!.pid!, 'SIGKILL')
+    expect(await up.ended, up.stderr).to.equal(0)
+    expect(up.stderr).to.include(`${primary} ended (SIGKILL) and was started again`)
+    expect(up.find('summary')).to.include({ accepted: count, rejected: 0, notSubmitted: 0 })
+    expect(up.find('summary')?.['proof']).to.have.property('held', true)
+  })
+})

@@ -1,0 +1,139 @@
+import { createBroadcastClient } from '@heddle/deliver'
+import { systemClock } from '@heddle/events'
+import { signTransaction } from '../../src/engine/transaction.ts'
+import { recordsContract } from '../../src/contracts/records.ts'
+import type { BroadcastClient, Endpoint } from '@heddle/deliver'
+import type { NetworkClient } from '../../src/network/client.ts'
+
+/** A transaction that a validator has acknowledged. */
+export interface Acknowledged {
+  readonly txId: string
+  /** Place in the order of sending. */
+  readonly order: number
+  readonly atMs: number
+  /** Who acknowledged it. */
+  readonly address: string
+}
+
+/** Transactions sent and not acknowledged, over all connections. */
+const window = 400
+
+/**
+ * Sends record after record over a connection to each of some validators, many at a time, until it
+ * is told to stop. What is not acknowledged goes to another validator, as the same bytes.
+ */
+export class Load {
+  readonly acknowledged: Acknowledged[] = []
+  /** Final refusals: a test expects none. */
+  readonly refused: unknown[] = []
+  readonly #client: NetworkClient
+  readonly #prefix: string
+  readonly #clients: readonly BroadcastClient[]
+  readonly #unacknowledged = new Set<string>()
+  readonly #wakers = new Set<() => void>()
+  #sent = 0
+  #running = false
+
+  /** @param connections - to whom: one connection, with all as alternatives, for each of them */
+  constructor(client: NetworkClient, prefix: string, connections: readonly Endpoint[]) {
+    this.#client = client
+    this.#prefix = prefix
+    this.#clients = connections.map((first) =>
+      createBroadcastClient(
+        // No shuffling: `first` stays the first.
+        { clock: systemClock, random: () => 0.999 },
+        {
+          endpoints: [
+            first,
+            ...client.endpoints.filter(({ address }) => address !== first.address),
+          ],
+          tls: client.tls,
+          window,
+        },
+      ),
+    )
+  }
+
+  /** Transactions sent so far. */
+  get sent(): number {
+    return this.#sent
+  }
+
+  /** Ids of what was sent and has no answer. */
+  get unacknowledged(): ReadonlySet<string> {
+    return this.#unacknowledged
+  }
+
+  async start(): Promise<void> {
+    await Promise.all(this.#clients.map((each) => each.start()))
+    this.resume()
+  }
+
+  /** Goes on after {@link pause}. */
+  resume(): void {
+    this.#running = true
+    const each = Math.ceil(window / this.#clients.length)
+    for (const client of this.#clients) {
+      for (let count = 0; count < each; count++) void this.#keepSending(client)
+    }
+  }
+
+  /** Sends nothing more, and waits until everything sent is acknowledged. */
+  async pause(): Promise<void> {
+    this.#running = false
+    while (this.#unacknowledged.size > 0) await this.#change()
+  }
+
+  /** Waits until `count` more are acknowledged that were sent from now on. */
+  async more(count: number): Promise<void> {
+    const from = this.#sent
+    let looked = this.acknowledged.length
+    for (let done = 0; done < count;) {
+      await this.#change()
+      for (; looked < this.acknowledged.length; looked++) {
+        if (this.acknowledged[looked]!.order >= from) done++
+      }
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#running = false
+    await Promise.all(this.#clients.map((each) => each.stop()))
+  }
+
+  async #keepSending(client: BroadcastClient): Promise<void> {
+    while (this.#running) await this.#sendOne(client)
+  }
+
+  async #sendOne(client: BroadcastClient): Promise<void> {
+    const order = this.#sent++
+    const { channelId } = this.#client.descriptor
+    const input = Buffer.from(JSON.stringify({ id: `${this.#prefix}-${order}` }))
+    const call = { channelId, contract: recordsContract, input }
+    const { txId, bytes } = await signTransaction(this.#client.signer, systemClock, call)
+    this.#unacknowledged.add(txId)
+    try {
+      const { endpoint } = await client.submit(bytes)
+      this.acknowledged.push({ txId, order, atMs: performance.now(), address: endpoint })
+    } catch (error) {
+      this.refused.push(error)
+      this.#running = false
+    }
+    this.#unacknowledged.delete(txId)
+    for (const wake of this.#wakers) wake()
+    this.#wakers.clear()
+  }
+
+  /** Resolves at the next answer. Rejects when something was refused. */
+  async #change(): Promise<void> {
+    if (this.refused.length > 0) throw this.refused[0]
+    await new Promise<void>((resolve) => this.#wakers.add(resolve))
+  }
+}
+
+/** Acknowledgements in a second, over the last `count` of those given. */
+export function rateOf(acknowledged: readonly Acknowledged[], count: number): number {
+  const last = acknowledged.slice(-count)
+  const ms = (last.at(-1)?.atMs ?? 0) - (last[0]?.atMs ?? 0)
+  return (1000 * (last.length - 1)) / ms
+}

@@ -1,0 +1,154 @@
+import { expect } from 'chai'
+import { openClient } from '../../src/network/client.ts'
+import { eventually } from './eventually.ts'
+import type { heddle } from '@heddle/proto'
+import type { NetworkClient } from '../../src/network/client.ts'
+import type { NetworkDescriptor, ValidatorDescriptor } from '../../src/network/descriptor.ts'
+import type { Heddle, HeddleOptions, Sandbox } from './heddle.ts'
+
+const statusTimeoutMs = 5000
+
+/** Where a validator stands, in texts that can be compared. */
+export interface Standing {
+  readonly height: bigint
+  readonly lastBlock: string
+  readonly content: string
+}
+
+/**
+ * The four validators of a network, each started by hand with `heddle peer start` as on machines of
+ * their own: nobody but the test starts one again.
+ */
+export class Validators {
+  readonly dir: string
+  readonly descriptor: NetworkDescriptor
+  readonly client: NetworkClient
+  readonly #sandbox: Sandbox
+  readonly #processes = new Map<string, Heddle>()
+
+  private constructor(
+    sandbox: Sandbox,
+    parts: { dir: string; descriptor: NetworkDescriptor; client: NetworkClient },
+  ) {
+    this.#sandbox = sandbox
+    this.dir = parts.dir
+    this.descriptor = parts.descriptor
+    this.client = parts.client
+  }
+
+  /** Makes a network in the sandbox with `network up --exit`, which runs `input` through it. */
+  static async make(
+    sandbox: Sandbox,
+    name: string,
+    options: { readonly input?: string; readonly args?: readonly string[] } = {},
+  ): Promise<Validators> {
+    const dir = sandbox.path(name)
+    const { input = '', args = [] } = options
+    const made = await sandbox.run(
+      ['network', 'up', '--exit', '--dir', dir, '--input', '-', ...args],
+      { input },
+    )
+    expect(made.status, made.stderr).to.equal(0)
+    const descriptor = await sandbox.descriptor(name)
+    return new Validators(sandbox, { dir, descriptor, client: await openClient(dir, descriptor) })
+  }
+
+  get names(): string[] {
+    return this.descriptor.validators.map(({ name }) => name)
+  }
+
+  /** The process of a validator that was started. */
+  process(name: string): Heddle {
+    const process = this.#processes.get(name)
+    expect(process, `${name} was started`).not.to.equal(undefined)
+    return process!
+  }
+
+  described(name: string): ValidatorDescriptor {
+    const index = this.names.indexOf(name)
+    return this.descriptor.validators[index]!
+  }
+
+  config(name: string): string {
+    return this.#sandbox.path(this.dir.split('/').at(-1)!, this.described(name).config)
+  }
+
+  start(name: string, options: HeddleOptions = {}): Heddle {
+    const args = ['peer', 'start', '--config', this.config(name)]
+    const process = this.#sandbox.start(args, options)
+    this.#processes.set(name, process)
+    return process
+  }
+
+  /** Starts all, or the named ones, and waits until they work together. */
+  async startAll(names = this.names, options: HeddleOptions = {}): Promise<void> {
+    for (const name of names) this.start(name, options)
+    await this.ready(names)
+  }
+
+  /** kill -9. Resolves when the process is gone. */
+  async kill(name: string): Promise<void> {
+    const process = this.process(name)
+    process.kill('SIGKILL')
+    expect(await process.ended).to.equal('SIGKILL')
+  }
+
+  /** Stops those that run, as a person would, and expects that they end well. */
+  async stop(): Promise<void> {
+    this.client.close()
+    const running = [...this.#processes.values()].filter((each) => each.running)
+    for (const process of running) process.kill('SIGTERM')
+    for (const process of running) expect(await process.ended, process.stderr).to.equal(0)
+  }
+
+  /** What a validator says about itself. Rejects when it gives no answer. */
+  status(name: string, contentDigest = false): Promise<heddle.StatusReply> {
+    const validator = this.client.validators[this.names.indexOf(name)]!
+    return validator.status({ timeoutMs: statusTimeoutMs, contentDigest })
+  }
+
+  /** Waits until all of them are connected with each other and work in one view. */
+  async ready(names = this.names): Promise<void> {
+    await eventually(`${names.join(', ')} work together`, async () => {
+      const statuses = await Promise.all(names.map((name) => this.status(name)))
+      return statuses.every((each) => each.activeView && each.connected >= names.length - 1)
+    })
+  }
+
+  /** The primary of the view that a running validator is in. */
+  async primary(): Promise<string> {
+    const running = this.names.filter((name) => this.#processes.get(name)?.running === true)
+    const statuses = await Promise.all(running.map((name) => this.status(name)))
+    const latest = statuses.reduce((a, b) => (b.view > a.view ? b : a))
+    return this.names[latest.primary]!
+  }
+
+  async standing(name: string): Promise<Standing> {
+    const { height, lastBlockHash, contentDigest } = await this.status(name, true)
+    return {
+      height,
+      lastBlock: Buffer.from(lastBlockHash).toString('hex'),
+      content: Buffer.from(contentDigest).toString('hex'),
+    }
+  }
+
+  /** Waits until all have the same chain and the same state. @returns where they stand */
+  async level(names = this.names): Promise<Standing> {
+    let standings: Standing[] = []
+    await eventually(`${names.join(', ')} have the same chain and state`, async () => {
+      standings = await Promise.all(names.map((name) => this.standing(name)))
+      return standings.every(
+        ({ lastBlock, content }) =>
+          lastBlock === standings[0]?.lastBlock && content === standings[0].content,
+      )
+    })
+    return standings[0]!
+  }
+
+  /** Whether its health check says that it works. */
+  async healthy(name: string): Promise<boolean> {
+    const answer = await fetch(`http://${this.described(name).operations}/healthz`)
+    await answer.body?.cancel()
+    return answer.status === 200
+  }
+}
