@@ -1,0 +1,114 @@
+import { expect } from 'chai'
+import { encodeMessage } from '../../src/message.ts'
+import { fakeConnection, fakeHost } from '../support/fakes.ts'
+import { dataMessage, sequenceOf } from '../support/nodes.ts'
+
+const frame = (sequence: number): Buffer => encodeMessage(dataMessage(sequence)).bytes
+
+describe('Connection', () => {
+  it('writes until the transport is full, and goes on when it drains', () => {
+    const host = fakeHost()
+    const { connection, stream } = fakeConnection(host)
+    stream.roomy = false
+    for (const text of ['a', 'b', 'c']) connection.outgoing.offer(Buffer.from(text))
+    expect(stream.written.join()).to.equal('a')
+    expect(connection.outgoing.offer(Buffer.from('d'))).to.equal(false)
+    stream.roomy = true
+    connection.onDrain()
+    expect(stream.written.join()).to.equal('a,b,c')
+    expect(host.recorded.get('gossip_comm_messages_sent')).to.equal(3)
+  })
+
+  it('stops reading while a handler is busy and its queue is full, and keeps the order', async () => {
+    const host = fakeHost({ recvBufferSize: 2 })
+    const { connection, stream } = fakeConnection(host)
+    const handled: (number | undefined)[] = []
+    let done: () => void = () => undefined
+    host.handle = (message) => {
+      handled.push(sequenceOf(message))
+      return new Promise<void>((resolve) => {
+        done = resolve
+      })
+    }
+    const finishOne = async (): Promise<void> => {
+      done()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    connection.onFrame(frame(1))
+    connection.onFrame(frame(2))
+    expect(stream.paused).to.equal(false)
+    connection.onFrame(frame(3))
+    expect(stream.paused).to.equal(true)
+    expect(handled).to.deep.equal([1])
+    await finishOne()
+    expect(handled).to.deep.equal([1, 2])
+    expect(stream.paused).to.equal(true)
+    await finishOne()
+    expect(stream.paused).to.equal(false)
+    await finishOne()
+    connection.onFrame(frame(4))
+    expect(handled).to.deep.equal([1, 2, 3, 4])
+  })
+
+  it('stops reading when the bytes it keeps reach the largest message', () => {
+    const host = fakeHost({ recvBufferSize: 100, maxMessageBytes: 200 })
+    const { connection, stream } = fakeConnection(host)
+    host.handle = () => new Promise(() => undefined)
+    connection.onFrame(frame(1))
+    const large = encodeMessage(dataMessage(2, 100)).bytes
+    connection.onFrame(large)
+    expect(stream.paused).to.equal(false)
+    connection.onFrame(large)
+    expect(stream.paused).to.equal(true)
+  })
+
+  it('counts an undecodable frame as received, and ends the stream with the reason', () => {
+    const host = fakeHost()
+    const { connection, stream } = fakeConnection(host)
+    let handled = 0
+    host.handle = () => {
+      handled += 1
+      return undefined
+    }
+    connection.onFrame(Buffer.from('0a03ffffff', 'hex'))
+    connection.onFrame(frame(1))
+    expect(stream.aborted).to.match(/^Failed unmarshalling GossipMessage from envelope: /)
+    expect(host.over).to.deep.equal([connection])
+    expect(handled).to.equal(0)
+    expect(host.recorded.get('gossip_comm_messages_received')).to.equal(2)
+  })
+
+  it('writes what is queued before it ends the stream gently', () => {
+    const { connection, stream } = fakeConnection(fakeHost())
+    stream.roomy = false
+    connection.outgoing.offer(Buffer.from('a'))
+    connection.outgoing.offer(Buffer.from('b'))
+    connection.finish()
+    expect(connection.open).to.equal(false)
+    expect(stream.finished).to.equal(false)
+    stream.roomy = true
+    connection.onDrain()
+    expect(stream.written.join()).to.equal('a,b')
+    expect(stream.finished).to.equal(true)
+  })
+
+  it('releases a push that waits when it closes, and closes once', async () => {
+    const host = fakeHost()
+    const { connection, stream } = fakeConnection(host)
+    stream.roomy = false
+    for (const text of ['a', 'b', 'c']) connection.outgoing.offer(Buffer.from(text))
+    const push = connection.outgoing.push(Buffer.from('d')).catch((error: unknown) => error)
+    connection.close()
+    connection.close()
+    connection.onOver('again')
+    expect(await push).to.have.property('code', 'COMM_CLOSED')
+    expect(host.over).to.deep.equal([connection])
+    expect(host.recorded.get('gossip_comm_undeliverable_total')).to.equal(2)
+  })
+
+  it('is ended by us when the peer that dialled has sent its last frame', () => {
+    const accepted = fakeConnection(fakeHost(), { dialled: false })
+    accepted.connection.onRemoteDone()
+    expect(accepted.stream.finished).to.equal(true)
+  })
+})
