@@ -89,12 +89,12 @@ export const settings = {
   'pbft.general.timeout.request': duration('From a request to its execution, then a new view.', {
     minMs: 100,
     maxMs: 600_000,
-    fallbackMs: 2000,
+    fallbackMs: 5000,
   }),
   'pbft.general.timeout.viewchange': duration('For a view change, doubled each time.', {
     minMs: 100,
     maxMs: 600_000,
-    fallbackMs: 2000,
+    fallbackMs: 5000,
   }),
   'logging.spec': text('Levels, as FABRIC_LOGGING_SPEC: logger=level:level.', 'info'),
   validators: validatorList('All validators: id, gossip and orderer address.'),

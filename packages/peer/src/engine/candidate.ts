@@ -7,6 +7,7 @@ import { executeTransactions } from './execution.ts'
 import type { BlockSignature } from '@heddle/orderer'
 import type { StateView } from '../contracts/contract.ts'
 import type { Execution } from './execution.ts'
+import type { TransactionReader } from './transaction.ts'
 
 /** Where a chain ends: what the next block continues. */
 export interface ChainTip {
@@ -23,7 +24,8 @@ export interface ChainTip {
 /** A block that was executed and still lacks the signatures of a quorum. */
 export interface Candidate {
   readonly header: common.BlockHeader
-  readonly envelopes: readonly Uint8Array[]
+  /** Header and data, without metadata yet. */
+  readonly block: common.Block
   readonly execution: Execution
   /** The signed value of metadata slot 0; with {@link heddle.BlockProof} inside. */
   readonly value: Uint8Array
@@ -44,14 +46,21 @@ function resultsDigest({ filter, results }: Execution): Uint8Array {
   return createHash('sha256').update(filter).update(results).digest()
 }
 
+/** What the execution of a batch starts from. */
+export interface CandidateDeps {
+  readonly before: ChainTip
+  /** The state at `before`. */
+  readonly state: StateView
+  readonly reader: TransactionReader
+}
+
 /** Executes a batch on top of a chain and builds the block, without signatures. */
 export function buildCandidate(
-  before: ChainTip,
+  { before, state, reader }: CandidateDeps,
   sequence: bigint,
   envelopes: readonly Uint8Array[],
-  state: StateView,
 ): Candidate {
-  const execution = executeTransactions(envelopes, state)
+  const execution = executeTransactions(envelopes, state, reader)
   const number = before.height
   const stateDigest = nextStateDigest(before.stateDigest, number + 1n, execution.writes)
   const block = buildBlock({ number, previousHash: before.headerHash, envelopes })
@@ -64,7 +73,7 @@ export function buildCandidate(
   })
   return {
     header: block.header,
-    envelopes,
+    block,
     execution,
     value: ordererMetadataValue(lastConfig, encode(heddle.BlockProofSchema, proof)),
     tip: {
@@ -78,20 +87,17 @@ export function buildCandidate(
 
 /** The bytes of the finished block. */
 export function encodeCandidate(
-  { header, envelopes, execution, value }: Candidate,
+  { block, execution, value }: Candidate,
   signatures: readonly BlockSignature[],
 ): Uint8Array {
-  const block = buildBlock({
-    number: header.number,
-    previousHash: header.previousHash,
-    envelopes,
-    metadata: blockMetadata({
-      signatures: { value, signatures },
-      transactionsFilter: execution.filter,
-      more: [execution.results],
-    }),
+  const metadata = blockMetadata({
+    signatures: { value, signatures },
+    transactionsFilter: execution.filter,
+    more: [execution.results],
   })
-  return encode(common.BlockSchema, block)
+  const { header, data } = block
+  const finished = { ...(header && { header }), ...(data && { data }), metadata: { metadata } }
+  return encode(common.BlockSchema, create(common.BlockSchema, finished))
 }
 
 /** Metadata slots that this package reads. */

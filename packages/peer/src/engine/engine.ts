@@ -9,13 +9,13 @@ import {
   blockProofOf,
 } from './candidate.ts'
 import { PendingState } from './pending-state.ts'
-import { readTransaction } from './transaction.ts'
 import type { AbortOptions, Logger, Metrics } from '@heddle/interface'
 import type { Ledger, StateWrite } from '@heddle/ledger'
 import type { BlockSignature, BlockToSign } from '@heddle/orderer'
 import type { StateMachine, StatePoint, TransferTarget } from '@heddle/pbft'
 import type { Received } from '@heddle/proto'
 import type { Candidate, ChainTip } from './candidate.ts'
+import type { TransactionReader } from './transaction.ts'
 
 /** Collects the signatures of a quorum over a block. Met by `BlockSignatureCollector`. */
 export interface Collector {
@@ -39,6 +39,7 @@ export interface BlockSource {
 /** What an {@link Engine} works with. */
 export interface EngineDeps {
   readonly ledger: Ledger
+  readonly reader: TransactionReader
   readonly checker: RequestChecker
   readonly collector: Collector
   readonly source: BlockSource
@@ -127,7 +128,7 @@ export class Engine implements StateMachine {
   execute(sequence: bigint, requests: readonly Uint8Array[]): Promise<Uint8Array> {
     const envelopes = this.#unexecuted(requests)
     if (envelopes.length === 0) return this.#advance(sequence)
-    const candidate = buildCandidate(this.tip, sequence, envelopes, this.#pending)
+    const candidate = this.#build(this.tip, sequence, envelopes)
     const { writes, txIds } = candidate.execution
     this.#tip = candidate.tip
     this.#pending.add(candidate.tip.height, writes, txIds)
@@ -166,7 +167,7 @@ export class Engine implements StateMachine {
   #unexecuted(requests: readonly Uint8Array[]): Uint8Array[] {
     const seen = new Set<string>()
     return requests.filter((request) => {
-      const { txId } = readTransaction(request)
+      const { txId } = this.#deps.reader.read(request)
       if (seen.has(txId) || this.#pending.hasTransaction(txId) || this.isExecuted(txId))
         return false
       seen.add(txId)
@@ -184,6 +185,11 @@ export class Engine implements StateMachine {
       this.#applied = tip
     })
     return checkpointDigest(tip)
+  }
+
+  #build(before: ChainTip, sequence: bigint, envelopes: readonly Uint8Array[]): Candidate {
+    const { reader } = this.#deps
+    return buildCandidate({ before, state: this.#pending, reader }, sequence, envelopes)
   }
 
   async #finish(candidate: Candidate): Promise<Uint8Array> {
@@ -229,7 +235,7 @@ export class Engine implements StateMachine {
   /** Executes a block that a quorum signed; it must come out as they signed it. */
   #reexecute(block: common.Block, before: ChainTip): Candidate {
     const proof = blockProofOf(block)
-    const candidate = buildCandidate(before, proof.sequence, block.data?.data ?? [], this.#pending)
+    const candidate = this.#build(before, proof.sequence, block.data?.data ?? [])
     if (Buffer.compare(candidate.value, signedValueOf(block)) !== 0) {
       throw new PeerError(
         'PEER_LEDGER_FAILED',

@@ -1,18 +1,21 @@
 import { isCodedError } from '@heddle/interface'
 import { PeerError } from '../errors.ts'
-import { readTransaction } from './transaction.ts'
 import type { Clock } from '@heddle/interface'
 import type { ChannelRules, Identity } from '@heddle/msp'
 import type { RequestChecker } from './engine.ts'
-import type { TransactionFacts } from './transaction.ts'
+import type { TransactionFacts, TransactionReader } from './transaction.ts'
 
 /** The policy that a transaction's creator must satisfy. */
 const writersPolicy = '/Channel/Writers'
+
+/** Creators remembered as allowed to write; beyond, all are judged anew. */
+const maxWriters = 1000
 
 /** What an {@link EnvelopeChecker} works with. */
 export interface EnvelopeCheckerDeps {
   readonly channelId: string
   readonly rules: ChannelRules
+  readonly reader: TransactionReader
   readonly clock: Clock
 }
 
@@ -30,6 +33,8 @@ export interface EnvelopeCheckerOptions {
 export class EnvelopeChecker implements RequestChecker {
   readonly #deps: EnvelopeCheckerDeps
   readonly #options: EnvelopeCheckerOptions
+  /** Creators that may write, by their bytes. */
+  readonly #writers = new Map<string, Identity>()
 
   constructor(deps: EnvelopeCheckerDeps, options: EnvelopeCheckerOptions) {
     this.#deps = deps
@@ -48,7 +53,7 @@ export class EnvelopeChecker implements RequestChecker {
         `${request.length} bytes are more than ${maxEnvelopeBytes}`,
       )
     }
-    const facts = readTransaction(request)
+    const facts = this.#deps.reader.read(request)
     this.#checkHeader(facts)
     const creator = this.#creatorOf(facts)
     if (await creator.verifyAsync(facts.payload, facts.signature)) return facts.txId
@@ -67,7 +72,18 @@ export class EnvelopeChecker implements RequestChecker {
     })
   }
 
+  /** Who signed, if it may write. The answer for a creator does not change until it expires. */
   #creatorOf({ creator }: TransactionFacts): Identity {
+    const key = Buffer.from(creator.buffer, creator.byteOffset, creator.length).toString('latin1')
+    const known = this.#writers.get(key)
+    if (known !== undefined && known.expiresAt.getTime() > this.#deps.clock.wallTime()) return known
+    const identity = this.#judge(creator)
+    if (this.#writers.size >= maxWriters) this.#writers.clear()
+    this.#writers.set(key, identity)
+    return identity
+  }
+
+  #judge(creator: Uint8Array): Identity {
     const { rules, clock } = this.#deps
     try {
       const identity = rules.msps.deserialize(creator)

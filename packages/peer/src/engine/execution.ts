@@ -1,8 +1,8 @@
 import { create, encode, heddle, protos } from '@heddle/proto'
 import { applyContract } from '../contracts/registry.ts'
 import { PeerError } from '../errors.ts'
-import { readTransaction } from './transaction.ts'
 import type { StateView, StateWrite } from '../contracts/contract.ts'
+import type { TransactionReader } from './transaction.ts'
 
 const { TxValidationCode } = protos
 
@@ -48,10 +48,10 @@ interface Verdict {
   readonly reason?: string
 }
 
-function applyOne(envelope: Uint8Array, state: WorkingState): Verdict {
+function applyOne(envelope: Uint8Array, state: WorkingState, reader: TransactionReader): Verdict {
   let txId = ''
   try {
-    const facts = readTransaction(envelope)
+    const facts = reader.read(envelope)
     txId = facts.txId
     const outcome = applyContract(facts.contract, facts.input, state)
     if (!outcome.accepted) {
@@ -73,9 +73,10 @@ function applyOne(envelope: Uint8Array, state: WorkingState): Verdict {
 export function executeTransactions(
   envelopes: readonly Uint8Array[],
   before: StateView,
+  reader: TransactionReader,
 ): Execution {
   const state = new WorkingState(before)
-  const verdicts = envelopes.map((envelope) => applyOne(envelope, state))
+  const verdicts = envelopes.map((envelope) => applyOne(envelope, state, reader))
   const rejections = verdicts.flatMap(({ reason }, index) =>
     reason === undefined ? [] : [create(heddle.RejectionSchema, { index, reason })],
   )

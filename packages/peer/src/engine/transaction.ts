@@ -60,15 +60,27 @@ function readParts(bytes: Uint8Array): TransactionFacts {
 }
 
 /**
- * Reads a transaction out of the bytes of an envelope.
- * @throws {PeerError} PEER_INVALID_ENVELOPE for anything that is none; never anything else
+ * Reads transactions out of the bytes of envelopes. A validator looks at the same bytes when it
+ * takes, checks, orders and executes them: the facts are kept for as long as somebody holds the bytes.
  */
-export function readTransaction(bytes: Uint8Array): TransactionFacts {
-  try {
-    return readParts(bytes)
-  } catch (error) {
-    if (error instanceof PeerError) throw error
-    throw new PeerError('PEER_INVALID_ENVELOPE', messageOf(error), { cause: error })
+export class TransactionReader {
+  readonly #facts = new WeakMap<Uint8Array, TransactionFacts>()
+
+  /**
+   * @param bytes - must not change afterwards
+   * @throws {PeerError} PEER_INVALID_ENVELOPE for anything that is none; never anything else
+   */
+  read(bytes: Uint8Array): TransactionFacts {
+    const known = this.#facts.get(bytes)
+    if (known !== undefined) return known
+    try {
+      const facts = readParts(bytes)
+      this.#facts.set(bytes, facts)
+      return facts
+    } catch (error) {
+      if (error instanceof PeerError) throw error
+      throw new PeerError('PEER_INVALID_ENVELOPE', messageOf(error), { cause: error })
+    }
   }
 }
 

@@ -3,13 +3,19 @@ import { PeerError, messageOf, systemCode } from '../errors.ts'
 import { addressToText } from '../config/setting.ts'
 import type { Address } from '../config/setting.ts'
 
+/** Whether an error, or what caused it, says that the address is in use: gRPC tells it in words. */
+function saysBusy(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return error.message.includes('EADDRINUSE') || saysBusy(error.cause)
+}
+
 /**
  * What to say when a port cannot be listened on.
  * @param setting - what a person can change to choose another port
  */
 export function listenError(address: Address, setting: string, cause: unknown): PeerError {
   const where = addressToText(address)
-  if (systemCode(cause) === 'EADDRINUSE' || /EADDRINUSE/.test(messageOf(cause))) {
+  if (systemCode(cause) === 'EADDRINUSE' || saysBusy(cause)) {
     return new PeerError('PEER_PORT_BUSY', `another process listens on ${where}`, {
       cure: `stop it, or choose another port with ${setting}`,
       cause,

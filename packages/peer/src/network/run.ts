@@ -25,6 +25,8 @@ export interface RunSummary {
   readonly seconds: number
   readonly txPerSecond: number
   readonly latencyMs: { readonly p50: number; readonly p99: number }
+  /** Processor time of each validator from the first line to the last block; null if it is not known. */
+  readonly cpuSeconds: readonly (number | null)[]
   readonly proof: Proof
 }
 
@@ -86,6 +88,8 @@ export class Run {
   readonly #follower: ChainFollower
   readonly #submitter: Submitter
   #begin = 0
+  #cpuBefore: readonly (bigint | undefined)[] = []
+  #cpuAfter: readonly (bigint | undefined)[] = []
   #timer: ClockTimer | undefined
 
   constructor(deps: RunDeps, input: RunInput) {
@@ -104,6 +108,7 @@ export class Run {
     const { clock, display } = this.#deps
     try {
       await this.#monitor.ask()
+      this.#cpuBefore = this.#cpu()
       this.#follower.start(this.#firstBlock())
       this.#monitor.start()
       this.#begin = clock.now()
@@ -112,6 +117,7 @@ export class Run {
       await this.#submissions.allSeen(either)
       this.#timer?.cancel()
       await this.#monitor.ask()
+      this.#cpuAfter = this.#cpu()
       this.#update()
       display.end()
       return await this.#summarize(either)
@@ -151,6 +157,19 @@ export class Run {
     })
   }
 
+  #cpu(): (bigint | undefined)[] {
+    return this.#monitor.statuses.map((each) => each?.cpuMs)
+  }
+
+  #cpuSeconds(): (number | null)[] {
+    return this.#cpuAfter.map((after, index) => {
+      const before = this.#cpuBefore[index]
+      // A validator that was started again counts from 0: what it used before is lost.
+      const known = before !== undefined && after !== undefined && after >= before
+      return known ? Number(after - before) / 1000 : null
+    })
+  }
+
   #seconds(): number {
     return Math.max(0, this.#follower.lastSeenAt - this.#begin) / 1000
   }
@@ -179,6 +198,7 @@ export class Run {
       seconds: this.#seconds(),
       txPerSecond: this.#rate(),
       latencyMs: { p50: submissions.latencyMs(0.5), p99: submissions.latencyMs(0.99) },
+      cpuSeconds: this.#cpuSeconds(),
       proof: prove(evidence),
     }
   }

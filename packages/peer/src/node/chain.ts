@@ -1,12 +1,12 @@
 import { collectSignersAsync } from '@heddle/msp'
 import { common, decode } from '@heddle/proto'
 import { PeerError } from '../errors.ts'
-import { readTransaction } from '../engine/transaction.ts'
 import type { AbortOptions } from '@heddle/interface'
 import type { Ledger } from '@heddle/ledger'
 import type { Chain, Grant, SignedData } from '@heddle/orderer'
 import type { Replica } from '@heddle/pbft'
 import type { Received } from '@heddle/proto'
+import type { TransactionReader } from '../engine/transaction.ts'
 import type { ChannelConfig } from './channel-config.ts'
 
 /** The policy that whoever reads blocks must satisfy. */
@@ -28,6 +28,7 @@ export interface PbftChainDeps {
   readonly config: ChannelConfig
   readonly ledger: Ledger
   readonly replica: Replica
+  readonly reader: TransactionReader
 }
 
 /** The orderer's view of this validator: PBFT orders, the ledger keeps. */
@@ -49,7 +50,7 @@ export class PbftChain implements Chain {
   }
 
   async submit(envelope: Received<common.Envelope>, options: AbortOptions = {}): Promise<void> {
-    const { txId } = readTransaction(envelope.bytes)
+    const { txId } = this.#deps.reader.read(envelope.bytes)
     if (this.#deps.ledger.txLocation(txId) !== undefined) {
       return this.#acknowledgeAgain(txId, envelope.bytes)
     }

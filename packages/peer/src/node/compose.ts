@@ -5,6 +5,7 @@ import { BlockSignatureCollector, createOrdererServer } from '@heddle/orderer'
 import { createReplica } from '@heddle/pbft'
 import { Engine } from '../engine/engine.ts'
 import { EnvelopeChecker } from '../engine/envelope-checker.ts'
+import { TransactionReader } from '../engine/transaction.ts'
 import { OperationsServer } from '../operations/server.ts'
 import { createBlockSource } from './block-source.ts'
 import { PbftChain, chainStatuses } from './chain.ts'
@@ -176,13 +177,19 @@ function composeReplica(
 
 function composeServer(
   deps: CompositionDeps,
-  parts: { readonly storage: Storage; readonly replica: Replica; readonly network: PeerNetwork },
+  parts: {
+    readonly storage: Storage
+    readonly replica: Replica
+    readonly network: PeerNetwork
+    readonly reader: TransactionReader
+  },
 ): OrdererServer {
   const { config, material, clock, metrics, logging, version } = deps
   const chain = new PbftChain({
     config: material.channel,
     ledger: parts.storage.ledger,
     replica: parts.replica,
+    reader: parts.reader,
   })
   const query = createQueryService({
     ledger: parts.storage.ledger,
@@ -272,10 +279,12 @@ export function compose(
     metrics,
   })
   const collector = composeCollector(deps, network, storage)
+  const reader = new TransactionReader()
   const engine = new Engine({
+    reader,
     ledger: storage.ledger,
     checker: new EnvelopeChecker(
-      { channelId: material.channel.channelId, rules: material.channel.rules, clock },
+      { channelId: material.channel.channelId, rules: material.channel.rules, reader, clock },
       {
         maxEnvelopeBytes: deps.config['general.maxEnvelopeBytes'],
         timeWindowMs: deps.config['general.authentication.timewindow'],
@@ -294,7 +303,7 @@ export function compose(
     network,
     collector,
     replica,
-    server: composeServer(deps, { storage, replica, network }),
+    server: composeServer(deps, { storage, replica, network, reader }),
     operations: composeOperations(deps, replica, network),
   }
 }

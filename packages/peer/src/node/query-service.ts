@@ -22,6 +22,7 @@ function statusOf(deps: QueryServiceDeps, withDigest: boolean): heddle.StatusRep
   const { ledger, replica } = deps
   const { id, view, activeView, primary, lastExecuted } = replica.status()
   const { savepoint } = ledger.state
+  const { user, system } = process.cpuUsage()
   return create(heddle.StatusReplySchema, {
     replica: id,
     view,
@@ -35,6 +36,7 @@ function statusOf(deps: QueryServiceDeps, withDigest: boolean): heddle.StatusRep
     contentDigest: withDigest ? ledger.state.contentDigest() : new Uint8Array(),
     connected: deps.connected(),
     version: deps.version,
+    cpuMs: BigInt(Math.round((user + system) / 1000)),
   })
 }
 
@@ -97,7 +99,7 @@ export function createQueryService(deps: QueryServiceDeps): ExtraService {
           reply(unknownContract(contract))
           return
         }
-        const value = key === '' ? undefined : state.get(contract, key)
+        const value = state.get(contract, key)
         const { height } = state.savepoint
         reply(
           null,
