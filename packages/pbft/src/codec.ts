@@ -1,4 +1,5 @@
 import { create, decode, encode, pbft } from '@heddle/proto'
+import type { DescMessage, MessageShape } from '@heddle/proto'
 import type {
   Batch,
   CheckpointStatement,
@@ -47,31 +48,39 @@ export function decodeMessage(bytes: Buffer): Incoming {
       const { view, sequence, batch } = payload.value
       return { type: 'pre-prepare', view, sequence, requests: batch?.requests ?? [] }
     }
-    case 'prepare':
-    case 'commit':
-      return { type: 'plain', message: { type: payload.case, ...voteFromProto(payload.value) } }
-    case 'checkpoint':
-      return { type: 'signed', kind: 'checkpoint', proof: proofFromProto(payload.value) }
-    case 'viewChange':
-      return { type: 'signed', kind: 'view-change', proof: proofFromProto(payload.value) }
-    case 'newView':
-      return { type: 'signed', kind: 'new-view', proof: proofFromProto(payload.value) }
-    case 'status':
-      return { type: 'plain', message: statusFromProto(payload.value) }
-    case 'fetchBatch': {
-      const { sequence, digest } = payload.value
-      const message = { type: 'fetch-batch', sequence, digest: digestToHex(digest) } as const
-      return { type: 'plain', message }
-    }
-    case 'batch':
-      return { type: 'batch', requests: payload.value.requests }
     case 'forward':
       return { type: 'forward', request: payload.value }
+    case 'batch':
+      return { type: 'batch', requests: payload.value.requests }
     case 'certificate':
       return { type: 'certificate', proofs: payload.value.checkpoints.map(proofFromProto) }
+    case 'checkpoint':
+    case 'viewChange':
+    case 'newView':
+      return { type: 'signed', kind: kinds[payload.case], proof: proofFromProto(payload.value) }
     case undefined:
       throw new MalformedError('a message of no known kind')
+    default:
+      return { type: 'plain', message: plainMessage(payload) }
   }
+}
+
+const kinds = {
+  checkpoint: 'checkpoint',
+  viewChange: 'view-change',
+  newView: 'new-view',
+} as const
+
+function plainMessage(
+  payload: Extract<
+    pbft.Message['payload'],
+    { case: 'prepare' | 'commit' | 'status' | 'fetchBatch' }
+  >,
+): Message {
+  if (payload.case === 'status') return statusFromProto(payload.value)
+  if (payload.case !== 'fetchBatch') return { type: payload.case, ...voteFromProto(payload.value) }
+  const { sequence, digest } = payload.value
+  return { type: 'fetch-batch', sequence, digest: digestToHex(digest) }
 }
 
 /** The bytes that the signature of a statement covers. */
@@ -135,10 +144,10 @@ export function decodeNewView(
 }
 
 /** Decodes anything; bytes that are none become a {@link MalformedError}. */
-export function decodeAs<Desc extends Parameters<typeof decode>[0]>(
+export function decodeAs<Desc extends DescMessage>(
   schema: Desc,
   bytes: Uint8Array,
-) {
+): MessageShape<Desc> {
   try {
     return decode(schema, bytes)
   } catch (error) {

@@ -42,21 +42,35 @@ export class Effects {
   perform(effect: ReplicaEffect): void {
     const { desk, outbox, executions, reporter, encoder } = this.#context
     switch (effect.type) {
-      case 'persist':
-        return outbox.persist(encoder.record(effect.record))
-      case 'send':
-        return outbox.send(effect.to, encoder.message(effect.message))
-      case 'broadcast':
-        return outbox.send('all', encoder.message(effect.message))
-      case 'accepted':
-        return desk.onAccepted(effect.batch)
-      case 'execute':
-        // This replica's own vote counts in the quorum: it must not be forgotten once acted upon.
-        return outbox.defer(() => void executions.run(effect.sequence, effect.batch))
-      case 'reject':
-        return reporter.rejected(effect.from, effect.code, effect.detail)
-      default:
-        return this.#performRare(effect)
+      case 'persist': {
+        outbox.persist(encoder.record(effect.record))
+        return
+      }
+      case 'send': {
+        outbox.send(effect.to, encoder.message(effect.message))
+        return
+      }
+      case 'broadcast': {
+        outbox.send('all', encoder.message(effect.message))
+        return
+      }
+      case 'accepted': {
+        desk.onAccepted(effect.batch)
+        return
+      }
+      case 'execute': // This replica's own vote counts in the quorum: it must not be forgotten once acted upon.
+      {
+        outbox.defer(() => void executions.run(effect.sequence, effect.batch))
+        return
+      }
+      case 'reject': {
+        reporter.rejected(effect.from, effect.code, effect.detail)
+        return
+      }
+      default: {
+        this.#performRare(effect)
+        return
+      }
     }
   }
 
@@ -68,21 +82,32 @@ export class Effects {
   ): void {
     const { outbox, reporter, fail } = this.#context
     switch (effect.type) {
-      case 'sign':
-        return this.#sign(effect.statement)
-      case 'startTimer':
-        return this.#startTimer(effect)
+      case 'sign': {
+        this.#sign(effect.statement)
+        return
+      }
+      case 'startTimer': {
+        this.#startTimer(effect)
+        return
+      }
       case 'stopTimer':
         return this.#timers.get(effect.name)?.cancel()
       case 'transfer':
         return void this.#transfer(effect)
       case 'stable':
         outbox.truncate()
-        return reporter.stable(effect.sequence)
-      case 'viewChanged':
-        return this.#viewChanged(effect)
-      case 'fail':
-        return fail(new StateDivergedError(effect.detail))
+        {
+          reporter.stable(effect.sequence)
+          return
+        }
+      case 'viewChanged': {
+        this.#viewChanged(effect)
+        return
+      }
+      case 'fail': {
+        fail(new StateDivergedError(effect.detail))
+        return
+      }
     }
   }
 

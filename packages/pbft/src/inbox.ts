@@ -1,4 +1,4 @@
-import { CodedError } from '@heddle/interface'
+import { isCodedError } from '@heddle/interface'
 import { decodeMessage } from './codec.ts'
 import type { Incoming } from './codec.ts'
 import type { Batch, Message, Proof, Statement } from './core/messages.ts'
@@ -98,7 +98,8 @@ export class Inbox {
         ? verified.catch((error: unknown) => this.#reject(from, error))
         : verified
     } catch (error) {
-      return this.#reject(from, error)
+      this.#reject(from, error)
+      return
     }
   }
 
@@ -142,7 +143,7 @@ export class Inbox {
   }
 
   #reject(from: number, error: unknown): undefined {
-    const code = error instanceof CodedError ? error.code : 'PBFT_MALFORMED'
+    const code = isCodedError(error) ? error.code : 'PBFT_MALFORMED'
     this.#deps.onReject(from, code, error instanceof Error ? error.message : 'unknown')
     return undefined
   }

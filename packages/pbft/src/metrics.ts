@@ -1,13 +1,30 @@
-import type { Metrics } from '@heddle/interface'
+import type { Counter, Gauge, Histogram, Metrics } from '@heddle/interface'
 
 /** The metrics of a replica, registered once. */
-export type ReplicaMetrics = ReturnType<typeof createReplicaMetrics>
+export interface ReplicaMetrics {
+  readonly viewNumber: Gauge
+  readonly viewActive: Gauge
+  readonly viewPrimary: Gauge
+  readonly viewChanges: Counter
+  readonly lastExecuted: Gauge
+  readonly lowWatermark: Gauge
+  readonly batches: Counter
+  readonly requests: Counter
+  readonly poolSize: Gauge
+  readonly latency: Histogram
+  readonly rejected: Counter
+  readonly dropped: Counter
+  readonly sendFailures: Counter
+  readonly transfers: Counter
+  readonly journalRecords: Counter
+  readonly journalAppends: Counter
+}
 
 /** Registers them; names follow Fabric's `consensus_smartbft_…` where the meaning is the same. */
-export function createReplicaMetrics(metrics: Metrics) {
-  const counter = (name: string, help: string, ...labelNames: string[]) =>
+export function createReplicaMetrics(metrics: Metrics): ReplicaMetrics {
+  const counter = (name: string, help: string, ...labelNames: string[]): Counter =>
     metrics.counter({ name: `consensus_pbft_${name}`, help, labelNames })
-  const gauge = (name: string, help: string) =>
+  const gauge = (name: string, help: string): Gauge =>
     metrics.gauge({ name: `consensus_pbft_${name}`, help })
   return {
     viewNumber: gauge('view_number', 'The view that this replica is in or changes to.'),

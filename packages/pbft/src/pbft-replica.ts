@@ -1,10 +1,11 @@
-import { CodedError, InvariantError } from '@heddle/interface'
-import type { AbortOptions, LifecycleState } from '@heddle/interface'
+import { InvariantError, isCodedError } from '@heddle/interface'
+import type { AbortOptions, CodedError, LifecycleState } from '@heddle/interface'
 import { Broadcaster } from './broadcaster.ts'
 import { toHex } from './codec.ts'
 import type { ReplicaEvent } from './core/protocol.ts'
 import { faultsTolerated } from './core/quorum.ts'
 import { ReplicaCore } from './core/replica-core.ts'
+import type { CoreStatus } from './core/replica-core.ts'
 import { Effects } from './effects.ts'
 import { Encoder } from './encoder.ts'
 import { ExecutionError, JournalError, StoppedError } from './errors.ts'
@@ -25,6 +26,12 @@ import type { Replica, ReplicaDependencies, ReplicaStatus, SubmitResult } from '
 const fetchTimeoutMs = 250
 /** Most bytes of batches sent again in answer to one status message. */
 const maxResendBytes = 32 * 1024 * 1024
+
+/** What {@link PbftReplica.status} shows before the journal was read. */
+const notStarted: CoreStatus = {
+  ...{ view: 0n, primary: 0, active: false, lowWatermark: 0n, highWatermark: 0n },
+  ...{ lastExecuted: 0n, highestKnown: 0n, transferring: false, failed: false, timeoutFactor: 1 },
+}
 
 /**
  * The shell around {@link ReplicaCore}: one queue of events, handled one at a time to the end, and
@@ -148,17 +155,12 @@ export class PbftReplica implements Replica {
 
   status(): ReplicaStatus {
     const { id, n } = this.#options
-    const core = this.#core?.inspect()
+    const core = this.#core?.inspect() ?? notStarted
+    const { view, primary, active, lowWatermark, highWatermark, lastExecuted, highestKnown } = core
     return Object.freeze({
-      ...{ id, n, f: faultsTolerated(n) },
-      view: core?.view ?? 0n,
-      primary: core?.primary ?? 0,
-      activeView: core?.active ?? false,
-      lowWatermark: core?.lowWatermark ?? 0n,
-      highWatermark: core?.highWatermark ?? 0n,
-      lastExecuted: core?.lastExecuted ?? 0n,
-      highestKnown: core?.highestKnown ?? 0n,
-      transferring: core?.transferring ?? false,
+      ...{ id, n, f: faultsTolerated(n), view, primary, activeView: active },
+      ...{ lowWatermark, highWatermark, lastExecuted, highestKnown },
+      transferring: core.transferring,
       pendingRequests: this.#pool.size,
     })
   }
@@ -244,9 +246,7 @@ export class PbftReplica implements Replica {
       }
       this.#outbox.flush()
     } catch (error) {
-      this.#fail(
-        error instanceof CodedError ? error : new InvariantError('step failed', { cause: error }),
-      )
+      this.#fail(isCodedError(error) ? error : new InvariantError('step failed', { cause: error }))
     } finally {
       this.#busy = false
     }

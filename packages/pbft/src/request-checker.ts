@@ -1,7 +1,8 @@
-import { CodedError } from '@heddle/interface'
+import { isCodedError } from '@heddle/interface'
 import type { Batch } from './core/messages.ts'
 import { InvalidBatchError, RequestTooLargeError } from './errors.ts'
 import type { StateMachine } from './ports.ts'
+import { Recent } from './recent.ts'
 import { RequestBatch, requestDigest } from './request-batch.ts'
 
 export interface RequestCheckerOptions {
@@ -26,12 +27,13 @@ export interface CheckedRequest {
 export class RequestChecker {
   readonly #stateMachine: StateMachine
   readonly #options: RequestCheckerOptions
-  readonly #ids = new Map<string, string>()
+  readonly #ids: Recent<string>
   readonly #underWay = new Map<string, Promise<string>>()
 
   constructor(stateMachine: StateMachine, options: RequestCheckerOptions) {
     this.#stateMachine = stateMachine
     this.#options = options
+    this.#ids = new Recent(options.maxRemembered)
   }
 
   /** The id of a request that was found good lately. */
@@ -66,14 +68,12 @@ export class RequestChecker {
       this.#assertSize(request)
       return requestDigest(request)
     })
-    const ids = digests.map((digest, index) => {
-      const request = requests[index]
-      return this.#ids.get(digest) ?? (request && this.#ask(request, digest))
-    })
     const batch = RequestBatch.of(requests, digests)
-    if (ids.every((id) => typeof id === 'string')) return withDistinctIds(batch, ids)
-    return Promise.all(ids).then(
-      (known) => withDistinctIds(batch, known),
+    const known = digests.map((digest) => this.#ids.get(digest))
+    if (known.every((id) => id !== undefined)) return withDistinctIds(batch, known)
+    const ids = requests.map((request, at) => known[at] ?? this.#ask(request, digests[at] ?? ''))
+    return Promise.all(ids.map((id) => Promise.resolve(id))).then(
+      (all) => withDistinctIds(batch, all),
       (error: unknown) => {
         throw new InvalidBatchError(`a request was refused: ${reasonOf(error)}`, { cause: error })
       },
@@ -92,7 +92,7 @@ export class RequestChecker {
     const answer = this.#stateMachine.check(request).then(
       (id) => {
         this.#underWay.delete(digest)
-        this.#remember(digest, id)
+        this.#ids.set(digest, id)
         return id
       },
       (error: unknown) => {
@@ -103,21 +103,14 @@ export class RequestChecker {
     this.#underWay.set(digest, answer)
     return answer
   }
-
-  #remember(digest: string, id: string): void {
-    this.#ids.set(digest, id)
-    if (this.#ids.size <= this.#options.maxRemembered) return
-    const [oldest] = this.#ids.keys()
-    if (oldest !== undefined) this.#ids.delete(oldest)
-  }
 }
 
 /** A correct primary orders no request twice in one batch. */
-function withDistinctIds(batch: Batch, ids: readonly unknown[]): Batch {
+function withDistinctIds(batch: Batch, ids: readonly string[]): Batch {
   if (new Set(ids).size !== ids.length) throw new InvalidBatchError('a request twice')
   return batch
 }
 
 function reasonOf(error: unknown): string {
-  return error instanceof CodedError ? error.code : 'unknown reason'
+  return isCodedError(error) ? error.code : 'unknown reason'
 }

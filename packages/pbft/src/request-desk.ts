@@ -1,12 +1,8 @@
 import type { AbortOptions, Clock, ClockTimer } from '@heddle/interface'
 import type { Broadcaster } from './broadcaster.ts'
 import type { Batch } from './core/messages.ts'
-import {
-  PoolFullError,
-  RequestAbandonedError,
-  RequestTooLargeError,
-  StoppedError,
-} from './errors.ts'
+import type { StoppedError } from './errors.ts'
+import { PoolFullError, RequestAbandonedError, RequestTooLargeError } from './errors.ts'
 import { encodeForward } from './encoder.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { StateMachine } from './ports.ts'
@@ -223,7 +219,7 @@ export class RequestDesk {
       }
       const abort = (): void => {
         end()
-        reject(signal?.reason as Error)
+        reject(signal?.reason as Error) // untouched, whatever it is
       }
       const waiter: Waiter = {
         resolve: (result) => {
@@ -232,7 +228,7 @@ export class RequestDesk {
         },
         reject: (error) => {
           end()
-          reject(error as Error)
+          reject(error)
         },
       }
       entry.waiters.push(waiter)
@@ -245,16 +241,18 @@ export class RequestDesk {
     for (const waiter of [...entry.waiters]) waiter.resolve({ id: entry.id, sequence })
   }
 
-  #drop(entry: PoolEntry, reason: unknown): void {
+  #drop(entry: PoolEntry, reason: Error): void {
     this.#deps.pool.remove(entry)
     for (const waiter of [...entry.waiters]) waiter.reject(reason)
   }
 
   /** Times the oldest request, if that is another one than before. */
   #watch(): void {
-    const oldest = this.#view.active ? this.#deps.pool.oldest() : undefined
-    if (oldest === this.#watched) return
+    const { pool } = this.#deps
+    // Nothing gets older than the oldest, so it stays that until it goes.
+    if (this.#watched !== undefined && pool.get(this.#watched.id) === this.#watched) return
     this.#unwatch()
+    const oldest = this.#view.active ? pool.oldest() : undefined
     if (oldest === undefined || this.#stopped !== undefined) return
     this.#watched = oldest
     this.#after(this.#options.forwardTimeoutMs, () => this.#remind(oldest))
@@ -291,7 +289,7 @@ export class RequestDesk {
       checker.forget(entry.digest)
       await checker
         .check(entry.request, entry.digest)
-        .catch((error: unknown) => this.#drop(entry, error))
+        .catch((error: unknown) => this.#drop(entry, error as Error))
     }
     this.#watch()
   }

@@ -4,7 +4,7 @@ import type { SubmitResult } from './types.ts'
 /** Somebody who waits until a request was executed. */
 export interface Waiter {
   resolve(result: SubmitResult): void
-  reject(error: unknown): void
+  reject(error: Error): void
 }
 
 /** A request that is to be ordered. */

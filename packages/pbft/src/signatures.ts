@@ -6,6 +6,7 @@ import { InvalidSignatureError, MalformedError } from './errors.ts'
 import { endorsementsOf, openCheckpoint, openNewView, openViewChange } from './opening.ts'
 import type { Endorsement } from './opening.ts'
 import type { Signer, Verifier } from './ports.ts'
+import { Recent } from './recent.ts'
 
 /** Most signatures that are remembered as good: certificates carry the same ones again and again. */
 const maxRemembered = 4096
@@ -15,7 +16,7 @@ export class Signatures {
   readonly #n: number
   readonly #signer: Signer
   readonly #verifier: Verifier
-  readonly #good = new Set<string>()
+  readonly #good = new Recent<true>(maxRemembered)
 
   constructor(n: number, signer: Signer, verifier: Verifier) {
     this.#n = n
@@ -88,7 +89,7 @@ export class Signatures {
   #verify({ replica, proof }: Endorsement): Promise<void> | undefined {
     if (replica >= this.#n) throw new MalformedError(`there is no replica ${replica}`)
     const key = keyOf(replica, proof)
-    if (this.#good.has(key)) return undefined
+    if (this.#good.get(key) === true) return undefined
     let answer
     try {
       answer = this.#verifier.verify(replica, proof.body, proof.signature)
@@ -109,10 +110,7 @@ export class Signatures {
 
   #settle(isGood: boolean, replica: number, key: string): void {
     if (!isGood) throw new InvalidSignatureError(`of replica ${replica}`)
-    this.#good.add(key)
-    if (this.#good.size <= maxRemembered) return
-    const [oldest] = this.#good
-    if (oldest !== undefined) this.#good.delete(oldest)
+    this.#good.set(key, true)
   }
 }
 

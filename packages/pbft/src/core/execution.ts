@@ -6,6 +6,7 @@ import type { State } from './state.ts'
 export function commitBatch(state: State, slot: Slot, batch: Batch): void {
   slot.committed = batch
   slot.decided = undefined
+  state.wanted.delete(slot.sequence)
   executeNext(state)
 }
 

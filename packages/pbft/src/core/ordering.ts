@@ -66,7 +66,8 @@ function refusalOf(state: State, from: number, { sequence, batch }: PrePrepare) 
   // Null requests come from new views only, which every replica computes by itself.
   if (batch.digest === NULL_DIGEST) return 'PBFT_EMPTY_BATCH'
   const slot = state.slots.get(sequence)
-  const assigned = slot?.current?.batch.digest ?? slot?.committed?.digest
+  const final = slot?.committed?.digest ?? slot?.decided?.digest
+  const assigned = slot?.current?.batch.digest ?? final
   if (assigned !== undefined && assigned !== batch.digest) return 'PBFT_CONFLICT'
   return undefined
 }
@@ -137,7 +138,11 @@ export function advance(state: State, slot: Slot): void {
 }
 
 function countCommits(state: State, slot: Slot, view: bigint, digest: string): void {
-  if (slot.committed !== undefined || slot.decided !== undefined) return
+  if (slot.committed !== undefined) return
+  if (slot.decided !== undefined) {
+    decide(state, slot, slot.decided) // its batch may have come
+    return
+  }
   if (slot.commits.count(view, digest) < state.quorum) return
   decide(state, slot, { view, sequence: slot.sequence, digest })
 }

@@ -103,21 +103,24 @@ const nothing: SlotStatus = { prePrepared: false, prepared: false, committed: fa
 
 /** Returns how many bytes of requests it sent. */
 function answerSlot(state: State, from: number, status: Status, slot: Slot): number {
-  const { sequence } = slot
-  const has = status.slots[Number(sequence - status.lastExecuted - 1n)] ?? nothing
+  const has = status.slots[Number(slot.sequence - status.lastExecuted - 1n)] ?? nothing
   if (has.committed) return 0
-  const { view } = state
-  let bytes = 0
-  if (slot.current !== undefined && state.active && status.active && status.view === view) {
-    const { batch } = slot.current
-    if (!has.prePrepared && state.isPrimary && batch.requests.length > 0) {
-      bytes = batch.requests.reduce((sum, request) => sum + request.length, 0)
-      state.send(from, { type: 'pre-prepare', view, sequence, batch })
-    }
-    const prepare = slot.prepares.of(state.id)
-    if (!has.prepared && prepare?.view === view) state.send(from, { ...prepare, type: 'prepare' })
-  }
+  const isTogether = state.active && status.active && status.view === state.view
+  const bytes = isTogether ? answerInView(state, from, has, slot) : 0
   // A commit counts whatever the receiver's view: it may learn what it cannot vote on.
   if (slot.prepared !== undefined) state.send(from, { ...slot.prepared, type: 'commit' })
   return bytes
+}
+
+/** What counts only in the view that both take part in. */
+function answerInView(state: State, from: number, has: SlotStatus, slot: Slot): number {
+  const { view } = state
+  const { sequence, current, prepares } = slot
+  if (current === undefined) return 0
+  const prepare = prepares.of(state.id)
+  if (!has.prepared && prepare?.view === view) state.send(from, { ...prepare, type: 'prepare' })
+  const { batch } = current
+  if (has.prePrepared || !state.isPrimary || batch.requests.length === 0) return 0
+  state.send(from, { type: 'pre-prepare', view, sequence, batch })
+  return batch.requests.reduce((sum, request) => sum + request.length, 0)
 }
