@@ -9,15 +9,16 @@
 export async function* ahead<T>(source: AsyncIterable<T>, limit: number): AsyncGenerator<T> {
   const items: T[] = []
   let end: { readonly error?: unknown } | undefined
-  let left = false
+  const reader = { left: false }
   let wake: () => void = () => undefined
   let room: () => void = () => undefined
   const fill = async (): Promise<void> => {
     for await (const item of source) {
+      if (reader.left) return
       items.push(item)
       wake()
       if (items.length >= limit) await new Promise<void>((resolve) => (room = resolve))
-      if (left) return
+      if (reader.left) return
     }
   }
   const filling = fill().then(
@@ -39,7 +40,7 @@ export async function* ahead<T>(source: AsyncIterable<T>, limit: number): AsyncG
       }
     }
   } finally {
-    left = true
+    reader.left = true
     room()
   }
 }

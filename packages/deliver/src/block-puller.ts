@@ -134,6 +134,7 @@ async function* attempt(
     for await (const pending of ahead(checks(stream, from), context.maxBlocksAhead)) {
       await pending.verified
       last = await pending.after
+      signal.throwIfAborted() // what was read ahead is not given out any more
       yield { block: pending.block, after: last, endpoint }
     }
   } finally {

@@ -1,0 +1,339 @@
+import { expect } from 'chai'
+import { systemClock } from '@heddle/events'
+import { common, decode } from '@heddle/proto'
+import {
+  type BroadcastClient,
+  type BroadcastClientOptions,
+  createBroadcastClient,
+  signedEnvelope,
+} from '../../src/index.ts'
+import {
+  answerFrame,
+  channel,
+  channelId,
+  honest,
+  impatient,
+  scripted,
+  started,
+  stopAll,
+  until,
+} from '../network.ts'
+
+async function envelope(text: string): Promise<Uint8Array> {
+  const { client } = await channel()
+  const { bytes } = await signedEnvelope({
+    channelId,
+    type: common.HeaderType.MESSAGE,
+    data: Buffer.from(text),
+    signer: client,
+    clock: systemClock,
+  })
+  return bytes
+}
+
+async function clientOf(
+  options: Partial<BroadcastClientOptions> & Pick<BroadcastClientOptions, 'endpoints'>,
+): Promise<BroadcastClient> {
+  const { clientTls } = await channel()
+  const client = createBroadcastClient(
+    { clock: systemClock, random: () => 0 },
+    { tls: clientTls, ...impatient, ...options },
+  )
+  await client.start()
+  started.push(client)
+  return client
+}
+
+const rejection = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => 'resolved',
+    (error: unknown) => error,
+  )
+
+describe('BroadcastClient', () => {
+  afterEach(stopAll)
+
+  it('resolves with status and endpoint when the envelope is in a block', async () => {
+    const { chain, endpoint } = await honest()
+    const client = await clientOf({ endpoints: [endpoint] })
+    const bytes = await envelope('one')
+    const result = await client.submit(bytes)
+    expect(result).to.deep.equal({
+      status: common.Status.SUCCESS,
+      info: '',
+      endpoint: endpoint.address,
+    })
+    expect(chain.height()).to.equal(2n)
+    expect(client.pending).to.equal(0)
+  })
+
+  it('sends thousands, many at a time, each to its own answer', async () => {
+    const { endpoint } = await honest({ batchSize: 500 })
+    const client = await clientOf({ endpoints: [endpoint], window: 500 })
+    const envelopes = await Promise.all([...Array(3000).keys()].map((n) => envelope(String(n))))
+    const results = await Promise.all(envelopes.map((bytes) => client.submit(bytes)))
+    expect(new Set(results.map(({ status }) => status))).to.deep.equal(
+      new Set([common.Status.SUCCESS]),
+    )
+  })
+
+  it('keeps no more than the window unanswered', async () => {
+    let received = 0
+    const answers: (() => void)[] = []
+    const endpoint = await scripted((call) => {
+      call.on('data', () => {
+        received++
+        answers.push(() => call.write(answerFrame(common.Status.SUCCESS)))
+      })
+    })
+    const client = await clientOf({ endpoints: [endpoint], window: 3 })
+    const all = Promise.all([1, 2, 3, 4, 5].map(async (n) => client.submit(await envelope(`${n}`))))
+    await until(() => received === 3)
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
+    expect(received).to.equal(3)
+    answers.shift()!()
+    await until(() => received === 4)
+    const pump = setInterval(() => answers.shift()?.(), 1)
+    await all
+    clearInterval(pump)
+  })
+
+  it('rejects above the number that may wait', async () => {
+    const endpoint = await scripted(() => undefined)
+    const client = await clientOf({ endpoints: [endpoint], window: 1, maxQueued: 2 })
+    const bytes = await envelope('x')
+    const submitted = [1, 2].map(() => rejection(client.submit(bytes)))
+    const error = await rejection(client.submit(bytes))
+    expect(error).to.have.property('code', 'DELIVER_QUEUE_FULL')
+    await client.stop()
+    for (const reason of await Promise.all(submitted)) {
+      expect(reason).to.have.property('code', 'DELIVER_STOPPED')
+    }
+  })
+
+  for (const status of [
+    common.Status.BAD_REQUEST,
+    common.Status.FORBIDDEN,
+    common.Status.NOT_FOUND,
+    common.Status.REQUEST_ENTITY_TOO_LARGE,
+    common.Status.INTERNAL_SERVER_ERROR,
+    common.Status.NOT_IMPLEMENTED,
+  ]) {
+    it(`rejects with ${common.Status[status]} and sends it no second time`, async () => {
+      let received = 0
+      const endpoint = await scripted((call) => {
+        call.on('data', () => {
+          const first = received++ === 0
+          call.write(answerFrame(first ? status : common.Status.SUCCESS, first ? 'because' : ''))
+        })
+      })
+      const client = await clientOf({ endpoints: [endpoint] })
+      const [refused, taken] = await Promise.all([
+        rejection(client.submit(await envelope('bad'))),
+        client.submit(await envelope('good')),
+      ])
+      expect(refused).to.deep.include({
+        code: 'DELIVER_STATUS',
+        status,
+        info: 'because',
+        endpoint: endpoint.address,
+      })
+      expect(taken.status).to.equal(common.Status.SUCCESS)
+      expect([received, endpoint.streams()], 'both on one stream').to.deep.equal([2, 1])
+    })
+  }
+
+  it('sends again, on the same stream, what met SERVICE_UNAVAILABLE while others succeed', async () => {
+    const seen: string[] = []
+    const endpoint = await scripted((call) => {
+      call.on('data', (bytes: Buffer) => {
+        const key = bytes.toString('hex')
+        const busy = seen.length === 0
+        seen.push(key)
+        const { SERVICE_UNAVAILABLE, SUCCESS } = common.Status
+        call.write(answerFrame(busy ? SERVICE_UNAVAILABLE : SUCCESS))
+      })
+    })
+    const client = await clientOf({ endpoints: [endpoint], minBackOffMs: 30, maxBackOffMs: 30 })
+    const [a, b] = [await envelope('a'), await envelope('b')]
+    await Promise.all([client.submit(a), client.submit(b)])
+    const keys = [a, b, a].map((bytes) => Buffer.from(bytes).toString('hex'))
+    expect(seen).to.deep.equal(keys)
+    expect(endpoint.streams()).to.equal(1)
+  })
+
+  it('goes to another endpoint when one is unavailable', async () => {
+    const busy = await scripted((call) => {
+      call.on('data', () => call.write(answerFrame(common.Status.SERVICE_UNAVAILABLE)))
+    })
+    const { endpoint } = await honest()
+    const client = await clientOf({ endpoints: [busy, endpoint] })
+    const result = await client.submit(await envelope('x'))
+    expect(result.endpoint).to.equal(endpoint.address)
+  })
+
+  it('sends unanswered envelopes again, with the same bytes, when the stream breaks', async () => {
+    const { chain, endpoint } = await honest({ batchSize: 3 })
+    const taken: string[] = []
+    const breaking = await scripted((call, stream) => {
+      call.on('data', (bytes: Buffer) => {
+        taken.push(bytes.toString('hex'))
+        if (stream === 0 && taken.length <= 2) call.write(answerFrame(common.Status.SUCCESS))
+        if (taken.length === 5) call.emit('error', { code: 13, details: 'FLOW_CONTROL_ERROR' })
+      })
+    })
+    const client = await clientOf({ endpoints: [breaking, endpoint] })
+    const envelopes = await Promise.all([...Array(10).keys()].map((n) => envelope(String(n))))
+    const results = await Promise.all(envelopes.map((bytes) => client.submit(bytes)))
+    const by = results.map((result) => (result.endpoint === breaking.address ? 'first' : 'second'))
+    expect(by).to.deep.equal([
+      ...Array<string>(2).fill('first'),
+      ...Array<string>(8).fill('second'),
+    ])
+    const stored: string[] = []
+    for (let number = 1n; number < chain.height(); number++) {
+      const block = decode(common.BlockSchema, (await chain.block(number))!)
+      stored.push(...block.data!.data.map((bytes) => Buffer.from(bytes).toString('hex')))
+    }
+    const rest = envelopes.slice(2).map((bytes) => Buffer.from(bytes).toString('hex'))
+    expect(stored).to.deep.equal(rest)
+  })
+
+  it('has nothing executed twice when only the acknowledgement was lost', async () => {
+    const first = await honest({ batchSize: 100 })
+    const { chain } = first
+    const second = await honest({ chain })
+    chain.hold()
+    const client = await clientOf({ endpoints: [first.endpoint, second.endpoint] })
+    const envelopes = await Promise.all([...Array(20).keys()].map((n) => envelope(String(n))))
+    const results = Promise.all(envelopes.map((bytes) => client.submit(bytes)))
+    await chain.queued(20)
+    await first.server.stop({ signal: AbortSignal.abort() })
+    chain.release()
+    for (const { endpoint } of await results) expect(endpoint).to.equal(second.endpoint.address)
+    const block = decode(common.BlockSchema, (await chain.block(1n))!)
+    expect(block.data!.data).to.have.length(20)
+    expect(chain.height()).to.equal(2n)
+  })
+
+  it('goes to another endpoint when answers are due and none comes', async () => {
+    const silent = await scripted((call) => call.on('data', () => undefined))
+    const { endpoint } = await honest()
+    const client = await clientOf({ endpoints: [silent, endpoint], answerTimeoutMs: 50 })
+    const result = await client.submit(await envelope('x'))
+    expect(result.endpoint).to.equal(endpoint.address)
+  })
+
+  it('goes on with a stream that was idle for longer than answers may take', async () => {
+    const { endpoint } = await honest()
+    const client = await clientOf({ endpoints: [endpoint], answerTimeoutMs: 20 })
+    await client.submit(await envelope('a'))
+    const idleUntil = systemClock.now() + 60
+    await until(() => systemClock.now() > idleUntil)
+    expect((await client.submit(await envelope('b'))).endpoint).to.equal(endpoint.address)
+  })
+
+  const lies: [string, Buffer][] = [
+    ['garbage', Buffer.from([0xff, 0xff])],
+    ['two answers to one envelope', answerFrame(common.Status.SUCCESS)],
+  ]
+  for (const [what, frame] of lies) {
+    it(`survives a service that sends ${what}`, async () => {
+      const liar = await scripted((call) => {
+        call.on('data', () => {
+          call.write(frame)
+          call.write(frame)
+        })
+      })
+      const { endpoint } = await honest()
+      const client = await clientOf({ endpoints: [liar, endpoint] })
+      await client.submit(await envelope('a'))
+      await until(() => client.pending === 0)
+      // Whatever the liar did to the stream, the client goes on.
+      const { status } = await client.submit(await envelope('b'))
+      expect(status).to.equal(common.Status.SUCCESS)
+    })
+  }
+
+  it('keeps trying while nobody can be reached, until somebody can', async () => {
+    const probe = await honest()
+    const [, port] = probe.endpoint.address.split(':')
+    await probe.server.stop()
+    const client = await clientOf({ endpoints: [probe.endpoint] })
+    const result = client.submit(await envelope('x'))
+    const late = await honest({ server: { listen: { host: 'localhost', port: Number(port) } } })
+    expect((await result).endpoint).to.equal(late.endpoint.address)
+  })
+
+  it('rejects with the reason of an aborted signal, before and after it was sent', async () => {
+    let received = 0
+    const answers: (() => void)[] = []
+    const endpoint = await scripted((call) => {
+      call.on('data', () => {
+        received++
+        answers.push(() => call.write(answerFrame(common.Status.SUCCESS)))
+      })
+    })
+    const client = await clientOf({ endpoints: [endpoint], window: 1 })
+    const reason = new Error('enough')
+    const gone = client.submit(await envelope('x'), { signal: AbortSignal.abort(reason) })
+    expect(await rejection(gone)).to.equal(reason)
+    const controller = new AbortController()
+    const { signal } = controller
+    const sent = rejection(client.submit(await envelope('sent'), { signal }))
+    const waiting = rejection(client.submit(await envelope('waiting'), { signal }))
+    const other = client.submit(await envelope('other'))
+    await until(() => received === 1)
+    controller.abort(reason)
+    expect([await sent, await waiting]).to.deep.equal([reason, reason])
+    answers.shift()!()
+    await until(() => received === 2)
+    answers.shift()!()
+    expect((await other).status, 'its own answer, not that of another').to.equal(
+      common.Status.SUCCESS,
+    )
+  })
+
+  it('rejects what is pending when it stops, and everything before and after', async () => {
+    const endpoint = await scripted(() => undefined)
+    const { clientTls } = await channel()
+    const idle = createBroadcastClient(
+      { clock: systemClock },
+      { endpoints: [endpoint], tls: clientTls },
+    )
+    expect(await rejection(idle.submit(await envelope('x')))).to.have.property(
+      'code',
+      'DELIVER_STOPPED',
+    )
+    const client = await clientOf({ endpoints: [endpoint] })
+    const pending = rejection(client.submit(await envelope('x')))
+    await until(() => endpoint.streams() === 1)
+    await Promise.all([client.stop(), client.stop()])
+    expect(await pending).to.have.property('code', 'DELIVER_STOPPED')
+    expect(await rejection(client.submit(await envelope('x')))).to.have.property(
+      'code',
+      'DELIVER_STOPPED',
+    )
+    expect(await rejection(client.start())).to.have.property('code', 'DELIVER_STOPPED')
+  })
+
+  it('stops although it was never given anything', async () => {
+    const endpoint = await scripted(() => undefined)
+    const client = await clientOf({ endpoints: [endpoint] })
+    await client.stop()
+    expect([client.state, endpoint.streams()]).to.deep.equal(['stopped', 0])
+  })
+
+  it('refuses no endpoint and limits of 0', () => {
+    const deps = { clock: systemClock }
+    expect(() => createBroadcastClient(deps, { endpoints: [] }))
+      .to.throw()
+      .with.property('code', 'DELIVER_NO_ENDPOINTS')
+    const endpoints = [{ address: 'localhost:1', roots: [] }]
+    for (const spoilt of [{ window: 0 }, { maxQueued: 0 }, { answerTimeoutMs: -1 }]) {
+      expect(() => createBroadcastClient(deps, { endpoints, ...spoilt }), JSON.stringify(spoilt))
+        .to.throw()
+        .with.property('code', 'DELIVER_INVALID_OPTIONS')
+    }
+  })
+})
