@@ -2,10 +2,10 @@ import type { Logger } from '@heddle/interface'
 import type { TxLocation } from './ports.ts'
 import type { RecordPosition } from './record-scan.ts'
 import type { KeyChange, KeyValueStore } from './storage.ts'
-import { isTxId, packTxId } from './tx-id.ts'
+import { isTxId, packedLength, packTxId } from './tx-id.ts'
 
 /** Keys gathered before they are committed together: a few blocks, a few milliseconds of work. */
-export const flushKeys = 1_024
+export const flushKeys = 2_048
 /** Keys that may wait in memory while commits fail; with more, appends are refused. */
 export const maxUnindexedKeys = 65_536
 
@@ -14,8 +14,8 @@ export const maxUnindexedKeys = 65_536
  * what was synced there, runs behind by a few blocks in the database (by none for lookups, which see
  * what still waits in memory), and is made again from the files when it is missing.
  *
- * Keys: `b` and a number u64 → offset u48, length u32; `t` and a packed id → block u64, index u32;
- * `m` → height u64 and the identity of the block files.
+ * Keys: `b` and a number u64 → offset u48, length u32; `m` → height u64 and the identity of the block
+ * files; a packed id, which begins with `s` or `x` → block u64, index u32.
  */
 export class BlockIndex {
   readonly #store: KeyValueStore
@@ -122,20 +122,27 @@ export class BlockIndex {
   #changes(): KeyChange[] {
     const changes: KeyChange[] = []
     for (const [number, { offset, length }] of this.#blocks) {
-      const value = Buffer.alloc(10)
+      const value = Buffer.allocUnsafe(10)
       value.writeUIntBE(offset, 0, 6)
       value.writeUInt32BE(length, 6)
       changes.push({ key: blockKey(number), value })
     }
-    for (const [txId, { block, index }] of this.#txs) {
-      const value = Buffer.alloc(12)
-      value.writeBigUInt64BE(block)
-      value.writeUInt32BE(index, 8)
-      // Whoever was first stays.
-      changes.push({ key: txKey(txId), value, ifAbsent: true })
-    }
     // In the order of the keys, fewer pages are looked up: a third less time.
-    changes.sort((a, b) => Buffer.compare(a.key, b.key))
+    for (const txId of [...this.#txs.keys()].sort()) {
+      const { block, index } = this.#txs.get(txId) ?? { block: 0n, index: 0 }
+      const length = packedLength(txId)
+      // Key and value in one piece of memory; so many of them are made that it counts.
+      const bytes = Buffer.allocUnsafe(length + 12)
+      packTxId(txId, bytes, 0, length)
+      bytes.writeBigUInt64BE(block, length)
+      bytes.writeUInt32BE(index, length + 8)
+      // Whoever was first stays.
+      changes.push({
+        key: bytes.subarray(0, length),
+        value: bytes.subarray(length),
+        ifAbsent: true,
+      })
+    }
     const meta = Buffer.alloc(16)
     meta.writeBigUInt64BE(this.#next)
     meta.set(this.#identity, 8)
@@ -147,10 +154,15 @@ export class BlockIndex {
 const metaKey = Buffer.from('m')
 
 function blockKey(number: bigint): Buffer {
-  const key = Buffer.alloc(9)
+  const key = Buffer.allocUnsafe(9)
   key.write('b')
   key.writeBigUInt64BE(number, 1)
   return key
 }
 
-const txKey = (txId: string): Buffer => Buffer.concat([Buffer.from('t'), packTxId(txId)])
+function txKey(txId: string): Buffer {
+  const length = packedLength(txId)
+  const key = Buffer.allocUnsafe(length)
+  packTxId(txId, key, 0, length)
+  return key
+}

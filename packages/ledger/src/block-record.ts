@@ -2,7 +2,7 @@ import { blockHeaderHash, common, decode } from '@heddle/proto'
 import { LedgerError } from './errors.ts'
 import type { BlockRecord, LedgerHeader } from './ports.ts'
 import type { RecordBody } from './record-file.ts'
-import { packTxId, unpackTxId } from './tx-id.ts'
+import { checkTxId, packedLength, packTxId, unpackTxId } from './tx-id.ts'
 
 /*
  * The body of a block's record: block length u32 · block · for each transaction: length of the
@@ -13,14 +13,19 @@ import { packTxId, unpackTxId } from './tx-id.ts'
 export function encodeBlockRecord(record: BlockRecord): RecordBody {
   const length = Buffer.alloc(4)
   length.writeUInt32BE(record.block.length)
-  const ids: Buffer[] = []
-  for (const txId of record.txIds) {
-    const packed = packTxId(txId)
-    const size = Buffer.alloc(2)
-    size.writeUInt16BE(packed.length)
-    ids.push(size, packed)
+  const lengths = record.txIds.map((txId) => {
+    checkTxId(txId)
+    return packedLength(txId)
+  })
+  const ids = Buffer.allocUnsafe(lengths.reduce((sum, bytes) => sum + 2 + bytes, 0))
+  let offset = 0
+  for (const [index, txId] of record.txIds.entries()) {
+    const bytes = lengths[index] ?? 0
+    ids.writeUInt16BE(bytes, offset)
+    packTxId(txId, ids, offset + 2, bytes)
+    offset += 2 + bytes
   }
-  return [length, record.block, Buffer.concat(ids)]
+  return [length, record.block, ids]
 }
 
 /** The block and the ids in a body whose checksum is right; views of it. Absent: it is no such body. */

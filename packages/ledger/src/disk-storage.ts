@@ -1,14 +1,15 @@
 import { diskFiles } from './disk-files.ts'
 import { openLmdb } from './lmdb-store.ts'
 import { lockDirectory } from './process-lock.ts'
+import { openRebuildableLmdb } from './rebuildable-lmdb.ts'
 import type { Storage } from './storage.ts'
 
 /** The real thing: files of the operating system, LMDB, and a lock among its processes. */
 export const diskStorage: Storage = {
   files: diskFiles,
   lock: lockDirectory,
-  openKeyValues: async (directory) => {
+  openKeyValues: async (directory, durability) => {
     await diskFiles.makeDirectory(directory)
-    return openLmdb(directory)
+    return durability === 'synced' ? openLmdb(directory) : openRebuildableLmdb(directory)
   },
 }

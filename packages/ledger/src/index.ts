@@ -23,6 +23,7 @@ export type {
   DirectoryLock,
   Files,
   KeyChange,
+  KeyValueDurability,
   KeyValue,
   KeyValueStore,
   Storage,

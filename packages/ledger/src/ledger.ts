@@ -106,7 +106,7 @@ async function openParts(
   const clock = deps.clock ?? systemClock
   const logger = deps.logger?.child('ledger')
   const metrics = ledgerMetrics(deps.metrics, deps.channelId ?? '')
-  const stateValues = await storage.openKeyValues(join(dir, 'state'))
+  const stateValues = await storage.openKeyValues(join(dir, 'state'), 'synced')
   let height = (): bigint => 0n
   const state = new KeyValueStateStore({
     store: stateValues,
@@ -118,7 +118,7 @@ async function openParts(
   opened.push(() => state.close())
   const applied = state.savepoint.height
   const identity = await BlockFiles.prepare(storage.files, dir, applied)
-  const indexValues = await storage.openKeyValues(join(dir, 'index'))
+  const indexValues = await storage.openKeyValues(join(dir, 'index'), 'rebuildable')
   const index = new BlockIndex(indexValues, identity, logger)
   opened.push(() => index.close())
   const recovery = new Recovery(index)

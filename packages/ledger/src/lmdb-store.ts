@@ -8,10 +8,15 @@ import type { KeyChange, KeyValue, KeyValueStore } from './storage.ts'
  * them, and then writes the page that refers to them, synchronously. So neither a crash of the process
  * nor a power loss leaves anything but the state after some commit.
  *
+ * With `noSync` that holds for a crash of the process alone.
+ *
  * Its asynchronous writes are not used: when the disk is full they reject promises that nobody can
  * catch, and `close` may then wait for ever (lmdb 3.5.6, with a file size limit).
  */
-export function openLmdb(directory: string): KeyValueStore {
+export function openLmdb(
+  directory: string,
+  { noSync = false }: { readonly noSync?: boolean } = {},
+): KeyValueStore {
   try {
     const database = open<Buffer, Buffer>({
       path: directory,
@@ -19,6 +24,7 @@ export function openLmdb(directory: string): KeyValueStore {
       encoding: 'binary',
       keyEncoding: 'binary',
       overlappingSync: false,
+      noSync,
     })
     return new LmdbStore(directory, database)
   } catch (error) {

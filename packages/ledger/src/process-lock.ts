@@ -63,6 +63,15 @@ async function isAlive(pid: number, birth: string): Promise<boolean> {
   return now === undefined || birth === '' || now === birth
 }
 
+/** The boot of this machine, other than every other one; absent where there is no such thing. */
+export async function bootId(): Promise<string | undefined> {
+  try {
+    return (await readFile('/proc/sys/kernel/random/boot_id', 'latin1')).trim()
+  } catch {
+    return undefined
+  }
+}
+
 /**
  * When a process began, as a text that no other process with its number has: on Linux the boot and
  * the clock tick within it (proc(5), /proc/pid/stat field 22). Elsewhere known of ourselves only.
@@ -70,7 +79,7 @@ async function isAlive(pid: number, birth: string): Promise<boolean> {
 async function birthOf(pid: number): Promise<string | undefined> {
   try {
     const stat = await readFile(`/proc/${pid}/stat`, 'latin1')
-    const boot = await readFile('/proc/sys/kernel/random/boot_id', 'latin1')
+    const boot = (await bootId()) ?? ''
     // The second field is the command in parentheses and may hold spaces: count behind it.
     const tick = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
     return `${boot.slice(0, 8)}.${tick}`

@@ -47,14 +47,14 @@ export interface KeyValue {
   readonly value: Uint8Array
 }
 
-/** Keys in order of their bytes. After a crash all of a commit is there or nothing, in their order. */
+/** Keys in order of their bytes. After a crash all of a commit is there or nothing of it. */
 export interface KeyValueStore {
   get(key: Uint8Array): Uint8Array | undefined
   /** Keys from `from` up to but without `to`, in order. Nothing may be committed meanwhile. */
   range(from: Uint8Array, to: Uint8Array, limit: number): Iterable<KeyValue>
   /**
-   * Carries out all changes, durably, or none. It holds up the process meanwhile: some microseconds
-   * a key and a sync.
+   * Carries out all changes or none. It holds up the process meanwhile: some microseconds a key, and
+   * a sync if the store is `synced`.
    *
    * @throws LedgerError LEDGER_DISK_FULL, LEDGER_IO: none was carried out; it may be tried again
    */
@@ -63,6 +63,12 @@ export interface KeyValueStore {
   clear(): void
   close(): Promise<void>
 }
+
+/**
+ * What a power loss may do to a key-value store: nothing (`synced`: each commit waits for the disk),
+ * or empty it (`rebuildable`: none does). A crash of the process does nothing to either.
+ */
+export type KeyValueDurability = 'synced' | 'rebuildable'
 
 /** The right to use a directory. */
 export interface DirectoryLock {
@@ -75,5 +81,5 @@ export interface Storage {
   /** Takes a directory for this process. @throws LedgerError LEDGER_LOCKED when somebody has it */
   lock(directory: string): Promise<DirectoryLock>
   /** Opens the key-value store in a directory, which is made when it is missing. */
-  openKeyValues(directory: string): Promise<KeyValueStore>
+  openKeyValues(directory: string, durability: KeyValueDurability): Promise<KeyValueStore>
 }

@@ -11,19 +11,30 @@ export function isTxId(txId: string): boolean {
 
 const hexId = /^(?:[0-9a-f]{2})+$/
 
+/** Bytes of a packed id. */
+export function packedLength(txId: string): number {
+  if (txId === '') return 0
+  return 1 + (hexId.test(txId) ? txId.length / 2 : Buffer.byteLength(txId))
+}
+
 /**
- * A transaction id as bytes, without loss: what is lower-case hex, as Fabric's ids are, takes half.
- * The first byte tells which: `x` for hex, `s` for text. Empty for the empty id.
+ * Writes a transaction id as bytes, without loss: what is lower-case hex, as Fabric's ids are, takes
+ * half. The first byte tells which: `x` for hex, `s` for text. Nothing for the empty id.
  *
- * @throws LedgerError LEDGER_TOO_LARGE above `maxTxIdBytes`
+ * @param length - `packedLength` of the id
  */
-export function packTxId(txId: string): Buffer {
-  if (txId === '') return Buffer.alloc(0)
-  if (!isTxId(txId)) {
-    const message = `a transaction id has more than ${maxTxIdBytes} bytes`
-    throw new LedgerError('LEDGER_TOO_LARGE', message)
-  }
-  return hexId.test(txId) ? Buffer.from(`78${txId}`, 'hex') : Buffer.from(`s${txId}`)
+export function packTxId(txId: string, target: Buffer, offset: number, length: number): void {
+  if (length === 0) return
+  // Text of n bytes and hex of n bytes differ in length unless n is 0: the length tells which it is.
+  const isHex = length === 1 + txId.length / 2
+  target[offset] = isHex ? 0x78 : 0x73
+  target.write(txId, offset + 1, length - 1, isHex ? 'hex' : 'utf8')
+}
+
+/** @throws LedgerError LEDGER_TOO_LARGE unless an id is empty or {@link isTxId} */
+export function checkTxId(txId: string): void {
+  if (txId === '' || isTxId(txId)) return
+  throw new LedgerError('LEDGER_TOO_LARGE', `a transaction id has more than ${maxTxIdBytes} bytes`)
 }
 
 /** The id that {@link packTxId} packed. */

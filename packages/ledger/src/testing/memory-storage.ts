@@ -1,5 +1,11 @@
 import { LedgerError } from '../errors.ts'
-import type { DirectoryLock, Files, KeyValueStore, Storage } from '../storage.ts'
+import type {
+  DirectoryLock,
+  Files,
+  KeyValueDurability,
+  KeyValueStore,
+  Storage,
+} from '../storage.ts'
 import { MemoryFiles } from './memory-files.ts'
 import type { CrashMode } from './memory-files.ts'
 import { MemoryKeyValues } from './memory-key-values.ts'
@@ -13,6 +19,7 @@ export class MemoryStorage implements Storage {
   files: Files = this.memory
   /** When set, commits of key-value stores throw it: a full disk. */
   keyValueFailure: LedgerError | undefined
+  readonly #rebuildable = new Set<string>()
   readonly #keyValues = new Map<string, MemoryKeyValueDisk>()
   #locks = new Set<string>()
 
@@ -27,9 +34,10 @@ export class MemoryStorage implements Storage {
     return Promise.resolve({ release })
   }
 
-  openKeyValues(directory: string): Promise<KeyValueStore> {
+  openKeyValues(directory: string, durability: KeyValueDurability): Promise<KeyValueStore> {
     const disk = this.#keyValues.get(directory) ?? new Map<string, Uint8Array>()
     this.#keyValues.set(directory, disk)
+    if (durability === 'rebuildable') this.#rebuildable.add(directory)
     return Promise.resolve(new MemoryKeyValues(disk, () => this.keyValueFailure))
   }
 
@@ -47,7 +55,10 @@ export class MemoryStorage implements Storage {
   crash(mode: CrashMode = 'lose', random: () => number = () => 0): void {
     this.memory = this.memory.afterCrash(mode, random)
     // Who is cut off keeps what he had: what it does from now on reaches the disk no more.
-    for (const [directory, disk] of this.#keyValues) this.#keyValues.set(directory, new Map(disk))
+    for (const [directory, disk] of this.#keyValues) {
+      const isLost = mode !== 'keep' && this.#rebuildable.has(directory)
+      this.#keyValues.set(directory, new Map(isLost ? [] : disk))
+    }
     this.#locks = new Set()
     this.files = this.memory
     this.keyValueFailure = undefined

@@ -260,7 +260,7 @@ describe('block index', () => {
       const ledger = await openMemoryLedger({ verifyOnOpen }, storage)
       await Promise.all(chain.slice(5).map((block) => ledger.append(block)))
       // Too little for a commit: the index still ends at block 4.
-      storage.crash('lose')
+      storage.crash('keep')
       const again = await openMemoryLedger({ verifyOnOpen }, storage)
       expect(again.height).to.equal(20n)
       for (const [number, { block, txIds }] of chain.entries()) {
