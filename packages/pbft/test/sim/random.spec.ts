@@ -1,0 +1,72 @@
+import { Cluster, Random, behaviours } from '../../src/testing.ts'
+import type { BehaviourName } from '../../src/testing.ts'
+
+/** Seeds of the default run; each fault plan follows from its seed. More: PBFT_SEEDS=from-to. */
+const [first, last] = (process.env['PBFT_SEEDS'] ?? '1-60').split('-').map(Number)
+
+/** A cluster of random size, faults and liars, as its seed says. */
+function randomCluster(seed: number, random: Random): Cluster {
+  const n = random.pick([4, 4, 4, 7, 1, 2, 5])
+  const names = Object.keys(behaviours) as [BehaviourName, ...BehaviourName[]]
+  const liars: Record<number, BehaviourName> = {}
+  if (random.chance(0.5))
+    for (let i = 0; i < Math.floor((n - 1) / 3); i++)
+      liars[random.between(0, n - 1)] = random.pick(names)
+  return new Cluster({
+    ...{ n, seed, liars },
+    faults: {
+      loss: random.chance(0.5) ? 0.15 : 0,
+      duplication: 0.1,
+      minDelayMs: 0,
+      maxDelayMs: random.pick([5, 50, 300]),
+    },
+    appendMs: random.pick([0, 1, 20]),
+    executeMs: random.pick([0, 1, 40]),
+    replica: {
+      batchSize: random.pick([1, 3, 500]),
+      checkpointPeriod: random.pick([1, 2, 10]),
+      logMultiplier: random.pick([2, 3, 4]),
+      pipelineDepth: random.pick([1, 4, 50]),
+      journalRewriteBytes: random.pick([0, 1_000_000]),
+      batchTimeoutMs: random.pick([0, 20]),
+    },
+  })
+}
+
+/** One random act of the world: requests, a crash, a restart, a cut, its end. */
+async function disturb(cluster: Cluster, random: Random, step: number): Promise<void> {
+  const running = cluster.correct.filter((id) => cluster.isRunning(id))
+  const down = cluster.correct.filter((id) => !cluster.isRunning(id))
+  const any = (ids: readonly number[]): number => ids[random.between(0, ids.length - 1)]!
+  if (running.length > 0)
+    for (let i = random.between(0, 4); i > 0; i--)
+      cluster.submit(any(running), `request ${step}.${i}`)
+  const dice = random.next()
+  if (dice < 0.08 && running.length > 0) cluster.crash(any(running))
+  else if (dice < 0.2 && down.length > 0) await cluster.start(any(down))
+  else if (dice < 0.26) {
+    const groups: number[][] = [[], []]
+    for (let id = 0; id < cluster.n; id++) groups[random.between(0, 1)]!.push(id)
+    cluster.network.partition(groups)
+  } else if (dice < 0.4) cluster.network.partition(undefined)
+  await cluster.run(random.pick([10, 50, 200, 1_000]))
+}
+
+describe('random faults', () => {
+  for (let seed = first!; seed <= last!; seed++) {
+    it(`seed ${seed}: agreement throughout, progress once the world is quiet`, async function () {
+      this.timeout(20_000)
+      const random = new Random(seed * 7919)
+      const cluster = randomCluster(seed, random)
+      await cluster.start()
+      for (let step = 0; step < 40; step++) await disturb(cluster, random, step)
+      cluster.network.partition(undefined)
+      cluster.network.faults = { ...cluster.network.faults, loss: 0, maxDelayMs: 10 }
+      await cluster.start()
+      for (const id of cluster.correct) cluster.submit(id, `last of ${id}`)
+      // A liar or an earlier partition may have doubled the time-outs up to their cap.
+      await cluster.runUntilLevel(200_000)
+      await cluster.stop()
+    })
+  }
+})
