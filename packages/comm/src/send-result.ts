@@ -27,14 +27,24 @@ export class AggregatedSendResult {
 
   /** JSON as Fabric prints it: `{"failures":{"‹text›":n,…},"successes":n}`, empty parts left out. */
   toString(): string {
-    const failures = new Map<string, number>()
+    const counts = new Map<string, number>()
     for (const { error } of this.results) {
-      if (error !== undefined) failures.set(error, (failures.get(error) ?? 0) + 1)
+      if (error !== undefined) counts.set(error, (counts.get(error) ?? 0) + 1)
     }
-    const sorted = [...failures].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
-    return JSON.stringify({
-      ...(sorted.length > 0 && { failures: Object.fromEntries(sorted) }),
-      ...(this.ackCount > 0 && { successes: this.ackCount }),
-    })
+    const failures = [...counts]
+      .sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+      .map(([text, count]) => `${goString(text)}:${count}`)
+    const parts: string[] = []
+    if (failures.length > 0) parts.push(`"failures":{${failures.join(',')}}`)
+    if (this.ackCount > 0) parts.push(`"successes":${this.ackCount}`)
+    return `{${parts.join(',')}}`
   }
+}
+
+/** A JSON string as Go writes it, which escapes more than JavaScript does. */
+function goString(text: string): string {
+  return JSON.stringify(text).replace(
+    /[<>&\u2028\u2029]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }

@@ -1,1 +1,3 @@
-export {}
+export { MemoryNetwork } from './testing/memory-comm.ts'
+export { commCases } from './testing/compliance.ts'
+export type { CommCase, CommFixture } from './testing/compliance.ts'

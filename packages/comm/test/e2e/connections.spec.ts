@@ -255,17 +255,21 @@ describe('connections', () => {
 
   it('are refused when the certificate is not for the host that was dialled', async () => {
     const { a } = await organizations()
-    const one = await createNode()
-    const key = await a.issue({
+    const roots = [a.tlsCa.certificate, a.ca.certificate]
+    const one = await createNode({ tls: { roots } })
+    const pair = await a.issue({
       commonName: 'elsewhere',
-      organization: 'x',
       purpose: 'tls',
-      issuer: a.tlsCa,
       sans: ['elsewhere.example.com'],
-    } as never)
-    const two = await createNode({ tls: { certificate: key.certificate, key: key.privateKey } })
+      notBefore: new Date(Date.now() - 60_000),
+      notAfter: new Date(Date.now() + 3_600_000),
+    })
+    const tls = { certificate: pair.certificate, key: pair.privateKey, roots }
+    const two = await createNode({ tls })
     const error = await one.comm.push(dataMessage(1), two.peer).catch((e: unknown) => e)
     expect(error).to.have.property('code', 'COMM_UNREACHABLE')
+    expect((error as Error).message).to.match(/localhost/)
+    expect((error as Error).message).to.match(/altnames/)
   })
 })
 

@@ -1,0 +1,178 @@
+import { createServer } from 'node:net'
+import { expect } from 'chai'
+import { createComm } from '../../src/index.ts'
+import type { CommOptions } from '../../src/index.ts'
+import {
+  all,
+  createNode,
+  dataMessage,
+  eventually,
+  Inbox,
+  organizations,
+  stopNodes,
+} from '../support/nodes.ts'
+
+const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => 'resolved',
+    (error: unknown) => (error as { code?: string }).code,
+  )
+
+describe('a comm', () => {
+  afterEach(stopNodes)
+
+  it('writes what is queued before it stops', async () => {
+    const one = await createNode()
+    const two = await createNode()
+    const inbox = new Inbox(two.comm)
+    await one.comm.push(dataMessage(0), two.peer)
+    for (let i = 1; i < 20; i += 1) one.comm.send(dataMessage(i, 10_000), two.peer)
+    await one.comm.stop()
+    await inbox.take(20)
+    expect(inbox.sequences).to.deep.equal([...Array(20).keys()])
+  })
+
+  it('stops although a peer does not read, and lets waiting pushes go', async () => {
+    const one = await createNode({ sendBufferSize: 1, connTimeoutMs: 100 })
+    const two = await createNode({ recvBufferSize: 1 })
+    two.comm.onMessage(all, () => new Promise(() => undefined))
+    await one.comm.push(dataMessage(0), two.peer)
+    const pushes = Array.from({ length: 100 }, (_, i) =>
+      codeOf(one.comm.push(dataMessage(i, 100_000), two.peer)),
+    )
+    await eventually(() => two.metrics.get('gossip_comm_messages_received') >= 2)
+    await one.comm.stop()
+    expect(new Set(await Promise.all(pushes))).to.include('COMM_CLOSED')
+  })
+
+  it('stops while it dials, while a peer sends, and twice at once', async () => {
+    const one = await createNode()
+    const two = await createNode()
+    const silent = createServer((socket) => socket.on('error', () => undefined))
+    await new Promise<void>((resolve) => silent.listen(0, 'localhost', resolve))
+    const { port } = silent.address() as { port: number }
+    const push = codeOf(one.comm.push(dataMessage(1), { endpoint: `localhost:${port}` }))
+    let sending = true
+    const sender = (async () => {
+      while (sending) {
+        two.comm.send(dataMessage(1), one.peer)
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    })()
+    await eventually(() => one.metrics.get('gossip_comm_messages_received') > 10)
+    await Promise.all([one.comm.stop(), one.comm.stop()])
+    expect(await push).to.equal('COMM_STOPPED')
+    expect(one.comm.state).to.equal('stopped')
+    sending = false
+    await sender
+    silent.close()
+  })
+
+  it('stops at once when its signal has aborted', async () => {
+    const one = await createNode()
+    const two = await createNode({ recvBufferSize: 1 })
+    two.comm.onMessage(all, () => new Promise(() => undefined))
+    for (let i = 0; i < 20; i += 1) one.comm.send(dataMessage(i, 100_000), two.peer)
+    await eventually(() => one.comm.connections().length === 1)
+    await one.comm.stop({ signal: AbortSignal.abort() })
+    expect(one.comm.connections()).to.deep.equal([])
+  })
+
+  it('stops before it has started, and while it starts', async () => {
+    const one = await createNode({ start: false })
+    await one.comm.stop()
+    expect(one.comm.state).to.equal('stopped')
+    const two = await createNode({ start: false })
+    const starting = two.comm.start()
+    await two.comm.stop()
+    await starting
+    expect(two.comm.state).to.equal('stopped')
+  })
+
+  it('stays idle when the port is taken, says so, and can be started later', async () => {
+    const squatter = createServer()
+    await new Promise<void>((resolve) => squatter.listen(0, 'localhost', resolve))
+    const { port } = squatter.address() as { port: number }
+    const one = await createNode({ start: false, listen: { host: 'localhost', port } })
+    const error = await one.comm.start().catch((e: unknown) => e)
+    expect(error).to.have.property('code', 'COMM_LISTEN_FAILED')
+    expect((error as Error).message).to.match(/EADDRINUSE/)
+    expect(one.comm.state).to.equal('idle')
+    await new Promise((resolve) => squatter.close(resolve))
+    await one.comm.start()
+    expect(one.comm.address).to.equal(`localhost:${port}`)
+  })
+
+  it('does not start when its signal has aborted', async () => {
+    const one = await createNode({ start: false })
+    const reason = new RangeError('enough')
+    const start = one.comm.start({ signal: AbortSignal.abort(reason) })
+    expect(await start.catch((e: unknown) => e)).to.equal(reason)
+    expect(one.comm.state).to.equal('idle')
+  })
+
+  it('counts what it sends, receives and drops', async () => {
+    const one = await createNode()
+    const two = await createNode()
+    const inbox = new Inbox(two.comm)
+    for (let i = 0; i < 3; i += 1) await one.comm.push(dataMessage(i), two.peer)
+    await inbox.take(3)
+    expect(one.metrics.get('gossip_comm_messages_sent')).to.equal(3)
+    expect(two.metrics.get('gossip_comm_messages_received')).to.equal(3)
+    expect(one.metrics.get('gossip_comm_connections')).to.equal(1)
+    await two.comm.stop()
+    await eventually(() => one.metrics.get('gossip_comm_connections') === 0)
+  })
+
+  it('refuses options out of range and PEM texts that are none', async () => {
+    const { a } = await organizations()
+    const signer = await a.identity('peer', 'peer')
+    const tls = await a.tls('peer')
+    const other = await a.tls('other')
+    const node = await createNode({ start: false })
+    const right = {
+      listen: { host: 'localhost', port: 0 },
+      tls,
+      identity: signer.serialized,
+    }
+    const wrong: Partial<CommOptions>[] = [
+      { dialTimeoutMs: 0 },
+      { connTimeoutMs: 1.5 },
+      { sendBufferSize: 0 },
+      { recvBufferSize: Number.NaN },
+      { maxMessageBytes: 2 ** 31 },
+      { redialDelayMs: -1 },
+      { listen: { host: 'localhost', port: 65_536 } },
+      { tls: { ...tls, key: other.key } },
+      { tls: { ...tls, certificate: 'none' } },
+      { tls: { ...tls, roots: [] } },
+      { tls: { ...tls, roots: ['none'] } },
+      { tls: { ...tls, clientKey: other.key } },
+      { identity: Buffer.from('ff', 'hex') },
+    ]
+    for (const options of wrong) {
+      let code: unknown
+      try {
+        createComm({ mapper: node.mapper }, { ...right, ...options })
+      } catch (error) {
+        code = (error as { code?: string }).code
+      }
+      expect(code, JSON.stringify(Object.keys(options))).to.equal('COMM_INVALID_OPTIONS')
+    }
+  })
+
+  it('presents a client certificate of its own when it has one', async () => {
+    const { a } = await organizations()
+    const client = await a.tls('client')
+    const two = await createNode()
+    const inbox = new Inbox(two.comm)
+    const one = await createNode({
+      tls: { clientCertificate: client.certificate, clientKey: client.key },
+    })
+    await one.comm.push(dataMessage(1), two.peer)
+    await inbox.take(1)
+    const back = new Inbox(one.comm)
+    await two.comm.push(dataMessage(2), one.peer)
+    await back.take(1)
+  })
+})
