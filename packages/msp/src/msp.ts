@@ -183,14 +183,14 @@ export class Msp {
 
   #checkAdmin(pem: Uint8Array): void {
     const { identity, fault } = this.#entry(serializeIdentity(this.mspId, pem))
-    const units = identity.organizationalUnits
-    const refused =
-      this.#rules.nodeOus === undefined
-        ? fault !== null
-        : !(['client', 'admin'] as const).some((role) => {
-            const unit = this.#rules.nodeOus?.get(role)?.organizationalUnit
-            return unit !== undefined && units.includes(unit)
-          })
+    const { nodeOus } = this.#rules
+    // With NodeOUs a client or an admin will do, even one that is revoked since.
+    const hasRole = (['client', 'admin'] as const).some((role) => {
+      const unit = nodeOus?.get(role)?.organizationalUnit
+      return unit !== undefined && identity.organizationalUnits.includes(unit)
+    })
+    const isIssued = fault?.code !== 'MSP_CA_AS_IDENTITY' && fault?.code !== 'MSP_INTERNAL_ISSUER'
+    const refused = nodeOus === undefined ? fault !== null : !hasRole || !isIssued
     if (!refused) return
     throw new MspError(
       'MSP_INVALID_CONFIG',

@@ -1,19 +1,41 @@
 import { DerReader, TAG, oidText } from './der.ts'
 import type { DerNode } from './der.ts'
+import { MspError } from './errors.ts'
 
 const commonName = '2.5.4.3'
 const organizationalUnit = '2.5.4.11'
 
+function malformed(): MspError {
+  return new MspError('MSP_MALFORMED_IDENTITY', 'a name holds characters that its type excludes')
+}
+
+/** The characters, which must all be of the kind that the string's type allows. */
+function checked(value: DerNode, allowed: RegExp): string {
+  const characters = value.content.toString('latin1')
+  if (!allowed.test(characters)) throw malformed()
+  return characters
+}
+
+function utf8(value: DerNode): string {
+  const characters = value.content.toString('utf8')
+  if (!Buffer.from(characters, 'utf8').equals(value.content)) throw malformed()
+  return characters
+}
+
+/** The text of an attribute; undefined for types that are no text. */
 function text(value: DerNode): string | undefined {
   switch (value.tag) {
     case TAG.utf8String:
-      return value.content.toString('utf8')
+      return utf8(value)
     case TAG.printableString:
+      // With * and &, which are not in the type but in many certificates: Go takes them as well.
+      return checked(value, /^[A-Za-z0-9 '()+,\-./:=?*&]*$/)
     case TAG.ia5String:
+      return checked(value, /^\p{ASCII}*$/u)
     case TAG.t61String:
       return value.content.toString('latin1')
     case TAG.bmpString:
-      if (value.content.length % 2 !== 0) return undefined
+      if (value.content.length % 2 !== 0) throw malformed()
       return Buffer.from(value.content).swap16().toString('utf16le')
     default:
       return undefined

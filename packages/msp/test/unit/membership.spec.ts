@@ -175,6 +175,18 @@ describe('membership', () => {
       ).to.equal(true)
     })
 
+    it('with NodeOUs must be issued as a member is', async () => {
+      const ca = await certify({ subject: 'OU=client, CN=ca', issuer: root, ca: true })
+      expectCode('MSP_INVALID_CONFIG', () =>
+        mspOf({ roots: [root], admins: [ca], nodeOus: usualOus }),
+      )
+      const middle = await certify({ subject: 'CN=middle', ca: true, issuer: root })
+      const admins = [await certify({ subject: 'OU=client, CN=c', issuer: root })]
+      const spec = { roots: [root], admins, nodeOus: usualOus }
+      expect(mspOf(spec).mspId).to.equal('Org1MSP')
+      expectCode('MSP_INVALID_CONFIG', () => mspOf({ ...spec, intermediates: [middle] }))
+    })
+
     it('must chain to the MSP, and without NodeOUs be valid', async () => {
       const stranger = await certify({ subject: 'CN=s', issuer: root2 })
       expectCode('MSP_INVALID_CONFIG', () => mspOf({ roots: [root], admins: [stranger] }))
