@@ -1,6 +1,5 @@
 import {
   Server,
-  ServerCredentials,
   type ServerDuplexStream,
   type ServiceDefinition,
   type UntypedServiceImplementation,
@@ -17,6 +16,7 @@ import { grpcService, orderer } from '@heddle/proto'
 import { BroadcastStream } from './broadcast.ts'
 import { DeliverStream } from './deliver.ts'
 import { OrdererError } from './errors.ts'
+import { Listener } from './listener.ts'
 import { serviceMetrics } from './metrics.ts'
 import type { ChainLookup } from './ports.ts'
 import {
@@ -73,6 +73,7 @@ class GrpcOrdererServer implements OrdererServer {
   readonly #options: ResolvedServerOptions
   readonly #context: ServiceContext
   readonly #streams = new Set<OpenStream>()
+  readonly #listener: Listener
   #server: Server | undefined
   #state: LifecycleState = 'idle'
   #address: string | undefined
@@ -82,6 +83,7 @@ class GrpcOrdererServer implements OrdererServer {
   constructor(deps: OrdererServerDeps, options: ResolvedServerOptions) {
     this.#deps = deps
     this.#options = options
+    this.#listener = new Listener(options, deps.logger)
     this.#context = {
       chains: deps.chains,
       clock: deps.clock,
@@ -129,6 +131,7 @@ class GrpcOrdererServer implements OrdererServer {
       signal?.throwIfAborted()
     } catch (error) {
       server.forceShutdown()
+      this.#listener.cut()
       this.#address = undefined
       throw error
     }
@@ -159,12 +162,7 @@ class GrpcOrdererServer implements OrdererServer {
   async #bind(server: Server): Promise<string> {
     const { host, port } = this.#options.listen
     try {
-      const bound = await new Promise<number>((resolve, reject) => {
-        server.bindAsync(`${host}:${port}`, credentialsOf(this.#options), (error, taken) => {
-          if (error) reject(error)
-          else resolve(taken)
-        })
-      })
+      const bound = await this.#listener.start(server)
       return `${host}:${bound}`
     } catch (error) {
       throw new OrdererError(
@@ -185,11 +183,13 @@ class GrpcOrdererServer implements OrdererServer {
     await this.#starting?.catch(() => undefined)
     const server = this.#server
     this.#state = 'stopping'
+    this.#listener.refuseNew()
     if (server) {
       for (const stream of this.#streams) stream.finish()
       await this.#drain(server, signal)
       server.forceShutdown()
     }
+    this.#listener.cut()
     this.#address = undefined
     this.#state = 'stopped'
   }
@@ -208,16 +208,6 @@ class GrpcOrdererServer implements OrdererServer {
       if (signal?.aborted) settle()
     })
   }
-}
-
-function credentialsOf({ tls }: ResolvedServerOptions): ServerCredentials {
-  const roots =
-    tls.roots.length > 0 ? Buffer.concat(tls.roots.map((pem) => Buffer.from(pem))) : null
-  return ServerCredentials.createSsl(
-    roots,
-    [{ private_key: Buffer.from(tls.key), cert_chain: Buffer.from(tls.certificate) }],
-    tls.requireClientCertificate !== false,
-  )
 }
 
 /** The service with requests and responses as bytes: the streams decode and encode themselves. */

@@ -1,8 +1,9 @@
 import { createServer } from 'node:http'
-import { PeerError, messageOf } from '../errors.ts'
+import { PeerError, messageOf, systemCode } from '../errors.ts'
 import { listenError } from '../network/ports.ts'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { Clock, Lifecycle, LifecycleState, Logger } from '@heddle/interface'
 import type { Address } from '../config/setting.ts'
 import type { Logging } from '../logging/logger.ts'
@@ -58,6 +59,7 @@ export class OperationsServer implements Lifecycle {
     server.requestTimeout = 10_000
     server.headersTimeout = 5000
     server.maxConnections = 64
+    server.on('clientError', (error, socket) => this.#refuse(error, socket))
     try {
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject)
@@ -84,6 +86,15 @@ export class OperationsServer implements Lifecycle {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop()
+  }
+
+  /** What came was no request. */
+  #refuse(error: Error, socket: Duplex): void {
+    this.#deps.logger?.warn('request refused', { reason: error.message })
+    if (!socket.writable) return
+    const tooLong = systemCode(error) === 'HPE_HEADER_OVERFLOW'
+    const status = tooLong ? '431 Request Header Fields Too Large' : '400 Bad Request'
+    socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\n\r\n`)
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
