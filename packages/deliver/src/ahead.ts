@@ -18,7 +18,6 @@ export async function* ahead<T>(source: AsyncIterable<T>, limit: number): AsyncG
       items.push(item)
       wake()
       if (items.length >= limit) await new Promise<void>((resolve) => (room = resolve))
-      if (reader.left) return
     }
   }
   const filling = fill().then(

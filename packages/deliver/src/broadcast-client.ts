@@ -6,6 +6,7 @@ import type {
   Logger,
   Metrics,
 } from '@heddle/interface'
+import { common, decode } from '@heddle/proto'
 import { type BackOffOptions, backOffMs, defaultBackOff, pause } from './back-off.ts'
 import { BroadcastSession } from './broadcast-session.ts'
 import { openStream } from './connection.ts'
@@ -39,8 +40,13 @@ export interface BroadcastClientOptions extends BackOffOptions {
   readonly connectTimeoutMs?: number
   /** How long an answer may take before another endpoint is tried. Default 30,000 ms. */
   readonly answerTimeoutMs?: number
-  /** Longest gRPC message. Default 100 MiB, as Fabric. */
+  /** Longest envelope and gRPC message. Default 100 MiB, as Fabric. */
   readonly maxMessageBytes?: number
+  /**
+   * How often streams may break with one envelope as the oldest unanswered before it is taken for
+   * the cause and rejected: a service may cut a stream for what it cannot read. Default 12.
+   */
+  readonly maxBreaks?: number
 }
 
 /** Sends envelopes and tells what became of each; see {@link createBroadcastClient}. */
@@ -52,8 +58,10 @@ export interface BroadcastClient extends Lifecycle {
    * @returns when it was taken: status SUCCESS
    * @throws {StatusError} DELIVER_STATUS for any final status but SUCCESS: BAD_REQUEST, FORBIDDEN,
    *   NOT_FOUND, REQUEST_ENTITY_TOO_LARGE and so on. SERVICE_UNAVAILABLE is not final
-   * @throws {DeliverError} DELIVER_QUEUE_FULL, DELIVER_STOPPED; `signal.reason` on abort, after
-   *   which it is not known whether the envelope was taken if it had been sent
+   * @throws {DeliverError} DELIVER_INVALID_ENVELOPE for bytes that are no envelope or too many,
+   *   DELIVER_QUEUE_FULL; DELIVER_STREAM_FAILED after `maxBreaks`, DELIVER_STOPPED, or
+   *   `signal.reason` on abort: after these it is not known whether an envelope that was sent was
+   *   taken
    */
   submit(envelope: Uint8Array, options?: AbortOptions): Promise<BroadcastResult>
   /** How many envelopes have no answer yet. */
@@ -80,6 +88,7 @@ const defaults = {
   connectTimeoutMs: 3000,
   answerTimeoutMs: 30_000,
   maxMessageBytes: 100 * 1024 * 1024,
+  maxBreaks: 12,
 }
 
 class FailoverBroadcastClient implements BroadcastClient {
@@ -142,7 +151,8 @@ class FailoverBroadcastClient implements BroadcastClient {
   async submit(envelope: Uint8Array, options: AbortOptions = {}): Promise<BroadcastResult> {
     options.signal?.throwIfAborted()
     if (this.#state !== 'started') throw stopped()
-    const { maxQueued } = this.#options
+    const { maxQueued, maxMessageBytes } = this.#options
+    assertEnvelope(envelope, maxMessageBytes)
     if (this.#waiting.length >= maxQueued) {
       throw new DeliverError('DELIVER_QUEUE_FULL', `${maxQueued} envelopes wait to be sent`)
     }
@@ -221,13 +231,37 @@ class FailoverBroadcastClient implements BroadcastClient {
     }
   }
 
+  /** Holds a broken stream against the envelope whose answer was due. */
+  #blame(error: DeliverError): void {
+    const [oldest] = this.#waiting
+    if (!oldest || oldest.sends === 0) return
+    oldest.breaks++
+    if (oldest.breaks < this.#options.maxBreaks) return
+    this.#waiting.shift()
+    oldest.reject(error)
+  }
+
   #judge(endpoint: Endpoint, error: unknown): void {
+    if (error instanceof DeliverError && error.code === 'DELIVER_STREAM_FAILED') this.#blame(error)
     const lied = error instanceof DeliverError && error.code === 'DELIVER_UNEXPECTED'
     if (lied) this.#endpoints.lied(endpoint)
     else this.#endpoints.failed(endpoint)
     const fields = { endpoint: endpoint.address, waiting: this.#waiting.length }
     if (lied) this.#deps.logger?.warn('endpoint is suspected', fields, error)
     else this.#deps.logger?.info('broadcast interrupted', fields, error)
+  }
+}
+
+/** Services end the whole stream for what is no message at all; so it is not even sent. */
+function assertEnvelope(bytes: Uint8Array, maxBytes: number): void {
+  const invalid = (why: string, cause?: unknown): DeliverError =>
+    new DeliverError('DELIVER_INVALID_ENVELOPE', why, { cause })
+  if (bytes.length === 0) throw invalid('an empty envelope')
+  if (bytes.length > maxBytes) throw invalid(`${bytes.length} bytes, more than ${maxBytes}`)
+  try {
+    decode(common.EnvelopeSchema, bytes)
+  } catch (error) {
+    throw invalid('bytes that are no common.Envelope', error)
   }
 }
 

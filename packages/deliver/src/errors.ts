@@ -28,6 +28,7 @@ export type DeliverErrorCode =
   | 'DELIVER_INVALID_OPTIONS'
   | 'DELIVER_STOPPED'
   | 'DELIVER_QUEUE_FULL'
+  | 'DELIVER_INVALID_ENVELOPE'
 
 /** A failure that is not about a block's content. */
 export class DeliverError extends CodedError<DeliverErrorCode> {

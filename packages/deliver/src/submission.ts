@@ -16,6 +16,8 @@ export class Submission {
   readonly result: Promise<BroadcastResult>
   /** How often it was sent. */
   sends = 0
+  /** How often a stream broke while it was the oldest unanswered. */
+  breaks = 0
   #settled = false
   #resolve: (result: BroadcastResult) => void = () => undefined
   #reject: (reason: Error) => void = () => undefined

@@ -45,8 +45,16 @@ export class ReaderAccess {
   }
 
   #checkExpiry(): void {
-    const { expiresAt } = this.#grant
-    if (expiresAt === undefined || expiresAt.getTime() > this.#clock.wallTime()) return
-    throw new OrdererError('ORDERER_FORBIDDEN', `identity expired at ${expiresAt.toISOString()}`)
+    checkExpiry(this.#grant, this.#clock)
   }
+}
+
+/**
+ * Refuses an identity whose certificate has ended: policies do not look at the time.
+ *
+ * @throws {OrdererError} ORDERER_FORBIDDEN
+ */
+export function checkExpiry({ expiresAt }: Grant, clock: Clock): void {
+  if (expiresAt === undefined || expiresAt.getTime() > clock.wallTime()) return
+  throw new OrdererError('ORDERER_FORBIDDEN', `identity expired at ${expiresAt.toISOString()}`)
 }

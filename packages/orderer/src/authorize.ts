@@ -10,7 +10,7 @@ const policies = { read: '/Channel/Readers', write: '/Channel/Writers' } as cons
  * signature is checked on the thread pool.
  *
  * @param rules - of the channel's configuration in force (`channelRules` of @heddle/msp)
- * @returns with the end of the identity's certificate
+ * @returns with the end of the certificate, even if that has passed: looking at it is up to the server
  * @throws {OrdererError} ORDERER_FORBIDDEN for an unknown identity, a wrong signature, or an
  *   identity that the policy does not name
  */

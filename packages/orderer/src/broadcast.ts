@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import type { ServerDuplexStream } from '@grpc/grpc-js'
 import { common, create, encode, orderer } from '@heddle/proto'
+import { checkExpiry } from './access.ts'
 import { OrdererError, statusOf } from './errors.ts'
 import type { Chain } from './ports.ts'
 import { type SignedRequest, badRequest, decodeRequest } from './request.ts'
@@ -135,7 +136,7 @@ export class BroadcastStream {
     if (notAccepted.has(request.channelHeader.type)) {
       throw badRequest(`message of type ${about.type} cannot be processed directly`)
     }
-    await chain.authorize('write', request.signed)
+    checkExpiry(await chain.authorize('write', request.signed), this.#context.clock)
     const errored = chain.errored?.()
     if (errored?.aborted) {
       throw new OrdererError('ORDERER_UNAVAILABLE', 'the chain cannot order now', {
@@ -148,6 +149,7 @@ export class BroadcastStream {
   #chainOf({ channelHeader }: SignedRequest): Chain {
     const chain = this.#context.chains(channelHeader.channelId)
     if (chain) return chain
-    throw new OrdererError('ORDERER_NOT_FOUND', `channel ${channelHeader.channelId} does not exist`)
+    // Fabric's v3 says BAD_REQUEST here, and NOT_FOUND in Deliver only.
+    throw badRequest(`channel ${channelHeader.channelId} does not exist`)
   }
 }

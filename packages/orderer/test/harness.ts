@@ -217,7 +217,9 @@ export type At = bigint | 'oldest' | 'newest' | 'nextCommit' | undefined
 export function seek(
   fixture: Pick<Fixture, 'signer' | 'clientTls'>,
   range: { readonly start: At; readonly stop: At },
-  init: MessageInitShape<typeof orderer.SeekInfoSchema> & { readonly envelope?: EnvelopeInit | undefined } = {},
+  init: MessageInitShape<typeof orderer.SeekInfoSchema> & {
+    readonly envelope?: EnvelopeInit | undefined
+  } = {},
 ): Buffer {
   const { envelope: more, ...info } = init
   const start = position(range.start)

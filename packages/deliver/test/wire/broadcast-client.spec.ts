@@ -67,10 +67,11 @@ describe('BroadcastClient', () => {
     expect(client.pending).to.equal(0)
   })
 
-  it('sends thousands, many at a time, each to its own answer', async () => {
+  it('sends thousands, many at a time, each to its own answer', async function () {
+    this.timeout(30_000)
     const { endpoint } = await honest({ batchSize: 500 })
     const client = await clientOf({ endpoints: [endpoint], window: 500 })
-    const envelopes = await Promise.all([...Array(3000).keys()].map((n) => envelope(String(n))))
+    const envelopes = await Promise.all([...Array(2000).keys()].map((n) => envelope(String(n))))
     const results = await Promise.all(envelopes.map((bytes) => client.submit(bytes)))
     expect(new Set(results.map(({ status }) => status))).to.deep.equal(
       new Set([common.Status.SUCCESS]),
@@ -322,6 +323,40 @@ describe('BroadcastClient', () => {
     const client = await clientOf({ endpoints: [endpoint] })
     await client.stop()
     expect([client.state, endpoint.streams()]).to.deep.equal(['stopped', 0])
+  })
+
+  it('refuses what is no envelope, and one that is too long, without sending it', async () => {
+    const { endpoint } = await honest()
+    const fits = await envelope('x')
+    const client = await clientOf({ endpoints: [endpoint], maxMessageBytes: fits.length })
+    const longer = Buffer.concat([fits, Buffer.from('1801', 'hex')])
+    for (const bytes of [new Uint8Array(), Buffer.from([0xff]), longer]) {
+      const error = await rejection(client.submit(bytes))
+      expect(error, `${bytes.length} bytes`).to.have.property('code', 'DELIVER_INVALID_ENVELOPE')
+    }
+    expect((await client.submit(fits)).status).to.equal(common.Status.SUCCESS)
+  })
+
+  it('gives up an envelope for which every service cuts the stream, and only that', async () => {
+    const poison = Buffer.from(await envelope('poison'))
+    let met = 0
+    const cutting = await scripted((call) => {
+      call.on('data', (bytes: Buffer) => {
+        if (!bytes.equals(poison)) return call.write(answerFrame(common.Status.SUCCESS))
+        met++
+        return call.emit('error', { code: 13, details: 'cannot read that' })
+      })
+    })
+    const client = await clientOf({ endpoints: [cutting], maxBreaks: 3 })
+    const [before, refused, after] = await Promise.all([
+      client.submit(await envelope('before')),
+      rejection(client.submit(poison)),
+      client.submit(await envelope('after')),
+    ])
+    expect(refused).to.have.property('code', 'DELIVER_STREAM_FAILED')
+    expect(met).to.equal(3)
+    const statuses = [before.status, after.status]
+    expect(statuses).to.deep.equal([common.Status.SUCCESS, common.Status.SUCCESS])
   })
 
   it('refuses no endpoint and limits of 0', () => {

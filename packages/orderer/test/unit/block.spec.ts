@@ -28,13 +28,16 @@ describe('block building', () => {
         signatures: { value: slot.value, signatures: slot.signatures },
       }),
     })
-    expect(encode(common.BlockSchema, built).equals(encode(common.BlockSchema, block))).to.equal(true)
+    expect(encode(common.BlockSchema, built).equals(encode(common.BlockSchema, block))).to.equal(
+      true,
+    )
   })
 
   it('gives the five metadata slots of Fabric, empty where nothing is given', () => {
     expect(blockMetadata({}).map(({ length }) => length)).to.deep.equal([0, 0, 0, 0, 0])
-    expect(buildBlock({ number: 1n, previousHash: new Uint8Array(), envelopes: [] }).metadata!.metadata)
-      .to.have.length(5)
+    expect(
+      buildBlock({ number: 1n, previousHash: new Uint8Array(), envelopes: [] }).metadata!.metadata,
+    ).to.have.length(5)
   })
 
   it('puts each given slot in its place', () => {
@@ -51,10 +54,12 @@ describe('block building', () => {
 
   it('encodes the signed value as Fabric does', () => {
     // Golden vectors made with fabric-protos-go: a configuration index of 0 is an empty message.
-    expect(Buffer.from(ordererMetadataValue(0n, Uint8Array.of(7))).toString('hex')).to.equal('0a00120107')
-    expect(Buffer.from(ordererMetadataValue(4n, Buffer.from('0a0107', 'hex'))).toString('hex')).to.equal(
-      '0a02080412030a0107',
+    expect(Buffer.from(ordererMetadataValue(0n, Uint8Array.of(7))).toString('hex')).to.equal(
+      '0a00120107',
     )
+    expect(
+      Buffer.from(ordererMetadataValue(4n, Buffer.from('0a0107', 'hex'))).toString('hex'),
+    ).to.equal('0a02080412030a0107')
     expect(ordererMetadataValue(22n)).to.deep.equal(Buffer.from('0a020816', 'hex'))
   })
 
@@ -84,7 +89,16 @@ describe('block building', () => {
   })
 
   it('has a quorum of which any two share a correct consenter', () => {
-    const expected: [number, number][] = [[1, 1], [2, 2], [3, 2], [4, 3], [5, 4], [6, 4], [7, 5], [10, 7]]
+    const expected: [number, number][] = [
+      [1, 1],
+      [2, 2],
+      [3, 2],
+      [4, 3],
+      [5, 4],
+      [6, 4],
+      [7, 5],
+      [10, 7],
+    ]
     for (const [consenters, quorum] of expected) {
       expect(blockQuorum(consenters), `${consenters} consenters`).to.equal(quorum)
     }

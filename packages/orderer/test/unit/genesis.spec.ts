@@ -128,7 +128,10 @@ describe('createGenesisBlock', () => {
     ['no orderer organisation', { ordererOrgs: [] }],
     ['no application organisation', { applicationOrgs: [] }],
     ['no consenter', { consenters: [] }],
-    ['an orderer organisation without endpoint', { ordererOrgs: [{ ...recordedOptions().ordererOrgs[0]!, endpoints: [] }] }],
+    [
+      'an orderer organisation without endpoint',
+      { ordererOrgs: [{ ...recordedOptions().ordererOrgs[0]!, endpoints: [] }] },
+    ],
     ['a consenter id twice', { consenters: [{ id: 1 }, { id: 1 }] }],
     [
       'an organisation twice',

@@ -46,7 +46,10 @@ function message(
     channelId: channel,
     number: BigInt(number),
     purpose,
-    signatures: signatures.map(({ identifierHeader, signature }) => ({ identifierHeader, signature })),
+    signatures: signatures.map(({ identifierHeader, signature }) => ({
+      identifierHeader,
+      signature,
+    })),
   }
   return encode(heddle.BlockSignaturesSchema, create(heddle.BlockSignaturesSchema, init))
 }
@@ -136,7 +139,9 @@ describe('BlockSignatureCollector', () => {
         signature.identifierHeader,
         blockHeaderBytes(header),
       )
-      expect(fakeSignature(idOf(signature), preimage)).to.deep.equal(Buffer.from(signature.signature))
+      expect(fakeSignature(idOf(signature), preimage)).to.deep.equal(
+        Buffer.from(signature.signature),
+      )
     }
     expect(one.collector.openBlocks).to.equal(0)
     expect(decoded(one)).to.deep.equal([{ to: 'all', number: 0n, purpose: 'SHARE' }])
@@ -262,7 +267,11 @@ describe('BlockSignatureCollector', () => {
     expect(one.sent).to.have.length(1)
     await one.clock.advance(1)
     await one.clock.advance(500)
-    expect(decoded(one).map(({ purpose }) => purpose)).to.deep.equal(['SHARE', 'REQUEST', 'REQUEST'])
+    expect(decoded(one).map(({ purpose }) => purpose)).to.deep.equal([
+      'SHARE',
+      'REQUEST',
+      'REQUEST',
+    ])
     one.collector.receive(2, share(2, 0))
     one.collector.receive(3, share(3, 0))
     await collected
@@ -310,7 +319,10 @@ describe('BlockSignatureCollector', () => {
     const one = await alone({ maxAnswersInFlight: 2 })
     for (const number of [0, 0, 1, 2]) {
       one.archive.set(BigInt(number), [signatureOf(1, blockToSign(number))])
-      one.collector.receive(4, message(number, Purpose.REQUEST, [signatureOf(4, blockToSign(number))]))
+      one.collector.receive(
+        4,
+        message(number, Purpose.REQUEST, [signatureOf(4, blockToSign(number))]),
+      )
     }
     await turns()
     expect(one.counts.get('answered')).to.equal(2)
@@ -417,7 +429,9 @@ describe('BlockSignatureCollector', () => {
                 send: (to, bytes) => deliver(self, to, bytes),
               },
               signer: { sign: (bytes) => fakeSignature(self, bytes) },
-              verifier: { verify: (id, bytes, signature) => fakeSignature(id, bytes).equals(signature) },
+              verifier: {
+                verify: (id, bytes, signature) => fakeSignature(id, bytes).equals(signature),
+              },
               archive: { signatures: (number) => Promise.resolve(stored.get(self)!.get(number)) },
               clock,
             },

@@ -41,7 +41,7 @@ describe('Broadcast', () => {
     ['a payload without header', 'BAD_REQUEST', 'header', () => Buffer.from('0a03120161', 'hex')],
     [
       'an unknown channel',
-      'NOT_FOUND',
+      'BAD_REQUEST',
       'other does not exist',
       (f) => envelope(f.signer, { channelId: 'other' }),
     ],
@@ -92,6 +92,15 @@ describe('Broadcast', () => {
     const stream = fixture.connect('broadcast')
     stream.send(envelope(fixture.signer))
     expect(await stream.answer()).to.deep.equal({ status: 'FORBIDDEN', info: 'no write for you' })
+  })
+
+  it('answers FORBIDDEN to an identity that has expired', async () => {
+    const expiresAt = new Date(Date.now() - 1000)
+    fixture = await serve({ chain: { authorize: () => Promise.resolve({ expiresAt }) } })
+    const stream = fixture.connect('broadcast')
+    stream.send(envelope(fixture.signer))
+    expect((await stream.answer()).status).to.equal('FORBIDDEN')
+    expect(fixture.chain.height()).to.equal(0n)
   })
 
   it('answers SERVICE_UNAVAILABLE while the chain cannot order, and SUCCESS afterwards', async () => {
@@ -166,7 +175,8 @@ describe('Broadcast', () => {
     expect(finish).to.have.length(2)
   })
 
-  it('lets thousands of envelopes flow on one stream', async () => {
+  it('lets thousands of envelopes flow on one stream', async function () {
+    this.timeout(30_000)
     fixture = await serve({ chain: { batchSize: 500 } })
     const stream = fixture.connect('broadcast')
     const count = 5000

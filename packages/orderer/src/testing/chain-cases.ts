@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict'
+import { type Received, common, create, decode, encode, receive } from '@heddle/proto'
+import type { Chain } from '../ports.ts'
+
+/** One case of a compliance suite, for any test framework: `it(c.name, c.run)`. */
+export interface ComplianceCase {
+  readonly name: string
+  readonly run: () => Promise<void>
+}
+
+/** A chain that orders, envelopes that it takes, and how to get rid of it. */
+export interface ChainUnderTest {
+  readonly chain: Chain
+  /** The encoded envelope number `index`, another one for each; by default a meaningless one. */
+  envelope?(index: number): Promise<Uint8Array>
+  close?(): Promise<void>
+}
+
+type Check = (chain: Chain, submit: (index: number) => Promise<Uint8Array>) => Promise<void>
+
+/**
+ * The cases that every {@link Chain} must pass.
+ *
+ * @param setup - makes a chain, with any number of blocks; asked for anew by each case
+ */
+export function chainCases(setup: () => Promise<ChainUnderTest>): ComplianceCase[] {
+  const cases: Record<string, Check> = {
+    'has an envelope in a block, as it came, when submit resolves': inBlock,
+    'takes the same envelope again without a second place in a block': once,
+    'orders overlapping envelopes, each once': overlapping,
+    'numbers its blocks without a gap and gives none beyond its height': numbers,
+    'follows from any block, as blocks are added': follows,
+    'ends following and submitting by a signal': aborts,
+  }
+  return Object.entries(cases).map(([name, check]) => ({
+    name,
+    run: async () => {
+      const tested = await setup()
+      const { chain } = tested
+      try {
+        await check(chain, async (index) => {
+          const bytes = await (tested.envelope?.(index) ?? plainEnvelope(index))
+          await chain.submit(receive(common.EnvelopeSchema, bytes))
+          return bytes
+        })
+      } finally {
+        await tested.close?.()
+      }
+    },
+  }))
+}
+
+function plainEnvelope(index: number): Promise<Uint8Array> {
+  const message = create(common.EnvelopeSchema, {
+    payload: Buffer.from(`payload ${index}`),
+    signature: Buffer.from('signature'),
+  })
+  return Promise.resolve(encode(common.EnvelopeSchema, message))
+}
+
+/** All envelopes in all blocks, in order, as hex. */
+async function ordered(chain: Chain): Promise<string[]> {
+  const found: string[] = []
+  for (let number = 0n; number < chain.height(); number++) {
+    const { data } = decode(common.BlockSchema, (await chain.block(number)) ?? new Uint8Array())
+    found.push(...(data?.data ?? []).map(hex))
+  }
+  return found
+}
+
+async function inBlock(
+  chain: Chain,
+  submit: (index: number) => Promise<Uint8Array>,
+): Promise<void> {
+  const bytes = await submit(0)
+  assert.equal((await ordered(chain)).filter((one) => one === hex(bytes)).length, 1)
+}
+
+async function once(chain: Chain, submit: (index: number) => Promise<Uint8Array>): Promise<void> {
+  const [bytes] = await Promise.all([submit(0), submit(0)])
+  await submit(0)
+  assert.equal((await ordered(chain)).filter((one) => one === hex(bytes)).length, 1)
+}
+
+async function overlapping(
+  chain: Chain,
+  submit: (index: number) => Promise<Uint8Array>,
+): Promise<void> {
+  const sent = await Promise.all([...Array(30).keys()].map((index) => submit(index)))
+  const found = (await ordered(chain)).filter((one) => sent.some((bytes) => hex(bytes) === one))
+  assert.deepEqual([...found].sort(), sent.map(hex).sort())
+}
+
+async function numbers(
+  chain: Chain,
+  submit: (index: number) => Promise<Uint8Array>,
+): Promise<void> {
+  await submit(0)
+  await submit(1)
+  for (let number = 0n; number < chain.height(); number++) {
+    const block: common.Block = decode(
+      common.BlockSchema,
+      (await chain.block(number)) ?? new Uint8Array(),
+    )
+    assert.equal(block.header?.number, number)
+  }
+  assert.equal(await chain.block(chain.height()), undefined)
+}
+
+async function follows(
+  chain: Chain,
+  submit: (index: number) => Promise<Uint8Array>,
+): Promise<void> {
+  const from = chain.height()
+  const blocks = chain.follow(from)[Symbol.asyncIterator]()
+  const first = blocks.next()
+  await submit(0)
+  await submit(1)
+  const { value } = (await first) as IteratorYieldResult<Uint8Array>
+  assert.equal(hex(value), hex((await chain.block(from)) ?? new Uint8Array()))
+  await blocks.return?.()
+}
+
+async function aborts(chain: Chain): Promise<void> {
+  const controller = new AbortController()
+  const { signal } = controller
+  const blocks = chain.follow(chain.height(), { signal })[Symbol.asyncIterator]()
+  const waiting = blocks.next().then(
+    ({ done }) => done === true,
+    () => true,
+  )
+  controller.abort(new Error('enough'))
+  assert.equal(await waiting, true)
+  const envelope: Received<common.Envelope> = receive(common.EnvelopeSchema, await plainEnvelope(0))
+  await assert.rejects(chain.submit(envelope, { signal }))
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex')
+}
