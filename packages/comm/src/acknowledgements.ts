@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import type { Clock } from '@heddle/interface'
 import { create, gossip } from '@heddle/proto'
 import { PubSub } from '@heddle/pubsub'
@@ -51,6 +52,8 @@ export class Acknowledgements {
     const nonce = randomBytes(8).readBigUInt64BE()
     const encoded = encodeMessage(create(gossip.GossipMessageSchema, { ...message, nonce }))
     const done = new AbortController()
+    // Every peer listens to it.
+    setMaxListeners(0, done.signal)
     const onAbort = (): void => done.abort(options.signal?.reason)
     options.signal?.addEventListener('abort', onAbort, { once: true })
     try {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { gossip } from '@heddle/proto'
 import { authenticate, noCertificate } from './authenticate.ts'
 import { Connection } from './connection.ts'
@@ -47,6 +48,8 @@ export class ConnectionManager {
     this.#deps = deps
     this.#options = options
     this.#host = host
+    // Every handshake under way listens to it.
+    setMaxListeners(0, this.#stopping.signal)
     this.#serverCertHash = pemCertificateHash(options.tls.certificate)
     this.#store = this.#createStore()
     this.#dialer = new Dialer(deps, options, host.ownPkiId)

@@ -13,7 +13,7 @@ export interface CommFixture {
 /** One rule that every {@link Comm} keeps. */
 export interface CommCase {
   readonly name: string
-  run(fixture: CommFixture): Promise<void>
+  readonly run: (fixture: CommFixture) => Promise<void>
 }
 
 const all = (): boolean => true
@@ -54,10 +54,14 @@ async function take(
 
 /** The rules; run each as a test: `for (const c of commCases()) it(c.name, () => c.run(fixture))`. */
 export function commCases(): readonly CommCase[] {
+  return [...messageCases(), ...answerCases(), ...peerCases()]
+}
+
+function messageCases(): CommCase[] {
   return [
     {
       name: 'delivers in order, with the sender that the connection proves',
-      async run(fixture) {
+      run: async (fixture) => {
         const [one, two] = [await started(fixture), await started(fixture)]
         const inbox = two.accept(all)
         for (let i = 0n; i < 5n; i += 1n) await one.push(message(i), peerOf(two))
@@ -68,7 +72,7 @@ export function commCases(): readonly CommCase[] {
     },
     {
       name: 'gives a subscriber what its predicate wants, and nothing after return',
-      async run(fixture) {
+      run: async (fixture) => {
         const [one, two] = [await started(fixture), await started(fixture)]
         const odd = two.accept((received) => sequenceOf(received) % 2n === 1n)
         const inbox = two.accept(all)
@@ -79,9 +83,14 @@ export function commCases(): readonly CommCase[] {
         equal((await odd.next()).done, true)
       },
     },
+  ]
+}
+
+function answerCases(): CommCase[] {
+  return [
     {
       name: 'carries responses back',
-      async run(fixture) {
+      run: async (fixture) => {
         const [one, two] = [await started(fixture), await started(fixture)]
         two.onMessage(all, (received) => received.respond(message(sequenceOf(received) + 1n)))
         const inbox = one.accept(all)
@@ -91,7 +100,7 @@ export function commCases(): readonly CommCase[] {
     },
     {
       name: 'collects acknowledgements, refusals and failures',
-      async run(fixture) {
+      run: async (fixture) => {
         const [one, two, three, gone] = [
           await started(fixture),
           await started(fixture),
@@ -120,9 +129,14 @@ export function commCases(): readonly CommCase[] {
         equal(none.toString(), '{}')
       },
     },
+  ]
+}
+
+function peerCases(): CommCase[] {
+  return [
     {
       name: 'rejects and presumes dead who cannot be reached',
-      async run(fixture) {
+      run: async (fixture) => {
         const [one, two] = [await started(fixture), await started(fixture)]
         const dead = one.presumedDead()
         const peer = peerOf(two)
@@ -135,7 +149,7 @@ export function commCases(): readonly CommCase[] {
     },
     {
       name: 'tells who is there by probe and handshake',
-      async run(fixture) {
+      run: async (fixture) => {
         const [one, two] = [await started(fixture), await started(fixture)]
         await one.probe({ endpoint: two.address })
         const identity = await one.handshake(peerOf(two))
@@ -146,7 +160,7 @@ export function commCases(): readonly CommCase[] {
     },
     {
       name: 'does nothing before start, stops twice, and is then over',
-      async run(fixture) {
+      run: async (fixture) => {
         const [one, two] = [await fixture.create(), await started(fixture)]
         equal(one.state, 'idle')
         equal(one.address, '')

@@ -106,14 +106,11 @@ class MemoryComm implements Comm {
     }
   }
 
-  push(message: Outgoing, peer: RemotePeer): Promise<void> {
-    if (this.state !== 'started') return Promise.reject(stopped())
-    try {
-      this.#deliver(message, peer)
-      return Promise.resolve()
-    } catch (error) {
-      return Promise.reject(error as Error)
-    }
+  // Async, so that what `#deliver` throws becomes a rejection.
+  // eslint-disable-next-line @typescript-eslint/require-await
+  async push(message: Outgoing, peer: RemotePeer): Promise<void> {
+    if (this.state !== 'started') throw stopped()
+    this.#deliver(message, peer)
   }
 
   async sendWithAck(

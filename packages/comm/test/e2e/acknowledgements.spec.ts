@@ -9,7 +9,8 @@ const acking = (node: Node, error?: Error): void => {
   node.comm.onMessage(all, (message) => message.ack(error))
 }
 
-describe('sendWithAck', () => {
+describe('sendWithAck', function () {
+  this.timeout(30_000)
   afterEach(stopNodes)
 
   it('collects as many acknowledgements as were asked for', async () => {
@@ -49,7 +50,6 @@ describe('sendWithAck', () => {
     acking(two)
     acking(three, new RangeError('not <mine>'))
     const inbox = new Inbox(silent.comm)
-    let back = 0
     const sent = one.comm.sendWithAck(
       dataMessage(1),
       { timeoutMs: 10_000, minAck: 2 },
@@ -61,8 +61,7 @@ describe('sendWithAck', () => {
     await eventually(() => one.metrics.get('gossip_comm_messages_received') === 2)
     await clock.advance(10_000)
     const result = await sent
-    back = result.results.length
-    expect(back).to.equal(3)
+    expect(result.results).to.have.length(3)
     expect(result.nackCount).to.equal(2)
     expect(result.toString()).to.equal(
       '{"failures":{"not \\u003cmine\\u003e":1,"timed out":1},"successes":1}',
@@ -155,7 +154,8 @@ describe('sendWithAck', () => {
   })
 })
 
-describe('AggregatedSendResult', () => {
+describe('AggregatedSendResult', function () {
+  this.timeout(30_000)
   const peer = { endpoint: 'localhost:1' }
 
   it('prints as Fabric does: texts sorted by bytes and escaped, empty parts left out', () => {

@@ -25,7 +25,8 @@ const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
   )
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
-describe('connections', () => {
+describe('connections', function () {
+  this.timeout(30_000)
   afterEach(stopNodes)
 
   it('are one for each peer when both sides dial at the same moment, and lose nothing', async () => {
@@ -273,7 +274,8 @@ describe('connections', () => {
   })
 })
 
-describe('a node that dials', () => {
+describe('a node that dials', function () {
+  this.timeout(30_000)
   afterEach(stopNodes)
   const servers: Server[] = []
   afterEach(() => {
@@ -408,7 +410,8 @@ describe('a node that dials', () => {
   })
 })
 
-describe('probe and handshake', () => {
+describe('probe and handshake', function () {
+  this.timeout(30_000)
   afterEach(stopNodes)
 
   it('tell whether someone is there, and who, and disturb no connection', async () => {
@@ -451,7 +454,8 @@ describe('probe and handshake', () => {
   })
 })
 
-describe('a message', () => {
+describe('a message', function () {
+  this.timeout(30_000)
   afterEach(stopNodes)
 
   it('that is too large is refused before it is sent', async () => {

@@ -10,7 +10,8 @@ import type { ConnectionMessageParts } from '../support/raw-peer.ts'
 
 type Member = Pick<Node, 'signer' | 'tls'>
 
-describe('the handshake of an accepting node', () => {
+describe('the handshake of an accepting node', function () {
+  this.timeout(30_000)
   let node: Node
   let inbox: Inbox
   let member: Member

@@ -18,7 +18,8 @@ const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => (error as { code?: string }).code,
   )
 
-describe('a comm', () => {
+describe('a comm', function () {
+  this.timeout(30_000)
   afterEach(stopNodes)
 
   it('writes what is queued before it stops', async () => {
@@ -52,9 +53,9 @@ describe('a comm', () => {
     await new Promise<void>((resolve) => silent.listen(0, 'localhost', resolve))
     const { port } = silent.address() as { port: number }
     const push = codeOf(one.comm.push(dataMessage(1), { endpoint: `localhost:${port}` }))
-    let sending = true
+    const done = new AbortController()
     const sender = (async () => {
-      while (sending) {
+      while (!done.signal.aborted) {
         two.comm.send(dataMessage(1), one.peer)
         await new Promise((resolve) => setImmediate(resolve))
       }
@@ -63,7 +64,7 @@ describe('a comm', () => {
     await Promise.all([one.comm.stop(), one.comm.stop()])
     expect(await push).to.equal('COMM_STOPPED')
     expect(one.comm.state).to.equal('stopped')
-    sending = false
+    done.abort()
     await sender
     silent.close()
   })

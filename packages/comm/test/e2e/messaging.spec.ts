@@ -8,7 +8,8 @@ import {
   stopNodes,
 } from '../support/nodes.ts'
 
-describe('two nodes', () => {
+describe('two nodes', function () {
+  this.timeout(30_000)
   afterEach(stopNodes)
 
   it('exchange messages over one connection, in order, both ways', async () => {

@@ -2,13 +2,15 @@ import { createHash } from 'node:crypto'
 import { commCases, MemoryNetwork } from '../../src/testing.ts'
 import { createNode, stopNodes } from '../support/nodes.ts'
 
-describe('a comm over gRPC', () => {
+describe('a comm over gRPC', function () {
+  this.timeout(30_000)
   afterEach(stopNodes)
   const fixture = { create: async () => (await createNode({ start: false })).comm }
   for (const { name, run } of commCases()) it(name, () => run(fixture))
 })
 
-describe('MemoryNetwork', () => {
+describe('MemoryNetwork', function () {
+  this.timeout(30_000)
   for (const { name, run } of commCases()) {
     it(name, async () => {
       const network = new MemoryNetwork()

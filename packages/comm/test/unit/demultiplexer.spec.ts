@@ -23,7 +23,7 @@ describe('Demultiplexer', () => {
   it('gives each subscriber what its predicate wants, to each everything it wants', async () => {
     const even = demultiplexer.accept((message) => sequenceOf(message)! % 2 === 0)
     const odd = demultiplexer.accept((message) => sequenceOf(message)! % 2 === 1)
-    for (let i = 0; i < 20; i += 1) demultiplexer.dispatch(received(i))
+    for (let i = 0; i < 20; i += 1) void demultiplexer.dispatch(received(i))
     demultiplexer.close()
     const read = async (stream: AsyncIterable<ReceivedMessage>): Promise<unknown[]> => {
       const sequences = []
@@ -63,7 +63,7 @@ describe('Demultiplexer', () => {
 
   it('releases whoever waits for a full subscriber when that ends', async () => {
     const stream = demultiplexer.accept(all, { capacity: 1, whenFull: 'wait' })
-    demultiplexer.dispatch(received(0))
+    void demultiplexer.dispatch(received(0))
     const wait = demultiplexer.dispatch(received(1))
     await stream.return!()
     await wait
@@ -107,12 +107,12 @@ describe('Demultiplexer', () => {
     const returned = demultiplexer.accept(all)
     const controller = new AbortController()
     const aborted = demultiplexer.accept(all, { signal: controller.signal })
-    demultiplexer.dispatch(received(1))
+    void demultiplexer.dispatch(received(1))
     unsubscribe()
     unsubscribe()
     await returned.return!()
     controller.abort()
-    demultiplexer.dispatch(received(2))
+    void demultiplexer.dispatch(received(2))
     expect(got).to.equal(1)
     expect((await returned.next()).done).to.equal(true)
     expect(sequenceOf((await aborted.next()).value!)).to.equal(1)
@@ -126,14 +126,14 @@ describe('Demultiplexer', () => {
       asked += 1
       return true
     })
-    demultiplexer.dispatch(received(3))
+    void demultiplexer.dispatch(received(3))
     expect((await late.next()).done).to.equal(true)
     expect(asked).to.equal(0)
   })
 
   it('keeps what was queued readable after the end, and answers a reader that waits', async () => {
     const stream = demultiplexer.accept(all)
-    demultiplexer.dispatch(received(1))
+    void demultiplexer.dispatch(received(1))
     expect(sequenceOf((await stream.next()).value!)).to.equal(1)
     const next = stream.next()
     demultiplexer.close()

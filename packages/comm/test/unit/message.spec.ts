@@ -13,7 +13,7 @@ const dataMessages = fc
   .record({
     nonce: number,
     channel: bytes(20),
-    tag: fc.integer({ min: 0, max: 2 ** 31 - 1 }),
+    tag: fc.constantFrom<gossip.GossipMessage_Tag>(0, 1, 2, 3, 4, 5),
     seqNum: number,
     data: fc.oneof(bytes(300), fc.constant(new Uint8Array(20_000))),
     privateData: fc.array(bytes(3), { maxLength: 1 }),
@@ -100,7 +100,7 @@ describe('decodeFrame', () => {
     const message = create(gossip.GossipMessageSchema, {
       nonce: 300n,
       channel: Buffer.from('ch'),
-      tag: 4,
+      tag: gossip.GossipMessage_Tag.CHAN_AND_ORG,
       content: {
         case: 'dataMsg',
         value: { payload: { seqNum: 5n, data: Buffer.alloc(140, 7) } },
