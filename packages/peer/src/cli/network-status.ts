@@ -54,8 +54,14 @@ function toText({ name, status, problem }: Line): string {
 
 function toObject({ name, status, problem }: Line): unknown {
   if (status === undefined) return { name, problem }
-  const { $typeName: _, lastBlockHash, stateDigest, contentDigest: __, ...rest } = status
-  return { name, ...rest, lastBlockHash: hex(lastBlockHash), stateDigest: hex(stateDigest) }
+  const { replica, view, activeView, primary, height, sequence, connected, version } = status
+  return {
+    name,
+    ...{ replica, view, activeView, primary, height, sequence, connected, version },
+    lastBlockHash: hex(status.lastBlockHash),
+    stateDigest: hex(status.stateDigest),
+    cpuSeconds: Number(status.cpuMs) / 1000,
+  }
 }
 
 async function networkStatus({ dir, json }: StatusOptions): Promise<void> {

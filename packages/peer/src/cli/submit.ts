@@ -55,7 +55,7 @@ async function submit(file: string | undefined, options: SubmitOptions): Promise
   const abort = new AbortController()
   const parts = { client, clock: systemClock, submissions: new Submissions() }
   const follower = new ChainFollower(parts, (error) => abort.abort(error))
-  const submitter = new Submitter(parts, options.window)
+  const submitter = new Submitter(parts, { window: options.window })
   try {
     await follow(client, follower)
     await submitter.submitAll(inputLines(source), abort.signal)

@@ -30,7 +30,7 @@ function refuse(what: string, cure: string): never {
 }
 
 function shown(raw: unknown): string {
-  return JSON.stringify(raw) ?? 'nothing'
+  return raw === undefined ? 'nothing' : JSON.stringify(raw)
 }
 
 /** Any text that is not empty. */

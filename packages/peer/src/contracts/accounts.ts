@@ -1,6 +1,7 @@
 import { messageOf } from '../errors.ts'
 import { accept, reject } from './contract.ts'
 import { jsonMembers } from './json-members.ts'
+import { textOf } from './text.ts'
 import type { Contract, Outcome, StateView } from './contract.ts'
 import type { JsonMember } from './json-members.ts'
 
@@ -41,10 +42,9 @@ export function readAmount(source: string): bigint | string {
 
 function nameProblem(field: string, member: JsonMember | undefined): string | undefined {
   if (member === undefined) return `${field} is missing`
-  if (typeof member.value !== 'string' || member.value === '') {
-    return `${field} is not the name of an account`
-  }
-  if (Buffer.byteLength(member.value) > maxAccountNameBytes) {
+  const name = member.value
+  if (typeof name !== 'string' || name === '') return `${field} is not the name of an account`
+  if (Buffer.byteLength(name) > maxAccountNameBytes) {
     return `${field} is longer than ${maxAccountNameBytes} bytes`
   }
   return undefined
@@ -111,7 +111,7 @@ export const accounts: Contract = {
   name: accountsContract,
   apply(input, state) {
     try {
-      const request = readTransfer(jsonMembers(Buffer.from(input).toString()))
+      const request = readTransfer(jsonMembers(textOf(input)))
       return typeof request === 'string' ? reject(request) : transfer(request, state)
     } catch (error) {
       return reject(messageOf(error))

@@ -1,10 +1,19 @@
 import { PeerError, messageOf } from '../errors.ts'
 
 /** A member of a JSON object: what it means, and how it was written. */
-export interface JsonMember {
-  readonly value: unknown
+export class JsonMember {
   /** The source text of the value, so that no digit of a long number is lost. */
   readonly source: string
+
+  /** @param source - valid JSON */
+  constructor(source: string) {
+    this.source = source
+  }
+
+  /** Parsed each time it is asked for: of most members nobody asks. */
+  get value(): unknown {
+    return JSON.parse(this.source) as unknown
+  }
 }
 
 const whitespace = new Set([' ', '\t', '\n', '\r'])
@@ -69,7 +78,7 @@ export function jsonMembers(text: string): Map<string, JsonMember> {
     const source = text.slice(start, end).trimEnd()
     if (members.has(name))
       throw new PeerError('PEER_BAD_LINE', `names ${JSON.stringify(name)} twice`)
-    members.set(name, { value: JSON.parse(source), source })
+    members.set(name, new JsonMember(source))
     at = skip(text, text[end] === ',' ? end + 1 : end)
   }
   return members

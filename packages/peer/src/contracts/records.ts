@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { messageOf } from '../errors.ts'
 import { accept, reject } from './contract.ts'
 import { jsonMembers } from './json-members.ts'
+import { textOf } from './text.ts'
 import type { Contract } from './contract.ts'
 import type { JsonMember } from './json-members.ts'
 
@@ -19,10 +20,11 @@ export function recordKey(
   members: ReadonlyMap<string, JsonMember>,
   content: Uint8Array,
 ): string | undefined {
-  const id = members.get('id')
-  if (typeof id?.value === 'number') return id.source
-  if (typeof id?.value === 'string' && id.value !== '') {
-    return Buffer.byteLength(id.value) <= maxRecordIdBytes ? id.value : undefined
+  const member = members.get('id')
+  const id = member?.value
+  if (typeof id === 'number') return member?.source
+  if (typeof id === 'string' && id !== '') {
+    return Buffer.byteLength(id) <= maxRecordIdBytes ? id : undefined
   }
   return createHash('sha256').update(content).digest('hex')
 }
@@ -36,7 +38,7 @@ export const records: Contract = {
   apply(input, state) {
     let key: string | undefined
     try {
-      key = recordKey(jsonMembers(Buffer.from(input).toString()), input)
+      key = recordKey(jsonMembers(textOf(input)), input)
     } catch (error) {
       return reject(messageOf(error))
     }

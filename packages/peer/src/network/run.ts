@@ -9,7 +9,7 @@ import type { InputLine } from '../input/ndjson.ts'
 import type { NetworkClient } from './client.ts'
 import type { ProgressDisplay } from './progress.ts'
 import type { Proof } from './proof.ts'
-import type { LineProblem } from './submitter.ts'
+import type { LineProblem, SubmitterDeps } from './submitter.ts'
 
 /** What came of a run. */
 export interface RunSummary {
@@ -86,7 +86,8 @@ export class Run {
   readonly #monitor: Monitor
   readonly #failure = new AbortController()
   readonly #follower: ChainFollower
-  readonly #submitter: Submitter
+  readonly #parts: SubmitterDeps
+  #submitter: Submitter | undefined
   #begin = 0
   #cpuBefore: readonly (bigint | undefined)[] = []
   #cpuAfter: readonly (bigint | undefined)[] = []
@@ -98,8 +99,8 @@ export class Run {
     this.#input = input
     this.#monitor = new Monitor(client, clock)
     const parts = { client, clock, submissions: this.#submissions }
+    this.#parts = parts
     this.#follower = new ChainFollower(parts, (error) => this.#failure.abort(error))
-    this.#submitter = new Submitter(parts, input.window)
   }
 
   /** Submits, waits for the blocks, and proves. Rejects with the reason of `signal`. */
@@ -113,19 +114,24 @@ export class Run {
       this.#monitor.start()
       this.#begin = clock.now()
       this.#show()
-      await this.#submitter.submitAll(this.#input.lines, either)
+      const submitter = new Submitter(this.#parts, {
+        window: this.#input.window,
+        primary: this.#monitor.view?.primary,
+      })
+      this.#submitter = submitter
+      await submitter.submitAll(this.#input.lines, either)
       await this.#submissions.allSeen(either)
       this.#timer?.cancel()
       await this.#monitor.ask()
       this.#cpuAfter = this.#cpu()
       this.#update()
       display.end()
-      return await this.#summarize(either)
+      return await this.#summarize(submitter, either)
     } finally {
       this.#timer?.cancel()
       display.end()
       this.#monitor.stop()
-      await this.#submitter.stop()
+      await this.#submitter?.stop()
       await this.#follower.stop()
     }
   }
@@ -180,7 +186,7 @@ export class Run {
     return seconds === 0 ? 0 : (accepted + rejected) / seconds
   }
 
-  async #summarize(signal: AbortSignal): Promise<RunSummary> {
+  async #summarize(submitter: Submitter, signal: AbortSignal): Promise<RunSummary> {
     const { client, clock } = this.#deps
     const submissions = this.#submissions
     const evidence = await collectEvidence(
@@ -191,8 +197,8 @@ export class Run {
     return {
       accepted,
       rejected,
-      notSubmitted: this.#submitter.problemCount,
-      problems: this.#submitter.problems,
+      notSubmitted: submitter.problemCount,
+      problems: submitter.problems,
       reasons: countReasons(submissions),
       blocks: Number(this.#follower.blocks),
       seconds: this.#seconds(),

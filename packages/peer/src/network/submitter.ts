@@ -22,40 +22,52 @@ export interface SubmitterDeps {
   readonly clock: Clock
 }
 
+/** Settings of a {@link Submitter}. */
+export interface SubmitterOptions {
+  /** Most transactions sent and not acknowledged. */
+  readonly window: number
+  /** The replica to send to first: from the primary a request needs no forwarding. Default 0. */
+  readonly primary?: number | undefined
+}
+
 /** Problems kept with their text; more are counted. */
 export const maxProblems = 100
 
 /**
- * Turns lines into signed transactions and sends them to the validators: one stream to each, many
- * in flight. What is not acknowledged is sent again, as the same bytes, wherever a validator answers.
+ * Turns lines into signed transactions and sends them, many in flight: to the primary, and to the
+ * next validator when that does not answer. What is not acknowledged is sent again, as the same bytes.
  */
 export class Submitter {
   readonly problems: LineProblem[] = []
   /** Lines with a problem, also those beyond {@link maxProblems}. */
   problemCount = 0
   readonly #deps: SubmitterDeps
-  readonly #clients: readonly BroadcastClient[]
+  readonly #client: BroadcastClient
   readonly #window: number
   readonly #woken = new Set<() => void>()
   #inFlight = 0
-  #next = 0
 
-  /** @param window - most transactions sent and not acknowledged */
-  constructor(deps: SubmitterDeps, window: number) {
+  constructor(deps: SubmitterDeps, options: SubmitterOptions) {
     const { client, clock } = deps
     this.#deps = deps
-    this.#window = window
-    this.#clients = client.endpoints.map(() =>
-      createBroadcastClient(
-        { clock },
-        { endpoints: client.endpoints, tls: client.tls, window, maxQueued: window },
-      ),
+    this.#window = options.window
+    const { endpoints, tls } = client
+    const first = options.primary ?? 0
+    this.#client = createBroadcastClient(
+      // A constant keeps the order of the endpoints: the primary is asked first, then the others.
+      { clock, random: () => 0 },
+      {
+        endpoints: [...endpoints.slice(first), ...endpoints.slice(0, first)],
+        tls,
+        window: options.window,
+        maxQueued: options.window,
+      },
     )
   }
 
   /** Sends every line and waits for all acknowledgements. Rejects with the reason of `signal`. */
   async submitAll(lines: AsyncIterable<InputLine>, signal: AbortSignal): Promise<void> {
-    await Promise.all(this.#clients.map((each) => each.start()))
+    await this.#client.start()
     for await (const line of lines) {
       signal.throwIfAborted()
       if (line.problem !== undefined) this.#refuse(line.number, line.problem)
@@ -65,7 +77,7 @@ export class Submitter {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.#clients.map((each) => each.stop()))
+    await this.#client.stop()
   }
 
   async #submit(line: number, text: string, signal: AbortSignal): Promise<void> {
@@ -92,10 +104,8 @@ export class Submitter {
 
   #send(line: number, txId: string, envelope: Uint8Array, signal: AbortSignal): void {
     const { submissions, clock } = this.#deps
-    const client = this.#clients[this.#next++ % this.#clients.length]
-    if (client === undefined) return
     this.#inFlight++
-    client
+    this.#client
       .submit(envelope)
       .then(
         () => submissions.acknowledged(txId, clock.now()),

@@ -55,9 +55,10 @@ export class OperationsServer implements Lifecycle {
   async start(): Promise<void> {
     if (this.#state !== 'idle') return
     this.#state = 'starting'
-    const server = createServer((request, response) => void this.#answer(request, response))
-    server.requestTimeout = 10_000
-    server.headersTimeout = 5000
+    const server = createServer(
+      { requestTimeout: 10_000, headersTimeout: 5000, connectionsCheckingInterval: 1000 },
+      (request, response) => void this.#answer(request, response),
+    )
     server.maxConnections = 64
     server.on('clientError', (error, socket) => this.#refuse(error, socket))
     try {
@@ -110,30 +111,34 @@ export class OperationsServer implements Lifecycle {
   async #route(route: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     switch (route) {
       case 'GET /healthz':
-        return this.#health(response)
+        this.#health(response)
+        return
       case 'GET /metrics':
         response.setHeader('content-type', this.#deps.metrics.contentType)
         response.end(await this.#deps.metrics.text())
         return
       case 'GET /version':
-        return sendJson(response, 200, this.#deps.version)
+        sendJson(response, 200, this.#deps.version)
+        return
       case 'GET /logspec':
-        return sendJson(response, 200, { spec: this.#deps.logging.spec })
+        sendJson(response, 200, { spec: this.#deps.logging.spec })
+        return
       case 'PUT /logspec':
         return this.#setSpec(request, response)
       default:
-        return sendJson(response, 404, { error: `no ${route}` })
+        sendJson(response, 404, { error: `no ${route}` })
     }
   }
 
   #health(response: ServerResponse): void {
     const time = new Date(this.#deps.clock.wallTime()).toISOString()
-    const failed = this.#deps.health.flatMap(({ component, check }) => {
-      const reason = check()
+    const failed = this.#deps.health.flatMap((each) => {
+      const { component } = each
+      const reason = each.check()
       return reason === undefined ? [] : [{ component, reason }]
     })
-    if (failed.length === 0) return sendJson(response, 200, { status: 'OK', time })
-    sendJson(response, 503, { status: 'Service Unavailable', time, failed_checks: failed })
+    if (failed.length === 0) sendJson(response, 200, { status: 'OK', time })
+    else sendJson(response, 503, { status: 'Service Unavailable', time, failed_checks: failed })
   }
 
   async #setSpec(request: IncomingMessage, response: ServerResponse): Promise<void> {
