@@ -54,6 +54,7 @@ describe('membership', () => {
         await revoke(root2, [serial(member)]),
         await revoke(root, [serial(member)], null),
         await revoke(root2, [serial(member)], root),
+        await revoke(root, [serial(member)], root2),
         await revoke(root, []),
       ])
       validate(own, identityOf(member))
