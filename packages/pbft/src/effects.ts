@@ -58,7 +58,8 @@ export class Effects {
         desk.onAccepted(effect.batch)
         return
       }
-      case 'execute': { // This replica's own vote counts in the quorum: it must not be forgotten once acted upon.
+      case 'execute': {
+        // This replica's own vote counts in the quorum: it must not be forgotten once acted upon.
         outbox.defer(() => void executions.run(effect.sequence, effect.batch))
         return
       }

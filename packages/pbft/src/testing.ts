@@ -16,3 +16,11 @@ export type { ClusterOptions, Submission } from './testing/cluster.ts'
 export { Random } from './testing/random.ts'
 export { SimulatedNetwork } from './testing/simulated-network.ts'
 export type { NetworkFaults } from './testing/simulated-network.ts'
+export { journalCases, networkCases, signerCases, stateMachineCases } from './testing/port-cases.ts'
+export type {
+  JournalSetup,
+  NetworkSetup,
+  PortCase,
+  SignerSetup,
+  StateMachineSetup,
+} from './testing/port-cases.ts'

@@ -65,11 +65,14 @@ function refusalOf(state: State, from: number, { sequence, batch }: PrePrepare) 
   if (sequence > state.highWatermark) return 'PBFT_OUT_OF_WINDOW'
   // Null requests come from new views only, which every replica computes by itself.
   if (batch.digest === NULL_DIGEST) return 'PBFT_EMPTY_BATCH'
+  const digest = digestAt(state, sequence)
+  return digest === undefined || digest === batch.digest ? undefined : 'PBFT_CONFLICT'
+}
+
+/** What `sequence` has in this view, or for good. */
+function digestAt(state: State, sequence: bigint): string | undefined {
   const slot = state.slots.get(sequence)
-  const final = slot?.committed?.digest ?? slot?.decided?.digest
-  const assigned = slot?.current?.batch.digest ?? final
-  if (assigned !== undefined && assigned !== batch.digest) return 'PBFT_CONFLICT'
-  return undefined
+  return slot?.current?.batch.digest ?? slot?.committed?.digest ?? slot?.decided?.digest
 }
 
 /**

@@ -26,7 +26,9 @@ async function withCluster(
 const allExecuted = (cluster: Cluster): boolean =>
   cluster.submissions.every((submission) => submission.outcome === 'executed')
 
-describe('simulated cluster', () => {
+describe('simulated cluster', function () {
+  this.timeout(30_000)
+
   it('orders requests of all replicas in the same way, each once', () =>
     withCluster({ seed: 1 }, async (cluster) => {
       await cluster.start()

@@ -1,0 +1,46 @@
+import { expect } from 'chai'
+import { resolveReplicaOptions } from '../../src/index.ts'
+import type { ReplicaOptions } from '../../src/index.ts'
+
+describe('resolveReplicaOptions', () => {
+  it('fills in the defaults and freezes a copy', () => {
+    const given = { id: 1, n: 4 }
+    const options = resolveReplicaOptions(given)
+    expect(options).to.include({
+      batchSize: 500,
+      checkpointPeriod: 10,
+      logMultiplier: 4,
+      requestTimeoutMs: 2_000,
+      forwardTimeoutMs: 1_000,
+      maxRequestBytes: 1_048_576,
+    })
+    expect(Object.isFrozen(options)).to.equal(true)
+    expect(given).to.deep.equal({ id: 1, n: 4 })
+  })
+
+  const bad: [string, Partial<ReplicaOptions>][] = [
+    ['an id that is not below n', { id: 4 }],
+    ['no replica', { n: 0 }],
+    ['more than 128 replicas', { n: 129 }],
+    ['an empty batch', { batchSize: 0 }],
+    ['half a request', { batchSize: 1.5 }],
+    ['a window of one period', { logMultiplier: 1 }],
+    ['a batch timeout as long as the request timeout', { batchTimeoutMs: 2_000 }],
+    ['a forward timeout longer than the request timeout', { forwardTimeoutMs: 2_001 }],
+    ['requests larger than a batch', { maxBatchBytes: 10, maxRequestBytes: 11 }],
+    ['what is no number', { pipelineDepth: Number.NaN }],
+  ]
+  for (const [problem, options] of bad) {
+    it(`refuses ${problem}`, () => {
+      const error = (() => {
+        try {
+          resolveReplicaOptions({ id: 0, n: 4, ...options })
+        } catch (e) {
+          return e
+        }
+        return undefined
+      })()
+      expect(error).to.have.property('code', 'PBFT_INVALID_OPTIONS')
+    })
+  }
+})

@@ -1,0 +1,109 @@
+import { expect } from 'chai'
+import { Broadcaster } from '../../src/broadcaster.ts'
+import { decodeFrame } from '../../src/frame.ts'
+import { Outbox } from '../../src/outbox.ts'
+import { nextTurn } from '../support/turns.ts'
+
+/** A journal that is durable when told, and what was sent so far. */
+function setup(journalRewriteBytes = 1_000) {
+  const log: string[] = []
+  const pending: { resolve: () => void; reject: (e: unknown) => void }[] = []
+  const write = (kind: string) => (records: readonly Uint8Array[]) =>
+    new Promise<void>((resolve, reject) => {
+      log.push(`${kind} ${records.map((r) => Buffer.from(r).toString()).join(',')}`)
+      pending.push({ resolve, reject })
+    })
+  const journal = { append: write('append'), rewrite: write('rewrite'), records: () => [] }
+  const network = {
+    send: (_to: number, bytes: Uint8Array) => {
+      for (const message of decodeFrame(bytes)) log.push(`sent ${message.toString()}`)
+      return Promise.resolve()
+    },
+  }
+  const ignore = { dropped: () => undefined, failed: () => undefined }
+  const broadcaster = new Broadcaster(
+    network,
+    { id: 0, n: 2, maxSendQueue: 10, maxSendQueueBytes: 1_000, maxPoolRequests: 1 },
+    ignore,
+  )
+  const failures: unknown[] = []
+  const outbox = new Outbox(journal, broadcaster, {
+    journalRewriteBytes,
+    snapshot: () => [Buffer.from('snapshot')],
+    onFailure: (error) => failures.push(error),
+    onAppend: () => undefined,
+  })
+  const durable = async () => {
+    pending.shift()!.resolve()
+    await nextTurn()
+  }
+  return { outbox, log, pending, durable, failures }
+}
+
+const bytes = (text: string) => Buffer.from(text)
+
+describe('Outbox', () => {
+  it('sends and acts only once what was persisted before is durable', async () => {
+    const { outbox, log, durable } = setup()
+    outbox.persist(bytes('p'))
+    outbox.send('all', bytes('m'))
+    outbox.defer(() => log.push('executed'))
+    outbox.flush()
+    await nextTurn()
+    expect(log).to.deep.equal(['append p'])
+    await durable()
+    expect(log.slice(1).sort()).to.deep.equal(['executed', 'sent m'])
+  })
+
+  it('sends at once what rests on nothing', async () => {
+    const { outbox, log } = setup()
+    outbox.send(1, bytes('m'))
+    outbox.flush()
+    await nextTurn()
+    expect(log).to.deep.equal(['sent m'])
+  })
+
+  it('appends together what comes while an append is under way, and keeps all in order', async () => {
+    const { outbox, log, durable } = setup()
+    for (const name of ['1', '2', '3']) {
+      outbox.persist(bytes(`p${name}`))
+      outbox.send(1, bytes(`m${name}`))
+      outbox.flush()
+    }
+    outbox.send(1, bytes('last'))
+    outbox.flush()
+    await durable()
+    expect(log).to.deep.equal(['append p1', 'sent m1', 'append p2,p3'])
+    await durable()
+    expect(log.slice(3)).to.deep.equal(['sent m2', 'sent m3', 'sent last'])
+    await outbox.idle()
+  })
+
+  it('rewrites the journal at a stable checkpoint once enough was appended', async () => {
+    const { outbox, log, durable } = setup(10)
+    outbox.persist(bytes('short'))
+    outbox.truncate()
+    outbox.flush()
+    await durable()
+    outbox.persist(bytes('long enough'))
+    outbox.truncate()
+    outbox.send(1, bytes('m'))
+    outbox.flush()
+    await durable()
+    expect(log).to.deep.equal(['append short', 'rewrite snapshot', 'sent m'])
+  })
+
+  it('sends nothing more after the journal failed', async () => {
+    const { outbox, log, pending, failures } = setup()
+    outbox.persist(bytes('p'))
+    outbox.send(1, bytes('m'))
+    outbox.flush()
+    pending.shift()!.reject(new TypeError('disk full'))
+    await nextTurn()
+    outbox.send(1, bytes('later'))
+    outbox.flush()
+    await nextTurn()
+    expect(log).to.deep.equal(['append p'])
+    expect(failures).to.have.length(1)
+  })
+})

@@ -1,0 +1,413 @@
+import { expect } from 'chai'
+import { VirtualClock } from '@heddle/events/testing'
+import { createReplica } from '../../src/index.ts'
+import type { ReplicaDependencies, ReplicaNotification, ReplicaOptions } from '../../src/index.ts'
+import { batchOf } from '../support/cores.ts'
+import { Encoder, encodeForward } from '../../src/encoder.ts'
+import { decodeMessage } from '../../src/codec.ts'
+import { decodeFrame, frameOf } from '../../src/frame.ts'
+import { Cluster, MemoryJournal, MemoryStateMachine, TestKeys } from '../../src/testing.ts'
+import { nextTurn } from '../support/turns.ts'
+
+const bytes = (text: string): Buffer => Buffer.from(text)
+const rejection = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+
+/** A replica with memory ports, alone or with peers that say nothing; events are kept. */
+function setup(options: Partial<ReplicaOptions> = {}, deps: Partial<ReplicaDependencies> = {}) {
+  const clock = new VirtualClock()
+  const keys = new TestKeys()
+  const machine = new MemoryStateMachine()
+  const events: ReplicaNotification[] = []
+  const sent: number[] = []
+  const replica = createReplica(
+    {
+      network: {
+        send: (to) => {
+          sent.push(to)
+          return Promise.resolve()
+        },
+      },
+      ...{
+        journal: new MemoryJournal(),
+        stateMachine: machine,
+        signer: keys.signer(0),
+        verifier: keys,
+        clock,
+      },
+      onEvent: (event) => events.push(event),
+      ...deps,
+    },
+    { id: 0, n: 1, ...options },
+  )
+  const codes = () => events.flatMap((e) => (e.type === 'rejected' ? [e.code] : []))
+  return { replica, clock, machine, events, codes, sent }
+}
+
+describe('Replica: life', () => {
+  it('does nothing before start, and leaves no timer after stop', async () => {
+    const { replica, clock, sent } = setup({ n: 4 })
+    expect(replica.state).to.equal('idle')
+    expect(clock.pending).to.equal(0)
+    await replica.start()
+    await nextTurn()
+    expect(sent, 'its status').to.deep.equal([1, 2, 3])
+    await replica.stop()
+    expect(clock.pending).to.equal(0)
+    expect(replica.state).to.equal('stopped')
+    expect(await replica.closed).to.equal(undefined)
+  })
+
+  it('starts and stops once, however often it is told to', async () => {
+    const { replica } = setup()
+    await Promise.all([replica.start(), replica.start()])
+    await Promise.all([replica.stop(), replica.stop()])
+    expect(await rejection(replica.start())).to.have.property('code', 'PBFT_STOPPED')
+  })
+
+  it('stops without ever having started', async () => {
+    const { replica } = setup()
+    await replica.stop()
+    expect(replica.state).to.equal('stopped')
+  })
+
+  it('is idle again after a start that failed, and can be started', async () => {
+    const journal = new MemoryJournal()
+    await journal.append([bytes('no record')])
+    const { replica } = setup({}, { journal })
+    expect(await rejection(replica.start())).to.have.property('code', 'PBFT_MALFORMED')
+    expect(replica.state).to.equal('idle')
+    await journal.rewrite([])
+    await replica.start()
+    expect(replica.state).to.equal('started')
+    await replica.stop()
+  })
+
+  it('stops with the reason when its journal fails, and sends nothing more', async () => {
+    const journal = Object.assign(new MemoryJournal(), {
+      append: () => Promise.reject(new TypeError('disk full')),
+    })
+    const { replica, events, sent } = setup({ n: 4 }, { journal })
+    await replica.start()
+    await nextTurn()
+    const before = sent.length
+    const outcome = rejection(replica.submit(bytes('a')))
+    expect(await outcome).to.have.property('code', 'PBFT_STOPPED')
+    expect(await replica.closed).to.have.property('code', 'PBFT_JOURNAL_FAILED')
+    expect(events.at(-1)).to.have.property('type', 'failed')
+    expect(sent.length).to.equal(before)
+  })
+
+  it('stops with the reason when its state machine fails', async () => {
+    const { replica } = setup(
+      {},
+      {
+        stateMachine: Object.assign(new MemoryStateMachine(), {
+          execute: () => Promise.reject(new TypeError('corrupt')),
+        }),
+      },
+    )
+    await replica.start()
+    expect(await rejection(replica.submit(bytes('a')))).to.have.property('code', 'PBFT_STOPPED')
+    expect(await replica.closed).to.have.property('code', 'PBFT_EXECUTION_FAILED')
+  })
+
+  it('stops with the reason when its signer fails', async () => {
+    const signer = { sign: () => Promise.reject(new TypeError('no key')) }
+    const { replica } = setup({ checkpointPeriod: 1 }, { signer })
+    await replica.start()
+    await replica.submit(bytes('a'))
+    expect(await replica.closed).to.have.property('code', 'PBFT_EXECUTION_FAILED')
+  })
+
+  it('survives an onEvent that throws', async () => {
+    const onEvent = () => {
+      throw new TypeError('listener')
+    }
+    const { replica } = setup({}, { onEvent })
+    await replica.start()
+    expect((await replica.submit(bytes('a'))).sequence).to.equal(1n)
+    await replica.stop()
+  })
+})
+
+describe('Replica: submit', () => {
+  it('resolves when executed, with the id and the sequence number', async () => {
+    const { replica, machine } = setup()
+    await replica.start()
+    const { id, sequence } = await replica.submit(bytes('a'))
+    expect(machine.isExecuted(id)).to.equal(true)
+    expect(sequence).to.equal(1n)
+    await replica.stop()
+  })
+
+  it('resolves at once for what was executed, and joins what is pending', async () => {
+    const { replica, machine } = setup()
+    await replica.start()
+    const [one, two] = await Promise.all([replica.submit(bytes('a')), replica.submit(bytes('a'))])
+    expect(one).to.deep.equal(two)
+    expect((await replica.submit(bytes('a'))).id).to.equal(one.id)
+    expect(machine.executedIds).to.deep.equal([one.id])
+    await replica.stop()
+  })
+
+  it('keeps its own copy of the request', async () => {
+    const { replica, machine } = setup()
+    await replica.start()
+    const request = bytes('a')
+    const submitted = replica.submit(request)
+    request[0] = 0
+    await submitted
+    expect(Buffer.from(machine.history[0]!.requests[0]!).toString()).to.equal('a')
+    await replica.stop()
+  })
+
+  it('rejects with what check rejects with, and with codes for what is too large or too many', async () => {
+    const { replica } = setup({ n: 4, id: 0, maxRequestBytes: 10, maxPoolRequests: 2 })
+    await replica.start()
+    expect(await rejection(replica.submit(bytes('')))).to.have.property(
+      'code',
+      'TEST_INVALID_REQUEST',
+    )
+    expect(await rejection(replica.submit(bytes('12345678901')))).to.have.property(
+      'code',
+      'PBFT_REQUEST_TOO_LARGE',
+    )
+    const pending = [rejection(replica.submit(bytes('a'))), rejection(replica.submit(bytes('b')))]
+    expect(await rejection(replica.submit(bytes('c')))).to.have.property('code', 'PBFT_POOL_FULL')
+    await nextTurn()
+    expect(replica.status().pendingRequests).to.equal(2)
+    pending.push(rejection(replica.submit(bytes('a')))) // joins, though the pool is full
+    await replica.stop()
+    for (const error of await Promise.all(pending))
+      expect(error).to.have.property('code', 'PBFT_STOPPED')
+  })
+
+  it('rejects with the signal’s reason, untouched', async () => {
+    const { replica } = setup({ n: 4 })
+    await replica.start()
+    const reason = new TypeError('enough')
+    const abort = new AbortController()
+    const outcome = rejection(replica.submit(bytes('a'), { signal: abort.signal }))
+    await nextTurn()
+    abort.abort(reason)
+    expect(await outcome).to.equal(reason)
+    expect(await rejection(replica.submit(bytes('b'), { signal: abort.signal }))).to.equal(reason)
+    await replica.stop()
+  })
+
+  it('is refused before start', async () => {
+    expect(await rejection(setup().replica.submit(bytes('a')))).to.have.property(
+      'code',
+      'PBFT_STOPPED',
+    )
+  })
+
+  it('abandons a request that the primaries of N views left out, with a code', async () => {
+    const cluster = new Cluster({
+      seed: 1,
+      replica: { requestTimeoutMs: 200, viewChangeTimeoutMs: 200 },
+    })
+    await cluster.start()
+    // No proposal with it ever arrives, whoever makes it.
+    const isProposal = (message: Buffer) => decodeMessage(message).type === 'pre-prepare'
+    cluster.network.filter = (_from, _to, frame) => !decodeFrame(frame).some(isProposal)
+    const [submission] = [3, 0, 1, 2].map((id) => cluster.submit(id, 'victim'))
+    await cluster.run(60_000)
+    expect(submission!.outcome).to.equal('failed')
+    expect(submission!.error).to.have.property('code', 'PBFT_REQUEST_ABANDONED')
+    await cluster.stop()
+  })
+
+  it('gives up a request that is good no more, rather than blame every primary for it', async () => {
+    let isValid = true
+    const machine = new MemoryStateMachine({ isValid: () => isValid })
+    const { replica, clock } = setup({ n: 4, id: 1 }, { stateMachine: machine })
+    await replica.start()
+    const outcome = rejection(replica.submit(bytes('a')))
+    await nextTurn()
+    isValid = false
+    await clock.advance(1_000)
+    expect(await outcome).to.have.property('code', 'TEST_INVALID_REQUEST')
+    await clock.advance(10_000)
+    expect(replica.status()).to.include({ view: 0n, activeView: true })
+    await replica.stop()
+  })
+})
+
+describe('Replica: what peers send', () => {
+  it('counts garbage and strangers, and goes on', async () => {
+    const { replica, codes } = setup({ n: 4 })
+    await replica.start()
+    for (const length of [1, 2, 100]) replica.receive(1, Buffer.alloc(length, 0x5a))
+    replica.receive(1, frameOf(Buffer.from([0xff])))
+    for (const from of [0, 4, -1, Number.NaN]) replica.receive(from, bytes('x'))
+    await nextTurn()
+    expect(codes().filter((code) => code === 'PBFT_MALFORMED')).to.have.length(4)
+    expect(codes().filter((code) => code === 'PBFT_UNKNOWN_REPLICA')).to.have.length(4)
+    expect(replica.state).to.equal('started')
+    await replica.stop()
+  })
+
+  it('prepares no batch with an invalid request in it', async () => {
+    const { replica, codes, sent } = setup({ n: 4, id: 1 })
+    await replica.start()
+    await nextTurn()
+    const before = sent.length
+    const message = {
+      type: 'pre-prepare',
+      view: 0n,
+      sequence: 1n,
+      batch: batchOf('good', ''),
+    } as const
+    replica.receive(0, frameOf(new Encoder().message(message)))
+    await nextTurn()
+    expect(codes()).to.deep.equal(['PBFT_INVALID_BATCH'])
+    expect(sent.length).to.equal(before)
+    await replica.stop()
+  })
+
+  it('prepares no batch that has a request three times', async () => {
+    const { replica, codes } = setup({ n: 4, id: 1 })
+    await replica.start()
+    const message = {
+      type: 'pre-prepare',
+      view: 0n,
+      sequence: 1n,
+      batch: batchOf('a', 'a', 'a'),
+    } as const
+    replica.receive(0, frameOf(new Encoder().message(message)))
+    await nextTurn()
+    expect(codes()).to.deep.equal(['PBFT_INVALID_BATCH'])
+    await replica.stop()
+  })
+
+  it('checks nothing that it would refuse anyway', async () => {
+    const { replica, machine } = setup({ n: 4, id: 1 })
+    await replica.start()
+    for (const [from, view, sequence] of [
+      [2, 0n, 1n],
+      [0, 0n, 1_000n],
+      [0, 1n, 1n],
+    ] as const) {
+      const message = { type: 'pre-prepare', view, sequence, batch: batchOf('a') } as const
+      replica.receive(from, frameOf(new Encoder().message(message)))
+    }
+    await nextTurn()
+    expect(machine.checks).to.equal(0)
+    await replica.stop()
+  })
+
+  it('refuses a checkpoint whose signature is another replica’s', async () => {
+    const keys = new TestKeys()
+    const { replica, codes } = setup({ n: 4, id: 1 })
+    await replica.start()
+    const { encodeStatement } = await import('../../src/codec.ts')
+    const statement = { type: 'checkpoint', sequence: 10n, digest: 'aa', replica: 2 } as const
+    const body = encodeStatement(statement)
+    const proof = { body, signature: keys.signer(3).sign(body) as Uint8Array }
+    replica.receive(2, frameOf(new Encoder().message({ ...statement, proof })))
+    await nextTurn()
+    expect(codes()).to.deep.equal(['PBFT_INVALID_SIGNATURE'])
+    await replica.stop()
+  })
+
+  it('keeps the pool of one peer’s requests bounded, and takes another’s', async () => {
+    const { replica, codes } = setup({ n: 4, id: 1, maxPoolRequests: 3 })
+    await replica.start()
+    for (let i = 0; i < 5; i++) replica.receive(2, frameOf(encodeForward(bytes(`request ${i}`))))
+    replica.receive(3, frameOf(encodeForward(bytes('another'))))
+    await nextTurn()
+    expect(replica.status().pendingRequests).to.equal(4)
+    expect(codes()).to.deep.equal(['PBFT_POOL_FULL', 'PBFT_POOL_FULL'])
+    await replica.stop()
+  })
+
+  it('drops what has no room under verification, counted', async () => {
+    const counted: string[] = []
+    const metrics = {
+      counter: ({ name }: { name: string }) => ({
+        add: (_: number, labels?: object) =>
+          counted.push(`${name} ${JSON.stringify(labels ?? {})}`),
+      }),
+      gauge: () => ({ set: () => undefined }),
+      histogram: () => ({ observe: () => undefined }),
+    }
+    const stateMachine = Object.assign(new MemoryStateMachine(), {
+      check: () => new Promise<string>(() => undefined),
+    })
+    const { replica } = setup({ n: 4, id: 1, maxReceiveQueue: 2 }, { stateMachine, metrics })
+    await replica.start()
+    for (let n = 1n; n <= 3n; n++) {
+      const message = {
+        type: 'pre-prepare',
+        view: 0n,
+        sequence: n,
+        batch: batchOf(`${n}`),
+      } as const
+      replica.receive(0, frameOf(new Encoder().message(message)))
+    }
+    expect(counted).to.deep.equal(['consensus_pbft_dropped_messages_total {"direction":"in"}'])
+    await replica.stop()
+  })
+
+  it('ignores everything after stop', async () => {
+    const { replica, codes } = setup({ n: 4 })
+    await replica.start()
+    await replica.stop()
+    replica.receive(1, bytes('garbage'))
+    expect(codes()).to.deep.equal([])
+  })
+})
+
+describe('Replica: batches and restarts', () => {
+  it('orders requests given to two backups in one batch when they wait together', async () => {
+    const cluster = new Cluster({ seed: 2, replica: { batchSize: 2 } })
+    await cluster.start()
+    cluster.submit(0, 'first')
+    await cluster.run(1, 1)
+    cluster.submit(1, 'a')
+    cluster.submit(2, 'b')
+    await cluster.runUntilLevel(2_000)
+    expect(cluster.machine(3).history.map((entry) => entry.ids.length)).to.include(2)
+    await cluster.stop()
+  })
+
+  it('comes back after a crash with its view and its log, at every point of the journal', async () => {
+    for (let point = 0; point < 12; point++) {
+      const cluster = new Cluster({
+        seed: 3,
+        appendMs: 3,
+        replica: { batchSize: 1, checkpointPeriod: 2 },
+      })
+      await cluster.start()
+      for (let i = 0; i < 4; i++) cluster.submit(i % 3, `request ${i}`)
+      await cluster.run(5 + 3 * point, 1)
+      cluster.crash(1)
+      await cluster.start(1)
+      for (let i = 0; i < 4; i++) cluster.submit(i % 3, `more ${i}`)
+      await cluster.runUntilLevel(20_000)
+      cluster.check()
+      await cluster.stop()
+    }
+  })
+
+  it('keeps its journal short over many checkpoints', async () => {
+    const cluster = new Cluster({
+      seed: 4,
+      replica: { batchSize: 1, checkpointPeriod: 2, journalRewriteBytes: 2_000 },
+    })
+    await cluster.start()
+    for (let i = 0; i < 100; i++) {
+      cluster.submit(i % 4, `request ${i} ${'x'.repeat(100)}`)
+      await cluster.run(5, 5)
+    }
+    await cluster.runUntilLevel(20_000)
+    const kept = [...cluster.journal(2).records()].reduce((sum, record) => sum + record.length, 0)
+    expect(kept).to.be.lessThan(8_000)
+    await cluster.stop()
+  })
+})

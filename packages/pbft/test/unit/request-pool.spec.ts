@@ -1,0 +1,72 @@
+import { expect } from 'chai'
+import { requestDigest } from '../../src/request-batch.ts'
+import { RequestPool } from '../../src/request-pool.ts'
+
+const options = { batchSize: 3, maxBatchBytes: 100, maxPoolRequests: 4, maxPoolBytes: 200 }
+const none = { requests: 0, bytes: 0 }
+const checked = (name: string, bytes = 10) => {
+  const request = Buffer.alloc(bytes, name)
+  return { request, digest: requestDigest(request), id: name }
+}
+const names = (entries: readonly { id: string }[]) => entries.map((entry) => entry.id)
+
+/** A pool with these requests, all to be proposed. */
+function poolOf(...requests: ReturnType<typeof checked>[]): RequestPool {
+  const pool = new RequestPool({ ...options, maxPoolRequests: 100, maxPoolBytes: 10_000 })
+  for (const request of requests) pool.add(request, 0)
+  pool.startProposing()
+  return pool
+}
+
+describe('RequestPool', () => {
+  it('has room for maxPoolRequests and maxPoolBytes of each origin', () => {
+    const pool = new RequestPool(options)
+    for (const name of ['a', 'b', 'c']) pool.add(checked(name), 1)
+    expect(pool.hasRoom(1, 10, none), 'the fourth').to.equal(true)
+    expect(pool.hasRoom(1, 10, { requests: 1, bytes: 10 }), 'one on its way').to.equal(false)
+    expect(pool.hasRoom(1, 171, none), 'bytes').to.equal(false)
+    pool.add(checked('d'), 1)
+    expect(pool.hasRoom(1, 10, none), 'the fifth').to.equal(false)
+    expect(pool.hasRoom(2, 10, none), 'another origin').to.equal(true)
+    pool.remove(pool.get('a')!)
+    expect(pool.hasRoom(1, 10, none), 'after one went').to.equal(true)
+  })
+
+  it('cuts batches in order of arrival, of batchSize at most', () => {
+    const pool = poolOf(...['a', 'b', 'c', 'd', 'e'].map((name) => checked(name)))
+    expect(pool.hasFullBatch).to.equal(true)
+    expect(names(pool.takeBatch())).to.deep.equal(['a', 'b', 'c'])
+    expect(pool.hasFullBatch).to.equal(false)
+    expect(names(pool.takeBatch())).to.deep.equal(['d', 'e'])
+    expect(pool.hasReady).to.equal(false)
+  })
+
+  it('cuts batches of maxBatchBytes at most, and a larger request alone', () => {
+    const pool = poolOf(checked('a', 60), checked('b', 60), checked('c', 150), checked('d', 10))
+    const batches = [pool.takeBatch(), pool.takeBatch(), pool.takeBatch(), pool.takeBatch()]
+    expect(batches.map(names)).to.deep.equal([['a'], ['b'], ['c'], ['d']])
+  })
+
+  it('proposes nothing that has a number or was executed', () => {
+    const pool = poolOf(checked('a'), checked('b'), checked('c'))
+    pool.assign([checked('a').digest])
+    pool.remove(pool.get('b')!)
+    expect(names(pool.takeBatch())).to.deep.equal(['c'])
+  })
+
+  it('proposes again, in the old order, what lost its number with the view', () => {
+    const pool = poolOf(checked('a'), checked('b'), checked('c'))
+    pool.assign(pool.takeBatch().map((entry) => entry.digest))
+    pool.unassignAll()
+    pool.startProposing()
+    expect(names(pool.takeBatch())).to.deep.equal(['a', 'b', 'c'])
+  })
+
+  it('knows the oldest', () => {
+    const pool = poolOf(checked('a'), checked('b'))
+    pool.remove(pool.oldest()!)
+    expect(pool.oldest()?.id).to.equal('b')
+    pool.remove(pool.get('b')!)
+    expect(pool.oldest()).to.equal(undefined)
+  })
+})
