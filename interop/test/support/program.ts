@@ -76,10 +76,10 @@ export async function run(
     env: { ...process.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  const [stdout, stderr, [status]] = await Promise.all([
+  const [stdout, stderr, status] = await Promise.all([
     text(child.stdout),
     text(child.stderr),
-    once(child, 'close'),
+    once(child, 'close').then(([code]) => code as number | null),
   ])
   if (status !== 0) throw new Error(`${command.join(' ')}: status ${String(status)}\n${stderr}`)
   return stdout
