@@ -80,7 +80,13 @@ export class BlockFiles {
       current = await openOne(options, first, follower)
     }
     if (current === undefined) throw missing(dir, 0n)
-    return new BlockFiles(options, firsts, current)
+    try {
+      await syncNames(files, dir)
+      return new BlockFiles(options, firsts, current)
+    } catch (error) {
+      await current.close()
+      throw error
+    }
   }
 
   /** The number of the next block: how many are stored. */
@@ -203,12 +209,19 @@ async function openOne(
 async function makeFile(files: Files, dir: string, first: bigint): Promise<RecordFile> {
   const made = await RecordFile.create(files, join(dir, nameOf(first)), first)
   try {
-    await files.syncDirectory(dir)
+    await syncNames(files, dir)
   } catch (error) {
     await made.close()
-    throw toLedgerError(error, 'sync', dir)
+    throw error
   }
   return made
+}
+
+/** Makes the names durable: of a file just made, or made by a process that died before it could. */
+async function syncNames(files: Files, dir: string): Promise<void> {
+  await files.syncDirectory(dir).catch((error: unknown) => {
+    throw toLedgerError(error, 'sync', dir)
+  })
 }
 
 function missing(dir: string, block: bigint): LedgerError {

@@ -1,12 +1,19 @@
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { constants } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import type { Files, StorageFile } from './storage.ts'
 
 /** Files of the operating system. */
 export const diskFiles: Files = {
   async makeDirectory(path) {
-    await mkdir(path, { recursive: true })
+    const first = await mkdir(path, { recursive: true })
+    if (first === undefined) return
+    // The name of each directory that was made is in the one above it.
+    const above = dirname(resolve(first))
+    for (let made = resolve(path); made.length > above.length; made = dirname(made)) {
+      await syncDirectory(dirname(made))
+    }
   },
   list: (directory) => readdir(directory),
   async open(path, mode) {
@@ -15,16 +22,18 @@ export const diskFiles: Files = {
   },
   rename: (from, to) => rename(from, to),
   remove: (path) => rm(path, { force: true }),
-  async syncDirectory(path) {
-    // Windows has no way to sync a directory, and journals its names itself.
-    if (process.platform === 'win32') return
-    const handle = await open(path, constants.O_RDONLY)
-    try {
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-  },
+  syncDirectory,
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  // Windows has no way to sync a directory, and journals its names itself.
+  if (process.platform === 'win32') return
+  const handle = await open(path, constants.O_RDONLY)
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
 }
 
 class DiskFile implements StorageFile {

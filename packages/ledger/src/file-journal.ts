@@ -66,13 +66,13 @@ export class FileJournal implements Journal {
       await files.remove(`${path}.new`)
       const isThere = (await files.list(dir)).some((name) => path.endsWith(name))
       const visit = (): void => undefined
-      const file = isThere
+      const found = isThere
         ? await RecordFile.open(files, { path, syncedBelow: 0n, visit })
         : undefined
-      if (file !== undefined) return new FileJournal(parts, bounds, file)
-      const made = await RecordFile.create(files, path, 0n)
+      const file = found ?? (await RecordFile.create(files, path, 0n))
+      // Also when it was there: the process that renamed it may have died before it could do this.
       await files.syncDirectory(dir)
-      return new FileJournal(parts, bounds, made)
+      return new FileJournal(parts, bounds, file)
     } catch (error) {
       throw toLedgerError(error, 'open the journal', path)
     }

@@ -1,7 +1,11 @@
 import type { Files, StorageFile } from '../storage.ts'
 
-/** What a power loss leaves of what was not synced: nothing, everything, or some 512-byte pieces. */
-export type CrashMode = 'lose' | 'keep' | 'torn'
+/**
+ * What a crash leaves of what was not synced: nothing (`lose`), everything (`keep`), or some pieces of
+ * 512 bytes (`torn`). With `process` only the process dies: all that was written is there, and what
+ * was not synced still is not.
+ */
+export type CrashMode = 'lose' | 'keep' | 'torn' | 'process'
 
 /** Bytes that a disk writes at once. */
 const sectorBytes = 512
@@ -16,9 +20,14 @@ class MemoryNode {
     this.durable = Buffer.from(bytes)
   }
 
-  /** What is there after a power loss. */
+  /** What is there after a crash. */
   afterCrash(mode: CrashMode, random: () => number): MemoryNode {
     if (mode === 'keep') return new MemoryNode(Buffer.from(this.current))
+    if (mode === 'process') {
+      const node = new MemoryNode(Buffer.from(this.current))
+      node.durable = Buffer.from(this.durable)
+      return node
+    }
     if (mode === 'lose') return new MemoryNode(Buffer.from(this.durable))
     const bytes = Buffer.from(this.durable)
     // The new size may be known to the disk or not; what was not written reads as zeros.
@@ -79,7 +88,7 @@ class MemoryFile implements StorageFile {
 /** Files in memory that know what a power loss would leave of them. */
 export class MemoryFiles implements Files {
   readonly #names = new Map<string, MemoryNode>()
-  #durableNames = new Map<string, MemoryNode>()
+  readonly #durableNames = new Map<string, MemoryNode>()
 
   makeDirectory(): Promise<void> {
     return Promise.resolve()
@@ -137,13 +146,22 @@ export class MemoryFiles implements Files {
     this.#durableNames.set(path, node)
   }
 
-  /** What is there after a power loss. Whoever holds on to these files changes nothing of it. */
+  /** What is there after a crash. Whoever holds on to these files changes nothing of it. */
   afterCrash(mode: CrashMode, random: () => number): MemoryFiles {
     const files = new MemoryFiles()
-    for (const [path, node] of mode === 'keep' ? this.#names : this.#durableNames) {
-      files.#names.set(path, node.afterCrash(mode, random))
+    const nodes = new Map<MemoryNode, MemoryNode>()
+    const after = (node: MemoryNode): MemoryNode => {
+      const known = nodes.get(node) ?? node.afterCrash(mode, random)
+      nodes.set(node, known)
+      return known
     }
-    files.#durableNames = new Map(files.#names)
+    const hasAllNames = mode === 'keep' || mode === 'process'
+    for (const [path, node] of hasAllNames ? this.#names : this.#durableNames) {
+      files.#names.set(path, after(node))
+    }
+    for (const [path, node] of mode === 'process' ? this.#durableNames : files.#names) {
+      files.#durableNames.set(path, mode === 'process' ? after(node) : node)
+    }
     return files
   }
 }

@@ -47,8 +47,8 @@ export class MemoryStorage implements Storage {
   }
 
   /**
-   * Power loss: everything open is cut off, locks are free, of what was not synced there is what
-   * `mode` says.
+   * A crash: everything open is cut off, locks are free, of what was not synced there is what `mode`
+   * says.
    *
    * @param random - 0 to 1, as of `Math.random`; from a seed, so that a failure can be repeated
    */
@@ -56,7 +56,8 @@ export class MemoryStorage implements Storage {
     this.memory = this.memory.afterCrash(mode, random)
     // Who is cut off keeps what he had: what it does from now on reaches the disk no more.
     for (const [directory, disk] of this.#keyValues) {
-      const isLost = mode !== 'keep' && this.#rebuildable.has(directory)
+      const isPowerLoss = mode === 'lose' || mode === 'torn'
+      const isLost = isPowerLoss && this.#rebuildable.has(directory)
       this.#keyValues.set(directory, new Map(isLost ? [] : disk))
     }
     this.#locks = new Set()

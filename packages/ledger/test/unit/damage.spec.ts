@@ -316,6 +316,33 @@ describe('damaged journal', () => {
     }
   })
 
+  it('tells records that changed places', async () => {
+    const storage = new MemoryStorage()
+    const journal = await openMemoryJournal({}, storage)
+    for (const text of ['one', 'two', 'six']) await journal.append([Buffer.from(text)])
+    await journal.close()
+    const file = bytesOf(storage, journalPath)
+    const [first, second, third] = offsetsOf(file) as [number, number, number]
+    const [one, two] = [file.subarray(first, second), file.subarray(second, third)]
+    const swapped = Buffer.concat([file.subarray(0, first), two, one, file.subarray(third)])
+    const error = await errorOf(openMemoryJournal({}, withJournal(swapped)))
+    expect(error?.code).to.equal('LEDGER_CORRUPT')
+    expect(error?.offset).to.equal(first)
+    const twice = Buffer.concat([file, file.subarray(third)])
+    expect((await errorOf(openMemoryJournal({}, withJournal(twice))))?.code).to.equal(
+      'LEDGER_CORRUPT',
+    )
+  })
+
+  it('removes what a crash in the middle of a rewrite left', async () => {
+    const storage = withJournal(await journalFile())
+    storage.memory.put(`${journalPath}.new`, Buffer.from('half a file'))
+    const journal = await openMemoryJournal({}, storage)
+    expect(await storage.files.list('/journal')).to.deep.equal(['records.journal'])
+    expect((await journal.records()).length).to.equal(3)
+    await journal.close()
+  })
+
   it('tells a flipped bit in what was synced, and changes nothing', async () => {
     const file = await journalFile()
     for (let at = 0; at < offsetsOf(file).at(-2)!; at += 1) {

@@ -45,7 +45,9 @@ async function assertHolds(ledger: Ledger, chain: readonly BlockRecord[]): Promi
 const journalTexts = async (journal: { records(): Promise<Uint8Array[]> }): Promise<string[]> =>
   (await journal.records()).map((record) => Buffer.from(record).toString())
 
-describe('ledger on a failing disk', () => {
+describe('ledger on a failing disk', function () {
+  this.timeout(60_000)
+
   const chain = makeTestChain(6, { bytes: 100 })
 
   it('refuses a block for which there is no room, whatever fits, and takes it when there is', async () => {
@@ -107,13 +109,29 @@ describe('ledger on a failing disk', () => {
     faults.sync = 'EIO'
     faults.truncate = 'EIO'
     expect(await codeOf(ledger.append(chain[1]!))).to.equal('LEDGER_IO')
-    storage.crash('keep')
+    storage.crash('process')
     const again = await openMemoryLedger({}, storage)
-    const { height } = again
-    expect(height).to.equal(2n)
+    expect(again.height).to.equal(2n)
     storage.crash('lose')
     const last = await openMemoryLedger({}, storage)
-    expect(last.height).to.equal(height)
+    expect(last.height, 'what was there when it was opened').to.equal(2n)
+    await last.close()
+  })
+
+  it('makes the name of a file durable that a crash left without', async () => {
+    const long = makeTestChain(3, { bytes: 1_500 })
+    const { storage, faults } = faulty()
+    const options = { maxSegmentBytes: 4_096 }
+    const ledger = await openMemoryLedger(options, storage)
+    await ledger.append(long[0]!)
+    faults.syncDirectory = 'EIO'
+    expect(await codeOf(ledger.append(long[1]!))).to.equal('LEDGER_IO')
+    storage.crash('process')
+    const again = await openMemoryLedger(options, storage)
+    await again.append(long[1]!)
+    storage.crash('lose')
+    const last = await openMemoryLedger(options, storage)
+    await assertHolds(last, long.slice(0, 2))
     await last.close()
   })
 

@@ -24,7 +24,7 @@ async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn += 1) await Promise.resolve()
 }
 
-const modes: readonly CrashMode[] = ['lose', 'keep', 'torn']
+const modes: readonly CrashMode[] = ['lose', 'keep', 'torn', 'process']
 const round = fc.record({
   groups: fc.array(fc.integer({ min: 1, max: 6 }), { maxLength: 5 }),
   /** Appends that are under way when the power goes. */
@@ -35,7 +35,9 @@ const round = fc.record({
 })
 const chain = makeTestChain(400, { transactions: 3, bytes: 300 })
 
-describe('power loss at any moment', () => {
+describe('crash or power loss at any moment', function () {
+  this.timeout(60_000)
+
   it('leaves every acknowledged block, a whole chain, and a state that is not ahead', async () => {
     const property = fc.asyncProperty(
       fc.array(round, { minLength: 1, maxLength: 6 }),
