@@ -63,7 +63,9 @@ export class GossipStream {
         call.emit('error', { code: status.UNKNOWN, details, message: details })
       },
     })
-    call.on('cancelled', () => stream.#end('the remote side cancelled the stream'))
+    // grpc-js does not say which of both it was.
+    const cancelled = 'the remote side cancelled the stream, or sent a frame longer than allowed'
+    call.on('cancelled', () => stream.#end(cancelled))
     call.on('close', () => stream.#end(undefined))
     return stream
   }

@@ -120,18 +120,17 @@ export class Listener {
     })
     server.on('connection', (socket: Socket) => this.#sockets.add(socket))
     server.on('tlsClientError', (error, socket) =>
-      this.#refused(addressOf(socket), `TLS failed: ${error.message}`),
+      this.#refused(addressOf(socket), `TLS failed: ${error.message.trim()}`),
     )
     server.on('secureConnection', (socket) => {
-      socket.on('error', (error) =>
-        this.#deps.logger?.debug('connection broken', { address: addressOf(socket) }, error),
-      )
+      const address = addressOf(socket)
+      socket.on('error', (error) => this.#broken(address, error))
       const reason = whyRefused(socket)
       if (reason === undefined) {
         onSecure(socket)
         return
       }
-      this.#refused(addressOf(socket), reason)
+      this.#refused(address, reason)
       socket.destroy()
     })
     return server
@@ -148,6 +147,12 @@ export class Listener {
         this.#deps.onStream(GossipStream.accepted(call)),
     })
     return server
+  }
+
+  #broken(address: string, error: Error): void {
+    // From nghttp2: what came is not HTTP/2.
+    if ('code' in error && error.code === 'ERR_HTTP2_ERROR') this.#refused(address, error.message)
+    else this.#deps.logger?.debug('connection broken', { address }, error)
   }
 
   #refused(address: string, reason: string): void {

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { decodeDataEnvelope, encodeDataEnvelope } from '../../src/data-message.ts'
 import { decodeFrame, encodeMessage, signMessage } from '../../src/message.ts'
 
+const { GossipMessage_Tag: Tag } = gossip
 const seed = 20261121
 const uint64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })
 const number = fc.oneof(uint64, fc.bigInt({ min: 0n, max: 300n }), fc.constant(2n ** 53n))
@@ -13,7 +14,7 @@ const dataMessages = fc
   .record({
     nonce: number,
     channel: bytes(20),
-    tag: fc.constantFrom<gossip.GossipMessage_Tag>(0, 1, 2, 3, 4, 5),
+    tag: fc.constantFrom(Tag.UNDEFINED, Tag.EMPTY, Tag.ORG_ONLY, Tag.CHAN_AND_ORG, Tag.CHAN_OR_ORG),
     seqNum: number,
     data: fc.oneof(bytes(300), fc.constant(new Uint8Array(20_000))),
     privateData: fc.array(bytes(3), { maxLength: 1 }),
