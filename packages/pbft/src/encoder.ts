@@ -7,29 +7,22 @@ import {
   proofToProto,
   statusToProto,
 } from './codec.ts'
-import type { Batch, Message, PrePrepare } from './core/messages.ts'
+import type { Message, PrePrepare } from './core/messages.ts'
 import type { JournalRecord } from './core/protocol.ts'
+import { RequestBatch } from './request-batch.ts'
 import { encodeVote } from './vote-codec.ts'
 
 type Payload = pbft.Message['payload']
 type Assignment = Pick<PrePrepare, 'view' | 'sequence' | 'batch'>
-
-interface EncodedAssignment {
-  readonly view: bigint
-  readonly sequence: bigint
-  readonly bytes: Uint8Array
-}
 
 /**
  * Encodes messages and journal entries. A pre-prepare, which is large, has the same bytes as the
  * journal entry about it, and comes in as it would go out: it is encoded once or not at all.
  */
 export class Encoder {
-  readonly #assignments = new WeakMap<Batch, EncodedAssignment>()
-
   /** These bytes are the pre-prepare of this batch. */
   remember({ view, sequence, batch }: Assignment, bytes: Uint8Array): void {
-    this.#assignments.set(batch, { view, sequence, bytes })
+    if (batch instanceof RequestBatch) batch.assignment = { view, sequence, bytes }
   }
 
   message(message: Message): Uint8Array {
@@ -49,11 +42,10 @@ export class Encoder {
 
   #assignment(assignment: Assignment): Uint8Array {
     const { view, sequence, batch } = assignment
-    const known = this.#assignments.get(batch)
+    const known = batch instanceof RequestBatch ? batch.assignment : undefined
     if (known?.view === view && known.sequence === sequence) return known.bytes
     const bytes = encodeAs({ case: 'prePrepare', value: prePrepareToProto(assignment) })
-    // The null batch is shared by all replicas of a process; it is also small.
-    if (batch.requests.length > 0) this.remember(assignment, bytes)
+    this.remember(assignment, bytes)
     return bytes
   }
 }

@@ -42,10 +42,8 @@ export class Proposer {
     }
     const inFlight = core.inFlight()
     const isFree = inFlight === 0 || this.#pool.hasFullBatch || this.#isDue
-    if (!isFree || inFlight >= this.#options.pipelineDepth) {
-      this.#arm()
-      return undefined
-    }
+    if (!isFree) this.#arm()
+    if (!isFree || inFlight >= this.#options.pipelineDepth) return undefined
     this.stop()
     const entries = this.#pool.takeBatch()
     return RequestBatch.of(

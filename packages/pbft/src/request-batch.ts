@@ -1,4 +1,4 @@
-import { createHash, hash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { NULL_BATCH } from './core/messages.ts'
 import type { Batch } from './core/messages.ts'
 
@@ -7,19 +7,27 @@ export function requestDigest(request: Uint8Array): string {
   return hash('sha256', request, 'hex')
 }
 
+/** A pre-prepare as it goes over the wire and into the journal. */
+export interface EncodedAssignment {
+  readonly view: bigint
+  readonly sequence: bigint
+  readonly bytes: Uint8Array
+}
+
 /** A batch with the digests of its requests; equal digests mean equal requests in equal order. */
 export class RequestBatch implements Batch {
   readonly requests: readonly Uint8Array[]
   /** Hex of the SHA-256 of each request. */
   readonly digests: readonly string[]
   readonly digest: string
+  /** The last pre-prepare with this batch, encoded; see Encoder. */
+  assignment: EncodedAssignment | undefined
 
   private constructor(requests: readonly Uint8Array[], digests: readonly string[]) {
     this.requests = requests
     this.digests = digests
     // Two levels, so that each request is hashed once, for its own digest and for the batch.
-    const binary = Buffer.from(digests.join(''), 'hex')
-    this.digest = createHash('sha256').update(binary).digest('hex')
+    this.digest = hash('sha256', Buffer.from(digests.join(''), 'hex'), 'hex')
   }
 
   /** The batch of these requests, whose digests may be known already. */

@@ -50,6 +50,12 @@ export class RequestDesk {
   readonly #reserved = new Map<number, { requests: number; bytes: number }>()
   #view: DeskView = { view: 0n, primary: 0, active: false, timeoutFactor: 1 }
   #watched: PoolEntry | undefined
+  /** Whether the watched request was sent to all; the next thing is to suspect the primary. */
+  #isReminded = false
+  /** When, by the clock, the watched request is late. */
+  #deadline = 0
+  /** When the timer fires: at the deadline or before. */
+  #timerDue = 0
   #timer: ClockTimer | undefined
   #stopped: StoppedError | undefined
 
@@ -251,28 +257,48 @@ export class RequestDesk {
     const { pool } = this.#deps
     // Nothing gets older than the oldest, so it stays that until it goes.
     if (this.#watched !== undefined && pool.get(this.#watched.id) === this.#watched) return
-    this.#unwatch()
-    const oldest = this.#view.active ? pool.oldest() : undefined
-    if (oldest === undefined || this.#stopped !== undefined) return
-    this.#watched = oldest
-    this.#after(this.#options.forwardTimeoutMs, () => this.#remind(oldest))
+    this.#watched = this.#view.active && this.#stopped === undefined ? pool.oldest() : undefined
+    if (this.#watched === undefined) return
+    this.#isReminded = false
+    this.#setDeadline(this.#options.forwardTimeoutMs)
   }
 
   #unwatch(): void {
     this.#timer?.cancel()
+    this.#timer = undefined
     this.#watched = undefined
   }
 
-  #after(delayMs: number, callback: () => void): void {
+  /** Sets the time at which the watched request is late. A timer that runs already finds out. */
+  #setDeadline(delayMs: number): void {
     const { timeoutFactor } = this.#view
     const scaled = Math.min(delayMs * timeoutFactor, this.#options.maxTimeoutMs)
-    this.#timer = this.#deps.clock.schedule(scaled, callback)
+    this.#deadline = this.#deps.clock.now() + scaled
+    if (this.#timer === undefined || this.#timerDue > this.#deadline) this.#arm(scaled)
+  }
+
+  #arm(delayMs: number): void {
+    this.#timer?.cancel()
+    this.#timerDue = this.#deps.clock.now() + delayMs
+    this.#timer = this.#deps.clock.schedule(delayMs, () => this.#onTimer())
+  }
+
+  #onTimer(): void {
+    this.#timer = undefined
+    const entry = this.#watched
+    if (entry === undefined) return
+    const leftMs = this.#deadline - this.#deps.clock.now()
+    // The oldest changes with every batch; setting the timer anew each time would cost more.
+    if (leftMs > 0) this.#arm(leftMs)
+    else if (this.#isReminded) this.#suspect(entry)
+    else this.#remind(entry)
   }
 
   /** Half the patience is used up: the other replicas hear of the request and begin to watch too. */
   #remind(entry: PoolEntry): void {
     const { requestTimeoutMs, forwardTimeoutMs } = this.#options
-    this.#after(requestTimeoutMs - forwardTimeoutMs, () => this.#suspect(entry))
+    this.#isReminded = true
+    this.#setDeadline(requestTimeoutMs - forwardTimeoutMs)
     if (this.#isOwn(entry)) {
       this.#deps.broadcaster.forward('all', encodeForward(entry.request))
       this.#deps.broadcaster.flush()

@@ -81,6 +81,9 @@ export class State {
   failed = false
 
   #effects: ReplicaEffect[] = []
+  /** The view that `#primary` is the primary of. */
+  #primaryOf = 0n
+  #primary = 0
   readonly #generations: Record<TimerName, number> = { newView: 0, status: 0, fetch: 0 }
   readonly #running = new Set<TimerName>()
 
@@ -103,7 +106,11 @@ export class State {
   }
 
   get primary(): number {
-    return primaryOf(this.view, this.n)
+    if (this.#primaryOf !== this.view) {
+      this.#primaryOf = this.view
+      this.#primary = primaryOf(this.view, this.n)
+    }
+    return this.#primary
   }
 
   get isPrimary(): boolean {

@@ -44,7 +44,6 @@ export class NoSourceError extends CodedError<'TEST_NO_SOURCE'> {
 export class MemoryStateMachine implements StateMachine {
   readonly #options: MemoryStateMachineOptions
   readonly #executed = new Set<string>()
-  readonly #ids = new WeakMap<Uint8Array, string>()
   readonly #history: ExecutedBatch[] = []
   #tail: Promise<void> = Promise.resolve()
   #life = 0
@@ -69,7 +68,7 @@ export class MemoryStateMachine implements StateMachine {
     this.checks++
     const isValid = this.#options.isValid ?? ((bytes: Uint8Array) => bytes.length > 0)
     return isValid(request)
-      ? Promise.resolve(this.#idOf(request))
+      ? Promise.resolve(idOf(request))
       : Promise.reject(new InvalidRequestError())
   }
 
@@ -117,7 +116,7 @@ export class MemoryStateMachine implements StateMachine {
     await this.#pause(life)
     const ids = new Set<string>()
     for (const request of requests) {
-      const id = this.#idOf(request)
+      const id = idOf(request)
       if (!this.#executed.has(id)) ids.add(id)
     }
     const { digest: previous } = this.lastExecuted()
@@ -126,14 +125,6 @@ export class MemoryStateMachine implements StateMachine {
     const digest = hasher.digest()
     this.#append({ sequence, ids: [...ids], requests, digest })
     return digest
-  }
-
-  #idOf(request: Uint8Array): string {
-    const known = this.#ids.get(request)
-    if (known !== undefined) return known
-    const id = hash('sha256', request, 'hex')
-    this.#ids.set(request, id)
-    return id
   }
 
   #append(batch: ExecutedBatch): void {
@@ -146,4 +137,8 @@ export class MemoryStateMachine implements StateMachine {
     if (clock !== undefined) await new Promise<void>((done) => clock.schedule(executeMs, done))
     if (life !== this.#life) await new Promise<never>(() => undefined)
   }
+}
+
+function idOf(request: Uint8Array): string {
+  return hash('sha256', request, 'hex')
 }
