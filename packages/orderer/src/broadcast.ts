@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events'
 import type { ServerDuplexStream } from '@grpc/grpc-js'
 import { common, create, encode, orderer } from '@heddle/proto'
 import { checkExpiry } from './access.ts'
-import { OrdererError, statusOf } from './errors.ts'
+import { OrdererError, isPassing, statusOf } from './errors.ts'
 import type { Chain } from './ports.ts'
 import { type SignedRequest, badRequest, decodeRequest } from './request.ts'
 import type { ServiceContext } from './service-context.ts'
@@ -112,7 +112,9 @@ export class BroadcastStream {
     } catch (error) {
       status = statusOf(error, options.statuses)
       info = error instanceof Error ? error.message : 'unknown error'
-      logger?.debug('broadcast refused', { ...about, status: common.Status[status] }, error)
+      const fields = { ...about, status: common.Status[status] }
+      if (isPassing(status)) logger?.debug('broadcast refused', fields, error)
+      else logger?.warn('broadcast refused', fields, error)
     }
     const labels = { ...about, status: common.Status[status] }
     metrics?.processed.add(1, labels)

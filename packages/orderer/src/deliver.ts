@@ -3,7 +3,7 @@ import type { ServerDuplexStream } from '@grpc/grpc-js'
 import { common, create, decode, encode, orderer } from '@heddle/proto'
 import { ReaderAccess } from './access.ts'
 import { blockResponse, headerWithSignatures } from './block-wire.ts'
-import { OrdererError, statusOf } from './errors.ts'
+import { OrdererError, isPassing, statusOf } from './errors.ts'
 import type { Chain } from './ports.ts'
 import { type SignedRequest, badRequest, decodeRequest } from './request.ts'
 import { type SeekRange, seekRange } from './seek.ts'
@@ -83,7 +83,9 @@ export class DeliverStream {
       // A client that has gone gets no status: nobody reads it.
       if (this.#gone.signal.aborted) return
       status = statusOf(error, this.#context.options.statuses)
-      this.#context.logger?.debug('deliver refused', { status: common.Status[status] }, error)
+      const fields = { status: common.Status[status] }
+      if (isPassing(status)) this.#context.logger?.debug('deliver refused', fields, error)
+      else this.#context.logger?.warn('deliver refused', fields, error)
     }
     this.#serving = false
     const response = create(orderer.DeliverResponseSchema, {

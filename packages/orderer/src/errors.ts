@@ -43,3 +43,8 @@ export function statusOf(
   if (!isCodedError(error)) return common.Status.INTERNAL_SERVER_ERROR
   return table[error.code] ?? statuses[error.code] ?? common.Status.INTERNAL_SERVER_ERROR
 }
+
+/** Whether a refusal is a matter of time, so that nobody needs to look at it: a busy or stopping chain. */
+export function isPassing(status: common.Status): boolean {
+  return status === common.Status.SERVICE_UNAVAILABLE
+}

@@ -60,7 +60,9 @@ function withSignatures(
   })
 }
 
-describe('BlockVerifier', () => {
+describe('BlockVerifier', function () {
+  this.timeout(30_000) // a loaded machine takes its time
+
   for (const network of networks) {
     describe(`on the recorded network ${network}`, () => {
       it('accepts every block in order, across changes of configuration', async () => {

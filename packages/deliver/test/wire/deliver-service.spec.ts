@@ -90,7 +90,9 @@ async function expectSame(store: Store, chain: MemoryChain): Promise<void> {
 const range = (from: number, to: number): bigint[] =>
   [...Array(to - from + 1).keys()].map((index) => BigInt(from + index))
 
-describe('DeliverService', () => {
+describe('DeliverService', function () {
+  this.timeout(30_000) // a loaded machine takes its time
+
   afterEach(stopAll)
 
   it('fills an empty ledger from block 0 on and follows', async () => {
@@ -247,7 +249,7 @@ describe('DeliverService', () => {
       })
     })
     const store = new Store()
-    const options = { endpoints: [withholding, endpoint], stallTimeoutMs: 100 }
+    const options = { endpoints: [withholding, endpoint], stallTimeoutMs: 500 }
     await (await serviceOf(store, options)).start()
     await expectSame(store, chain)
     expect(withholding.streams()).to.be.greaterThan(0)

@@ -20,7 +20,9 @@ import {
 } from '../network.ts'
 import { networks, recordedBytes } from '../recorded.ts'
 
-describe('pullBlocks', () => {
+describe('pullBlocks', function () {
+  this.timeout(30_000) // a loaded machine takes its time
+
   afterEach(stopAll)
 
   type Options = Partial<PullBlocksOptions> & Pick<PullBlocksOptions, 'endpoints'>
@@ -251,7 +253,7 @@ describe('pullBlocks', () => {
       const { chain, endpoint } = await honest()
       await grow(chain, 3)
       const silent = await scripted(() => undefined)
-      const options = { endpoints: [silent, endpoint], stallTimeoutMs: 200, to: 3n }
+      const options = { endpoints: [silent, endpoint], stallTimeoutMs: 500, to: 3n }
       expect(await pulled(options)).to.deep.equal(range(0, 3))
     })
 

@@ -26,7 +26,9 @@ describe('MemoryChain', () => {
   })
 })
 
-describe('authorizeByPolicy', () => {
+describe('authorizeByPolicy', function () {
+  this.timeout(30_000) // a loaded machine takes its time
+
   async function rules(): Promise<ReturnType<typeof channelRules>> {
     const org = await organization()
     const config = org.msp.toConfig()

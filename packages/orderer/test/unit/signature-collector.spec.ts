@@ -124,7 +124,9 @@ async function turns(): Promise<void> {
   for (let count = 0; count < 10; count++) await new Promise((resolve) => setImmediate(resolve))
 }
 
-describe('BlockSignatureCollector', () => {
+describe('BlockSignatureCollector', function () {
+  this.timeout(30_000) // a loaded machine takes its time
+
   it('resolves with a quorum of signatures, the own one among them, ordered by consenter', async () => {
     const one = await alone({ self: 3 })
     const collected = one.collector.collect(blockToSign(0))

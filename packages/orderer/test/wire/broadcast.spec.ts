@@ -4,7 +4,9 @@ import { common, decode } from '@heddle/proto'
 import { OrdererError } from '../../src/index.ts'
 import { type Fixture, channelId, envelope, organization, serve } from '../harness.ts'
 
-describe('Broadcast', () => {
+describe('Broadcast', function () {
+  this.timeout(30_000) // a loaded machine takes its time
+
   let fixture: Fixture | undefined
   afterEach(async () => {
     await fixture?.close()
@@ -175,8 +177,7 @@ describe('Broadcast', () => {
     expect(finish).to.have.length(2)
   })
 
-  it('lets thousands of envelopes flow on one stream', async function () {
-    this.timeout(30_000)
+  it('lets thousands of envelopes flow on one stream', async () => {
     fixture = await serve({ chain: { batchSize: 500 } })
     const stream = fixture.connect('broadcast')
     const count = 5000
@@ -220,6 +221,22 @@ describe('Broadcast', () => {
     })
     stream.send(envelope(fixture.signer))
     await left
+  })
+
+  it('logs why it refused, but not that it was busy', async () => {
+    const lines: unknown[] = []
+    const ignore = (): void => undefined
+    const warn = (event: string, fields?: unknown): void => void lines.push([event, fields])
+    const logger = { debug: ignore, info: ignore, error: ignore, warn, child: () => logger }
+    fixture = await serve({ deps: { logger } })
+    const stream = fixture.connect('broadcast')
+    stream.send(Buffer.from([0xff]))
+    await stream.answer()
+    fixture.chain.fail(new Error('busy'))
+    stream.send(envelope(fixture.signer))
+    await stream.answer()
+    const fields = { channel: '', type: '', status: 'BAD_REQUEST' }
+    expect(lines).to.deep.equal([['broadcast refused', fields]])
   })
 
   it('counts envelopes by channel, type and status', async () => {

@@ -19,7 +19,9 @@ const { SeekInfo_SeekContentType: ContentType } = orderer
 const { SeekInfo_SeekErrorResponse: ErrorResponse } = orderer
 const forever = 0xffff_ffff_ffff_ffffn
 
-describe('Deliver', () => {
+describe('Deliver', function () {
+  this.timeout(30_000) // a loaded machine takes its time
+
   let fixture: Fixture | undefined
   afterEach(async () => {
     await fixture?.close()

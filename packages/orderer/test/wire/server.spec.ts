@@ -7,7 +7,9 @@ import { createTestOrganization } from '@heddle/msp/testing'
 import { type OrdererServerOptions, createOrdererServer } from '../../src/index.ts'
 import { type Fixture, envelope, organization, seek, serve } from '../harness.ts'
 
-describe('OrdererServer', () => {
+describe('OrdererServer', function () {
+  this.timeout(30_000) // a loaded machine takes its time
+
   let fixture: Fixture | undefined
   afterEach(async () => {
     await fixture?.close()
