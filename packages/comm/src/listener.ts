@@ -124,7 +124,7 @@ export class Listener {
     )
     server.on('secureConnection', (socket) => {
       const address = addressOf(socket)
-      socket.on('error', (error) => this.#broken(address, error))
+      socket.on('error', (error: Error) => this.#broken(address, error))
       const reason = whyRefused(socket)
       if (reason === undefined) {
         onSecure(socket)

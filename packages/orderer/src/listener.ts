@@ -67,15 +67,15 @@ export class Listener {
       minVersion: 'TLSv1.2',
       handshakeTimeout: handshakeTimeoutMs,
     })
-    server.on('tlsClientError', (error, socket) =>
-      this.#refused(addressOf(socket), `TLS failed: ${error.message}`),
-    )
+    server.on('tlsClientError', (error, socket) => {
+      this.#refused(addressOf(socket), `TLS failed: ${error.message.trim()}`)
+      // Node leaves it open when the time is over.
+      socket.destroy()
+    })
     server.on('secureConnection', (socket) => {
       this.#sockets.add(socket)
       socket.on('close', () => this.#sockets.delete(socket))
-      socket.on('error', (error) =>
-        this.#logger?.debug('connection broken', { address: addressOf(socket) }, error),
-      )
+      socket.on('error', (error: Error) => this.#broken(addressOf(socket), error))
       const reason = this.#whyRefused(socket)
       if (reason === undefined) {
         onSecure(socket)
@@ -92,6 +92,12 @@ export class Listener {
     if (this.#options.tls.requireClientCertificate === false || socket.authorized) return undefined
     if (!('raw' in socket.getPeerCertificate())) return 'the client has no TLS certificate'
     return `its TLS certificate is not of a known CA: ${String(socket.authorizationError)}`
+  }
+
+  #broken(address: string, error: Error): void {
+    // From nghttp2: what came is not HTTP/2.
+    if ('code' in error && error.code === 'ERR_HTTP2_ERROR') this.#refused(address, error.message)
+    else this.#logger?.debug('connection broken', { address }, error)
   }
 
   #refused(address: string, reason: string): void {

@@ -150,8 +150,8 @@ class GrpcOrdererServer implements OrdererServer {
       'grpc.keepalive_timeout_ms': 20_000,
     })
     server.addService(atomicBroadcast(), {
-      broadcast: (call: Call) => this.#serve(new BroadcastStream(call, this.#context)),
-      deliver: (call: Call) => this.#serve(new DeliverStream(call, this.#context)),
+      broadcast: (call: Call) => this.#serve(call, new BroadcastStream(call, this.#context)),
+      deliver: (call: Call) => this.#serve(call, new DeliverStream(call, this.#context)),
     })
     for (const { definition, handlers } of this.#deps.services ?? []) {
       server.addService(definition, handlers)
@@ -173,8 +173,13 @@ class GrpcOrdererServer implements OrdererServer {
     }
   }
 
-  #serve(stream: OpenStream): void {
+  #serve(call: Call, stream: OpenStream): void {
     this.#streams.add(stream)
+    call.on('cancelled', () => {
+      // grpc-js does not say which of both it was.
+      const reason = 'the client cancelled it, or sent a message longer than allowed'
+      this.#deps.logger?.debug('stream broken off', { address: call.getPeer(), reason })
+    })
     stream.serve(() => this.#streams.delete(stream))
     if (this.#state === 'stopping') stream.finish()
   }
