@@ -13,7 +13,7 @@ import type { common } from '@heddle/proto'
 
 interface BlocksOptions {
   readonly dir: string
-  readonly from: bigint
+  readonly from?: bigint
   readonly to?: bigint
   readonly follow?: true
   readonly json?: true
@@ -79,7 +79,7 @@ async function blocks(options: BlocksOptions): Promise<void> {
         endpoints: chooseEndpoints(client.endpoints, options.endpoint) as typeof client.endpoints,
         configBlock: client.genesis,
         tls: client.tls,
-        from: options.from,
+        from: options.from ?? 0n,
         ...(options.to === undefined ? {} : { to: options.to }),
         follow: options.follow === true,
         signal: abort.signal,
@@ -107,7 +107,7 @@ export function blocksCommand(): Command {
   return new Command('blocks')
     .description('print blocks; checks number, previous hash, data hash and signatures of each')
     .addOption(dirOption())
-    .option('--from <n>', 'first block', blockNumber, 0n)
+    .option('--from <n>', 'first block (default: 0)', blockNumber)
     .option('--to <n>', 'last block (default: the newest)', blockNumber)
     .option('--follow', 'go on with blocks to come')
     .option('--json', 'print one JSON object for each block, with its transactions')

@@ -4,6 +4,9 @@ import { PeerError, messageOf } from '../errors.ts'
 import type { EnvelopeSigner, SignedEnvelope } from '@heddle/deliver'
 import type { Clock } from '@heddle/interface'
 
+/** Type of the envelopes of transactions: signed, opaque to Fabric. */
+const messageType: number = common.HeaderType.MESSAGE
+
 /** Longest nonce taken. */
 const maxNonceBytes = 64
 
@@ -41,7 +44,7 @@ function readParts(bytes: Uint8Array): TransactionFacts {
   const envelope = decode(common.EnvelopeSchema, bytes)
   const payload = decode(common.PayloadSchema, envelope.payload)
   const { channel, signer } = headersOf(payload)
-  if (channel.type !== Number(common.HeaderType.MESSAGE)) refuse(`header type ${channel.type}`)
+  if (channel.type !== messageType) refuse(`header type ${channel.type}`)
   if (signer.nonce.length === 0 || signer.nonce.length > maxNonceBytes) refuse('no usable nonce')
   const txId = transactionId(signer.nonce, signer.creator)
   if (channel.txId !== txId) refuse('the transaction id is not that of nonce and creator')

@@ -2,6 +2,8 @@ import { common, decode, heddle, protos } from '@heddle/proto'
 import { resultsOf } from '../engine/candidate.ts'
 import type { Verdict } from './submissions.ts'
 
+const valid: number = protos.TxValidationCode.VALID
+
 /** A transaction as a block holds it. */
 export interface BlockTransaction extends Verdict {
   /** As the channel header names it; a validator has checked it. */
@@ -27,7 +29,7 @@ export function transactionsOf(block: common.Block): BlockTransaction[] {
       txId,
       type,
       block: block.header?.number ?? 0n,
-      accepted: filter[index] === Number(protos.TxValidationCode.VALID),
+      accepted: filter[index] === valid,
       ...(reason === undefined ? {} : { reason }),
     }
   })

@@ -3,7 +3,7 @@ import type { Ledger } from '@heddle/ledger'
 import type { BlockSignature, SignatureArchive } from '@heddle/orderer'
 
 /** Number of metadata slot SIGNATURES. */
-const signaturesSlotIndex = Number(common.BlockMetadataIndex.SIGNATURES)
+const signaturesSlotIndex: number = common.BlockMetadataIndex.SIGNATURES
 
 /** The signatures stored with blocks, to help a validator that lacks some. */
 export function createSignatureArchive(ledger: Ledger): SignatureArchive {

@@ -1,0 +1,118 @@
+import { expect } from 'chai'
+import { CodedError } from '@heddle/interface'
+import { describeFailure, exitCodeOf, exitCodes } from '../../src/cli/failure.ts'
+import { grouped, toJson } from '../../src/cli/output.ts'
+import { createProgram } from '../../src/cli/program.ts'
+import { PeerError } from '../../src/errors.ts'
+import {
+  bar,
+  createProgressDisplay,
+  describe as describeProgress,
+} from '../../src/network/progress.ts'
+import { readGenesisAccounts } from '../../src/node/genesis-state.ts'
+import type { Command } from 'commander'
+
+const progress = {
+  submitted: 30,
+  acknowledged: 20,
+  accepted: 10,
+  rejected: 5,
+  total: 30,
+  blocks: 3n,
+  txPerSecond: 1234.4,
+  view: 2n,
+  primary: 'validator2',
+  heights: [4n, undefined, 1234n],
+}
+
+describe('the command line', () => {
+  it('has help with an example for every command', () => {
+    const leaves = (command: Command): Command[] =>
+      command.commands.length === 0 ? [command] : command.commands.flatMap(leaves)
+    const commands = leaves(createProgram())
+    expect(commands.map((each) => each.name()).sort()).to.deep.equal(
+      ['blocks', 'generate', 'query', 'start', 'status', 'stop', 'submit', 'up', 'version'].sort(),
+    )
+    for (const command of commands) {
+      let help = ''
+      command.configureOutput({ writeOut: (text) => (help += text) })
+      command.outputHelp()
+      expect(help, command.name()).to.match(/Examples?:\n/)
+    }
+  })
+
+  it('prints what happened, why, what to do, the code and the exit status', () => {
+    const error = new PeerError('PEER_PORT_BUSY', 'port taken', {
+      cure: 'choose another',
+      cause: new Error('EADDRINUSE'),
+    })
+    expect(describeFailure(error)).to.equal(
+      'heddle: port taken\n  because: EADDRINUSE\n  try: choose another\n  code: PEER_PORT_BUSY, exit status 75\n',
+    )
+  })
+
+  it('has an exit status for errors of every package', () => {
+    expect(exitCodeOf(new CodedError('LEDGER_CORRUPT', 'x'))).to.equal(exitCodes.ledger)
+    expect(exitCodeOf(new CodedError('LEDGER_LOCKED', 'x'))).to.equal(exitCodes.portBusy)
+    expect(exitCodeOf(new CodedError('MSP_INVALID_CONFIG', 'x'))).to.equal(exitCodes.config)
+    expect(exitCodeOf(new Error('x'))).to.equal(exitCodes.internal)
+  })
+
+  it('groups digits, and writes bigints as JSON numbers or digits', () => {
+    expect(grouped(1234567)).to.equal('1,234,567')
+    expect(toJson({ a: 5n, b: 2n ** 64n })).to.equal('{"a":5,"b":"18446744073709551616"}')
+  })
+})
+
+describe('the progress display', () => {
+  it('says everything in one line', () => {
+    expect(describeProgress(progress)).to.equal(
+      `${'█'.repeat(15)}${'░'.repeat(15)}  50 % | 15/30 | 1,234 tx/s | 3 blocks | view 2, primary validator2 | heights 4 – 1,234`,
+    )
+    expect(bar(7, undefined)).to.equal('7 transactions')
+  })
+
+  it('prints plain lines without a terminal, and JSON lines when asked', () => {
+    const lines: string[] = []
+    const output = { line: (text: string) => void lines.push(text), note: () => undefined }
+    const stream = { isTTY: false } as unknown as NodeJS.WriteStream
+    const plain = createProgressDisplay({ json: false, stream, output })
+    for (let update = 0; update < 6; update++) plain.update(progress)
+    plain.end()
+    expect(lines, 'every fifth update').to.have.length(2)
+    createProgressDisplay({ json: true, stream, output }).update(progress)
+    expect(JSON.parse(lines[2] ?? '')).to.include({ type: 'progress', accepted: 10, blocks: 3 })
+  })
+
+  it('draws over one line of a terminal, no longer than it is wide', () => {
+    let written = ''
+    const stream = { isTTY: true, columns: 20, write: (text: string) => (written += text) }
+    const display = createProgressDisplay({
+      json: false,
+      stream: stream as unknown as NodeJS.WriteStream,
+      output: { line: () => undefined, note: () => undefined },
+    })
+    display.update(progress)
+    display.end()
+    expect(written).to.equal(`\r\u001b[K${'█'.repeat(15)}${'░'.repeat(4)}\n`)
+  })
+})
+
+describe('genesis accounts', () => {
+  it('reads whole units of any size', () => {
+    expect(readGenesisAccounts('{"a": 12345678901234567890, "b": 0}', 'f')).to.deep.equal(
+      new Map([
+        ['a', 12345678901234567890n],
+        ['b', 0n],
+      ]),
+    )
+  })
+
+  it('names file and account of what is wrong', () => {
+    expect(() => readGenesisAccounts('{"a": 1.5}', 'f.json')).to.throw(
+      /f\.json: account "a": amount 1\.5/,
+    )
+    expect(() => readGenesisAccounts('{"": 1}', 'f.json')).to.throw(/account name ""/)
+    expect(() => readGenesisAccounts('[]', 'f.json')).to.throw(/f\.json: not a JSON object/)
+  })
+})

@@ -1,0 +1,111 @@
+import { expect } from 'chai'
+import { isCodedError } from '@heddle/interface'
+import { variableOf } from '../../src/config/environment.ts'
+import { loadConfig, parseConfig } from '../../src/config/load.ts'
+import { maxValidators } from '../../src/config/setting.ts'
+import { settings } from '../../src/config/settings.ts'
+import type { SettingKey } from '../../src/config/settings.ts'
+import { PeerError } from '../../src/errors.ts'
+
+const minimal = `
+peer:
+  id: v0
+  localMspId: Org0MSP
+  mspConfigPath: msp
+  fileSystemPath: /var/data
+  tls: {cert: {file: tls/server.crt}, key: {file: tls/server.key}}
+general:
+  genesisFile: genesis.block
+validators:
+  - {id: 0, gossip: "127.0.0.1:1", orderer: "127.0.0.1:2"}
+`
+
+function failure(source: string, environment: NodeJS.ProcessEnv = {}): PeerError {
+  try {
+    parseConfig(source, '/etc/heddle/peer.yaml', environment)
+  } catch (error) {
+    if (error instanceof PeerError) return error as PeerError
+    throw error
+  }
+  throw new Error('the configuration was accepted')
+}
+
+describe('the configuration of a validator', () => {
+  it('fills in defaults and resolves paths from the folder of the file', () => {
+    const config = parseConfig(minimal, '/etc/heddle/peer.yaml', {})
+    expect(config['peer.mspConfigPath']).to.equal('/etc/heddle/msp')
+    expect(config['peer.fileSystemPath']).to.equal('/var/data')
+    expect(config['pbft.general.batchsize']).to.equal(500)
+    expect(config['peer.listenAddress']).to.deep.equal({ host: '127.0.0.1', port: 7051 })
+    expect(Object.isFrozen(config)).to.be.true
+  })
+
+  it('lets CORE_ variables override the file, and FABRIC_LOGGING_SPEC the levels', () => {
+    const config = parseConfig(`${minimal}logging: {spec: error}\n`, 'peer.yaml', {
+      CORE_PBFT_GENERAL_BATCHSIZE: '7',
+      CORE_PBFT_GENERAL_TIMEOUT_REQUEST: '1m1.5s',
+      CORE_OPERATIONS_LISTENADDRESS: '[::1]:9',
+      FABRIC_LOGGING_SPEC: 'debug',
+    })
+    expect(config['pbft.general.batchsize']).to.equal(7)
+    expect(config['pbft.general.timeout.request']).to.equal(61_500)
+    expect(config['operations.listenAddress']).to.deep.equal({ host: '::1', port: 9 })
+    expect(config['logging.spec']).to.equal('debug')
+  })
+
+  it('names file, key and cure of what is wrong', () => {
+    const cases: [string, RegExp][] = [
+      [
+        `${minimal}pbft: {general: {batchsize: 0}}`,
+        /peer\.yaml: pbft\.general\.batchsize: 0 is out of/,
+      ],
+      [`${minimal}pbft: {general: {batchsize: 10001}}`, /10001 is out of range/],
+      [`${minimal}pbft: {general: {batchsize: many}}`, /"many" is not a whole number/],
+      [`${minimal}pbft: {general: {timeout: {batch: 5}}}`, /5 is not a duration/],
+      [`${minimal}operations: {listenAddress: nowhere}`, /"nowhere" is not an address/],
+      [`${minimal}operations: {listenAddress: "h:70000"}`, /70000 is no port/],
+      [`${minimal}pbft: {general: {batchSize: 5}}`, /unknown key pbft\.general\.batchSize/],
+      [minimal.replace('  id: v0\n', ''), /peer\.yaml: peer\.id is missing/],
+      [minimal.replace('id: 0,', 'id: 1,'), /validators: entry 0 has id 1/],
+      ['a: [', /peer\.yaml: /],
+    ]
+    for (const [source, message] of cases) {
+      const error = failure(source)
+      expect(error.code, source).to.equal('PEER_INVALID_CONFIG')
+      expect(error.message).to.match(message)
+      expect(error.cure, 'cure').to.be.a('string').that.is.not.empty
+    }
+    expect(failure(`${minimal}pbft: {general: {batchSize: 5}}`).cure).to.match(
+      /pbft\.general\.batchsize/,
+    )
+  })
+
+  it('names the variable when that is what is wrong', () => {
+    expect(failure(minimal, { CORE_PBFT_GENERAL_K: '0' }).message).to.match(
+      /^CORE_PBFT_GENERAL_K: 0 is out/,
+    )
+  })
+
+  it('takes both ends of each range and nothing beyond', () => {
+    const key = 'pbft.general.batchsize'
+    expect(settings[key].parse(1)).to.equal(1)
+    expect(settings[key].parse(10_000)).to.equal(10_000)
+    const entry = (id: number): object => ({ id, gossip: 'h:1', orderer: 'h:2' })
+    const list = (count: number): object[] => Array.from({ length: count }, (_, id) => entry(id))
+    expect(settings.validators.parse(list(maxValidators))).to.have.length(maxValidators)
+    expect(() => settings.validators.parse(list(maxValidators + 1))).to.throw()
+  })
+
+  it('has a variable of its own for every key', () => {
+    const variables = (Object.keys(settings) as SettingKey[]).map(variableOf)
+    expect(new Set(variables).size).to.equal(variables.length)
+    expect(variableOf('peer.tls.cert.file')).to.equal('CORE_PEER_TLS_CERT_FILE')
+  })
+
+  it('says that a file is missing', async () => {
+    const error: unknown = await loadConfig('/nowhere/peer.yaml', {}).catch(
+      (reason: unknown) => reason,
+    )
+    expect(isCodedError(error, 'PEER_FILE_MISSING')).to.be.true
+  })
+})
