@@ -46,10 +46,12 @@ export class Proposer {
     if (!isFree || inFlight >= this.#options.pipelineDepth) return undefined
     this.stop()
     const entries = this.#pool.takeBatch()
-    return RequestBatch.of(
+    const batch = RequestBatch.of(
       entries.map((entry) => entry.request),
       entries.map((entry) => entry.digest),
     )
+    if (batch instanceof RequestBatch) batch.ids = entries.map((entry) => entry.id)
+    return batch
   }
 
   stop(): void {

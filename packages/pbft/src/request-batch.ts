@@ -20,6 +20,8 @@ export class RequestBatch implements Batch {
   /** Hex of the SHA-256 of each request. */
   readonly digests: readonly string[]
   readonly digest: string
+  /** The id of each request, once they were checked here. */
+  ids: readonly string[] | undefined
   /** The last pre-prepare with this batch, encoded; see Encoder. */
   assignment: EncodedAssignment | undefined
 

@@ -22,7 +22,8 @@ export interface CheckedRequest {
 
 /**
  * Asks the state machine about requests, each once: what was good at intake is not checked again
- * when it comes back in a batch. Only good answers are remembered, the latest `maxRemembered`.
+ * when it comes back in a batch. Only good answers at intake are remembered, the latest
+ * `maxRemembered`: what came in a batch has no reason to come again.
  */
 export class RequestChecker {
   readonly #stateMachine: StateMachine
@@ -49,7 +50,10 @@ export class RequestChecker {
   /** @throws what the state machine rejects with; RequestTooLargeError */
   async check(request: Uint8Array, digest: string): Promise<CheckedRequest> {
     this.#assertSize(request)
-    const id = this.#ids.get(digest) ?? (await this.#ask(request, digest))
+    const known = this.#ids.get(digest)
+    if (known !== undefined) return { request, digest, id: known }
+    const id = await this.#ask(request, digest)
+    this.#ids.set(digest, id)
     return { request, digest, id }
   }
 
@@ -92,7 +96,6 @@ export class RequestChecker {
     const answer = this.#stateMachine.check(request).then(
       (id) => {
         this.#underWay.delete(digest)
-        this.#ids.set(digest, id)
         return id
       },
       (error: unknown) => {
@@ -105,9 +108,10 @@ export class RequestChecker {
   }
 }
 
-/** A correct primary orders no request twice in one batch. */
+/** A correct primary orders no request twice in one batch; what it orders once is known from here on. */
 function withDistinctIds(batch: Batch, ids: readonly string[]): Batch {
   if (new Set(ids).size !== ids.length) throw new InvalidBatchError('a request twice')
+  if (batch instanceof RequestBatch) batch.ids = ids
   return batch
 }
 

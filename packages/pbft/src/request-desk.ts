@@ -108,8 +108,10 @@ export class RequestDesk {
     const { pool, checker } = this.#deps
     const digests = RequestBatch.digestsOf(batch)
     pool.unassign(digests)
-    for (const digest of digests) {
-      const id = checker.idOf(digest)
+    if (pool.size === 0) return
+    const ids = batch instanceof RequestBatch ? batch.ids : undefined
+    for (const [index, digest] of digests.entries()) {
+      const id = ids?.[index] ?? checker.idOf(digest)
       const entry = pool.getByDigest(digest) ?? (id === undefined ? undefined : pool.get(id))
       if (entry !== undefined) this.#settle(entry, sequence)
     }

@@ -85,6 +85,7 @@ export class ReplicaCore {
     if (view < state.view || from !== primaryOf(view, state.n)) return false
     if (view > state.view) return true
     if (sequence <= state.lowWatermark || sequence > state.highWatermark) return false
+    if (state.slots.get(sequence)?.current !== undefined) return false
     return state.active || state.pendingView !== undefined
   }
 

@@ -196,4 +196,32 @@ describe('PBFT (TOCS ’02 §5.2): restart and retransmission', () => {
     expect(driver.core.inspect()).to.include({ view: 1n, active: true, lowWatermark: 4n })
     expect(driver.of('transfer')).to.deep.equal([])
   })
+
+  it('a restarted replica still has its checkpoint, and sends it to who lacks it', () => {
+    const before = new Driver({ id: 1 }, [], 2n)
+    before.step({ type: 'start' })
+    const after = before.restart(3n)
+    after.step({ type: 'start' })
+    const effects = after.receive(3, { ...idle, lastExecuted: 2n })
+    expect(sendsTo(effects, 3, 'checkpoint').map((c) => c.sequence)).to.deep.equal([2n])
+  })
+
+  it('a replica that executed past a checkpoint that a quorum contradicts stops', () => {
+    const driver = new Driver({ id: 1 }, [], 2n)
+    driver.step({ type: 'start' })
+    driver.prePrepare(3n, a)
+    for (const from of [0, 2, 3]) driver.commit(from, 3n, a)
+    driver.executed(3n)
+    const checkpoints = certificate(2n).map((c) => ({ ...c, digest: 'ff' }))
+    driver.receive(0, { type: 'certificate', checkpoints })
+    expect(driver.of('fail')).to.have.length(1)
+  })
+
+  it('a transfer that ends in another state than a quorum signed for stops the replica', () => {
+    const driver = new Driver({ id: 3 })
+    driver.receive(0, { type: 'certificate', checkpoints: certificate(4n) })
+    driver.step({ type: 'transferred', sequence: 4n, digest: 'ff' })
+    expect(driver.of('fail')).to.have.length(1)
+    expect(driver.step({ type: 'suspect', view: 0n }), 'and it does nothing more').to.deep.equal([])
+  })
 })
