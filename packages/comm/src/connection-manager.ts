@@ -98,10 +98,12 @@ export class ConnectionManager {
   /** Closes the connection to `peer`, on purpose. */
   closeConn(peer: RemotePeer): void {
     if (peer.pkiId === undefined) return
-    const connection = this.#store.get(hexOf(peer.pkiId))
-    if (connection === undefined) return
-    this.#closedOnPurpose.add(connection)
-    connection.close('closed')
+    const key = hexOf(peer.pkiId)
+    // When one closes, the surplus one of a simultaneous dial would step in.
+    for (let next = this.#store.get(key); next !== undefined; next = this.#store.get(key)) {
+      this.#closedOnPurpose.add(next)
+      next.close('closed')
+    }
   }
 
   /** See {@link Dialer.probe}. */

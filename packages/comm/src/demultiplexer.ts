@@ -1,3 +1,4 @@
+import { isCodedError } from '@heddle/interface'
 import type { Logger } from '@heddle/interface'
 import { CommError } from './errors.ts'
 import { MessageQueue } from './message-queue.ts'
@@ -111,6 +112,11 @@ export class Demultiplexer {
   }
 
   #failed(error: unknown): void {
+    // An answer to a peer that has gone meanwhile is nobody's fault.
+    if (isCodedError(error, 'COMM_CLOSED')) {
+      this.#logger?.debug('answer not sent', {}, error)
+      return
+    }
     this.#metrics.handlerErrors.add(1)
     this.#logger?.error('subscriber failed', {}, error)
   }

@@ -1,4 +1,4 @@
-import type { Clock, Logger } from '@heddle/interface'
+import type { Clock, ClockTimer, Logger } from '@heddle/interface'
 import type { Connection } from './connection.ts'
 import { Dialing } from './dialing.ts'
 import { CommError, reasonOf } from './errors.ts'
@@ -38,6 +38,8 @@ export class Destinations {
   readonly #dialing = new Map<string, Dialing>()
   // Peers named by endpoint only, or by a PKI-ID that they have changed.
   readonly #aliases = new Map<string, Connection>()
+  // One for each dial that failed a moment ago.
+  readonly #redials = new Set<ClockTimer>()
   #closed: CommError | undefined
 
   constructor(host: DestinationsHost) {
@@ -60,7 +62,8 @@ export class Destinations {
 
   /** A connection has come into use, whoever opened it: what waits for a dial to that peer goes. */
   onConnected(connection: Connection): void {
-    this.#dialing.get(hexOf(connection.info.pkiId))?.succeed(connection)
+    const dialing = this.#dialing.get(hexOf(connection.info.pkiId))
+    if (dialing !== undefined) this.#succeed(dialing, connection)
   }
 
   /** A connection is over. */
@@ -76,6 +79,8 @@ export class Destinations {
     for (const dialing of this.#dialing.values()) {
       this.#host.metrics.undeliverable.add(dialing.fail(error))
     }
+    for (const timer of this.#redials) timer.cancel()
+    this.#redials.clear()
     this.#dialing.clear()
     this.#aliases.clear()
   }
@@ -111,10 +116,14 @@ export class Destinations {
       const connection = await this.#host.connect(dialing.peer)
       if (hexOf(connection.info.pkiId) !== key) this.#remember(key, connection)
       this.#dialing.delete(key)
-      dialing.succeed(connection)
+      this.#succeed(dialing, connection)
     } catch (error) {
       this.#onFailure(key, dialing, asCommError(error))
     }
+  }
+
+  #succeed(dialing: Dialing, connection: Connection): void {
+    this.#host.metrics.undeliverable.add(dialing.succeed(connection))
   }
 
   #onFailure(key: string, dialing: Dialing, error: CommError): void {
@@ -123,15 +132,17 @@ export class Destinations {
     if (connection !== undefined) {
       // The peer has reached us meanwhile.
       this.#dialing.delete(key)
-      dialing.succeed(connection)
+      this.#succeed(dialing, connection)
       return
     }
     const { clock, logger, metrics, redialDelayMs } = this.#host
     metrics.undeliverable.add(dialing.fail(error))
     logger?.warn('cannot connect', { endpoint: dialing.peer.endpoint, code: error.code }, error)
-    clock.schedule(redialDelayMs, () => {
+    const forget = clock.schedule(redialDelayMs, () => {
+      this.#redials.delete(forget)
       if (this.#dialing.get(key) === dialing) this.#dialing.delete(key)
     })
+    this.#redials.add(forget)
     this.#host.onUnreachable(dialing.peer)
   }
 

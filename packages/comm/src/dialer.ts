@@ -1,11 +1,12 @@
-import { checkServerIdentity, createSecureContext } from 'node:tls'
-import type { PeerCertificate, SecureContext } from 'node:tls'
-import { Client, connectivityState, credentials } from '@grpc/grpc-js'
-import type { ChannelCredentials, ChannelOptions, ServiceError } from '@grpc/grpc-js'
+import { createSecureContext } from 'node:tls'
+import type { SecureContext } from 'node:tls'
+import { connectivityState } from '@grpc/grpc-js'
+import type { Client, ServiceError } from '@grpc/grpc-js'
 import type { Clock } from '@heddle/interface'
 import { authenticate } from './authenticate.ts'
+import { openChannel } from './channel.ts'
+import type { Channel } from './channel.ts'
 import { abortable, within } from './deadline.ts'
-import { formatEndpoint, parseEndpoint } from './endpoint.ts'
 import { CommError } from './errors.ts'
 import { GossipStream } from './gossip-stream.ts'
 import { pemCertificateHash } from './handshake.ts'
@@ -13,9 +14,6 @@ import type { Introduced } from './handshake.ts'
 import type { ResolvedCommOptions } from './options.ts'
 import type { PeerMapper } from './ports.ts'
 import { emptyMessage, gossipService, transportOptions } from './wire.ts'
-
-// A TLS server name must not be an IP address (RFC 6066 §3); what stands in for one is not checked.
-const serverNameOfIp = 'localhost'
 
 /** An authenticated stream to a peer that was dialled. */
 export interface Dialled extends Introduced {
@@ -48,11 +46,11 @@ export class Dialer {
 
   /** Connects and pings, and closes again. */
   async probe(endpoint: string, signal: AbortSignal): Promise<void> {
-    const client = this.#client(endpoint)
+    const channel = this.#channel(endpoint)
     try {
-      await this.#reach(client, endpoint, signal)
+      await this.#reach(channel.client, endpoint, signal)
     } finally {
-      client.close()
+      channel.close()
     }
   }
 
@@ -62,24 +60,24 @@ export class Dialer {
    * @throws {CommError} COMM_UNREACHABLE, or a handshake code
    */
   async open(endpoint: string, probe: boolean, signal: AbortSignal): Promise<Dialled> {
-    const client = this.#client(endpoint)
+    const channel = this.#channel(endpoint)
     let stream: GossipStream | undefined
     try {
-      await this.#reach(client, endpoint, signal)
-      stream = this.#openStream(client)
+      await this.#reach(channel.client, endpoint, signal)
+      stream = this.#openStream(channel)
       const introduced = await this.#authenticate(stream, probe, signal)
       return { ...introduced, stream }
     } catch (error) {
       stream?.abort()
-      client.close()
+      channel.close()
       throw error
     }
   }
 
-  #openStream(client: Client): GossipStream {
+  #openStream({ client, close }: Channel): GossipStream {
     const { path, requestSerialize, responseDeserialize } = gossipService.gossipStream
     const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize)
-    return GossipStream.dialled(call, () => client.close())
+    return GossipStream.dialled(call, close)
   }
 
   async #authenticate(
@@ -126,29 +124,8 @@ export class Dialer {
     )
   }
 
-  #client(endpoint: string): Client {
-    const { host, port, isIp } = parseEndpoint(endpoint)
-    const channelOptions: ChannelOptions = {
-      ...transportOptions(this.#options),
-      'grpc.enable_retries': 0,
-      'grpc.enable_http_proxy': 0,
-      'grpc.service_config_disable_resolution': 1,
-      // Without a pool of its own a channel would share its TCP connection with another's.
-      'grpc.use_local_subchannel_pool': 1,
-      ...(isIp && { 'grpc.ssl_target_name_override': serverNameOfIp }),
-    }
-    return new Client(
-      `dns:///${formatEndpoint(host, port)}`,
-      this.#credentials(host, isIp),
-      channelOptions,
-    )
-  }
-
-  #credentials(host: string, isIp: boolean): ChannelCredentials {
-    const verify = (_name: string, certificate: PeerCertificate): Error | undefined =>
-      checkServerIdentity(host, certificate)
-    const options = isIp ? { checkServerIdentity: verify } : {}
-    return credentials.createFromSecureContext(this.#secureContext, options)
+  #channel(endpoint: string): Channel {
+    return openChannel(endpoint, this.#secureContext, transportOptions(this.#options))
   }
 }
 

@@ -34,11 +34,12 @@ export class Dialing {
     return this.#queue
   }
 
-  /** Gives what waits to the connection. Harmless twice. */
-  succeed(connection: Connection): void {
+  /** Gives what waits to the connection. Harmless twice. @returns as {@link SendQueue.adopt} */
+  succeed(connection: Connection): number {
     const error = new CommError('COMM_CLOSED', 'the dial is over')
-    connection.outgoing.adopt(this.#queue.surrender(error))
+    const lost = connection.outgoing.adopt(this.#queue.surrender(error))
     this.#resolve(connection)
+    return lost
   }
 
   /** Refuses what waits. @returns how many messages nobody waited for */

@@ -17,7 +17,7 @@ export class PendingSockets {
   readonly #onExpired: (address: string, reason: 'timeout' | 'crowded out') => void
   // By remote address and port, which is how a call knows its socket; in the order of arrival.
   readonly #pending = new Map<string, Pending>()
-  readonly #authenticated = new Map<string, Socket>()
+  readonly #authenticated = new Map<string, { readonly socket: Socket; streams: number }>()
 
   constructor(
     clock: Clock,
@@ -44,19 +44,23 @@ export class PendingSockets {
 
   /** Someone has authenticated over the connection from `address`: it may stay. */
   settle(address: string): void {
+    const authenticated = this.#authenticated.get(address)
+    if (authenticated !== undefined) authenticated.streams += 1
     const pending = this.#pending.get(address)
     if (pending === undefined) return
     pending.timer.cancel()
     this.#pending.delete(address)
-    this.#authenticated.set(address, pending.socket)
+    this.#authenticated.set(address, { socket: pending.socket, streams: 1 })
   }
 
-  /** Its stream has ended: the time starts again. */
+  /** Such a stream has ended; after the last one the time starts again. */
   unsettle(address: string): void {
-    const socket = this.#authenticated.get(address)
-    if (socket === undefined) return
+    const authenticated = this.#authenticated.get(address)
+    if (authenticated === undefined) return
+    authenticated.streams -= 1
+    if (authenticated.streams > 0) return
     this.#authenticated.delete(address)
-    this.#watch(address, socket)
+    this.#watch(address, authenticated.socket)
   }
 
   /** Cuts every connection, also the authenticated ones. */
@@ -65,7 +69,7 @@ export class PendingSockets {
       timer.cancel()
       socket.destroy()
     }
-    for (const socket of this.#authenticated.values()) socket.destroy()
+    for (const { socket } of this.#authenticated.values()) socket.destroy()
     this.#pending.clear()
     this.#authenticated.clear()
   }
@@ -94,7 +98,7 @@ export class PendingSockets {
       pending.timer.cancel()
       this.#pending.delete(address)
     }
-    if (this.#authenticated.get(address) === socket) this.#authenticated.delete(address)
+    if (this.#authenticated.get(address)?.socket === socket) this.#authenticated.delete(address)
   }
 }
 

@@ -96,20 +96,20 @@ export class SendQueue {
     return entries
   }
 
-  /** Takes over what another queue surrendered, behind what is here; beyond the bound it waits. */
-  adopt(entries: readonly Entry[]): void {
+  /**
+   * Takes over what another queue surrendered, behind what is here; beyond the bound it waits.
+   * @returns how many messages were lost unheard, because this queue is closed
+   */
+  adopt(entries: readonly Entry[]): number {
+    if (this.#closed !== undefined) return refuse(entries, this.#closed)
     for (const entry of entries) this.#waiting.push(entry)
     this.#admit()
+    return 0
   }
 
   /** Refuses all that waits and forgets the rest. @returns how many messages were lost unheard */
   close(error: CommError): number {
-    let lost = 0
-    for (const entry of this.surrender(error)) {
-      if (entry.refused === nothing) lost += 1
-      entry.refused(error)
-    }
-    return lost
+    return refuse(this.surrender(error), error)
   }
 
   #tooLarge(bytes: Buffer): CommError {
@@ -163,6 +163,11 @@ export class SendQueue {
       this.#waiting.push(entry)
     })
   }
+}
+
+function refuse(entries: readonly Entry[], error: CommError): number {
+  for (const entry of entries) entry.refused(error)
+  return entries.filter(({ refused }) => refused === nothing).length
 }
 
 function nothing(): void {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { VirtualClock } from '@heddle/events/testing'
 import { create, gossip } from '@heddle/proto'
 import { expect } from 'chai'
@@ -126,6 +127,7 @@ describe('sendWithAck', function () {
     const [one, two] = await Promise.all([createNode(), createNode()])
     const inboxes = [new Inbox(one.comm), new Inbox(two.comm)]
     const stop = new AbortController()
+    setMaxListeners(0, stop.signal)
     const options = { timeoutMs: 60_000, minAck: 1, signal: stop.signal }
     const sends: Promise<unknown>[] = []
     for (let i = 0; i < 1000; i += 1) {

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
@@ -61,6 +62,17 @@ describe('connections', function () {
       await inbox.take(i + 1)
     }
     expect(inbox.sequences).to.deep.equal([...Array(50).keys()])
+  })
+
+  it('close on purpose with the surplus one of a simultaneous dial', async () => {
+    const [one, two] = await Promise.all([createNode(), createNode()])
+    const inboxes = [new Inbox(one.comm), new Inbox(two.comm)]
+    one.comm.send(dataMessage(0), two.peer)
+    two.comm.send(dataMessage(0), one.peer)
+    await Promise.all(inboxes.map((inbox) => inbox.take(1)))
+    one.comm.closeConn(two.peer)
+    expect(one.comm.connections()).to.deep.equal([])
+    await eventually(() => two.comm.connections().length === 0)
   })
 
   it('come back after the peer has restarted under the same identity', async () => {
@@ -216,17 +228,20 @@ describe('connections', function () {
     const one = await createNode({ clock })
     const silent = createServer()
     await new Promise<void>((resolve) => silent.listen(0, 'localhost', resolve))
-    const connected = new Promise<void>((resolve) => {
+    const hungUp = new Promise<void>((resolve) => {
       silent.on('connection', (socket) => {
         socket.on('error', () => undefined)
-        resolve()
+        socket.on('close', () => resolve())
+        socket.resume()
       })
     })
+    const connected = once(silent, 'connection')
     const { port } = silent.address() as AddressInfo
     const push = codeOf(one.comm.push(dataMessage(1), { endpoint: `localhost:${port}` }))
     await connected
     await clock.advance(3000)
     expect(await push).to.equal('COMM_UNREACHABLE')
+    await hungUp
     silent.close()
   })
 

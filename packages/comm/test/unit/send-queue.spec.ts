@@ -109,6 +109,17 @@ describe('SendQueue', () => {
     await push
   })
 
+  it('refuses what it is to adopt when it is closed', async () => {
+    const gate = create({ open: false })
+    const push = codeOf(gate.push(message('a')))
+    gate.offer(message('b'))
+    const queue = create()
+    queue.close(new CommError('COMM_CLOSED', 'closed'))
+    const lost = queue.adopt(gate.surrender(new CommError('COMM_STOPPED', 'moved')))
+    expect(lost).to.equal(1)
+    expect(await push).to.equal('COMM_CLOSED')
+  })
+
   it('hands a writer that takes all at once each message once, in order', () => {
     const written: string[] = []
     let writing = false
