@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadSigningIdentity } from '@heddle/msp'
 import { expect } from 'chai'
+import { Cleanup } from '../support/cleanup.ts'
 import { CommNode } from '../support/comm-node.ts'
 import { eventually } from '../support/eventually.ts'
 import { peerDomain, peerOrganizationFolder } from '../support/fabric-config.ts'
@@ -31,6 +32,7 @@ if (fabricHome !== undefined) {
     let crypto: string
     let peer: FabricPeer
     let node: CommNode
+    const cleanup = new Cleanup()
     let theirs: { readonly pkiId: string; readonly serialized: string }
 
     before(async () => {
@@ -45,24 +47,23 @@ if (fabricHome !== undefined) {
 
     beforeEach(async () => {
       node = await CommNode.start(peerIdentity(crypto, 1))
+      cleanup.defer(() => node.stop())
     })
 
-    afterEach(async () => {
-      await node.stop()
-      await peer.stop()
-    })
+    afterEach(() => cleanup.run())
 
-    function startPeer(bootstrap?: string): Promise<FabricPeer> {
-      return FabricPeer.start({
+    async function startPeer(bootstrap?: string): Promise<void> {
+      peer = await FabricPeer.start({
         home,
         dir: join(dir, bootstrap === undefined ? 'dialled' : 'dialling'),
         ...peerIdentity(crypto, 0),
         ...(bootstrap !== undefined && { bootstrap }),
       })
+      cleanup.defer(() => peer.stop())
     }
 
     it('probes and authenticates it, and is answered on the connection that it dialled', async () => {
-      peer = await startPeer()
+      await startPeer()
       const remote = { endpoint: peer.address }
       await node.comm.probe(remote)
       expect(hex(await node.comm.handshake(remote))).to.equal(theirs.serialized)
@@ -78,7 +79,7 @@ if (fabricHome !== undefined) {
     })
 
     it('is dialled by it, authenticates it, and becomes a member in its view', async () => {
-      peer = await startPeer(node.comm.address)
+      await startPeer(node.comm.address)
       const request = await eventually('a membership request', () => node.find('memReq'))
       const { message, connection } = request
       expect(hex(connection.identity)).to.equal(theirs.serialized)

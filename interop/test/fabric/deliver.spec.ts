@@ -13,6 +13,7 @@ import { systemClock } from '@heddle/events'
 import { type SigningIdentity, loadSigningIdentity } from '@heddle/msp'
 import { type Received, blockHeaderHash, common } from '@heddle/proto'
 import { expect } from 'chai'
+import { Cleanup } from '../support/cleanup.ts'
 import { eventually } from '../support/eventually.ts'
 import { peerDomain, peerOrganizationFolder } from '../support/fabric-config.ts'
 import { fabricHome } from '../support/fabric-home.ts'
@@ -45,16 +46,18 @@ if (fabricHome !== undefined) {
   describe('deliver against real BFT orderers of Fabric', function () {
     this.timeout(120_000)
     const home = fabricHome ?? ''
-    let dir: string
     let orderers: FabricOrderers
     let signer: SigningIdentity
     let broadcast: BroadcastClient
     const blocks = new Blocks()
     let service: DeliverService
+    const cleanup = new Cleanup()
 
     before(async () => {
-      dir = await mkdtemp(join(tmpdir(), 'heddle-interop-'))
+      const dir = await mkdtemp(join(tmpdir(), 'heddle-interop-'))
+      cleanup.defer(() => rm(dir, { recursive: true, force: true }))
       orderers = await FabricOrderers.start(home, dir, 4)
+      cleanup.defer(() => orderers.stop())
       const user = join(peerOrganizationFolder(orderers.crypto), 'users', `User1@${peerDomain}`)
       signer = await loadSigningIdentity(join(user, 'msp'), 'Org1MSP')
       const { endpoints, channelId, genesis } = orderers
@@ -63,18 +66,15 @@ if (fabricHome !== undefined) {
         { endpoints, answerTimeoutMs: 3000 },
       )
       await broadcast.start()
+      cleanup.defer(() => broadcast.stop())
       service = createDeliverService(
         { ledger: blocks, sink: blocks, signer, clock: systemClock },
         { channelId, endpoints, configBlock: genesis, stallTimeoutMs: 3000 },
       )
+      cleanup.defer(() => service.stop())
     })
 
-    after(async () => {
-      await service.stop()
-      await broadcast.stop()
-      await orderers.stop()
-      await rm(dir, { recursive: true, force: true })
-    })
+    after(() => cleanup.run())
 
     async function submit(count: number): Promise<string[]> {
       const ids: string[] = []

@@ -1,10 +1,10 @@
 import { join } from 'node:path'
-import { create, encode, heddle as heddleProto } from '@heddle/proto'
 import { generateOrganization } from '@heddle/msp'
 import { common } from '@hyperledger/fabric-protos'
 import { expect } from 'chai'
 import { readFile } from 'node:fs/promises'
 import { headerHash } from '../support/block-proof.ts'
+import { Cleanup } from '../support/cleanup.ts'
 import { eventually } from '../support/eventually.ts'
 import { fabricHome } from '../support/fabric-home.ts'
 import { FabricPeer } from '../support/fabric-peer.ts'
@@ -23,12 +23,15 @@ if (fabricHome !== undefined) {
     let client: OfficialClient
     let peer: FabricPeer
     let admin: string
+    const cleanup = new Cleanup()
 
     before(async () => {
       const dir = await HeddleNetwork.makeFolder()
       await run([process.execPath, heddle, 'crypto', 'generate', '--dir', dir])
       network = await HeddleNetwork.up(dir, records)
+      cleanup.defer(() => network.down())
       client = await OfficialClient.of(network)
+      cleanup.defer(() => client.close())
       // The application organisation gets a peer and an administrator besides its client.
       const { mspId } = network.descriptor.client
       const organization = await generateOrganization({
@@ -43,13 +46,10 @@ if (fabricHome !== undefined) {
       const [node, administrator] = organization.nodes
       admin = administrator!.mspDir
       peer = await FabricPeer.start({ home, dir: join(dir, 'fabric-peer'), ...node!, mspId })
+      cleanup.defer(() => peer.stop())
     })
 
-    after(async () => {
-      await peer.stop()
-      client.close()
-      await network.down()
-    })
+    after(() => cleanup.run())
 
     /** Resolves when the peer has as many blocks, the last of which is `last`. */
     async function reaches(blocks: readonly common.Block[]): Promise<void> {
@@ -72,14 +72,7 @@ if (fabricHome !== undefined) {
     })
 
     it('receives the block of a new transaction', async () => {
-      const call = create(heddleProto.TransactionSchema, {
-        contract: 'records',
-        input: Buffer.from('{"id":"late","to":"the peer"}'),
-      })
-      const { txId, envelope } = client.envelope(
-        common.HeaderType.MESSAGE,
-        encode(heddleProto.TransactionSchema, call),
-      )
+      const { txId, envelope } = client.transaction({ id: 'late', to: 'the peer' })
       expect(await client.broadcast(2, envelope)).to.equal('SUCCESS')
       const blocks = await client.blocks(2)
       await reaches(blocks)

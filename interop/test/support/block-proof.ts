@@ -41,7 +41,7 @@ export function dataHash(block: common.Block): string {
 /** The certificates of the consenters in a configuration block, by consenter id. */
 export function consentersOf(genesis: common.Block): Map<number, X509Certificate> {
   const [envelope = new Uint8Array()] = genesis.getData()?.getDataList_asU8() ?? []
-  const { payload } = { payload: common.Envelope.deserializeBinary(envelope).getPayload_asU8() }
+  const payload = common.Envelope.deserializeBinary(envelope).getPayload_asU8()
   const data = common.Payload.deserializeBinary(payload).getData_asU8()
   const root = common.ConfigEnvelope.deserializeBinary(data).getConfig()?.getChannelGroup()
   const value = root?.getGroupsMap().get('Orderer')?.getValuesMap().get('Orderers')

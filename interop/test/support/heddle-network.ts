@@ -44,19 +44,21 @@ export class HeddleNetwork {
   static async up(dir: string, records: number): Promise<HeddleNetwork> {
     const input = join(dir, 'input.ndjson')
     const lines = Array.from({ length: records }, (_, id) =>
-      JSON.stringify({ id: `r${id}`, id2: id }),
+      JSON.stringify({ id: `r${id}`, number: id }),
     )
     await writeFile(input, `${lines.join('\n')}\n`)
     const program = new Program(
-      [process.execPath, heddle, 'network', 'up', '--json', '--dir', dir, '--input', input].concat([
-        '--batch-size',
-        '10',
-      ]) as [string, ...string[]],
+      [
+        process.execPath,
+        heddle,
+        ...['network', 'up', '--json', '--dir', dir, '--input', input, '--batch-size', '10'],
+      ],
       { name: 'heddle network up' },
     )
     const network = new HeddleNetwork(dir, program)
     try {
       await eventually('the network has taken its input', () => network.#ready(), startMs)
+      program.assertRunning()
       const json = await readFile(join(dir, 'network.json'), 'utf8')
       network.#descriptor = JSON.parse(json) as Descriptor
     } catch (error) {
@@ -76,10 +78,6 @@ export class HeddleNetwork {
     return readFile(join(this.dir, path))
   }
 
-  genesis(): Promise<Buffer> {
-    return this.read('genesis.block')
-  }
-
   /** Stops the validators and removes the folder. */
   async down(): Promise<void> {
     await this.#program.stop()
@@ -88,7 +86,7 @@ export class HeddleNetwork {
 
   #ready(): true | undefined {
     const { output } = this.#program
-    if (!this.#program.running) return true // reading network.json or connecting then fails
-    return output.includes('{"type":"summary"') ? true : undefined
+    const ended = !this.#program.running
+    return ended || output.includes('{"type":"summary"') ? true : undefined
   }
 }

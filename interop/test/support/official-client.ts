@@ -5,6 +5,7 @@ import { credentials } from '@grpc/grpc-js'
 import { common, msp, orderer } from '@hyperledger/fabric-protos'
 import { Client, type Committer, User } from 'fabric-common'
 import { Timestamp } from 'google-protobuf/google/protobuf/timestamp_pb.js'
+import { create, encode, heddle } from '@heddle/proto'
 import type { HeddleNetwork } from './heddle-network.ts'
 
 /** Longest wait for an answer. */
@@ -58,8 +59,15 @@ export class OfficialClient {
     return new OfficialClient(network, identity, tls)
   }
 
-  /** An endorser-less transaction: bytes of any kind in a signed envelope of the channel. */
-  envelope(type: number, data: Uint8Array): { txId: string; envelope: common.Envelope } {
+  /** A record to be kept, as a transaction. What is inside is Heddle's own: nobody else encodes it. */
+  transaction(record: object): { txId: string; envelope: common.Envelope } {
+    const input = Buffer.from(JSON.stringify(record))
+    const call = create(heddle.TransactionSchema, { contract: 'records', input })
+    return this.#envelope(common.HeaderType.MESSAGE, encode(heddle.TransactionSchema, call))
+  }
+
+  /** Bytes of any kind in a signed envelope of the channel. */
+  #envelope(type: number, data: Uint8Array): { txId: string; envelope: common.Envelope } {
     const creator = new msp.SerializedIdentity()
     creator.setMspid(this.#identity.mspId)
     creator.setIdBytes(Buffer.from(this.#identity.certificate))
@@ -124,7 +132,7 @@ export class OfficialClient {
     seek.setStart(first)
     seek.setStop(last)
     seek.setBehavior(orderer.SeekInfo.SeekBehavior.BLOCK_UNTIL_READY)
-    const { envelope } = this.envelope(common.HeaderType.DELIVER_SEEK_INFO, seek.serializeBinary())
+    const { envelope } = this.#envelope(common.HeaderType.DELIVER_SEEK_INFO, seek.serializeBinary())
     const { orderer: address, tlsRoots } = this.#validator(validator)
     const roots = await this.#network.read(tlsRoots)
     const client = new orderer.AtomicBroadcastClient(
