@@ -25,10 +25,10 @@ export { createOrdererServer } from './server.ts'
 export type { ExtraService, OrdererServer, OrdererServerDeps } from './server.ts'
 export type { OrdererServerOptions, ServerTls } from './server-options.ts'
 export { BlockSignatureCollector } from './signature-collector.ts'
+export type { BlockToSign } from './open-block.ts'
 export type {
-  BlockToSign,
   SignatureCollectorDeps,
   SignatureCollectorOptions,
-} from './signature-collector.ts'
+} from './signature-collector-options.ts'
 export { createGenesisBlock } from './genesis.ts'
 export type { ApplicationOrganization, GenesisOptions, OrdererOrganization } from './genesis.ts'

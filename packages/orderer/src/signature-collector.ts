@@ -1,26 +1,18 @@
 import { randomBytes } from 'node:crypto'
-import type {
-  AbortOptions,
-  Clock,
-  ClockTimer,
-  Lifecycle,
-  LifecycleState,
-  Logger,
-  Metrics,
-} from '@heddle/interface'
+import type { AbortOptions, ClockTimer, Lifecycle, LifecycleState } from '@heddle/interface'
 import { InvariantError } from '@heddle/interface'
-import { blockHeaderBytes, common, create, encode, heddle } from '@heddle/proto'
+import { common, create, encode, heddle } from '@heddle/proto'
 import { blockQuorum, blockSignaturePreimage } from './block.ts'
 import { OrdererError } from './errors.ts'
-import { assertAtLeastOne } from './options.ts'
 import { type CollectorMetrics, collectorMetrics } from './metrics.ts'
-import type {
-  BlockSignature,
-  BlockSignatureVerifier,
-  BlockSigner,
-  SignatureArchive,
-  SignatureNetwork,
-} from './ports.ts'
+import { type BlockToSign, type OpenBlock, openBlock, quorumOf } from './open-block.ts'
+import type { BlockSignature } from './ports.ts'
+import { SignatureAnswerer } from './signature-answerer.ts'
+import {
+  type SignatureCollectorDeps,
+  type SignatureCollectorOptions,
+  resolveCollectorOptions,
+} from './signature-collector-options.ts'
 import {
   type ClaimedSignature,
   type SignatureMessage,
@@ -31,59 +23,6 @@ import { SignatureWindow } from './signature-window.ts'
 
 const { BlockSignatures_Purpose: Purpose } = heddle
 const nonceBytes = 24
-
-/** What a {@link BlockSignatureCollector} works with. */
-export interface SignatureCollectorDeps {
-  readonly network: SignatureNetwork
-  readonly signer: BlockSigner
-  readonly verifier: BlockSignatureVerifier
-  readonly archive: SignatureArchive
-  readonly clock: Clock
-  readonly logger?: Logger
-  readonly metrics?: Metrics
-}
-
-/** Settings of a {@link BlockSignatureCollector}. */
-export interface SignatureCollectorOptions {
-  readonly channelId: string
-  /** This consenter's id in the channel's `consenter_mapping`. */
-  readonly self: number
-  /** The ids of all consenters, this one included. */
-  readonly consenters: readonly number[]
-  /** Number of the first block that will be collected: the ledger's height. Default 0. */
-  readonly nextBlock?: bigint
-  /** For how many blocks ahead signatures of others are kept. Default 256. */
-  readonly window?: number
-  /** How many blocks may collect at a time. Default 1,024. */
-  readonly maxOpenBlocks?: number
-  /** How often the own signature of an incomplete block is sent again. Default 500 ms. */
-  readonly resendIntervalMs?: number
-  /** For how many of the incomplete blocks, oldest first, at each such time. Default 64. */
-  readonly maxResends?: number
-  /** How many requests of others are answered at a time; more are dropped. Default 64. */
-  readonly maxAnswersInFlight?: number
-}
-
-/** A block that was executed here and needs signatures. */
-export interface BlockToSign {
-  readonly header: common.BlockHeader
-  /** Slot 0's `Metadata.value`; the same bytes at every correct consenter. */
-  readonly value: Uint8Array
-}
-
-/** One block that collects. */
-interface OpenBlock {
-  readonly number: bigint
-  readonly headerBytes: Uint8Array
-  readonly value: Uint8Array
-  readonly accepted: Map<number, BlockSignature>
-  /** `sender:id` of the checks under way: one of each at a time, so that they are bounded. */
-  readonly checking: Set<string>
-  own: BlockSignature | undefined
-  sentAt: number
-  readonly resolve: (signatures: BlockSignature[]) => void
-  readonly reject: (reason: Error) => void
-}
 
 /**
  * Gathers a quorum of consenters' signatures for each block that was executed here.
@@ -98,17 +37,28 @@ export class BlockSignatureCollector implements Lifecycle {
   readonly #metrics: CollectorMetrics | undefined
   readonly #quorum: number
   readonly #open = new Map<bigint, OpenBlock>()
-  readonly #answering = new Set<string>()
+  readonly #answerer: SignatureAnswerer
   readonly #window: SignatureWindow
   #state: LifecycleState = 'idle'
   #timer: ClockTimer | undefined
 
   constructor(deps: SignatureCollectorDeps, options: SignatureCollectorOptions) {
     this.#deps = deps
-    this.#options = resolveOptions(options)
+    this.#options = resolveCollectorOptions(options)
     this.#metrics = deps.metrics && collectorMetrics(deps.metrics)
     this.#quorum = blockQuorum(options.consenters.length)
     this.#window = new SignatureWindow(this.#options.nextBlock, this.#options.window)
+    const { channelId, maxAnswersInFlight } = this.#options
+    const { network, archive, logger } = deps
+    const count = this.#count.bind(this)
+    this.#answerer = new SignatureAnswerer({
+      channelId,
+      network,
+      archive,
+      logger,
+      maxAnswersInFlight,
+      count,
+    })
   }
 
   /** Where the collector is in its life. */
@@ -223,7 +173,7 @@ export class BlockSignatureCollector implements Lifecycle {
       for (const signature of signatures) this.#check(open, from, signature)
       return
     }
-    if (purpose === Purpose.REQUEST) this.#answer(from, number)
+    if (purpose === Purpose.REQUEST) this.#answerer.answer(from, number)
     const [signature] = signatures
     if (number < this.#window.next || purpose === Purpose.ANSWER || !signature) return
     this.#count(this.#window.add(number, signature) ? 'early' : 'outside_window')
@@ -288,28 +238,6 @@ export class BlockSignatureCollector implements Lifecycle {
     open.resolve(quorumOf(open.accepted, this.#quorum, this.#options.self))
   }
 
-  #answer(from: number, number: bigint): void {
-    const key = `${from}:${String(number)}`
-    if (this.#answering.has(key) || this.#answering.size >= this.#options.maxAnswersInFlight) {
-      this.#count('answer_dropped')
-      return
-    }
-    this.#answering.add(key)
-    this.#deps.archive
-      .signatures(number)
-      .then((signatures) => {
-        if (!signatures || signatures.length === 0 || this.#state !== 'started') return
-        const { channelId } = this.#options
-        const bytes = encodeSignatureMessage(channelId, number, Purpose.ANSWER, signatures)
-        this.#deps.network.send(from, bytes)
-        this.#count('answered')
-      })
-      .catch((error: unknown) => {
-        this.#deps.logger?.warn('stored block signatures unreadable', { number }, error)
-      })
-      .finally(() => this.#answering.delete(key))
-  }
-
   #schedule(): void {
     const { resendIntervalMs, maxResends } = this.#options
     this.#timer = this.#deps.clock.schedule(resendIntervalMs, () => {
@@ -344,51 +272,4 @@ export class BlockSignatureCollector implements Lifecycle {
   #count(outcome: string): void {
     this.#metrics?.signatures.add(1, { outcome })
   }
-}
-
-function openBlock(
-  { header, value }: BlockToSign,
-  sentAt: number,
-  settle: Pick<OpenBlock, 'resolve' | 'reject'>,
-): OpenBlock {
-  return {
-    number: header.number,
-    headerBytes: blockHeaderBytes(header),
-    value,
-    accepted: new Map(),
-    checking: new Set(),
-    own: undefined,
-    sentAt,
-    ...settle,
-  }
-}
-
-/** The own signature and as many others as the quorum needs, ordered by consenter. */
-function quorumOf(
-  accepted: ReadonlyMap<number, BlockSignature>,
-  quorum: number,
-  self: number,
-): BlockSignature[] {
-  const others = [...accepted].filter(([id]) => id !== self).slice(0, quorum - 1)
-  const own = [...accepted].filter(([id]) => id === self)
-  return [...own, ...others].sort(([a], [b]) => a - b).map(([, signature]) => signature)
-}
-
-function resolveOptions(options: SignatureCollectorOptions): Required<SignatureCollectorOptions> {
-  const resolved = {
-    nextBlock: 0n,
-    window: 256,
-    maxOpenBlocks: 1024,
-    resendIntervalMs: 500,
-    maxResends: 64,
-    maxAnswersInFlight: 64,
-    ...options,
-  }
-  const ids = new Set(resolved.consenters)
-  if (ids.size !== resolved.consenters.length || !ids.has(resolved.self)) {
-    throw new OrdererError('ORDERER_INVALID_OPTIONS', 'consenters must be distinct and name self')
-  }
-  const { window, maxOpenBlocks, resendIntervalMs, maxResends, maxAnswersInFlight } = resolved
-  assertAtLeastOne({ window, maxOpenBlocks, resendIntervalMs, maxResends, maxAnswersInFlight })
-  return Object.freeze(resolved)
 }

@@ -1,0 +1,67 @@
+import type { Clock, Logger, Metrics } from '@heddle/interface'
+import { OrdererError } from './errors.ts'
+import { assertAtLeastOne } from './options.ts'
+import type {
+  BlockSignatureVerifier,
+  BlockSigner,
+  SignatureArchive,
+  SignatureNetwork,
+} from './ports.ts'
+
+/** What a `BlockSignatureCollector` works with. */
+export interface SignatureCollectorDeps {
+  readonly network: SignatureNetwork
+  readonly signer: BlockSigner
+  readonly verifier: BlockSignatureVerifier
+  readonly archive: SignatureArchive
+  readonly clock: Clock
+  readonly logger?: Logger
+  readonly metrics?: Metrics
+}
+
+/** Settings of a `BlockSignatureCollector`. */
+export interface SignatureCollectorOptions {
+  readonly channelId: string
+  /** This consenter's id in the channel's `consenter_mapping`. */
+  readonly self: number
+  /** The ids of all consenters, this one included. */
+  readonly consenters: readonly number[]
+  /** Number of the first block that will be collected: the ledger's height. Default 0. */
+  readonly nextBlock?: bigint
+  /** For how many blocks ahead signatures of others are kept. Default 256. */
+  readonly window?: number
+  /** How many blocks may collect at a time. Default 1,024. */
+  readonly maxOpenBlocks?: number
+  /** How often the own signature of an incomplete block is sent again. Default 500 ms. */
+  readonly resendIntervalMs?: number
+  /** For how many of the incomplete blocks, oldest first, at each such time. Default 64. */
+  readonly maxResends?: number
+  /** How many requests of others are answered at a time; more are dropped. Default 64. */
+  readonly maxAnswersInFlight?: number
+}
+
+/**
+ * Fills in the defaults and checks the ranges.
+ *
+ * @throws {OrdererError} ORDERER_INVALID_OPTIONS
+ */
+export function resolveCollectorOptions(
+  options: SignatureCollectorOptions,
+): Required<SignatureCollectorOptions> {
+  const resolved = {
+    nextBlock: 0n,
+    window: 256,
+    maxOpenBlocks: 1024,
+    resendIntervalMs: 500,
+    maxResends: 64,
+    maxAnswersInFlight: 64,
+    ...options,
+  }
+  const ids = new Set(resolved.consenters)
+  if (ids.size !== resolved.consenters.length || !ids.has(resolved.self)) {
+    throw new OrdererError('ORDERER_INVALID_OPTIONS', 'consenters must be distinct and name self')
+  }
+  const { window, maxOpenBlocks, resendIntervalMs, maxResends, maxAnswersInFlight } = resolved
+  assertAtLeastOne({ window, maxOpenBlocks, resendIntervalMs, maxResends, maxAnswersInFlight })
+  return Object.freeze(resolved)
+}
