@@ -75,6 +75,7 @@ export class PbftReplica implements Replica {
     this.#desk = new RequestDesk(
       {
         ...{ pool: this.#pool, checker, stateMachine, broadcaster: this.#broadcaster, clock },
+        isBehind: () => this.#core?.isBehind() ?? false,
         onReady: () => this.#wake(),
         onSuspect: (view) => this.#post({ type: 'suspect', view }),
         onReject: (from, error) => this.#reporter.rejectedRequest(from, error),

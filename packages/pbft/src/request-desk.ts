@@ -20,6 +20,8 @@ export interface RequestDeskDependencies {
   readonly stateMachine: StateMachine
   readonly broadcaster: Broadcaster
   readonly clock: Clock
+  /** See ReplicaCore.isBehind. */
+  readonly isBehind: () => boolean
   /** There is something to propose. */
   readonly onReady: () => void
   /** The primary of `view` left a request waiting for too long. */
@@ -326,7 +328,7 @@ export class RequestDesk {
     const { view, primary } = this.#view
     this.#watched = undefined
     // The primary itself cannot tell why others do not answer; they will, if it is to blame.
-    if (primary !== this.#options.id) {
+    if (primary !== this.#options.id && !this.#deps.isBehind()) {
       entry.suspicions++
       if (entry.suspicions >= this.#options.n)
         this.#drop(entry, new RequestAbandonedError(entry.id))

@@ -89,6 +89,11 @@ export class ReplicaCore {
     return state.active || state.pendingView !== undefined
   }
 
+  /** Whether a quorum executed further than this replica: then a late request is no primary's fault. */
+  isBehind(): boolean {
+    return this.#state.lowWatermark > this.#state.lastExecuted
+  }
+
   /** Whether a fetched batch can be of use: asked before its digest is computed. */
   wantsBatch(): boolean {
     return this.#state.wanted.size > 0

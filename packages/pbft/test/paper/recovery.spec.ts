@@ -3,6 +3,7 @@ import {
   batchOf,
   broadcasts,
   certificate,
+  claim,
   Driver,
   Group,
   newView,
@@ -223,5 +224,65 @@ describe('PBFT (TOCS ’02 §5.2): restart and retransmission', () => {
     driver.step({ type: 'transferred', sequence: 4n, digest: 'ff' })
     expect(driver.of('fail')).to.have.length(1)
     expect(driver.step({ type: 'suspect', view: 0n }), 'and it does nothing more').to.deep.equal([])
+  })
+
+  it('a batch that had to be fetched for a new view is durable before it is prepared', () => {
+    const before = new Driver({ id: 2 })
+    const prepared = [claim(1n, a)]
+    before.receive(
+      1,
+      newView(
+        1n,
+        [0, 1, 3].map((id) => viewChange(id, 1n, { prepared })),
+      ),
+    )
+    before.receive(1, { type: 'batch', batch: a })
+    const after = before.restart(0n)
+    expect(rejectCodes(after.prePrepare(1n, b, 1n))).to.deep.equal(['PBFT_CONFLICT'])
+    const [sent] = broadcasts(after.step({ type: 'suspect', view: 1n }), 'view-change')
+    expect(sent?.prePrepared).to.deep.equal([claim(1n, a, 1n)])
+  })
+
+  it('a batch proposed again under its number in a later view is journaled for that view', () => {
+    const before = new Driver({ id: 2 })
+    before.prePrepare(1n, a)
+    before.receive(
+      1,
+      newView(
+        1n,
+        [0, 1, 3].map((id) => viewChange(id, 1n)),
+      ),
+    )
+    before.prePrepare(1n, a, 1n)
+    const after = before.restart(0n)
+    expect(rejectCodes(after.prePrepare(1n, b, 1n))).to.deep.equal(['PBFT_CONFLICT'])
+  })
+
+  it('null requests of a new view are back after a restart', () => {
+    const before = new Driver({ id: 2 })
+    const prepared = [claim(2n, a)]
+    before.receive(
+      1,
+      newView(
+        1n,
+        [0, 1, 3].map((id) => viewChange(id, 1n, { prepared })),
+      ),
+    )
+    before.receive(1, { type: 'batch', batch: a })
+    expect(rejectCodes(before.restart(0n).prePrepare(1n, b, 1n))).to.deep.equal(['PBFT_CONFLICT'])
+  })
+
+  it('a new-view whose signature comes after the replica went on is not used', () => {
+    const { core } = new Driver({ id: 1 })
+    core.step({ type: 'suspect', view: 0n })
+    core.step({ type: 'signed', message: viewChange(1, 1n) })
+    for (const from of [2, 3]) core.step({ type: 'message', from, message: viewChange(from, 1n) })
+    for (const from of [2, 3]) core.step({ type: 'message', from, message: viewChange(from, 5n) })
+    const late = newView(
+      1n,
+      [1, 2, 3].map((id) => viewChange(id, 1n)),
+    )
+    expect(core.step({ type: 'signed', message: late })).to.deep.equal([])
+    expect(core.inspect()).to.include({ view: 5n, active: false })
   })
 })

@@ -4,7 +4,7 @@ import { createReplica } from '../../src/index.ts'
 import type { ReplicaDependencies, ReplicaNotification, ReplicaOptions } from '../../src/index.ts'
 import { batchOf } from '../support/cores.ts'
 import { Encoder, encodeForward } from '../../src/encoder.ts'
-import { decodeMessage } from '../../src/codec.ts'
+import { decodeMessage, encodeStatement } from '../../src/codec.ts'
 import { decodeFrame, frameOf } from '../../src/frame.ts'
 import { Cluster, MemoryJournal, MemoryStateMachine, TestKeys } from '../../src/testing.ts'
 import { nextTurn } from '../support/turns.ts'
@@ -305,7 +305,6 @@ describe('Replica: what peers send', () => {
     const keys = new TestKeys()
     const { replica, codes } = setup({ n: 4, id: 1 })
     await replica.start()
-    const { encodeStatement } = await import('../../src/codec.ts')
     const statement = { type: 'checkpoint', sequence: 10n, digest: 'aa', replica: 2 } as const
     const body = encodeStatement(statement)
     const proof = { body, signature: keys.signer(3).sign(body) as Uint8Array }
@@ -351,6 +350,25 @@ describe('Replica: what peers send', () => {
       replica.receive(0, frameOf(new Encoder().message(message)))
     }
     expect(counted).to.deep.equal(['consensus_pbft_dropped_messages_total {"direction":"in"}'])
+    await replica.stop()
+  })
+
+  it('blames no primary while it fetches the state that the others have', async () => {
+    const keys = new TestKeys()
+    const stateMachine = Object.assign(new MemoryStateMachine(), {
+      transfer: () => new Promise<never>(() => undefined),
+    })
+    const { replica, clock } = setup({ n: 4, id: 1 }, { stateMachine })
+    await replica.start()
+    const checkpoints = [0, 2, 3].map((id) => {
+      const statement = { type: 'checkpoint', sequence: 20n, digest: 'aa', replica: id } as const
+      const body = encodeStatement(statement)
+      return { ...statement, proof: { body, signature: keys.signer(id).sign(body) as Uint8Array } }
+    })
+    replica.receive(0, frameOf(new Encoder().message({ type: 'certificate', checkpoints })))
+    void rejection(replica.submit(bytes('a')))
+    await clock.advance(10_000)
+    expect(replica.status()).to.include({ view: 0n, activeView: true, transferring: true })
     await replica.stop()
   })
 
