@@ -4,8 +4,8 @@ import type { RecordPosition } from './record-scan.ts'
 import type { KeyChange, KeyValueStore } from './storage.ts'
 import { isTxId, packedLength, packTxId } from './tx-id.ts'
 
-/** Keys gathered before they are committed together: a few blocks, a few milliseconds of work. */
-export const flushKeys = 2_048
+/** Keys gathered before they are committed together: some blocks, some 15 ms of work. */
+export const flushKeys = 4_096
 /** Keys that may wait in memory while commits fail; with more, appends are refused. */
 export const maxUnindexedKeys = 65_536
 

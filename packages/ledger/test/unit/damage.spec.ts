@@ -2,6 +2,8 @@ import { isCodedError } from '@heddle/interface'
 import { expect } from 'chai'
 import type { BlockRecord } from '../../src/index.ts'
 import type { LedgerError } from '../../src/errors.ts'
+import { encodeBlockRecord } from '../../src/block-record.ts'
+import { RecordFile } from '../../src/record-file.ts'
 import {
   makeTestChain,
   MemoryStorage,
@@ -207,18 +209,67 @@ describe('damaged block file', () => {
   })
 
   it('tells a file whose records are well formed but no chain of blocks', async () => {
-    const one = bytesOf(await stored([[chain[0]!]]), blocksPath)
     const storage = new MemoryStorage()
     const journal = await openMemoryJournal({}, storage)
     await journal.append([Buffer.from('not a block')])
     await journal.close()
     const foreign = withFile(bytesOf(storage, journalPath))
     expect((await errorOf(openMemoryLedger({}, foreign)))?.code).to.equal('LEDGER_CORRUPT')
-    const renamed = new MemoryStorage()
-    renamed.memory.put('/ledger/00000000000000000007.blocks', one)
-    expect((await errorOf(openMemoryLedger({}, renamed)))?.code).to.equal('LEDGER_CORRUPT')
-    renamed.memory.put(blocksPath, one)
-    expect((await errorOf(openMemoryLedger({}, renamed)))?.code).to.equal('LEDGER_CORRUPT')
+    // Each block is whole, but the second belongs to another chain, or has another number.
+    const other = makeTestChain(3, { salt: 'other' })
+    for (const stray of [other[1]!, chain[2]!, chain[0]!]) {
+      const mixed = new MemoryStorage()
+      const file = await RecordFile.create(mixed.files, blocksPath, 0n)
+      await file.append([encodeBlockRecord(chain[0]!)])
+      await file.append([encodeBlockRecord(stray)])
+      const error = await errorOf(openMemoryLedger({}, mixed))
+      expect(error?.code).to.equal('LEDGER_CORRUPT')
+      expect(error?.file).to.equal(blocksPath)
+      expect(error?.block).to.equal(1n)
+      expect(error?.offset).to.be.greaterThan(32)
+    }
+    const late = new MemoryStorage()
+    const file = await RecordFile.create(late.files, blocksPath, 0n)
+    await file.append([encodeBlockRecord(chain[1]!)])
+    expect((await errorOf(openMemoryLedger({}, late)))?.code, 'no block 0').to.equal(
+      'LEDGER_CORRUPT',
+    )
+  })
+
+  it('tells a file under the name of another', async () => {
+    const storage = new MemoryStorage()
+    const options = { maxSegmentBytes: 4_096 }
+    const ledger = await openMemoryLedger(options, storage)
+    const long = makeTestChain(12, { bytes: 500 })
+    await Promise.all(long.map((block) => ledger.append(block)))
+    await ledger.close()
+    const names = (await storage.files.list('/ledger')).sort()
+    expect(names.length).to.be.greaterThan(3)
+    for (const [from, to] of [
+      [names[1], names[0]],
+      [names[1], names[2]],
+      [names[0], names.at(-1)],
+      [names[0], '00000000000000000099.blocks'],
+    ]) {
+      const damaged = new MemoryStorage()
+      for (const name of names)
+        damaged.memory.put(`/ledger/${name}`, bytesOf(storage, `/ledger/${name}`))
+      damaged.memory.put(`/ledger/${to!}`, bytesOf(storage, `/ledger/${from!}`))
+      const error = await errorOf(openMemoryLedger(options, damaged))
+      expect(error?.code, `${from!} as ${to!}`).to.equal('LEDGER_CORRUPT')
+    }
+  })
+
+  it('tells an empty file that was begun for another block', async () => {
+    const storage = withFile(bytesOf(await stored([[chain[0]!], [chain[1]!]]), blocksPath))
+    await RecordFile.create(storage.files, '/ledger/00000000000000000002.blocks', 1n)
+    expect((await errorOf(openMemoryLedger({}, storage)))?.code).to.equal('LEDGER_CORRUPT')
+    storage.removeKeyValues(indexPath)
+    await RecordFile.create(storage.files, '/ledger/00000000000000000002.blocks', 2n)
+    const ledger = await openMemoryLedger({}, storage)
+    expect(ledger.height).to.equal(2n)
+    await ledger.append(chain[2]!)
+    await ledger.close()
   })
 
   it('releases the directory when opening fails', async () => {
