@@ -49,10 +49,8 @@ describe('connections', function () {
   })
 
   it('still carry messages after the surplus one of a simultaneous dial has gone', async () => {
-    const [one, two] = await Promise.all([
-      createNode({ connTimeoutMs: 50 }),
-      createNode({ connTimeoutMs: 50 }),
-    ])
+    const clock = new VirtualClock()
+    const [one, two] = await Promise.all([createNode({ clock }), createNode({ clock })])
     const inbox = new Inbox(two.comm)
     one.comm.send(dataMessage(0), two.peer)
     two.comm.send(dataMessage(0), one.peer)
@@ -60,6 +58,7 @@ describe('connections', function () {
     for (let i = 1; i < 50; i += 1) {
       await one.comm.push(dataMessage(i), two.peer)
       await inbox.take(i + 1)
+      await clock.advance(500)
     }
     expect(inbox.sequences).to.deep.equal([...Array(50).keys()])
   })

@@ -1,4 +1,5 @@
 import { createServer } from 'node:net'
+import { VirtualClock } from '@heddle/events/testing'
 import { expect } from 'chai'
 import { createComm } from '../../src/index.ts'
 import type { CommOptions } from '../../src/index.ts'
@@ -34,7 +35,8 @@ describe('a comm', function () {
   })
 
   it('stops although a peer does not read, and lets waiting pushes go', async () => {
-    const one = await createNode({ sendBufferSize: 1, connTimeoutMs: 100 })
+    const clock = new VirtualClock()
+    const one = await createNode({ sendBufferSize: 1, clock })
     const two = await createNode({ recvBufferSize: 1 })
     two.comm.onMessage(all, () => new Promise(() => undefined))
     await one.comm.push(dataMessage(0), two.peer)
@@ -42,7 +44,9 @@ describe('a comm', function () {
       codeOf(one.comm.push(dataMessage(i, 100_000), two.peer)),
     )
     await eventually(() => two.metrics.get('gossip_comm_messages_received') >= 2)
-    await one.comm.stop()
+    const stopping = one.comm.stop()
+    while (one.comm.connections().length > 0) await clock.advance(500)
+    await stopping
     expect(new Set(await Promise.all(pushes))).to.include('COMM_CLOSED')
   })
 

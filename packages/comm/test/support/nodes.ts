@@ -49,6 +49,8 @@ export interface NodeOptions extends Partial<Omit<CommOptions, 'tls' | 'identity
   readonly as?: Pick<Node, 'signer' | 'tls'>
 }
 
+const patient = { dialTimeoutMs: 25_000, connTimeoutMs: 25_000, setupTimeoutMs: 60_000 }
+
 const running = new Set<Comm>()
 
 /** Stops every node that a test has made; call it in `afterEach`. */
@@ -85,6 +87,8 @@ export async function createNode(options: NodeOptions = {}): Promise<Node> {
     { mapper, clock, logger, metrics },
     {
       listen: { host: 'localhost', port: 0 },
+      // On the real clock nothing may hang on how busy the machine is.
+      ...(options.clock === undefined && patient),
       ...options,
       tls: {
         certificate: tls.certificate,
