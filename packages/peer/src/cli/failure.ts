@@ -35,6 +35,7 @@ const byCode: Readonly<Record<string, number>> = {
   PEER_FORBIDDEN: exitCodes.forbidden,
   PEER_STOPPED: exitCodes.unavailable,
   LEDGER_LOCKED: exitCodes.portBusy,
+  PBFT_JOURNAL_FAILED: exitCodes.ledger,
 }
 
 const byPackage: readonly (readonly [string, number])[] = [
@@ -44,13 +45,14 @@ const byPackage: readonly (readonly [string, number])[] = [
   ['COMM_', exitCodes.unavailable],
 ]
 
-/** The exit code for what was thrown. */
+function knownExitCode(code: string): number | undefined {
+  return byCode[code] ?? byPackage.find(([prefix]) => code.startsWith(prefix))?.[1]
+}
+
+/** The exit code for what was thrown; when that says nothing, for what caused it. */
 export function exitCodeOf(error: unknown): number {
   if (!isCodedError(error)) return exitCodes.internal
-  const { code } = error
-  return (
-    byCode[code] ?? byPackage.find(([prefix]) => code.startsWith(prefix))?.[1] ?? exitCodes.internal
-  )
+  return knownExitCode(error.code) ?? exitCodeOf(error.cause)
 }
 
 function causes(error: unknown): string[] {

@@ -15,8 +15,8 @@ export interface Acknowledged {
   readonly address: string
 }
 
-/** Transactions sent and not acknowledged, over all connections. */
-const window = 400
+/** Transactions sent and not acknowledged, over all connections, unless a test wants less. */
+const defaultWindow = 400
 
 /**
  * Sends record after record over a connection to each of some validators, many at a time, until it
@@ -29,13 +29,20 @@ export class Load {
   readonly #client: NetworkClient
   readonly #prefix: string
   readonly #clients: readonly BroadcastClient[]
+  readonly #window: number
   readonly #unacknowledged = new Set<string>()
   readonly #wakers = new Set<() => void>()
   #sent = 0
   #running = false
 
   /** @param connections - to whom: one connection, with all as alternatives, for each of them */
-  constructor(client: NetworkClient, prefix: string, connections: readonly Endpoint[]) {
+  constructor(
+    client: NetworkClient,
+    prefix: string,
+    connections: readonly Endpoint[],
+    window = defaultWindow,
+  ) {
+    this.#window = window
     this.#client = client
     this.#prefix = prefix
     this.#clients = connections.map((first) =>
@@ -72,7 +79,7 @@ export class Load {
   /** Goes on after {@link pause}. */
   resume(): void {
     this.#running = true
-    const each = Math.ceil(window / this.#clients.length)
+    const each = Math.ceil(this.#window / this.#clients.length)
     for (const client of this.#clients) {
       for (let count = 0; count < each; count++) void this.#keepSending(client)
     }

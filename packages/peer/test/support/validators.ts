@@ -1,6 +1,9 @@
 import { expect } from 'chai'
+import { once } from 'node:events'
+import { get } from 'node:http'
 import { openClient } from '../../src/network/client.ts'
 import { eventually } from './eventually.ts'
+import type { IncomingMessage } from 'node:http'
 import type { heddle } from '@heddle/proto'
 import type { NetworkClient } from '../../src/network/client.ts'
 import type { NetworkDescriptor, ValidatorDescriptor } from '../../src/network/descriptor.ts'
@@ -147,8 +150,10 @@ export class Validators {
 
   /** Whether its health check says that it works. */
   async healthy(name: string): Promise<boolean> {
-    const answer = await fetch(`http://${this.described(name).operations}/healthz`)
-    await answer.body?.cancel()
-    return answer.status === 200
+    // A connection of its own: one that is kept may be closed by the other side just now.
+    const request = get(`http://${this.described(name).operations}/healthz`, { agent: false })
+    const [response] = (await once(request, 'response')) as [IncomingMessage]
+    response.resume()
+    return response.statusCode === 200
   }
 }

@@ -1,0 +1,320 @@
+import { status } from '@grpc/grpc-js'
+import { signedEnvelope } from '@heddle/deliver'
+import { systemClock } from '@heddle/events'
+import { loadSigningIdentity } from '@heddle/msp'
+import { createTestOrganization } from '@heddle/msp/testing'
+import { common, create, decode, encode, gossip, heddle, orderer } from '@heddle/proto'
+import { expect } from 'chai'
+import { X509Certificate, createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { once } from 'node:events'
+import { eventually } from '../support/eventually.ts'
+import { Sandbox } from '../support/heddle.ts'
+import { RawStream, announceMessage, garbage, sendTcp, sendTls } from '../support/intruder.ts'
+import { Load } from '../support/load.ts'
+import { Validators } from '../support/validators.ts'
+import type { TestOrganization } from '@heddle/msp/testing'
+import type { Credentials } from '../support/intruder.ts'
+
+const gossipPath = '/gossip.Gossip/GossipStream'
+const broadcastPath = '/orderer.AtomicBroadcast/Broadcast'
+
+/** More than any gRPC message may have. */
+const tooLong = 101 * 1024 * 1024
+
+/** Also what Broadcast answers to its clients. */
+const env = { CORE_LOGGING_SPEC: 'info:orderer.common=debug:gossip.validators=debug' }
+
+describe('intruders', function () {
+  this.timeout(120_000)
+  const sandbox = new Sandbox()
+  let network: Validators
+  let load: Load
+  let stranger: TestOrganization
+  /** Certificate and key of the client for TLS: a connection with them is let in. */
+  let member: Credentials
+  /** Opened at the beginning, and never a word on them. */
+  const silent: { readonly port: string; readonly closed: Promise<unknown> }[] = []
+  const victim = 'validator1'
+
+  before(async () => {
+    await sandbox.open()
+    stranger = await createTestOrganization({ mspId: 'Org0MSP' })
+    network = await Validators.make(sandbox, 'net')
+    await network.startAll(network.names, { env })
+    member = network.client.tls
+    load = new Load(network.client, 'load', network.client.endpoints, 40)
+    await load.start()
+    for (const port of ['gossip', 'orderer', 'operations'] as const) {
+      const [host, number] = network.described(victim)[port].split(':')
+      const socket = connect(Number(number), host)
+      socket.on('error', () => undefined)
+      socket.resume()
+      silent.push({ port, closed: once(socket, 'close') })
+    }
+  })
+  after(async () => {
+    await load.stop()
+    await network.stop()
+    await sandbox.close()
+  })
+
+  /** After each attack the work goes on, everywhere, on the same connections. */
+  afterEach('others are not held up', async () => {
+    await load.more(100)
+    for (const name of network.names) {
+      expect(network.process(name).running, `${name} runs`).to.equal(true)
+      expect(await network.healthy(name), `${name} is healthy`).to.equal(true)
+      expect((await network.status(name)).connected, `connected with ${name}`).to.equal(3)
+    }
+  })
+
+  const at = (port: 'gossip' | 'orderer' | 'operations'): string => network.described(victim)[port]
+
+  const open = (port: 'gossip' | 'orderer', path: string, who: Credentials): RawStream => {
+    const roots = network.client.endpoints[network.names.indexOf(victim)]!.roots[0]!
+    return new RawStream(at(port), path, { ...who, roots: Buffer.from(roots) })
+  }
+
+  /** Lines of the log before the attack. */
+  let linesBefore = 0
+  beforeEach(() => {
+    linesBefore = network.process(victim).lines.length
+  })
+
+  /** Waits for a line of the log with that reason. */
+  const logged = (what: string, reason: RegExp): Promise<void> =>
+    eventually(
+      `${victim} logs ${what}: ${String(reason)}`,
+      () =>
+        network
+          .process(victim)
+          .lines.slice(linesBefore)
+          .some((line) => line.includes(what) && reason.test(line)),
+      20_000,
+    )
+
+  describe('on the gossip port', () => {
+    it('garbage instead of TLS is refused, with the reason in the log', async () => {
+      await sendTcp(at('gossip'), garbage(64 * 1024))
+      await logged('connection refused', /TLS failed: .*(wrong version number|packet length)/i)
+    })
+
+    it('garbage instead of HTTP/2 is refused, with the reason in the log', async () => {
+      await sendTls(at('gossip'), member, garbage(64 * 1024))
+      await logged('connection refused', /bad client magic/)
+    })
+
+    it('a frame longer than any message is refused before it has come', async () => {
+      const call = { path: gossipPath, length: tooLong }
+      expect(await announceMessage(at('gossip'), member, call)).to.equal(status.RESOURCE_EXHAUSTED)
+      await logged('handshake refused', /a frame longer than allowed/)
+    })
+
+    it('a certificate of another CA is refused, with the reason in the log', async () => {
+      const stream = open('gossip', gossipPath, await stranger.tls('localhost'))
+      expect((await stream.ended).code).to.equal(status.UNAVAILABLE)
+      await logged('connection refused', /not of a known CA/)
+    })
+
+    it('a handshake whose hash is not that of the TLS certificate is refused, with the reason in the log', async () => {
+      // A validator's own words, passed on over somebody else's TLS connection.
+      const relayed = await introduction('validator3', await tlsHash('validator3'))
+      const stream = open('gossip', gossipPath, member)
+      stream.write(relayed)
+      const end = await stream.ended
+      expect(end.details).to.match(/in remote hash of TLS cert/)
+      await logged('handshake refused', /in remote hash of TLS cert/)
+    })
+
+    it('an identity of another CA is refused, with the reason in the log', async () => {
+      const signer = await stranger.identity('validator1', 'orderer')
+      const stream = open('gossip', gossipPath, member)
+      stream.write(connEstablish(signer, hashOf(member.certificate)))
+      expect((await stream.ended).code).to.equal(status.UNKNOWN)
+      await logged('handshake refused', /COMM_IDENTITY_REFUSED/)
+    })
+
+    it('a handshake of garbage is refused, with the reason in the log', async () => {
+      const stream = open('gossip', gossipPath, member)
+      stream.write(garbage(4096))
+      expect((await stream.ended).code).to.equal(status.UNKNOWN)
+      await logged('handshake refused', /COMM_MALFORMED_MESSAGE/)
+    })
+
+    it('messages of a member that is no validator are refused, also well-formed ones', async () => {
+      const stream = open('gossip', gossipPath, member)
+      stream.write(connEstablish(network.client.signer, hashOf(member.certificate)))
+      await stream.next()
+      stream.write(garbage(4096, 7))
+      await logged('undecodable message', /127\.0\.0\.1/)
+      await stream.ended
+
+      const again = open('gossip', gossipPath, member)
+      again.write(connEstablish(network.client.signer, hashOf(member.certificate)))
+      await again.next()
+      const body = { case: 'consensus', value: garbage(100) } as const
+      const data = encode(heddle.PeerMessageSchema, create(heddle.PeerMessageSchema, { body }))
+      again.write(gossipData(data))
+      await logged('peer message refused', /not a validator/)
+      again.cancel()
+    })
+  })
+
+  describe('on the port for clients', () => {
+    it('garbage instead of TLS is refused, with the reason in the log', async () => {
+      await sendTcp(at('orderer'), garbage(64 * 1024))
+      await logged('connection refused', /orderer.*(wrong version number|packet length)/i)
+    })
+
+    it('garbage instead of HTTP/2 is refused, with the reason in the log', async () => {
+      await sendTls(at('orderer'), member, garbage(64 * 1024))
+      await logged('connection refused', /orderer.*bad client magic/)
+    })
+
+    it('a frame longer than any message is refused before it has come', async () => {
+      const call = { path: broadcastPath, length: tooLong }
+      expect(await announceMessage(at('orderer'), member, call)).to.equal(status.RESOURCE_EXHAUSTED)
+      await logged('stream broken off', /a message longer than allowed/)
+    })
+
+    it('a certificate of another CA is refused, with the reason in the log', async () => {
+      const stream = open('orderer', broadcastPath, await stranger.tls('localhost'))
+      expect((await stream.ended).code).to.equal(status.UNAVAILABLE)
+      await logged(
+        'connection refused',
+        /orderer.*(not of a known CA|unable to verify|certificate)/,
+      )
+    })
+
+    const refusals: readonly [string, common.Status, () => Promise<Uint8Array>][] = [
+      ['garbage', common.Status.BAD_REQUEST, () => Promise.resolve(garbage(4096))],
+      [
+        'one that is too large',
+        common.Status.REQUEST_ENTITY_TOO_LARGE,
+        () => Promise.resolve(garbage(1024 * 1024 + 1)),
+      ],
+      ['one whose signature is wrong', common.Status.FORBIDDEN, () => tampered()],
+      ['one of a stranger', common.Status.FORBIDDEN, () => transaction(stranger)],
+    ]
+    for (const [what, code, make] of refusals) {
+      it(`an envelope is refused that is ${what}`, async () => {
+        const stream = open('orderer', broadcastPath, member)
+        stream.write(await make())
+        const answer = decode(orderer.BroadcastResponseSchema, await stream.next())
+        expect(common.Status[answer.status]).to.equal(common.Status[code])
+        expect(answer.info).not.to.equal('')
+        await logged('broadcast refused', new RegExp(common.Status[code]))
+        stream.cancel()
+      })
+    }
+  })
+
+  describe('on the port for operators', () => {
+    it('garbage instead of HTTP is refused, with the reason in the log', async () => {
+      const answer = await sendTcp(at('operations'), garbage(64 * 1024))
+      expect(answer).to.match(/^HTTP\/1\.1 400/)
+      await logged('request refused', /"logger":"operations"/)
+    })
+
+    it('headers and bodies that are too long are refused', async () => {
+      const header = `GET /healthz HTTP/1.1\r\nhost: x\r\nlong: ${'x'.repeat(64 * 1024)}\r\n\r\n`
+      expect(await sendTcp(at('operations'), Buffer.from(header))).to.match(/^HTTP\/1\.1 431/)
+      const url = `http://${at('operations')}/logspec`
+      const body = JSON.stringify({ spec: 'x'.repeat(1024 * 1024) })
+      const answer = await fetch(url, { method: 'PUT', body }).catch(() => undefined)
+      // The connection may be cut before all of the body has gone out.
+      if (answer !== undefined) expect(answer.status).to.equal(400)
+    })
+  })
+
+  describe('on every port', () => {
+    for (const port of ['gossip', 'orderer', 'operations']) {
+      it(`a connection on which nothing comes is closed: ${port}`, async () => {
+        await silent.find((each) => each.port === port)?.closed
+      })
+    }
+  })
+
+  function hashOf(pem: string | Buffer): Buffer {
+    return createHash('sha256').update(new X509Certificate(pem).raw).digest()
+  }
+
+  async function tlsHash(name: string): Promise<Buffer> {
+    return hashOf(await readFile(sandbox.path('net', ...nodeOf(name), 'tls', 'server.crt')))
+  }
+
+  function nodeOf(name: string): string[] {
+    const organization = name.replace('validator', 'org')
+    return [
+      'crypto',
+      `${organization}.example.com`,
+      'orderers',
+      `${name}.${organization}.example.com`,
+    ]
+  }
+
+  interface Introduced {
+    readonly pkiId: Uint8Array
+    readonly serialized: Uint8Array
+    sign(message: Uint8Array): Uint8Array
+  }
+
+  function connEstablish(signer: Introduced, tlsCertHash: Uint8Array): Uint8Array {
+    const { pkiId, serialized: identity } = signer
+    const value = create(gossip.ConnEstablishSchema, { pkiId, identity, tlsCertHash })
+    const message = create(gossip.GossipMessageSchema, {
+      tag: gossip.GossipMessage_Tag.EMPTY,
+      content: { case: 'conn', value },
+    })
+    const payload = encode(gossip.GossipMessageSchema, message)
+    return encode(
+      gossip.EnvelopeSchema,
+      create(gossip.EnvelopeSchema, { payload, signature: signer.sign(payload) }),
+    )
+  }
+
+  /** What a validator says of itself at the beginning of a connection with that certificate. */
+  async function introduction(name: string, tlsCertHash: Uint8Array): Promise<Uint8Array> {
+    const { mspId } = network.described(name)
+    const signer = await loadSigningIdentity(sandbox.path('net', ...nodeOf(name), 'msp'), mspId)
+    return connEstablish(signer, tlsCertHash)
+  }
+
+  function gossipData(data: Uint8Array): Uint8Array {
+    const message = create(gossip.GossipMessageSchema, {
+      channel: Buffer.from(network.descriptor.channelId),
+      tag: gossip.GossipMessage_Tag.CHAN_AND_ORG,
+      content: { case: 'dataMsg', value: { payload: { data } } },
+    })
+    const payload = encode(gossip.GossipMessageSchema, message)
+    return encode(gossip.EnvelopeSchema, create(gossip.EnvelopeSchema, { payload }))
+  }
+
+  async function sign(signer: Parameters<typeof signedEnvelope>[0]['signer']): Promise<Uint8Array> {
+    const call = create(heddle.TransactionSchema, {
+      contract: 'records',
+      input: Buffer.from('{"id": "intruder"}'),
+    })
+    const { bytes } = await signedEnvelope({
+      channelId: network.descriptor.channelId,
+      type: common.HeaderType.MESSAGE,
+      data: encode(heddle.TransactionSchema, call),
+      signer,
+      clock: systemClock,
+    })
+    return bytes
+  }
+
+  async function transaction(organization: TestOrganization): Promise<Uint8Array> {
+    return sign(await organization.identity('client', 'client'))
+  }
+
+  /** A transaction of the client, with the signature of something else. */
+  async function tampered(): Promise<Uint8Array> {
+    const envelope = decode(common.EnvelopeSchema, await sign(network.client.signer))
+    const signature = network.client.signer.sign(garbage(100))
+    return encode(common.EnvelopeSchema, create(common.EnvelopeSchema, { ...envelope, signature }))
+  }
+})

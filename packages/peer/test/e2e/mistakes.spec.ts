@@ -1,0 +1,181 @@
+import { expect } from 'chai'
+import { once } from 'node:events'
+import { readFile, readdir, rename, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { Sandbox, recordLines } from '../support/heddle.ts'
+import { Validators } from '../support/validators.ts'
+import type { AddressInfo, Server } from 'node:net'
+import type { Finished } from '../support/heddle.ts'
+
+/** Exit statuses that `heddle --help` lists. */
+const statuses = { usage: 64, badLines: 65, noFile: 66, busy: 75, config: 78 } as const
+
+describe('mistakes of a person', function () {
+  this.timeout(120_000)
+  const sandbox = new Sandbox()
+  let network: Validators
+
+  before(async () => {
+    await sandbox.open()
+    network = await Validators.make(sandbox, 'net', { input: recordLines('r', 20) })
+  })
+  after(async () => {
+    network.client.close()
+    await sandbox.close()
+  })
+
+  /** It ended with that status, said what, and what to do about it. */
+  function expectFailure(result: Finished, status: number, what: RegExp | string): void {
+    expect(result.status, result.stderr).to.equal(status)
+    if (typeof what === 'string') expect(result.stderr).to.include(what)
+    else expect(result.stderr).to.match(what)
+    expect(result.stderr).to.match(/^ {2}try: ./m)
+    expect(result.stderr, 'no stack of JavaScript').not.to.match(/^ +at /m)
+  }
+
+  const up = (...args: string[]): Promise<Finished> =>
+    sandbox.run(['network', 'up', '--exit', '--dir', sandbox.path('other'), ...args])
+  const start = (env: NodeJS.ProcessEnv): Promise<Finished> =>
+    sandbox.run(['peer', 'start', '--config', network.config('validator0')], { env })
+
+  describe('with files', () => {
+    const missing = (): string => sandbox.path('missing')
+
+    it('names an input that is missing, and makes no network', async () => {
+      expectFailure(await up('--input', missing()), statuses.noFile, `no file ${missing()}`)
+      expect(await readdir(sandbox.dir)).not.to.include('other')
+    })
+
+    it('names genesis accounts that are missing or no amounts', async () => {
+      const none = await up('--genesis-accounts', missing())
+      expectFailure(none, statuses.noFile, `no file ${missing()}`)
+      const accounts = await sandbox.file('accounts.json', '{"alice": 1.5}')
+      const wrong = await up('--genesis-accounts', accounts)
+      expectFailure(wrong, statuses.usage, /account "alice": amount 1\.5 is not a whole number/)
+    })
+
+    it('names a configuration that is missing or not valid', async () => {
+      const none = await sandbox.run(['peer', 'start', '--config', missing()])
+      expectFailure(none, statuses.noFile, missing())
+      const bad = await sandbox.file('bad.yaml', 'pbft:\n  general:\n    batchsize: 0\n')
+      const wrong = await sandbox.run(['peer', 'start', '--config', bad])
+      expectFailure(wrong, statuses.config, /bad\.yaml/)
+    })
+
+    for (const variable of ['GENERAL_GENESISFILE', 'PEER_TLS_CERT_FILE', 'PEER_TLS_KEY_FILE']) {
+      it(`names a file of the configuration that is missing: ${variable}`, async () => {
+        const result = await start({ [`CORE_${variable}`]: missing() })
+        expectFailure(result, statuses.noFile, `no file ${missing()}`)
+      })
+    }
+
+    it('names an MSP folder that is missing, or somebody else’s', async () => {
+      const none = await start({ CORE_PEER_MSPCONFIGPATH: missing() })
+      expectFailure(none, statuses.config, missing())
+      const { client } = network.descriptor
+      const wrong = await start({
+        CORE_PEER_MSPCONFIGPATH: join(network.dir, client.msp),
+        CORE_PEER_LOCALMSPID: client.mspId,
+      })
+      expectFailure(wrong, statuses.config, /names no consenter with this certificate/)
+    })
+
+    it('names a genesis block that is damaged or not the one that the ledger began with', async () => {
+      const genesis = join(network.dir, network.descriptor.genesis)
+      const bytes = await readFile(genesis)
+      const damaged = await sandbox.file('damaged.block', bytes.subarray(0, bytes.length / 2))
+      const wrong = await start({ CORE_GENERAL_GENESISFILE: damaged })
+      expectFailure(wrong, statuses.config, /damaged\.block is no genesis block/)
+    })
+
+    it('names a network.json that is damaged', async () => {
+      const file = join(network.dir, 'network.json')
+      await rename(file, `${file}.good`)
+      await writeFile(file, '{"channelId": ')
+      const result = await sandbox.run(['network', 'status', '--dir', network.dir])
+      await rename(`${file}.good`, file)
+      expectFailure(result, statuses.config, file)
+    })
+  })
+
+  describe('with ports', () => {
+    let server: Server
+    let busy = 0
+    before(async () => {
+      server = createServer().listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      busy = (server.address() as AddressInfo).port
+    })
+    after(() => server.close())
+
+    it('names one of the fixed ports that is busy', async () => {
+      const result = await up('--base-port', String(busy - 2), '--input', '-')
+      expectFailure(result, statuses.busy, /another process listens on 127\.0\.0\.1:\d+/)
+    })
+
+    const settings = {
+      'peer.listenAddress': 'CORE_PEER_LISTENADDRESS',
+      'general.listenAddress': 'CORE_GENERAL_LISTENADDRESS',
+      'operations.listenAddress': 'CORE_OPERATIONS_LISTENADDRESS',
+    }
+    for (const [setting, variable] of Object.entries(settings)) {
+      it(`names the port that is busy and the setting to change: ${setting}`, async () => {
+        const result = await start({ [variable]: `127.0.0.1:${busy}` })
+        expectFailure(result, statuses.busy, `another process listens on 127.0.0.1:${busy}`)
+        expect(result.stderr).to.match(new RegExp(`try: .*${setting}`))
+      })
+    }
+  })
+
+  describe('with input lines', () => {
+    const lines = [
+      '{"id": "good-1"}',
+      'not json',
+      '[1, 2]',
+      '{"id": "unfinished"',
+      '{"from": "alice", "to": "bob", "amount": -1}',
+      '{"from": "alice", "to": "bob", "amount": 1e400}',
+      '',
+    ].map((line) => Buffer.from(line))
+    const input = Buffer.concat(
+      [
+        ...lines,
+        Buffer.from([0x7b, 0xff, 0xfe, 0x7d]),
+        Buffer.from(`{"id": "long", "text": "${'x'.repeat(600 * 1024)}"}`),
+        Buffer.from('{"id": "good-2"}'),
+      ].flatMap((line) => [line, Buffer.from('\n')]),
+    )
+
+    function expectLines(result: Finished): void {
+      expect(result.status, result.stderr).to.equal(statuses.badLines)
+      for (const line of [2, 3, 4, 8, 9]) {
+        expect(result.stderr, `line ${line}`).to.match(new RegExp(`line ${line}: .`))
+      }
+      for (const line of [1, 7, 10]) {
+        expect(result.stderr, `line ${line}`).not.to.match(new RegExp(`line ${line}:`))
+      }
+      expect(result.stderr)
+        .to.match(/line 8: not UTF-8/)
+        .and.match(/line 9: longer than/)
+    }
+
+    it('names those that are no JSON objects, executes all others, and proves it', async () => {
+      const result = await sandbox.run(
+        ['network', 'up', '--exit', '--json', '--dir', network.dir, '--input', '-'],
+        { input },
+      )
+      expectLines(result)
+      expect(result.heddle.find('summary')?.['proof']).to.have.property('held', true)
+    })
+
+    it('names them when they are submitted to a running network, which goes on', async () => {
+      await network.startAll()
+      const dir = ['--dir', network.dir]
+      expectLines(await sandbox.run(['submit', '--json', ...dir], { input }))
+      const good = await sandbox.run(['query', 'records', 'good-2', ...dir])
+      expect(good.stdout).to.equal('{"id": "good-2"}')
+      await network.stop()
+    })
+  })
+})
