@@ -168,7 +168,7 @@ export function batchToProto(batch: Batch): pbft.Batch {
   return create(pbft.BatchSchema, { requests: [...batch.requests] })
 }
 
-export function voteToProto({ view, sequence, digest }: Vote): pbft.Vote {
+function voteToProto({ view, sequence, digest }: Vote): pbft.Vote {
   return create(pbft.VoteSchema, { view, sequence, digest: fromHex(digest) })
 }
 
