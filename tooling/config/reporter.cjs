@@ -2,6 +2,15 @@
 const { mkdirSync, writeFileSync } = require('node:fs')
 const { reporters } = require('mocha')
 
+/** How long a suite may go on after its last test. */
+const leakTimeoutMs = 30_000
+
+/** Something keeps the process alive: a socket, timer or listener that a test left behind. */
+function reportLeak() {
+  process.stderr.write(`left behind: ${process.getActiveResourcesInfo().join(', ')}\n`)
+  process.exit(1)
+}
+
 /** Mocha's spec reporter that also leaves the counts in `.results/tests.json`, to be summed up. */
 module.exports = class CountingReporter extends reporters.Spec {
   constructor(runner, options) {
@@ -10,6 +19,7 @@ module.exports = class CountingReporter extends reporters.Spec {
       const { passes, failures, pending } = this.stats
       mkdirSync('.results', { recursive: true })
       writeFileSync('.results/tests.json', JSON.stringify({ passes, failures, pending }) + '\n')
+      setTimeout(reportLeak, leakTimeoutMs).unref()
     })
   }
 }
