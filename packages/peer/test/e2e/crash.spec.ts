@@ -26,9 +26,12 @@ describe('kill -9 of a validator during load', function () {
     await load.start()
   })
   after(async () => {
-    await load.stop()
-    await network.stop()
-    await sandbox.close()
+    try {
+      await load.stop()
+      await network.stop()
+    } finally {
+      await sandbox.close()
+    }
   })
 
   /** Every acknowledged transaction is in the chain of `name`, and none is there twice. */
@@ -57,7 +60,7 @@ describe('kill -9 of a validator during load', function () {
         await network.kill(victim)
         await load.more(2 * measured)
         // Loose: other work of the machine must not fail the test, a network that crawls must.
-        expect(rateOf(load.acknowledged, measured)).to.be.greaterThan(before / 5)
+        expect(rateOf(load.acknowledged, measured)).to.be.greaterThan(before / 10)
         if (role.endsWith('primary')) expect(await network.primary()).not.to.equal(victim)
       })
 
@@ -90,8 +93,11 @@ describe('an acknowledgement that is lost', function () {
     await network.startAll(network.names, { env })
   })
   after(async () => {
-    await network.stop()
-    await sandbox.close()
+    try {
+      await network.stop()
+    } finally {
+      await sandbox.close()
+    }
   })
 
   it('makes the client send the same transaction to another validator, and it executes once', async () => {

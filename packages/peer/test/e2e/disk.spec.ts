@@ -37,8 +37,11 @@ describe('a disk that fails', function () {
     network = await Validators.make(sandbox, 'net', { input, args: ['--batch-size', '100'] })
   })
   after(async () => {
-    await network.stop()
-    await sandbox.close()
+    try {
+      await network.stop()
+    } finally {
+      await sandbox.close()
+    }
   })
 
   const dataOf = (name: string): string => join(network.config(name), '..', 'data')

@@ -55,9 +55,12 @@ describe('intruders', function () {
     }
   })
   after(async () => {
-    await load.stop()
-    await network.stop()
-    await sandbox.close()
+    try {
+      await load.stop()
+      await network.stop()
+    } finally {
+      await sandbox.close()
+    }
   })
 
   /** After each attack the work goes on, everywhere, on the same connections. */

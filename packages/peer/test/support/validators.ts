@@ -9,7 +9,8 @@ import type { NetworkClient } from '../../src/network/client.ts'
 import type { NetworkDescriptor, ValidatorDescriptor } from '../../src/network/descriptor.ts'
 import type { Heddle, HeddleOptions, Sandbox } from './heddle.ts'
 
-const statusTimeoutMs = 5000
+/** Generous: it only bounds how long a failing test takes. */
+const statusTimeoutMs = 20_000
 
 /** Where a validator stands, in texts that can be compared. */
 export interface Standing {
