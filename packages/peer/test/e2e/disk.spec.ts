@@ -83,7 +83,7 @@ describe('a disk that fails', function () {
       expect(await full.ended, full.stderr).to.equal(ledgerFailed)
       await load.more(300)
     })
-    expect(full.stderr).to.match(/no room \(EFBIG\) to .*validator3/)
+    expect(full.stderr).to.match(/no room \((EFBIG|27)\) to .*validator3/)
     expect(full.stderr).to.match(/exit status 74/)
     await network.level(others)
   })
@@ -148,7 +148,7 @@ describe('a disk that is full for all validators of `network up`', function () {
     const full = await sandbox.run(up(input), { maxFileBytes: 1200 * 1024 })
     expect(full.status, full.stderr).to.equal(69)
     expect(full.stderr).to.match(/validator\d gave up \(exit status 74\)/)
-    expect(full.stderr).to.match(/no room \(EFBIG\)/)
+    expect(full.stderr).to.match(/no room \((EFBIG|27)\)/)
     const done = full.heddle.find('progress')
 
     const few = await sandbox.file('few.ndjson', recordLines('again', 20))
