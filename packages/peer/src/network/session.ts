@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { PeerError } from '../errors.ts'
+import { PeerError, messageOf } from '../errors.ts'
 import { openClient } from './client.ts'
 import { NetworkLock } from './control.ts'
 import { findDescriptor, writeDescriptor } from './descriptor.ts'
@@ -59,6 +59,10 @@ export class NetworkSession {
   #client: NetworkClient | undefined
   #failure: PeerError | undefined
   readonly #givenUp = new Set<string>()
+  /** Resolves when network.json says what it was last told to. */
+  #published: Promise<void> = Promise.resolve()
+  /** Resolves when network.json is written as asked last: one write at a time. */
+  #written: Promise<void> = Promise.resolve()
 
   constructor(spec: NetworkSpec, clock: Clock, events: SessionEvents) {
     this.#spec = spec
@@ -93,7 +97,7 @@ export class NetworkSession {
   async down(): Promise<void> {
     this.#client?.close()
     await this.#processes.stop()
-    if (this.#descriptor !== undefined) await writeDescriptor(this.#spec.dir, this.#descriptor)
+    await this.#write((descriptor) => descriptor)
     await this.#lock.release()
   }
 
@@ -111,8 +115,20 @@ export class NetworkSession {
     }
   }
 
-  /** Writes the process ids into network.json. */
-  async #publish(): Promise<void> {
+  /** Writes the process ids into network.json, after what was to be written before. */
+  #publish(): Promise<void> {
+    this.#published = this.#published.then(async () => {
+      try {
+        await this.#write()
+      } catch (error) {
+        // On a full disk the validators end one after the other; this must not end us before.
+        this.#events.note(`network.json was not written: ${messageOf(error)}`)
+      }
+    })
+    return this.#published
+  }
+
+  async #write(): Promise<void> {
     if (this.#descriptor === undefined) return
     await writeDescriptor(this.#spec.dir, {
       ...this.#descriptor,
