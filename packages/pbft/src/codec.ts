@@ -168,10 +168,6 @@ export function batchToProto(batch: Batch): pbft.Batch {
   return create(pbft.BatchSchema, { requests: [...batch.requests] })
 }
 
-function voteToProto({ view, sequence, digest }: Vote): pbft.Vote {
-  return create(pbft.VoteSchema, { view, sequence, digest: fromHex(digest) })
-}
-
 function claimToProto({ view, sequence, digest }: Claim): pbft.Claim {
   return create(pbft.ClaimSchema, { view, sequence, digest: fromHex(digest) })
 }
