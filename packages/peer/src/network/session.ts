@@ -59,8 +59,6 @@ export class NetworkSession {
   #client: NetworkClient | undefined
   #failure: PeerError | undefined
   readonly #givenUp = new Set<string>()
-  /** Resolves when network.json says what it was last told to. */
-  #published: Promise<void> = Promise.resolve()
   /** Resolves when network.json is written as asked last: one write at a time. */
   #written: Promise<void> = Promise.resolve()
 
@@ -115,29 +113,30 @@ export class NetworkSession {
     }
   }
 
-  /** Writes the process ids into network.json, after what was to be written before. */
+  /** Writes the process ids into network.json. */
   #publish(): Promise<void> {
-    this.#published = this.#published.then(async () => {
-      try {
-        await this.#write()
-      } catch (error) {
-        // On a full disk the validators end one after the other; this must not end us before.
-        this.#events.note(`network.json was not written: ${messageOf(error)}`)
-      }
-    })
-    return this.#published
-  }
-
-  async #write(): Promise<void> {
-    if (this.#descriptor === undefined) return
-    await writeDescriptor(this.#spec.dir, {
-      ...this.#descriptor,
+    return this.#write((descriptor) => ({
+      ...descriptor,
       pid: process.pid,
-      validators: this.#descriptor.validators.map((each) => {
+      validators: descriptor.validators.map((each) => {
         const pid = this.#processes.pid(each.name)
         return pid === undefined ? each : { ...each, pid }
       }),
+    }))
+  }
+
+  /** Writes network.json after what was to be written before. */
+  #write(make: (descriptor: NetworkDescriptor) => NetworkDescriptor): Promise<void> {
+    this.#written = this.#written.then(async () => {
+      if (this.#descriptor === undefined) return
+      try {
+        await writeDescriptor(this.#spec.dir, make(this.#descriptor))
+      } catch (error) {
+        // On a full disk the validators end one after the other; this must not end us first.
+        this.#events.note(`network.json was not written: ${messageOf(error)}`)
+      }
     })
+    return this.#written
   }
 
   async #ready(client: NetworkClient, signal: AbortSignal): Promise<void> {

@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { once } from 'node:events'
 import { get } from 'node:http'
+import { PeerError } from '../../src/errors.ts'
 import { openClient } from '../../src/network/client.ts'
 import { eventually } from './eventually.ts'
 import type { IncomingMessage } from 'node:http'
@@ -17,6 +18,11 @@ export interface Standing {
   readonly height: bigint
   readonly lastBlock: string
   readonly content: string
+}
+
+function describe({ replica, view, activeView, sequence, connected }: heddle.StatusReply): string {
+  const state = activeView ? 'active' : 'not active'
+  return `replica ${replica}: view ${view} ${state}, sequence ${sequence}, connected ${connected}`
 }
 
 /**
@@ -115,7 +121,11 @@ export class Validators {
   async ready(names = this.names): Promise<void> {
     await eventually(`${names.join(', ')} work together`, async () => {
       const statuses = await Promise.all(names.map((name) => this.status(name)))
-      return statuses.every((each) => each.activeView && each.connected >= names.length - 1)
+      const waiting = statuses.filter(
+        (each) => !each.activeView || each.connected < names.length - 1,
+      )
+      if (waiting.length === 0) return true
+      throw new PeerError('PEER_STOPPED', statuses.map(describe).join('; '))
     })
   }
 
