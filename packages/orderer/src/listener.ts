@@ -1,11 +1,13 @@
 import type { AddressInfo } from 'node:net'
 import { type Server as TlsServer, type TLSSocket, createServer } from 'node:tls'
 import { type Server, ServerCredentials } from '@grpc/grpc-js'
-import type { Logger } from '@heddle/interface'
+import type { Clock, Logger } from '@heddle/interface'
 import type { ResolvedServerOptions } from './server-options.ts'
 
 /** How long a client may take for TLS. */
 const handshakeTimeoutMs = 10_000
+/** How long a client may take to read the last answers. */
+const lingerMs = 1_000
 
 /**
  * The port: TLS here, HTTP/2 and gRPC in grpc-js. TLS is not left to grpc-js because that one keeps
@@ -52,6 +54,18 @@ export class Listener {
   cut(): void {
     this.refuseNew()
     for (const socket of this.#sockets) socket.destroy()
+  }
+
+  /** Closes every connection once what was written to it is on its way, or `lingerMs` have passed. */
+  async close(clock: Clock): Promise<void> {
+    this.refuseNew()
+    const closed = [...this.#sockets].map(
+      (socket) => new Promise((done) => socket.on('close', done)),
+    )
+    for (const socket of this.#sockets) socket.destroySoon()
+    const timer = clock.schedule(lingerMs, () => this.cut())
+    await Promise.all(closed)
+    timer.cancel()
   }
 
   #createServer(onSecure: (socket: TLSSocket) => void): TlsServer {

@@ -191,7 +191,7 @@ class GrpcOrdererServer implements OrdererServer {
     this.#listener.refuseNew()
     if (server) {
       for (const stream of this.#streams) stream.finish()
-      await this.#drain(server, signal)
+      if (await this.#drain(server, signal)) await this.#listener.close(this.#deps.clock)
       server.forceShutdown()
     }
     this.#listener.cut()
@@ -199,18 +199,22 @@ class GrpcOrdererServer implements OrdererServer {
     this.#state = 'stopped'
   }
 
-  /** Waits until all calls have ended, for `drainTimeoutMs` at most or until `signal` aborts. */
-  async #drain(server: Server, signal: AbortSignal | undefined): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const timer = this.#deps.clock.schedule(this.#options.drainTimeoutMs, () => settle())
-      const settle = (): void => {
+  /**
+   * Waits until all calls have ended, for `drainTimeoutMs` at most or until `signal` aborts.
+   * @returns whether they have ended
+   */
+  #drain(server: Server, signal: AbortSignal | undefined): Promise<boolean> {
+    return new Promise((resolve) => {
+      const giveUp = (): void => settle(false)
+      const timer = this.#deps.clock.schedule(this.#options.drainTimeoutMs, giveUp)
+      const settle = (ended: boolean): void => {
         timer.cancel()
-        signal?.removeEventListener('abort', settle)
-        resolve()
+        signal?.removeEventListener('abort', giveUp)
+        resolve(ended)
       }
-      signal?.addEventListener('abort', settle, { once: true })
-      server.tryShutdown(settle)
-      if (signal?.aborted) settle()
+      signal?.addEventListener('abort', giveUp, { once: true })
+      server.tryShutdown(() => settle(true))
+      if (signal?.aborted) giveUp()
     })
   }
 }
