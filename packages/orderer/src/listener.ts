@@ -1,13 +1,11 @@
 import type { AddressInfo } from 'node:net'
 import { type Server as TlsServer, type TLSSocket, createServer } from 'node:tls'
 import { type Server, ServerCredentials } from '@grpc/grpc-js'
-import type { Clock, Logger } from '@heddle/interface'
+import type { Logger } from '@heddle/interface'
 import type { ResolvedServerOptions } from './server-options.ts'
 
 /** How long a client may take for TLS. */
 const handshakeTimeoutMs = 10_000
-/** How long a client may take to read the last answers. */
-const lingerMs = 1_000
 
 /**
  * The port: TLS here, HTTP/2 and gRPC in grpc-js. TLS is not left to grpc-js because that one keeps
@@ -56,16 +54,10 @@ export class Listener {
     for (const socket of this.#sockets) socket.destroy()
   }
 
-  /** Closes every connection once what was written to it is on its way, or `lingerMs` have passed. */
-  async close(clock: Clock): Promise<void> {
-    this.refuseNew()
-    const closed = [...this.#sockets].map(
-      (socket) => new Promise((done) => socket.on('close', done)),
-    )
-    for (const socket of this.#sockets) socket.destroySoon()
-    const timer = clock.schedule(lingerMs, () => this.cut())
-    await Promise.all(closed)
-    timer.cancel()
+  /** Resolves when no connection is left: grpc-js closes each once its calls have ended. */
+  async whenEmpty(): Promise<void> {
+    const open = [...this.#sockets]
+    await Promise.all(open.map((socket) => new Promise((done) => socket.once('close', done))))
   }
 
   #createServer(onSecure: (socket: TLSSocket) => void): TlsServer {

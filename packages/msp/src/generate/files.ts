@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /** The text of a file, or undefined when there is none. */
@@ -15,11 +15,10 @@ export async function readIfThere(path: string): Promise<string | undefined> {
 /**
  * Writes a file so that it is there whole or not at all: beside its place, synced, then renamed.
  *
- * @param secret - only the owner may read it, and its folder, whoever made that
+ * @param secret - only the owner may read it, and its folder when that is made here
  */
 export async function writeWhole(path: string, text: string, secret = false): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: secret ? 0o700 : 0o755 })
-  if (secret) await chmod(dirname(path), 0o700)
   const draft = `${path}.${randomBytes(6).toString('hex')}.tmp`
   try {
     const file = await open(draft, 'wx', secret ? 0o600 : 0o644)
