@@ -1,5 +1,5 @@
 import { RingQueue } from '@heddle/events'
-import { frameOf } from './frame.ts'
+import { frameOf, maxFrameMessages } from './frame.ts'
 import type { Network } from './ports.ts'
 
 /** Most bytes of several messages in one frame; a single larger message still makes one. */
@@ -8,7 +8,7 @@ const maxFrameBytes = 1024 * 1024
 export interface BroadcasterOptions {
   readonly id: number
   readonly n: number
-  /** Most messages, and bytes, waiting for one destination. */
+  /** Most messages, and bytes, waiting for one destination; so many bytes of requests besides. */
   readonly maxSendQueue: number
   readonly maxSendQueueBytes: number
   /** Most forwarded requests waiting for one destination. */
@@ -30,6 +30,8 @@ interface Lane {
   readonly forwards: RingQueue<Uint8Array>
   /** Of `queue`. */
   bytes: number
+  /** Of `forwards`. */
+  forwardBytes: number
   draining: boolean
 }
 
@@ -57,6 +59,7 @@ export class Broadcaster {
             queue: new RingQueue<Uint8Array>(options.maxSendQueue),
             forwards: new RingQueue<Uint8Array>(options.maxPoolRequests),
             bytes: 0,
+            forwardBytes: 0,
             draining: false,
           },
     )
@@ -81,7 +84,9 @@ export class Broadcaster {
     const frame = frameOf(message)
     for (const lane of this.#lanes) {
       if (lane === undefined || (to !== 'all' && to !== lane.to)) continue
-      if (!lane.forwards.push(frame)) this.#observer.dropped(lane.to, 1)
+      const fits = lane.forwardBytes + frame.length <= this.#options.maxSendQueueBytes
+      if (fits && lane.forwards.push(frame)) lane.forwardBytes += frame.length
+      else this.#observer.dropped(lane.to, 1)
     }
   }
 
@@ -139,8 +144,10 @@ export class Broadcaster {
     for (const queue of [lane.queue, lane.forwards]) {
       for (let next = queue.peek(); next !== undefined; next = queue.peek()) {
         if (frames.length > 0 && bytes + next.length > maxFrameBytes) return frames
+        if (frames.length >= maxFrameMessages) return frames
         queue.shift()
         if (queue === lane.queue) lane.bytes -= next.length
+        else lane.forwardBytes -= next.length
         bytes += next.length
         frames.push(next)
       }

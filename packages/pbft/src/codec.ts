@@ -13,6 +13,8 @@ import type {
   Vote,
 } from './core/messages.ts'
 import { MalformedError } from './errors.ts'
+import type { MessageKind, MessageLimits } from './message-limits.ts'
+import { StrictReader } from './strict-reader.ts'
 import { decodeVote } from './vote-codec.ts'
 
 /** Bytes of a SHA-256. */
@@ -34,34 +36,84 @@ export type Incoming =
   | { readonly type: 'batch'; readonly requests: readonly Uint8Array[] }
   | { readonly type: 'forward'; readonly request: Uint8Array }
 
+/** The fields of `heddle.pbft.Message`, by their tags: all are length-delimited. */
+const kindOfTag: Readonly<Record<number, MessageKind>> = {
+  ...{ 0x0a: 'prePrepare', 0x12: 'prepare', 0x1a: 'commit', 0x22: 'checkpoint' },
+  ...{ 0x2a: 'viewChange', 0x32: 'newView', 0x3a: 'status', 0x42: 'fetchBatch' },
+  ...{ 0x4a: 'batch', 0x52: 'forward', 0x5a: 'certificate' },
+}
+/** Tags inside of a pre-prepare and of a batch. */
+const tags = { view: 0x08, sequence: 0x10, batch: 0x1a, request: 0x0a } as const
+
 /**
  * Decodes one message. Bytes fields are views of `bytes`.
  *
+ * @param limits - what is larger is refused before it costs anything; default: no limits
  * @throws {MalformedError} PBFT_MALFORMED
  */
-export function decodeMessage(bytes: Buffer): Incoming {
+export function decodeMessage(bytes: Buffer, limits?: MessageLimits): Incoming {
   const vote = decodeVote(bytes)
   if (vote !== undefined) return { type: 'plain', message: vote }
+  const tag = bytes[0] ?? 0
+  const kind = kindOfTag[tag]
+  if (kind === undefined) throw new MalformedError('a message of no known kind')
+  const reader = new StrictReader(bytes)
+  const content = reader.chunk(tag) ?? Buffer.alloc(0)
+  reader.end()
+  if (limits !== undefined && content.length > limits.bytes[kind])
+    throw new MalformedError(`a ${kind} of ${content.length} bytes`)
+  switch (kind) {
+    case 'prePrepare':
+      return decodePrePrepare(content, limits?.requests)
+    case 'batch':
+      return { type: 'batch', requests: decodeBatch(content, limits?.requests) }
+    case 'forward':
+      return { type: 'forward', request: content }
+    default:
+      return decodeOther(bytes)
+  }
+}
+
+function decodePrePrepare(content: Buffer, maxRequests?: number): Incoming {
+  const reader = new StrictReader(content)
+  const view = reader.number(tags.view)
+  const sequence = reader.number(tags.sequence)
+  const batch = reader.chunk(tags.batch) ?? Buffer.alloc(0)
+  reader.end()
+  return { type: 'pre-prepare', view, sequence, requests: decodeBatch(batch, maxRequests) }
+}
+
+function decodeBatch(content: Buffer, maxRequests = Infinity): Uint8Array[] {
+  const reader = new StrictReader(content)
+  const requests: Uint8Array[] = []
+  for (
+    let next = reader.chunk(tags.request);
+    next !== undefined;
+    next = reader.chunk(tags.request)
+  ) {
+    if (requests.length >= maxRequests) throw new MalformedError('more requests than batchSize')
+    requests.push(next)
+  }
+  reader.end()
+  return requests
+}
+
+function decodeOther(bytes: Buffer): Incoming {
   const { payload } = decodeAs(pbft.MessageSchema, bytes)
   switch (payload.case) {
-    case 'prePrepare': {
-      const { view, sequence, batch } = payload.value
-      return { type: 'pre-prepare', view, sequence, requests: batch?.requests ?? [] }
-    }
-    case 'forward':
-      return { type: 'forward', request: payload.value }
-    case 'batch':
-      return { type: 'batch', requests: payload.value.requests }
     case 'certificate':
       return { type: 'certificate', proofs: payload.value.checkpoints.map(proofFromProto) }
     case 'checkpoint':
     case 'viewChange':
     case 'newView':
       return { type: 'signed', kind: kinds[payload.case], proof: proofFromProto(payload.value) }
-    case undefined:
-      throw new MalformedError('a message of no known kind')
-    default:
+    case 'prepare':
+    case 'commit':
+    case 'status':
+    case 'fetchBatch':
       return { type: 'plain', message: plainMessage(payload) }
+    default:
+      throw new MalformedError('a message of no known kind')
   }
 }
 

@@ -3,6 +3,9 @@ import { MalformedError } from './errors.ts'
 /** Tag of `Frame.messages`: field 1, length-delimited. */
 const messagesTag = 0x0a
 
+/** Most messages of one frame: a message costs its receiver something however short it is. */
+export const maxFrameMessages = 4_096
+
 /**
  * Puts an encoded message into a `heddle.pbft.Frame` of its own. Frames put together make one frame:
  * protobuf concatenates repeated fields.
@@ -18,7 +21,8 @@ export function frameOf(message: Uint8Array): Buffer {
  * The encoded messages of a frame, as views of it. Written by hand so that one bad message costs
  * only itself and none is decoded before its turn.
  *
- * @throws {MalformedError} PBFT_MALFORMED when the frame is not a sequence of messages
+ * @throws {MalformedError} PBFT_MALFORMED when the frame is not a sequence of at most
+ * {@link maxFrameMessages} messages
  */
 export function decodeFrame(bytes: Uint8Array): Buffer[] {
   const frame = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -34,6 +38,8 @@ export function decodeFrame(bytes: Uint8Array): Buffer[] {
       if (byte < 0x80) break
     }
     if (length > frame.length - at) throw new MalformedError('a frame that ends early')
+    if (messages.length >= maxFrameMessages)
+      throw new MalformedError('a frame of too many messages')
     messages.push(frame.subarray(at, at + length))
     at += length
   }

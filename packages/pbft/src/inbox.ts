@@ -3,21 +3,29 @@ import { decodeMessage } from './codec.ts'
 import type { Incoming } from './codec.ts'
 import type { Batch, Message, Proof, Statement } from './core/messages.ts'
 import type { Encoder } from './encoder.ts'
-import { InvalidBatchError, MalformedError } from './errors.ts'
+import { MalformedError } from './errors.ts'
 import { decodeFrame } from './frame.ts'
 import { OrderedLane } from './ordered-lane.ts'
 import type { Verified } from './ordered-lane.ts'
+import { messageLimits } from './message-limits.ts'
+import type { MessageLimits } from './message-limits.ts'
+import type { ResolvedOptions } from './options.ts'
 import { RequestBatch } from './request-batch.ts'
 import type { RequestChecker } from './request-checker.ts'
 import type { Signatures } from './signatures.ts'
 
-export interface InboxOptions {
-  readonly n: number
-  readonly id: number
-  readonly batchSize: number
-  readonly maxReceiveQueue: number
-  readonly maxReceiveQueueBytes: number
-}
+export type InboxOptions = Pick<
+  ResolvedOptions,
+  | 'n'
+  | 'id'
+  | 'batchSize'
+  | 'maxBatchBytes'
+  | 'maxRequestBytes'
+  | 'checkpointPeriod'
+  | 'logMultiplier'
+  | 'maxReceiveQueue'
+  | 'maxReceiveQueueBytes'
+>
 
 export interface InboxDependencies {
   readonly signatures: Signatures
@@ -43,11 +51,13 @@ export interface InboxDependencies {
 export class Inbox {
   readonly #options: InboxOptions
   readonly #deps: InboxDependencies
+  readonly #limits: MessageLimits
   readonly #lanes: readonly OrderedLane<Message>[]
 
   constructor(options: InboxOptions, deps: InboxDependencies) {
     this.#options = options
     this.#deps = deps
+    this.#limits = messageLimits(options)
     this.#lanes = Array.from(
       { length: options.n },
       (_, from) =>
@@ -76,7 +86,7 @@ export class Inbox {
   #take(from: number, lane: OrderedLane<Message>, bytes: Buffer): void {
     let incoming: Incoming
     try {
-      incoming = decodeMessage(bytes)
+      incoming = decodeMessage(bytes, this.#limits)
     } catch (error) {
       this.#reject(from, error)
       return
@@ -119,8 +129,6 @@ export class Inbox {
       case 'batch': {
         // Known by its digest to be what a quorum accepted, so it is not checked again.
         if (!this.#deps.wantsBatch()) return undefined
-        if (incoming.requests.length > this.#options.batchSize)
-          throw new InvalidBatchError('more requests than batchSize')
         return { type: 'batch', batch: RequestBatch.of(incoming.requests) }
       }
       case 'signed':

@@ -3,23 +3,32 @@ import type { Journal } from './ports.ts'
 
 type Destination = number | 'all'
 
+/** Most bytes of one append, unless a single record has more: journals bound what they take at once. */
+const maxAppendBytes = 16 * 1024 * 1024
+
 interface Group {
   readonly records: Uint8Array[]
   readonly actions: (() => void)[]
+  /** Messages among the actions. */
+  sends: number
 }
 
 export interface OutboxOptions {
   /** After so many appended bytes the journal is worth rewriting. */
   readonly journalRewriteBytes: number
+  /** Most messages that wait for the journal; more are dropped, as a network may drop them. */
+  readonly maxSendQueue: number
   /** The records that a restart needs now. */
   readonly snapshot: () => Uint8Array[]
   /** The journal failed; nothing is sent any more. */
   readonly onFailure: (error: unknown) => void
   /** Told how many records were made durable together. */
   readonly onAppend: (records: number) => void
+  /** There was no room for a message. */
+  readonly onDrop: () => void
 }
 
-const emptyGroup = (): Group => ({ records: [], actions: [] })
+const emptyGroup = (): Group => ({ records: [], actions: [], sends: 0 })
 
 /**
  * Lets nothing out before what it rests on is durable. One append is under way at a time; whatever
@@ -47,6 +56,11 @@ export class Outbox {
   }
 
   send(to: Destination, message: Uint8Array): void {
+    if (this.#pending.sends >= this.#options.maxSendQueue) {
+      this.#options.onDrop()
+      return
+    }
+    this.#pending.sends++
     this.defer(() => {
       if (to === 'all') this.#broadcaster.broadcast(message)
       else this.#broadcaster.send(to, message)
@@ -94,8 +108,10 @@ export class Outbox {
 
   async #store(records: Uint8Array[]): Promise<void> {
     if (!this.#rewriteDue) {
-      await this.#journal.append(records)
-      this.#options.onAppend(records.length)
+      for (const part of partsOf(records)) {
+        await this.#journal.append(part)
+        this.#options.onAppend(part.length)
+      }
       return
     }
     this.#rewriteDue = false
@@ -116,4 +132,19 @@ export class Outbox {
     for (const action of actions) action()
     this.#broadcaster.flush()
   }
+}
+
+/** The records in their order, in parts of at most {@link maxAppendBytes}, or of a single record. */
+function partsOf(records: readonly Uint8Array[]): Uint8Array[][] {
+  const parts: Uint8Array[][] = []
+  let bytes = Infinity
+  for (const record of records) {
+    if (bytes + record.length > maxAppendBytes) {
+      parts.push([])
+      bytes = 0
+    }
+    parts.at(-1)?.push(record)
+    bytes += record.length
+  }
+  return parts
 }

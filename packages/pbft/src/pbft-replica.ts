@@ -85,10 +85,11 @@ export class PbftReplica implements Replica {
     this.#proposer = new Proposer(this.#pool, clock, options, () => this.#drain())
     const encoder = new Encoder()
     this.#outbox = new Outbox(journal, this.#broadcaster, {
-      journalRewriteBytes: options.journalRewriteBytes,
+      ...{ journalRewriteBytes: options.journalRewriteBytes, maxSendQueue: options.maxSendQueue },
       snapshot: () => (this.#core?.durableRecords() ?? []).map((record) => encoder.record(record)),
       onFailure: (error) => this.#fail(new JournalError(error)),
       onAppend: (records) => this.#reporter.appended(records),
+      onDrop: () => this.#reporter.droppedUnsent(),
     })
     const signatures = new Signatures(options.n, deps.signer, deps.verifier)
     this.#inbox = new Inbox(options, {

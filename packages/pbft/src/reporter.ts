@@ -93,6 +93,12 @@ export class Reporter implements BroadcastObserver {
     this.#logger?.debug('send queue full', { to, messages })
   }
 
+  /** The journal is so slow that a message was dropped before it was queued. */
+  droppedUnsent(): void {
+    this.#metrics?.dropped.add(1, { direction: 'out' })
+    this.#logger?.debug('journal too slow, message dropped')
+  }
+
   failed(to: number, messages: number, error: unknown): void {
     this.#metrics?.sendFailures.add(1)
     this.#logger?.debug('send failed', { to, messages }, error)

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { Broadcaster } from '../../src/broadcaster.ts'
-import { decodeFrame } from '../../src/frame.ts'
+import { decodeFrame, maxFrameMessages } from '../../src/frame.ts'
 import { nextTurn } from '../support/turns.ts'
 
 const options = { id: 0, n: 4, maxSendQueue: 10, maxSendQueueBytes: 10_000, maxPoolRequests: 10 }
@@ -116,6 +116,27 @@ describe('Broadcaster', () => {
     await nextTurn()
     expect(to(1)).to.deep.equal(['vote', 'f1', 'f2'])
     expect(dropped).to.deep.equal([[1, 1]])
+  })
+
+  it('bounds the bytes of forwarded requests, and has room again when they went', async () => {
+    const { broadcaster, dropped, to } = setup(undefined, { maxSendQueueBytes: 8 })
+    for (const name of ['12', '34', '5']) broadcaster.forward(1, Buffer.from(name))
+    expect(dropped).to.deep.equal([[1, 1]])
+    broadcaster.flush()
+    await nextTurn()
+    broadcaster.forward(1, Buffer.from('67'))
+    broadcaster.flush()
+    await nextTurn()
+    expect(to(1)).to.deep.equal(['12', '34', '67'])
+  })
+
+  it('puts no more than maxFrameMessages messages into a frame', async () => {
+    const count = maxFrameMessages + 1
+    const { broadcaster, to } = setup(undefined, { maxSendQueue: count, maxSendQueueBytes: 1e6 })
+    for (let i = 0; i < count; i++) broadcaster.send(1, Buffer.from(`${i}`))
+    broadcaster.flush()
+    await nextTurn()
+    expect(to(1)).to.have.length(count)
   })
 
   it('sends nothing after it was closed', async () => {

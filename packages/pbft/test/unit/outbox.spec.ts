@@ -4,13 +4,15 @@ import { decodeFrame } from '../../src/frame.ts'
 import { Outbox } from '../../src/outbox.ts'
 import { nextTurn } from '../support/turns.ts'
 
+const shown = (record: Uint8Array): string => Buffer.from(record.subarray(0, 20)).toString()
+
 /** A journal that is durable when told, and what was sent so far. */
-function setup(journalRewriteBytes = 1_000) {
+function setup(journalRewriteBytes = 1_000, maxSendQueue = 100) {
   const log: string[] = []
   const pending: { resolve: () => void; reject: (e: unknown) => void }[] = []
   const write = (kind: string) => (records: readonly Uint8Array[]) =>
     new Promise<void>((resolve, reject) => {
-      log.push(`${kind} ${records.map((r) => Buffer.from(r).toString()).join(',')}`)
+      log.push(`${kind} ${records.map(shown).join(',')}`)
       pending.push({ resolve, reject })
     })
   const journal = { append: write('append'), rewrite: write('rewrite'), records: () => [] }
@@ -29,9 +31,11 @@ function setup(journalRewriteBytes = 1_000) {
   const failures: unknown[] = []
   const outbox = new Outbox(journal, broadcaster, {
     journalRewriteBytes,
+    maxSendQueue,
     snapshot: () => [Buffer.from('snapshot')],
     onFailure: (error) => failures.push(error),
     onAppend: () => undefined,
+    onDrop: () => log.push('dropped'),
   })
   const durable = async () => {
     pending.shift()!.resolve()
@@ -91,6 +95,45 @@ describe('Outbox', () => {
     outbox.flush()
     await durable()
     expect(log).to.deep.equal(['append short', 'rewrite snapshot', 'sent m'])
+  })
+
+  it('appends no more than 16 MiB at once, in order, and acts after the last part', async () => {
+    const { outbox, log, durable } = setup()
+    const mebibyte = 1024 * 1024
+    for (const [letter, size] of [
+      ['a', 16 * mebibyte],
+      ['b', 1],
+      ['c', 17 * mebibyte],
+      ['d', 8 * mebibyte],
+      ['e', 8 * mebibyte],
+    ] as const)
+      outbox.persist(Buffer.alloc(size, letter))
+    outbox.send(1, bytes('m'))
+    outbox.flush()
+    for (let parts = 0; parts < 4; parts++) await durable()
+    const many = (letter: string) => letter.repeat(20)
+    expect(log).to.deep.equal([
+      ...[`append ${many('a')}`, 'append b', `append ${many('c')}`],
+      ...[`append ${many('d')},${many('e')}`, 'sent m'],
+    ])
+  })
+
+  it('holds no more than maxSendQueue messages for a journal that hangs, and every execution', async () => {
+    const { outbox, log, durable } = setup(1_000, 2)
+    outbox.persist(bytes('first'))
+    outbox.flush()
+    outbox.persist(bytes('p'))
+    for (const name of ['1', '2', '3']) outbox.send(1, bytes(name))
+    outbox.defer(() => log.push('executed'))
+    outbox.flush()
+    await durable()
+    await durable()
+    outbox.send(1, bytes('4'))
+    outbox.flush()
+    await nextTurn()
+    expect(log).to.deep.equal([
+      ...['append first', 'dropped', 'append p', 'executed', 'sent 1', 'sent 2', 'sent 4'],
+    ])
   })
 
   it('sends nothing more after the journal failed', async () => {
