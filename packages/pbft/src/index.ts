@@ -16,6 +16,7 @@ export { NULL_BATCH } from './core/messages.ts'
 
 export type { ResolvedOptions } from './options.ts'
 export type {
+  CheckPurpose,
   Journal,
   Network,
   Signer,

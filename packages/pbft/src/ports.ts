@@ -51,14 +51,24 @@ export interface TransferTarget extends StatePoint {
   readonly replicas: readonly number[]
 }
 
+/**
+ * Why a request is checked: `intake`, its client gave it to this replica; `proposal`, another replica
+ * wants to have it ordered.
+ */
+export type CheckPurpose = 'intake' | 'proposal'
+
 /** The replicated service: what the replicas agree on is executed here, deterministically. */
 export interface StateMachine {
   /**
    * Whether `request` may be ordered: its size, its signature, its form. Resolves with its id, which
    * executes at most once; rejects with a CodedError otherwise. Called at intake and by every backup
    * for the requests of a proposed batch; answers are cached by digest.
+   *
+   * For a `proposal` the answer must be the same on all correct replicas at any time, and good for
+   * whatever was ever good at `intake` of one of them: nothing of the clock or of the state may enter
+   * into it. Otherwise one request makes backups refuse batches of correct primaries.
    */
-  check(request: Uint8Array): Promise<string>
+  check(request: Uint8Array, purpose: CheckPurpose): Promise<string>
   /** Whether the request of this id has been executed, here, durably. */
   isExecuted(id: string): boolean
   /**

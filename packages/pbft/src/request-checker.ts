@@ -1,7 +1,7 @@
 import { isCodedError } from '@heddle/interface'
 import type { Batch } from './core/messages.ts'
 import { InvalidBatchError, RequestTooLargeError } from './errors.ts'
-import type { StateMachine } from './ports.ts'
+import type { CheckPurpose, StateMachine } from './ports.ts'
 import { Recent } from './recent.ts'
 import { RequestBatch, requestDigest } from './request-batch.ts'
 
@@ -29,7 +29,10 @@ export class RequestChecker {
   readonly #stateMachine: StateMachine
   readonly #options: RequestCheckerOptions
   readonly #ids: Recent<string>
-  readonly #underWay = new Map<string, Promise<string>>()
+  readonly #underWay = {
+    intake: new Map<string, Promise<string>>(),
+    proposal: new Map<string, Promise<string>>(),
+  }
 
   constructor(stateMachine: StateMachine, options: RequestCheckerOptions) {
     this.#stateMachine = stateMachine
@@ -48,11 +51,13 @@ export class RequestChecker {
   }
 
   /** @throws what the state machine rejects with; RequestTooLargeError */
-  async check(request: Uint8Array, digest: string): Promise<CheckedRequest> {
+  async check(request: Uint8Array, digest: string, purpose: CheckPurpose): Promise<CheckedRequest> {
     this.#assertSize(request)
     const known = this.#ids.get(digest)
     if (known !== undefined) return { request, digest, id: known }
-    const id = await this.#ask(request, digest)
+    const id = await (purpose === 'intake'
+      ? this.#ask(request, digest, purpose)
+      : this.#askProposed(request, digest))
     this.#ids.set(digest, id)
     return { request, digest, id }
   }
@@ -75,7 +80,9 @@ export class RequestChecker {
     const batch = RequestBatch.of(requests, digests)
     const known = digests.map((digest) => this.#ids.get(digest))
     if (known.every((id) => id !== undefined)) return withDistinctIds(batch, known)
-    const ids = requests.map((request, at) => known[at] ?? this.#ask(request, digests[at] ?? ''))
+    const ids = requests.map(
+      (request, at) => known[at] ?? this.#askProposed(request, digests[at] ?? ''),
+    )
     return Promise.all(ids.map((id) => Promise.resolve(id))).then(
       (all) => withDistinctIds(batch, all),
       (error: unknown) => {
@@ -90,20 +97,18 @@ export class RequestChecker {
       throw new RequestTooLargeError(request.length, maxRequestBytes)
   }
 
-  #ask(request: Uint8Array, digest: string): Promise<string> {
-    const asked = this.#underWay.get(digest)
+  #askProposed(request: Uint8Array, digest: string): Promise<string> {
+    const ask = () => this.#ask(request, digest, 'proposal')
+    // What is refused at intake, perhaps for its time only, may still be good in a batch.
+    return this.#underWay.intake.get(digest)?.catch(ask) ?? ask()
+  }
+
+  #ask(request: Uint8Array, digest: string, purpose: CheckPurpose): Promise<string> {
+    const underWay = this.#underWay[purpose]
+    const asked = underWay.get(digest)
     if (asked !== undefined) return asked
-    const answer = this.#stateMachine.check(request).then(
-      (id) => {
-        this.#underWay.delete(digest)
-        return id
-      },
-      (error: unknown) => {
-        this.#underWay.delete(digest)
-        throw error
-      },
-    )
-    this.#underWay.set(digest, answer)
+    const answer = this.#stateMachine.check(request, purpose).finally(() => underWay.delete(digest))
+    underWay.set(digest, answer)
     return answer
   }
 }

@@ -5,7 +5,7 @@ import type { StoppedError } from './errors.ts'
 import { PoolFullError, RequestAbandonedError, RequestTooLargeError } from './errors.ts'
 import { encodeForward } from './encoder.ts'
 import type { ResolvedOptions } from './options.ts'
-import type { StateMachine } from './ports.ts'
+import type { CheckPurpose, StateMachine } from './ports.ts'
 import { RequestBatch, requestDigest } from './request-batch.ts'
 import type { CheckedRequest, RequestChecker } from './request-checker.ts'
 import type { PoolEntry, RequestPool, Waiter } from './request-pool.ts'
@@ -28,6 +28,12 @@ export interface RequestDeskDependencies {
   readonly onSuspect: (view: bigint) => void
   /** A forwarded request of replica `from` was refused. */
   readonly onReject: (from: number, error: unknown) => void
+}
+
+interface UncheckedRequest {
+  readonly request: Uint8Array
+  readonly digest: string
+  readonly purpose: CheckPurpose
 }
 
 /** The view as the desk needs it. */
@@ -77,7 +83,7 @@ export class RequestDesk {
     const digest = requestDigest(request)
     const pending = this.#deps.pool.getByDigest(digest)
     if (pending !== undefined) return this.#wait(pending, signal)
-    const checked = await this.#checkWithRoom(self, request, digest)
+    const checked = await this.#checkWithRoom(self, { request, digest, purpose: 'intake' })
     signal?.throwIfAborted()
     const { stateMachine, pool } = this.#deps
     if (stateMachine.isExecuted(checked.id))
@@ -93,7 +99,7 @@ export class RequestDesk {
       const request = Uint8Array.prototype.slice.call(bytes)
       const digest = requestDigest(request)
       if (pool.getByDigest(digest) !== undefined) return
-      const checked = await this.#checkWithRoom(from, request, digest)
+      const checked = await this.#checkWithRoom(from, { request, digest, purpose: 'proposal' })
       if (stateMachine.isExecuted(checked.id) || pool.get(checked.id) !== undefined) return
       this.#add(checked, from)
     } catch (error) {
@@ -170,8 +176,7 @@ export class RequestDesk {
 
   async #checkWithRoom(
     origin: number,
-    request: Uint8Array,
-    digest: string,
+    { request, digest, purpose }: UncheckedRequest,
   ): Promise<CheckedRequest> {
     const { pool, checker } = this.#deps
     const reserved = this.#reserved.get(origin) ?? { requests: 0, bytes: 0 }
@@ -183,7 +188,7 @@ export class RequestDesk {
     reserved.requests++
     reserved.bytes += request.length
     try {
-      const checked = await checker.check(request, digest)
+      const checked = await checker.check(request, digest, purpose)
       if (this.#stopped !== undefined) throw this.#stopped
       return checked
     } finally {
@@ -318,7 +323,7 @@ export class RequestDesk {
     } else {
       checker.forget(entry.digest)
       await checker
-        .check(entry.request, entry.digest)
+        .check(entry.request, entry.digest, 'proposal')
         .catch((error: unknown) => this.#drop(entry, error as Error))
     }
     this.#watch()

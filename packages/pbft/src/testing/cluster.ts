@@ -235,7 +235,7 @@ export class Cluster {
           records: () => member.journal.records(),
         },
         stateMachine: {
-          check: (request) => member.machine.check(request),
+          check: (...args) => member.machine.check(...args),
           isExecuted: (executed) => member.machine.isExecuted(executed),
           execute: (...args) => whileAlive(life, () => member.machine.execute(...args)),
           lastExecuted: () => member.machine.lastExecuted(),

@@ -1,7 +1,7 @@
 import { createHash, hash } from 'node:crypto'
 import { CodedError } from '@heddle/interface'
 import type { Clock } from '@heddle/interface'
-import type { StateMachine, StatePoint, TransferTarget } from '../ports.ts'
+import type { CheckPurpose, StateMachine, StatePoint, TransferTarget } from '../ports.ts'
 
 /** One executed sequence number. */
 export interface ExecutedBatch {
@@ -18,7 +18,7 @@ export interface MemoryStateMachineOptions {
   readonly clock?: Clock
   readonly executeMs?: number
   /** Refuses requests; by default those that are empty. */
-  readonly isValid?: (request: Uint8Array) => boolean
+  readonly isValid?: (request: Uint8Array, purpose: CheckPurpose) => boolean
   /** The state machine of another replica: where a state transfer copies from. */
   readonly source?: (replica: number) => MemoryStateMachine | undefined
 }
@@ -64,10 +64,10 @@ export class MemoryStateMachine implements StateMachine {
     return this.#history.flatMap((batch) => batch.ids)
   }
 
-  check(request: Uint8Array): Promise<string> {
+  check(request: Uint8Array, purpose: CheckPurpose = 'intake'): Promise<string> {
     this.checks++
     const isValid = this.#options.isValid ?? ((bytes: Uint8Array) => bytes.length > 0)
-    return isValid(request)
+    return isValid(request, purpose)
       ? Promise.resolve(idOf(request))
       : Promise.reject(new InvalidRequestError())
   }

@@ -142,7 +142,7 @@ function executionCases(setup: () => StateMachineSetup | Promise<StateMachineSet
         const machine = await create()
         await machine.execute(1n, [requests[0]])
         await machine.execute(2n, [requests[0], requests[1]])
-        assert.equal(machine.isExecuted(await machine.check(requests[1])), true)
+        assert.equal(machine.isExecuted(await machine.check(requests[1], 'intake')), true)
         assert.equal(machine.lastExecuted().sequence, 2n)
       },
     },
@@ -176,9 +176,9 @@ function requestCases(setup: () => StateMachineSetup | Promise<StateMachineSetup
       run: async () => {
         const { create, requests } = await setup()
         const machine = await create()
-        const id = await machine.check(requests[0])
-        assert.equal(await machine.check(Uint8Array.from(requests[0])), id)
-        assert.notEqual(await machine.check(requests[1]), id)
+        const id = await machine.check(requests[0], 'intake')
+        assert.equal(await machine.check(Uint8Array.from(requests[0]), 'proposal'), id)
+        assert.notEqual(await machine.check(requests[1], 'intake'), id)
         assert.equal(machine.isExecuted(id), false)
         await machine.execute(1n, [requests[0]])
         assert.equal(machine.isExecuted(id), true)
@@ -190,7 +190,7 @@ function requestCases(setup: () => StateMachineSetup | Promise<StateMachineSetup
         const { create, invalid } = await setup()
         const machine = await create()
         await assert.rejects(
-          machine.check(invalid),
+          machine.check(invalid, 'proposal'),
           (error) => error instanceof Error && 'code' in error,
         )
       },

@@ -109,7 +109,8 @@ describe('RequestChecker', () => {
 
   it('asks once for a request that comes back in a batch, and gives the batch at once', async () => {
     const { machine, checker } = setup()
-    for (const name of ['a', 'b']) await checker.check(bytes(name), requestDigest(bytes(name)))
+    for (const name of ['a', 'b'])
+      await checker.check(bytes(name), requestDigest(bytes(name)), 'intake')
     expect(checker.checkBatch([bytes('a'), bytes('b')])).to.have.property(
       'digest',
       batchOf('a', 'b').digest,
@@ -130,14 +131,23 @@ describe('RequestChecker', () => {
     const { machine, checker } = setup()
     for (let i = 0; i < 2; i++) {
       const refused: unknown = await checker
-        .check(bytes(''), requestDigest(bytes('')))
+        .check(bytes(''), requestDigest(bytes('')), 'intake')
         .catch((e: unknown) => e)
       expect(refused).to.be.instanceOf(InvalidRequestError)
     }
-    await checker.check(bytes('a'), 'digest')
+    await checker.check(bytes('a'), 'digest', 'intake')
     checker.forget('digest')
-    await checker.check(bytes('a'), 'digest')
+    await checker.check(bytes('a'), 'digest', 'intake')
     expect(machine.checks).to.equal(4)
+  })
+
+  it('does not let a refusal at intake spoil a batch with the same request', async () => {
+    const machine = new MemoryStateMachine({ isValid: (_, purpose) => purpose === 'proposal' })
+    const checker = new RequestChecker(machine, limits)
+    const taken = checker.check(bytes('a'), requestDigest(bytes('a')), 'intake')
+    const batch = checker.checkBatch([bytes('a')])
+    expect(await taken.catch((error: unknown) => error)).to.be.instanceOf(InvalidRequestError)
+    expect(await batch).to.have.property('digest', batchOf('a').digest)
   })
 
   for (const [problem, requests] of [

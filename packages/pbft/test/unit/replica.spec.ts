@@ -270,6 +270,25 @@ describe('Replica: what peers send', () => {
     await replica.stop()
   })
 
+  it('judges what others propose without what only its own clients must keep to', async () => {
+    const machine = new MemoryStateMachine({ isValid: (_, purpose) => purpose === 'proposal' })
+    const { replica, codes, sent } = setup({ n: 4, id: 1 }, { stateMachine: machine })
+    await replica.start()
+    await nextTurn()
+    const before = sent.length
+    expect(await rejection(replica.submit(bytes('own')))).to.have.property('code')
+    replica.receive(2, frameOf(encodeForward(bytes('late'))))
+    await nextTurn()
+    expect(replica.status().pendingRequests).to.equal(1)
+    const batch = batchOf('later', 'own')
+    const message = { type: 'pre-prepare', view: 0n, sequence: 1n, batch } as const
+    replica.receive(0, frameOf(new Encoder().message(message)))
+    await nextTurn()
+    expect(codes()).to.deep.equal([])
+    expect(sent.slice(before), 'forwarded, then prepared').to.deep.equal([0, 0, 2, 3])
+    await replica.stop()
+  })
+
   it('prepares no batch that has a request three times', async () => {
     const { replica, codes } = setup({ n: 4, id: 1 })
     await replica.start()

@@ -12,7 +12,7 @@ import { PendingState } from './pending-state.ts'
 import type { AbortOptions, Logger, Metrics } from '@heddle/interface'
 import type { Ledger, StateWrite } from '@heddle/ledger'
 import type { BlockSignature, BlockToSign } from '@heddle/orderer'
-import type { StateMachine, StatePoint, TransferTarget } from '@heddle/pbft'
+import type { CheckPurpose, StateMachine, StatePoint, TransferTarget } from '@heddle/pbft'
 import type { Received } from '@heddle/proto'
 import type { Candidate, ChainTip } from './candidate.ts'
 import type { TransactionReader } from './transaction.ts'
@@ -24,7 +24,7 @@ export interface Collector {
 
 /** Checks a request before it is ordered: see `EnvelopeChecker`. */
 export interface RequestChecker {
-  check(request: Uint8Array): Promise<string>
+  check(request: Uint8Array, purpose: CheckPurpose): Promise<string>
 }
 
 /** Fetches verified blocks of other validators, in order, from block `from` on. */
@@ -112,8 +112,8 @@ export class Engine implements StateMachine {
     this.#applied = this.#tip
   }
 
-  check(request: Uint8Array): Promise<string> {
-    return this.#deps.checker.check(request)
+  check(request: Uint8Array, purpose: CheckPurpose): Promise<string> {
+    return this.#deps.checker.check(request, purpose)
   }
 
   isExecuted(id: string): boolean {

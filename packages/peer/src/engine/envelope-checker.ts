@@ -2,6 +2,7 @@ import { isCodedError } from '@heddle/interface'
 import { PeerError } from '../errors.ts'
 import type { Clock } from '@heddle/interface'
 import type { ChannelRules, Identity } from '@heddle/msp'
+import type { CheckPurpose } from '@heddle/pbft'
 import type { RequestChecker } from './engine.ts'
 import type { TransactionFacts, TransactionReader } from './transaction.ts'
 
@@ -27,8 +28,12 @@ export interface EnvelopeCheckerOptions {
 }
 
 /**
- * Decides whether a transaction may be ordered: size, form, channel, time, transaction id, creator,
- * signature. The signature is checked on the thread pool, so that the event loop stays free.
+ * Decides whether a transaction may be ordered: size, form, channel, transaction id, creator,
+ * signature; at intake from a client also its time, against this validator's clock. What another
+ * validator proposes is judged without a clock, so that all correct ones judge alike: the creator's
+ * certificate must have been valid at the time that the transaction names.
+ *
+ * The signature is checked on the thread pool, so that the event loop stays free.
  */
 export class EnvelopeChecker implements RequestChecker {
   readonly #deps: EnvelopeCheckerDeps
@@ -45,7 +50,7 @@ export class EnvelopeChecker implements RequestChecker {
    * @returns the transaction id
    * @throws {PeerError} PEER_INVALID_ENVELOPE, PEER_FORBIDDEN
    */
-  async check(request: Uint8Array): Promise<string> {
+  async check(request: Uint8Array, purpose: CheckPurpose): Promise<string> {
     const { maxEnvelopeBytes } = this.#options
     if (request.length > maxEnvelopeBytes) {
       throw new PeerError(
@@ -54,29 +59,33 @@ export class EnvelopeChecker implements RequestChecker {
       )
     }
     const facts = this.#deps.reader.read(request)
-    this.#checkHeader(facts)
+    this.#checkChannel(facts)
     const creator = this.#creatorOf(facts)
+    checkValidity(creator, facts.signedAt)
+    if (purpose === 'intake') this.#checkNow(creator, facts)
     if (await creator.verifyAsync(facts.payload, facts.signature)) return facts.txId
     throw new PeerError('PEER_FORBIDDEN', `the signature is not by the creator (${creator.mspId})`)
   }
 
-  #checkHeader({ channelId, signedAt }: TransactionFacts): void {
-    if (channelId !== this.#deps.channelId) {
-      throw new PeerError('PEER_INVALID_ENVELOPE', `no channel ${channelId.slice(0, 64)} here`)
-    }
-    const off = Math.abs(this.#deps.clock.wallTime() - signedAt.getTime())
-    // Written so that a time that is no number is refused too.
-    if (off <= this.#options.timeWindowMs) return
-    throw new PeerError('PEER_INVALID_ENVELOPE', 'its timestamp is too far from now', {
-      cure: 'set the clock of the client, and sign the transaction again',
-    })
+  #checkChannel({ channelId }: TransactionFacts): void {
+    if (channelId === this.#deps.channelId) return
+    throw new PeerError('PEER_INVALID_ENVELOPE', `no channel ${channelId.slice(0, 64)} here`)
   }
 
-  /** Who signed, if it may write. The answer for a creator does not change until it expires. */
+  #checkNow(creator: Identity, { signedAt }: TransactionFacts): void {
+    const now = this.#deps.clock.wallTime()
+    if (Math.abs(now - signedAt.getTime()) > this.#options.timeWindowMs)
+      throw new PeerError('PEER_INVALID_ENVELOPE', 'its timestamp is too far from now', {
+        cure: 'set the clock of the client, and sign the transaction again',
+      })
+    checkValidity(creator, new Date(now))
+  }
+
+  /** Who signed, if it may write. The answer for a creator does not change. */
   #creatorOf({ creator }: TransactionFacts): Identity {
     const key = Buffer.from(creator.buffer, creator.byteOffset, creator.length).toString('latin1')
     const known = this.#writers.get(key)
-    if (known !== undefined && known.expiresAt.getTime() > this.#deps.clock.wallTime()) return known
+    if (known !== undefined) return known
     const identity = this.#judge(creator)
     if (this.#writers.size >= maxWriters) this.#writers.clear()
     this.#writers.set(key, identity)
@@ -84,10 +93,10 @@ export class EnvelopeChecker implements RequestChecker {
   }
 
   #judge(creator: Uint8Array): Identity {
-    const { rules, clock } = this.#deps
+    const { rules } = this.#deps
     try {
       const identity = rules.msps.deserialize(creator)
-      rules.msps.validate(identity, { at: new Date(clock.wallTime()) })
+      rules.msps.validate(identity)
       const policy = rules.policy(writersPolicy)
       const refusal = policy === undefined ? 'no writers policy' : policy.refusal([identity])
       if (refusal === undefined) return identity
@@ -99,4 +108,13 @@ export class EnvelopeChecker implements RequestChecker {
       })
     }
   }
+}
+
+/** @throws {PeerError} PEER_FORBIDDEN unless the certificate was valid then; a time that is none is refused too */
+function checkValidity({ notBefore, expiresAt, mspId }: Identity, at: Date): void {
+  if (at >= notBefore && at <= expiresAt) return
+  throw new PeerError(
+    'PEER_FORBIDDEN',
+    `the certificate of the creator (${mspId}) is valid from ${notBefore.toISOString()} to ${expiresAt.toISOString()} only`,
+  )
 }
