@@ -93,7 +93,9 @@ export class Effects {
       case 'stopTimer':
         return this.#timers.get(effect.name)?.cancel()
       case 'transfer':
-        return void this.#transfer(effect)
+        // The journal must know of the stable checkpoint before the state is ahead of it.
+        outbox.defer(() => void this.#transfer(effect))
+        return
       case 'stable':
         outbox.truncate()
         {

@@ -4,6 +4,7 @@ export {
   ExecutionError,
   InvalidOptionsError,
   JournalError,
+  JournalMismatchError,
   PoolFullError,
   RequestAbandonedError,
   RequestTooLargeError,

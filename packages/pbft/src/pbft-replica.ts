@@ -8,7 +8,7 @@ import { ReplicaCore } from './core/replica-core.ts'
 import type { CoreStatus } from './core/replica-core.ts'
 import { Effects } from './effects.ts'
 import { Encoder } from './encoder.ts'
-import { ExecutionError, JournalError, StoppedError } from './errors.ts'
+import { ExecutionError, JournalError, JournalMismatchError, StoppedError } from './errors.ts'
 import { Executions } from './executions.ts'
 import { Inbox } from './inbox.ts'
 import type { ResolvedOptions } from './options.ts'
@@ -24,7 +24,7 @@ import type { Replica, ReplicaDependencies, ReplicaStatus, SubmitResult } from '
 
 /** How long a holder of a missing batch may take before the next one is asked. */
 const fetchTimeoutMs = 250
-/** Most bytes of batches sent again in answer to one status message. */
+/** Most bytes of batches sent again to one replica, in answer to its status messages, in one status interval. */
 const maxResendBytes = 32 * 1024 * 1024
 
 /** What {@link PbftReplica.status} shows before the journal was read. */
@@ -176,10 +176,14 @@ export class PbftReplica implements Replica {
     if (this.#stopping !== undefined) throw this.#stoppedError()
     const { sequence, digest } = this.#deps.stateMachine.lastExecuted()
     const options = { ...this.#options, fetchTimeoutMs, maxResendBytes }
-    this.#core = new ReplicaCore(options, records, { sequence, digest: toHex(digest) })
+    const core = new ReplicaCore(options, records, { sequence, digest: toHex(digest) })
+    const { highWatermark } = core.inspect()
+    // A replica that forgot what it said could say the opposite.
+    if (sequence > highWatermark) throw new JournalMismatchError(sequence, highWatermark)
+    this.#core = core
     this.#state = 'started'
     this.#reporter.started(this.status())
-    this.#desk.onViewChanged(this.#core.inspect())
+    this.#desk.onViewChanged(core.inspect())
     this.#post({ type: 'start' })
   }
 

@@ -17,7 +17,7 @@ export function tryNewView(state: State, viewChanges: readonly ViewChange[]): vo
   const replay = selectReplay(viewChanges, state)
   if (replay === undefined) return // one more view-change may decide
   const { view } = state
-  prepareView(state, { newView: undefined, view, viewChanges, replay })
+  prepareView(state, { newView: undefined, view, viewChanges, replay, isSigning: false })
 }
 
 /** Another replica shows the new-view of `newView.view`; its primary signed it, whoever relays it. */
@@ -31,7 +31,7 @@ export function onNewView(state: State, from: number, newView: NewView): void {
     state.reject(from, 'PBFT_INVALID_NEW_VIEW', problem ?? 'its view-changes decide too little')
     return
   }
-  prepareView(state, { newView, view, viewChanges, replay })
+  prepareView(state, { newView, view, viewChanges, replay, isSigning: false })
 }
 
 function newViewProblem(state: State, { view, viewChanges }: NewView): string | undefined {
@@ -95,12 +95,21 @@ function continuePendingView(state: State, batch: Batch): void {
   if (missingBatches(state, pending.replay).length === 0) beginView(state, pending)
 }
 
+/** The stable checkpoint moved: what a pending view waited for may be needed no more. */
+export function resumePendingView(state: State): void {
+  const pending = state.pendingView
+  if (pending === undefined || state.failed) return
+  if (missingBatches(state, pending.replay).length === 0) beginView(state, pending)
+}
+
 /** The primary signs first and enters with {@link onOwnNewView}; a backup enters at once. */
 function beginView(state: State, pending: PendingView): void {
   if (pending.newView !== undefined) {
     enterView(state, pending.newView, pending.replay)
     return
   }
+  if (pending.isSigning) return
+  pending.isSigning = true
   const { view, viewChanges } = pending
   state.emit({ type: 'sign', statement: { type: 'new-view', view, viewChanges } })
 }

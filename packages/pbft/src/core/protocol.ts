@@ -25,7 +25,7 @@ export interface CoreOptions {
   readonly statusIntervalMs: number
   /** How long a holder of a missing batch may take before the next one is asked. */
   readonly fetchTimeoutMs: number
-  /** Most bytes of batches sent again in answer to one status message. */
+  /** Most bytes of batches sent again to one replica, in answer to its status messages, in one status interval. */
   readonly maxResendBytes: number
 }
 

@@ -4,7 +4,7 @@ import { executeNext } from './execution.ts'
 import { onExecuted, onTransferred } from './progress.ts'
 import { onFetchBatch, onFetchTimeout } from './fetching.ts'
 import type { Message, SignedStatement } from './messages.ts'
-import { onBatch, onNewView, onOwnNewView } from './new-view.ts'
+import { onBatch, onNewView, onOwnNewView, resumePendingView } from './new-view.ts'
 import { primaryOf } from './quorum.ts'
 import { advance, onCommit, onPrePrepare, onPrepare, propose, room } from './ordering.ts'
 import type {
@@ -196,6 +196,7 @@ export class ReplicaCore {
       }
       case 'checkpoint': {
         onCheckpoint(state, from, message)
+        resumePendingView(state)
         return
       }
       case 'view-change': {
@@ -220,6 +221,7 @@ export class ReplicaCore {
       }
       case 'certificate': {
         onCertificate(state, from, message)
+        resumePendingView(state)
         return
       }
     }
@@ -232,8 +234,10 @@ export class ReplicaCore {
   }
 
   #signed(message: SignedStatement): void {
-    if (message.type === 'checkpoint') onOwnCheckpoint(this.#state, message)
-    else if (message.type === 'view-change') onOwnViewChange(this.#state, message)
+    if (message.type === 'checkpoint') {
+      onOwnCheckpoint(this.#state, message)
+      resumePendingView(this.#state)
+    } else if (message.type === 'view-change') onOwnViewChange(this.#state, message)
     else onOwnNewView(this.#state, message)
   }
 }

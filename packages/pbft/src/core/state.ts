@@ -24,6 +24,8 @@ export interface PendingView {
   readonly view: bigint
   readonly viewChanges: readonly ViewChange[]
   readonly replay: ReplayedView
+  /** At its primary: whether it asked for its signature. */
+  isSigning: boolean
 }
 
 /** Everything that one replica knows, and the effects of the step in progress. */
@@ -74,6 +76,8 @@ export class State {
   readonly statuses: (Status | undefined)[]
   /** What each replica may still ask for before the next status timeout. */
   readonly allowances: number[]
+  /** How many bytes of batches each may still be sent again before the next status timeout. */
+  readonly resendBytes: number[]
   /** Batches known by digest only: `sequence` to digest and who has it. */
   readonly wanted = new Map<bigint, WantedBatch>()
   /** Batches that arrived for `pendingView`, by digest. */
@@ -99,6 +103,7 @@ export class State {
     this.viewChanges = new Array<ViewChange | undefined>(options.n).fill(undefined)
     this.statuses = new Array<Status | undefined>(options.n).fill(undefined)
     this.allowances = new Array<number>(options.n).fill(0)
+    this.resendBytes = new Array<number>(options.n).fill(0)
   }
 
   get id(): number {

@@ -28,7 +28,9 @@ export function statusOf(state: State): Status {
 
 function slotsOf(state: State): SlotStatus[] {
   let top = state.lastExecuted
-  for (const sequence of state.slots.keys()) if (sequence > top) top = sequence
+  // Who is further behind needs the state, not the log; nobody answers for more than this either.
+  const last = state.lastExecuted + 2n * state.window
+  for (const sequence of state.slots.keys()) if (sequence > top && sequence <= last) top = sequence
   const slots: SlotStatus[] = []
   for (let sequence = state.lastExecuted + 1n; sequence <= top; sequence++) {
     const slot = state.slots.get(sequence)
@@ -53,6 +55,7 @@ export function onStatusTimeout(state: State): void {
 
 export function refillAllowances(state: State): void {
   state.allowances.fill(Number(state.window) + answersPerInterval)
+  state.resendBytes.fill(state.options.maxResendBytes)
 }
 
 /** Sends `from` what it lacks and this replica has, and nothing else. */
@@ -89,13 +92,16 @@ function answerCheckpoint(state: State, from: number, status: Status): void {
   }
 }
 
-/** Pre-prepares (as primary), prepares and commits of this replica, as far as the budget of bytes goes. */
+/**
+ * Pre-prepares (as primary), prepares and commits of this replica. Batches only as far as the bytes
+ * for this interval go, however often it is asked.
+ */
 function answerSlots(state: State, from: number, status: Status): void {
-  let budget = state.options.maxResendBytes
-  const last = status.lastExecuted + state.window + state.window
+  const last = status.lastExecuted + 2n * state.window
   for (const slot of [...state.slots.values()].sort((a, b) => (a.sequence < b.sequence ? -1 : 1))) {
-    if (slot.sequence <= status.lastExecuted || slot.sequence > last || budget <= 0) continue
-    budget -= answerSlot(state, from, status, slot)
+    const left = state.resendBytes[from] ?? 0
+    if (slot.sequence <= status.lastExecuted || slot.sequence > last || left <= 0) continue
+    state.resendBytes[from] = left - answerSlot(state, from, status, slot)
   }
 }
 

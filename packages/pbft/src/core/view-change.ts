@@ -32,7 +32,10 @@ function viewChangeOf(state: State): ViewChangeStatement {
     const { sequence } = slot
     if (sequence <= state.lowWatermark) continue
     if (slot.prepared !== undefined) prepared.push(slot.prepared)
-    for (const [digest, { view }] of slot.prePrepared) prePrepared.push({ sequence, digest, view })
+    for (const [digest, { view }] of slot.prePrepared)
+      // A crash may leave a batch of a view whose new-view did not get into the journal: nothing was
+      // said about it, and a claim for a later view than the one left would be refused.
+      if (view < state.view) prePrepared.push({ sequence, digest, view })
   }
   return {
     type: 'view-change',

@@ -47,6 +47,17 @@ function setup(options: Partial<ReplicaOptions> = {}, deps: Partial<ReplicaDepen
   return { replica, clock, machine, events, codes, sent }
 }
 
+/** A frame with the proof of a stable checkpoint. */
+function stableAt(sequence: bigint): Uint8Array {
+  const keys = new TestKeys()
+  const checkpoints = [0, 2, 3].map((id) => {
+    const statement = { type: 'checkpoint', sequence, digest: 'aa', replica: id } as const
+    const body = encodeStatement(statement)
+    return { ...statement, proof: { body, signature: keys.signer(id).sign(body) as Uint8Array } }
+  })
+  return frameOf(new Encoder().message({ type: 'certificate', checkpoints }))
+}
+
 describe('Replica: life', () => {
   it('does nothing before start, and leaves no timer after stop', async () => {
     const { replica, clock, sent } = setup({ n: 4 })
@@ -84,6 +95,20 @@ describe('Replica: life', () => {
     await replica.start()
     expect(replica.state).to.equal('started')
     await replica.stop()
+  })
+
+  it('does not start with a journal that cannot have led to its state', async () => {
+    for (const [executed, code] of [
+      [40, undefined],
+      [41, 'PBFT_JOURNAL_MISMATCH'],
+    ] as const) {
+      const stateMachine = new MemoryStateMachine()
+      for (let n = 1n; n <= executed; n++) await stateMachine.execute(n, [])
+      const { replica } = setup({ n: 4, id: 1 }, { stateMachine })
+      const refusal = (await rejection(replica.start())) as { code: string } | undefined
+      expect(refusal?.code, `${executed}`).to.equal(code)
+      await replica.stop()
+    }
   })
 
   it('stops with the reason when its journal fails, and sends nothing more', async () => {
@@ -372,19 +397,36 @@ describe('Replica: what peers send', () => {
     await replica.stop()
   })
 
+  it('fetches no state before the journal has the proof of it', async () => {
+    let transfers = 0
+    const stateMachine = Object.assign(new MemoryStateMachine(), {
+      transfer: () => {
+        transfers++
+        return new Promise<never>(() => undefined)
+      },
+    })
+    let written = (): void => undefined
+    const journal = Object.assign(new MemoryJournal(), {
+      append: () => new Promise<void>((resolve) => (written = resolve)),
+    })
+    const { replica } = setup({ n: 4, id: 1 }, { stateMachine, journal })
+    await replica.start()
+    replica.receive(0, stableAt(20n))
+    await nextTurn()
+    expect(transfers).to.equal(0)
+    written()
+    await nextTurn()
+    expect(transfers).to.equal(1)
+    await replica.stop({ signal: AbortSignal.abort() })
+  })
+
   it('blames no primary while it fetches the state that the others have', async () => {
-    const keys = new TestKeys()
     const stateMachine = Object.assign(new MemoryStateMachine(), {
       transfer: () => new Promise<never>(() => undefined),
     })
     const { replica, clock } = setup({ n: 4, id: 1 }, { stateMachine })
     await replica.start()
-    const checkpoints = [0, 2, 3].map((id) => {
-      const statement = { type: 'checkpoint', sequence: 20n, digest: 'aa', replica: id } as const
-      const body = encodeStatement(statement)
-      return { ...statement, proof: { body, signature: keys.signer(id).sign(body) as Uint8Array } }
-    })
-    replica.receive(0, frameOf(new Encoder().message({ type: 'certificate', checkpoints })))
+    replica.receive(0, stableAt(20n))
     void rejection(replica.submit(bytes('a')))
     await clock.advance(10_000)
     expect(replica.status()).to.include({ view: 0n, activeView: true, transferring: true })
