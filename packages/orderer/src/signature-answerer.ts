@@ -9,7 +9,7 @@ export interface AnswererContext {
   readonly network: SignatureNetwork
   readonly archive: SignatureArchive
   readonly logger: Logger | undefined
-  /** Most answers in the making. */
+  /** Most answers in the making for one consenter. */
   readonly maxAnswersInFlight: number
   /** Hears what became of a request: `answered` or `answer_dropped`. */
   readonly count: (outcome: string) => void
@@ -18,13 +18,14 @@ export interface AnswererContext {
 /**
  * Helps consenters that lack signatures of a block that is complete here.
  *
- * A request costs a read of the ledger: so there is a bound on how many are under way, and only one
- * for the same consenter and block. What is dropped is asked for again.
+ * A request costs a read of the ledger: so there is a bound on how many are under way for each
+ * consenter, so that none can keep the others from their answers, and only one for the same block.
+ * What is dropped is asked for again.
  */
 export class SignatureAnswerer {
   readonly #context: AnswererContext
-  /** `consenter:block` of what is under way. */
-  readonly #answering = new Set<string>()
+  /** By consenter, the blocks that are under way. */
+  readonly #answering = new Map<number, Set<bigint>>()
 
   constructor(context: AnswererContext) {
     this.#context = context
@@ -33,17 +34,18 @@ export class SignatureAnswerer {
   /** Sends `to` all signatures stored with block `number`, if there is such a block. */
   answer(to: number, number: bigint): void {
     const { maxAnswersInFlight, count, logger } = this.#context
-    const key = `${to}:${String(number)}`
-    if (this.#answering.has(key) || this.#answering.size >= maxAnswersInFlight) {
+    const answering = this.#answering.get(to) ?? new Set<bigint>()
+    this.#answering.set(to, answering)
+    if (answering.has(number) || answering.size >= maxAnswersInFlight) {
       count('answer_dropped')
       return
     }
-    this.#answering.add(key)
+    answering.add(number)
     this.#send(to, number)
       .catch((error: unknown) => {
         logger?.warn('stored block signatures unreadable', { number }, error)
       })
-      .finally(() => this.#answering.delete(key))
+      .finally(() => answering.delete(number))
   }
 
   async #send(to: number, number: bigint): Promise<void> {

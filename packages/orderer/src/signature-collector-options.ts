@@ -36,7 +36,7 @@ export interface SignatureCollectorOptions {
   readonly resendIntervalMs?: number
   /** For how many of the incomplete blocks, oldest first, at each such time. Default 64. */
   readonly maxResends?: number
-  /** How many requests of others are answered at a time; more are dropped. Default 64. */
+  /** How many requests of each other consenter are answered at a time; more are dropped. Default 64. */
   readonly maxAnswersInFlight?: number
 }
 

@@ -7,6 +7,11 @@ export const maxIdentifierHeaderBytes = 128
 /** Longest signature taken: a P-256 signature in DER needs 72. */
 export const maxSignatureBytes = 256
 
+/** Most bytes of a message beside its signatures, the channel's name of 249 among them. */
+const maxHeadBytes = 512
+/** Most bytes around the two fields of a signature. */
+const maxFramingBytes = 16
+
 const { BlockSignatures_Purpose: Purpose } = heddle
 
 /** The wire may carry any number. */
@@ -54,6 +59,10 @@ export function decodeSignatureMessage(
   bytes: Uint8Array,
   expected: { channelId: string; from: number; maxSignatures: number },
 ): SignatureMessage {
+  const maxBytes = maxIdentifierHeaderBytes + maxSignatureBytes + maxFramingBytes
+  // Before it is decoded: many empty signatures take little room on the wire and much in memory.
+  if (bytes.length > maxHeadBytes + expected.maxSignatures * maxBytes)
+    throw malformed('too many bytes')
   const message = decode(heddle.BlockSignaturesSchema, bytes)
   const { number, purpose } = message
   if (message.channelId !== expected.channelId) throw malformed('another channel')

@@ -55,7 +55,7 @@ export class Effects {
         return
       }
       case 'accepted': {
-        desk.onAccepted(effect.batch)
+        desk.onAccepted(effect.sequence, effect.batch)
         return
       }
       case 'execute': {

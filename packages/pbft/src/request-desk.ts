@@ -107,16 +107,16 @@ export class RequestDesk {
     }
   }
 
-  /** These requests have a sequence number in the current view. */
-  onAccepted(batch: Batch): void {
-    this.#deps.pool.assign(RequestBatch.digestsOf(batch))
+  /** These requests have `sequence` in the current view. */
+  onAccepted(sequence: bigint, batch: Batch): void {
+    this.#deps.pool.assign(sequence, RequestBatch.digestsOf(batch))
   }
 
   onExecuted(sequence: bigint, batch: Batch): void {
     const { pool, checker } = this.#deps
-    const digests = RequestBatch.digestsOf(batch)
-    pool.unassign(digests)
+    pool.release(sequence)
     if (pool.size === 0) return
+    const digests = RequestBatch.digestsOf(batch)
     const ids = batch instanceof RequestBatch ? batch.ids : undefined
     for (const [index, digest] of digests.entries()) {
       const id = ids?.[index] ?? checker.idOf(digest)
@@ -129,6 +129,7 @@ export class RequestDesk {
   /** The state was fetched: whatever it contains was executed. */
   onTransferred(sequence: bigint): void {
     const { pool, stateMachine } = this.#deps
+    pool.release(sequence)
     for (const entry of [...pool.entries()])
       if (stateMachine.isExecuted(entry.id)) this.#settle(entry, sequence)
     this.#watch()

@@ -41,6 +41,8 @@ export class RequestPool {
   readonly #byDigest = new Map<string, PoolEntry>()
   /** Digests of requests that have a sequence number in the current view, here or not. */
   readonly #assigned = new Set<string>()
+  /** The same by sequence number, so that none stays behind when another batch got its number. */
+  readonly #assignments = new Map<bigint, readonly string[]>()
   readonly #usage = new Map<number, Usage>()
   /** What this replica, as primary, has still to propose: a queue from #head on. */
   #ready: PoolEntry[] = []
@@ -108,19 +110,25 @@ export class RequestPool {
     this.#use(entry, -1)
   }
 
-  /** These have a sequence number in the current view. */
-  assign(digests: readonly string[]): void {
+  /** These have `sequence` in the current view. */
+  assign(sequence: bigint, digests: readonly string[]): void {
+    this.#assignments.set(sequence, digests)
     for (const digest of digests) this.#assigned.add(digest)
   }
 
-  /** These were executed, or their sequence numbers are gone. */
-  unassign(digests: readonly string[]): void {
-    for (const digest of digests) this.#assigned.delete(digest)
+  /** Everything up to `sequence` was executed: whatever had these numbers here has none any more. */
+  release(sequence: bigint): void {
+    for (const [at, digests] of this.#assignments) {
+      if (at > sequence) continue
+      this.#assignments.delete(at)
+      for (const digest of digests) this.#assigned.delete(digest)
+    }
   }
 
   /** A view ended: no request has a sequence number until the next one says so. */
   unassignAll(): void {
     this.#assigned.clear()
+    this.#assignments.clear()
     this.stopProposing()
   }
 

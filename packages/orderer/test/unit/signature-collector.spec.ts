@@ -216,6 +216,11 @@ describe('BlockSignatureCollector', function () {
     ['no signature', 2, message(0, Purpose.SHARE, [])],
     ['the signature of another', 2, share(3, 0)],
     [
+      'more bytes than all signatures take',
+      2,
+      Buffer.concat([share(2, 0), Buffer.from('7a8827', 'hex'), Buffer.alloc(5_000)]),
+    ],
+    [
       'two signatures to share',
       2,
       message(0, Purpose.SHARE, [signatureOf(2, blockToSign(0)), signatureOf(3, blockToSign(0))]),
@@ -329,6 +334,24 @@ describe('BlockSignatureCollector', function () {
     await turns()
     expect(one.counts.get('answered')).to.equal(2)
     expect(one.counts.get('answer_dropped'), 'one repeated, one too many').to.equal(2)
+  })
+
+  it('answers one consenter though another one asks for more than its share', async () => {
+    const one = await alone({ maxAnswersInFlight: 1 })
+    for (const [from, number] of [
+      [4, 0],
+      [4, 1],
+      [3, 2],
+    ] as const) {
+      one.archive.set(BigInt(number), [signatureOf(1, blockToSign(number))])
+      const signature = signatureOf(from, blockToSign(number))
+      one.collector.receive(from, message(number, Purpose.REQUEST, [signature]))
+    }
+    await turns()
+    expect(decoded(one).map(({ to, number }) => [to, number])).to.deep.equal([
+      [4, 0n],
+      [3, 2n],
+    ])
   })
 
   it('does not verify more than one signature of a consenter from one sender at a time', async () => {

@@ -32,16 +32,18 @@ function slotsOf(state: State): SlotStatus[] {
   const last = state.lastExecuted + 2n * state.window
   for (const sequence of state.slots.keys()) if (sequence > top && sequence <= last) top = sequence
   const slots: SlotStatus[] = []
-  for (let sequence = state.lastExecuted + 1n; sequence <= top; sequence++) {
-    const slot = state.slots.get(sequence)
-    const committed = slot?.committed !== undefined
-    slots.push({
-      prePrepared: committed || slot?.current !== undefined,
-      prepared: committed || (slot?.prepared !== undefined && slot.prepared.view === state.view),
-      committed: committed || slot?.decided !== undefined,
-    })
-  }
+  for (let sequence = state.lastExecuted + 1n; sequence <= top; sequence++)
+    slots.push(slotStatus(state, state.slots.get(sequence)))
   return slots
+}
+
+function slotStatus(state: State, slot: Slot | undefined): SlotStatus {
+  const committed = slot?.committed !== undefined
+  return {
+    prePrepared: committed || slot?.current !== undefined,
+    prepared: committed || (slot?.prepared !== undefined && slot.prepared.view === state.view),
+    committed: committed || slot?.decided !== undefined,
+  }
 }
 
 /** Once per interval: tell, allow the others to ask again, and look whether the log leads on. */

@@ -49,17 +49,33 @@ describe('RequestPool', () => {
 
   it('proposes nothing that has a number or was executed', () => {
     const pool = poolOf(checked('a'), checked('b'), checked('c'))
-    pool.assign([checked('a').digest])
+    pool.assign(1n, [checked('a').digest])
     pool.remove(pool.get('b')!)
     expect(names(pool.takeBatch())).to.deep.equal(['c'])
   })
 
   it('proposes again, in the old order, what lost its number with the view', () => {
     const pool = poolOf(checked('a'), checked('b'), checked('c'))
-    pool.assign(pool.takeBatch().map((entry) => entry.digest))
+    const taken = pool.takeBatch().map((entry) => entry.digest)
+    pool.assign(1n, taken)
     pool.unassignAll()
     pool.startProposing()
     expect(names(pool.takeBatch())).to.deep.equal(['a', 'b', 'c'])
+  })
+
+  it('forgets who had a number once that was executed, whatever was executed under it', () => {
+    const pool = poolOf()
+    for (const [sequence, name] of [
+      [2n, 'b'],
+      [1n, 'a'],
+      [3n, 'c'],
+    ] as const)
+      pool.assign(sequence, [checked(name).digest])
+    pool.release(2n)
+    const isAssigned = (name: string): boolean => pool.isAssigned(checked(name).digest)
+    expect(['a', 'b', 'c'].map(isAssigned)).to.deep.equal([false, false, true])
+    pool.unassignAll()
+    expect(isAssigned('c')).to.equal(false)
   })
 
   it('knows the oldest', () => {
