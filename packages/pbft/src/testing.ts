@@ -16,11 +16,12 @@ export type { ClusterOptions, Submission } from './testing/cluster.ts'
 export { Random } from './testing/random.ts'
 export { SimulatedNetwork } from './testing/simulated-network.ts'
 export type { NetworkFaults } from './testing/simulated-network.ts'
-export { journalCases, networkCases, signerCases, stateMachineCases } from './testing/port-cases.ts'
-export type {
-  JournalSetup,
-  NetworkSetup,
-  PortCase,
-  SignerSetup,
-  StateMachineSetup,
-} from './testing/port-cases.ts'
+export { journalCases } from './testing/journal-cases.ts'
+export type { JournalSetup } from './testing/journal-cases.ts'
+export { networkCases } from './testing/network-cases.ts'
+export type { NetworkSetup } from './testing/network-cases.ts'
+export { signerCases } from './testing/signer-cases.ts'
+export type { SignerSetup } from './testing/signer-cases.ts'
+export { stateMachineCases } from './testing/state-machine-cases.ts'
+export type { StateMachineSetup } from './testing/state-machine-cases.ts'
+export type { PortCase } from './testing/port-case.ts'

@@ -23,7 +23,9 @@ describe('the ports in memory', () => {
       return { journal, reopen: () => journal }
     }),
     ...stateMachineCases(() => ({
-      create: () => new MemoryStateMachine(),
+      create: (source) =>
+        new MemoryStateMachine({ source: () => source as MemoryStateMachine | undefined }),
+      reopen: (machine) => machine,
       requests: [Buffer.from('a'), Buffer.from('b'), Buffer.from('c')],
       invalid: Buffer.alloc(0),
     })),
