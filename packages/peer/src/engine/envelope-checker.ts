@@ -10,7 +10,7 @@ import type { TransactionFacts, TransactionReader } from './transaction.ts'
 const writersPolicy = '/Channel/Writers'
 
 /** Creators remembered as allowed to write; beyond, all are judged anew. */
-const maxWriters = 1000
+export const maxWriters = 1000
 
 /** What an {@link EnvelopeChecker} works with. */
 export interface EnvelopeCheckerDeps {

@@ -9,16 +9,17 @@ import { TransactionReader } from '../engine/transaction.ts'
 import { OperationsServer } from '../operations/server.ts'
 import { createBlockSource } from './block-source.ts'
 import { PbftChain, chainStatuses } from './chain.ts'
+import { toPbftJournal } from './pbft-journal.ts'
 import { PeerNetwork } from './peer-network.ts'
 import { createQueryService } from './query-service.ts'
 import { createSignatureArchive } from './signature-archive.ts'
+import { createValidatorVerifier } from './validator-verifier.ts'
 import type { Comm } from '@heddle/comm'
 import type { Mapper } from '@heddle/identity'
 import type { Clock, Logger } from '@heddle/interface'
-import type { Journal as LedgerJournal } from '@heddle/ledger'
 import type { MessageCrypto } from '@heddle/msp'
 import type { OrdererServer } from '@heddle/orderer'
-import type { Journal, Network, Replica, ReplicaNotification, StateMachine } from '@heddle/pbft'
+import type { Network, Replica, ReplicaNotification, StateMachine } from '@heddle/pbft'
 import type { Config } from '../config/settings.ts'
 import type { Logging } from '../logging/logger.ts'
 import type { PrometheusMetrics } from '../operations/metrics.ts'
@@ -90,29 +91,19 @@ function otherValidators({ config, material }: CompositionDeps): PeerAddress[] {
   })
 }
 
-/** The ledger's journal as the consensus wants it. */
-function toPbftJournal(journal: LedgerJournal): Journal {
-  return {
-    append: (records) => journal.append(records),
-    rewrite: (records) => journal.rewrite(records),
-    async *records() {
-      yield* await journal.records()
-    },
-  } satisfies Journal
-}
-
 function composeCollector(
   deps: CompositionDeps,
   network: PeerNetwork,
   storage: Storage,
 ): BlockSignatureCollector {
   const { channel, replica, signer } = deps.material
+  const verifier = createValidatorVerifier(channel)
   return new BlockSignatureCollector(
     {
       network: network.blockSignatures,
       signer,
       verifier: {
-        verify: (id, message, signature) => verifyBy(deps.material, id - 1, message, signature),
+        verify: (id, message, signature) => verifier.verify(id - 1, message, signature),
       },
       archive: createSignatureArchive(storage.ledger),
       clock: deps.clock,
@@ -128,18 +119,6 @@ function composeCollector(
   )
 }
 
-/** Checks a signature with the key that the genesis block gives a replica, on the thread pool. */
-function verifyBy(
-  { channel }: Material,
-  replica: number,
-  message: Uint8Array,
-  signature: Uint8Array,
-): boolean | Promise<boolean> {
-  const consenter = channel.consenters[replica]
-  if (consenter === undefined) return false
-  return channel.rules.msps.deserialize(consenter.identity).verifyAsync(message, signature)
-}
-
 function composeReplica(
   deps: CompositionDeps,
   parts: { readonly network: Network; readonly engine: StateMachine; readonly storage: Storage },
@@ -152,9 +131,7 @@ function composeReplica(
       journal: toPbftJournal(parts.storage.journal),
       stateMachine: parts.engine,
       signer: material.signer,
-      verifier: {
-        verify: (replica, bytes, signature) => verifyBy(material, replica, bytes, signature),
-      },
+      verifier: createValidatorVerifier(material.channel),
       clock,
       metrics,
       logger: deps.logging.logger.child('consensus.pbft'),

@@ -1,0 +1,122 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { systemClock } from '@heddle/events'
+import { BlockSignatureCollector } from '@heddle/orderer'
+import { common, decode, receive } from '@heddle/proto'
+import { EnvelopeChecker } from '../../src/engine/envelope-checker.ts'
+import { Engine } from '../../src/engine/engine.ts'
+import { TransactionReader } from '../../src/engine/transaction.ts'
+import { createSignatureArchive } from '../../src/node/signature-archive.ts'
+import { openStorage } from '../../src/node/storage.ts'
+import { createValidatorVerifier } from '../../src/node/validator-verifier.ts'
+import { createMetrics } from '../../src/operations/metrics.ts'
+import { channelId, testChannel, testMembers } from './channel.ts'
+import { RecordingLogger } from './recording-logger.ts'
+import type { BlockSource } from '../../src/engine/engine.ts'
+import type { Storage } from '../../src/node/storage.ts'
+import type { TestChannel } from './channel.ts'
+
+/** An engine over a ledger on the disk, as a validator that is alone in its channel has it. */
+export interface TestEngine {
+  readonly engine: Engine
+  readonly storage: Storage
+  readonly reader: TransactionReader
+  readonly channel: TestChannel
+  /** Closes it and opens another one over the same folder. */
+  reopen(): Promise<TestEngine>
+  /** Closes it and removes the folder. */
+  close(): Promise<void>
+}
+
+/** Pulls from another engine on this machine. */
+function blocksOf(other: TestEngine | undefined): BlockSource {
+  return {
+    async *pull(from) {
+      const { ledger } = other?.storage ?? {}
+      if (ledger === undefined) return
+      for (let number = from; number < ledger.height; number += 1n) {
+        const bytes = await ledger.block(number)
+        if (bytes !== undefined) yield receive(common.BlockSchema, bytes)
+      }
+    },
+  }
+}
+
+async function startCollector(
+  channel: TestChannel,
+  { ledger }: Storage,
+): Promise<BlockSignatureCollector> {
+  const { validators } = await testMembers()
+  const verifier = createValidatorVerifier(channel.config)
+  const collector = new BlockSignatureCollector(
+    {
+      network: { broadcast: () => undefined, send: () => undefined },
+      signer: validators[0]!,
+      verifier: { verify: (id, bytes, signature) => verifier.verify(id - 1, bytes, signature) },
+      archive: createSignatureArchive(ledger),
+      clock: systemClock,
+    },
+    { channelId, self: 1, consenters: [1], nextBlock: ledger.height },
+  )
+  await collector.start()
+  return collector
+}
+
+async function openIn(dir: string, other: TestEngine | undefined): Promise<TestEngine> {
+  const channel = await testChannel(1)
+  const storage = await openStorage({
+    dir,
+    channelId,
+    genesis: channel.genesis,
+    clock: systemClock,
+    logger: new RecordingLogger(),
+    metrics: createMetrics(),
+  })
+  const collector = await startCollector(channel, storage)
+  const reader = new TransactionReader()
+  const options = { maxEnvelopeBytes: 100_000, timeWindowMs: 900_000 }
+  const engine = new Engine({
+    ledger: storage.ledger,
+    reader,
+    checker: new EnvelopeChecker(
+      { channelId, rules: channel.config.rules, reader, clock: systemClock },
+      options,
+    ),
+    collector,
+    source: blocksOf(other),
+  })
+  await engine.recover()
+  const shut = async (): Promise<void> => {
+    await collector.stop()
+    await storage.close()
+  }
+  return {
+    engine,
+    storage,
+    reader,
+    channel,
+    reopen: async () => {
+      await shut()
+      return openIn(dir, other)
+    },
+    close: async () => {
+      await shut()
+      await rm(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+/**
+ * Opens an engine over a new folder. Its channel has one validator, so that it signs alone.
+ *
+ * @param other - where its state transfers pull from
+ */
+export async function openEngine(other?: TestEngine): Promise<TestEngine> {
+  return openIn(await mkdtemp(join(tmpdir(), 'heddle-engine-')), other)
+}
+
+/** The block of a number, which is there. */
+export async function blockOf({ storage }: TestEngine, number: bigint): Promise<common.Block> {
+  return decode(common.BlockSchema, (await storage.ledger.block(number)) ?? new Uint8Array())
+}
