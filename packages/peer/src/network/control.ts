@@ -13,6 +13,9 @@ const maxSocketPath = 100
 /** A lock this young belongs to a `network up` that does not listen yet. */
 const startingMs = 5000
 
+/** What `network stop` says, and the only thing that is listened to. */
+const stopOrder = 'stop\n'
+
 /** Where the network in `dir` takes orders from other terminals. */
 function socketPath(dir: string): string {
   const inside = join(resolve(dir), 'control.sock')
@@ -52,7 +55,7 @@ export async function requestStop(dir: string): Promise<void> {
     // The connection ends with the process: then nothing of it is left.
     socket.once('close', () => resolveStop())
     socket.resume()
-    socket.end('stop\n')
+    socket.end(stopOrder)
   })
 }
 
@@ -88,20 +91,12 @@ export class NetworkLock {
   async acquire(onStop: () => void): Promise<void> {
     mkdirSync(this.#dir, { recursive: true })
     await this.#create(true)
-    rmSync(socketPath(this.#dir), { force: true })
-    const server = createServer({ allowHalfOpen: true }, (socket) => {
-      this.#sockets.add(socket)
-      socket.on('error', () => undefined)
-      socket.on('close', () => this.#sockets.delete(socket))
-      socket.on('data', onStop)
-      // A mere look at whether somebody listens ends without an order.
-      socket.on('end', () => socket.bytesRead === 0 && socket.end())
-    })
-    await new Promise<void>((resolveListen, reject) => {
-      server.once('error', reject)
-      server.listen(socketPath(this.#dir), resolveListen)
-    })
-    this.#server = server
+    try {
+      this.#server = await this.#listen(onStop)
+    } catch (error) {
+      await rm(this.#lock, { force: true })
+      throw error
+    }
   }
 
   /** Lets others in again; whoever asked to stop learns that it is done. */
@@ -114,6 +109,32 @@ export class NetworkLock {
       server.close(() => resolveClose())
       for (const socket of this.#sockets) socket.destroy()
     })
+  }
+
+  async #listen(onStop: () => void): Promise<Server> {
+    const path = socketPath(this.#dir)
+    rmSync(path, { force: true })
+    const server = createServer({ allowHalfOpen: true }, (socket) => this.#serve(socket, onStop))
+    await new Promise<void>((resolveListen, reject) => {
+      server.once('error', reject)
+      server.listen(path, resolveListen)
+    })
+    return server
+  }
+
+  #serve(socket: Socket, onStop: () => void): void {
+    let order = ''
+    this.#sockets.add(socket)
+    socket.setEncoding('latin1')
+    socket.on('error', () => undefined)
+    socket.on('close', () => this.#sockets.delete(socket))
+    socket.on('data', (text: string) => {
+      order += text
+      if (order === stopOrder) onStop()
+      else if (!stopOrder.startsWith(order)) socket.destroy()
+    })
+    // Whoever gave the order waits for the end of this process; a mere look ends at once.
+    socket.on('end', () => order !== stopOrder && socket.end())
   }
 
   async #create(again: boolean): Promise<void> {

@@ -24,7 +24,23 @@ export interface ProcessEnd {
 const stopTimeoutMs = 10_000
 
 /** How often a validator that was killed by a signal is started again. */
-const maxRestarts = 5
+export const maxRestarts = 5
+
+/** Starts the process of a validator. */
+export type Launch = (spec: ProcessSpec) => ChildProcess
+
+function spawnValidator({ config, log }: ProcessSpec): ChildProcess {
+  const output = openSync(log, 'a')
+  try {
+    return spawn(
+      process.execPath,
+      [...process.execArgv, cliPath(), 'peer', 'start', '--config', config, '--attached'],
+      { stdio: ['pipe', output, output], detached: true },
+    )
+  } finally {
+    closeSync(output)
+  }
+}
 
 interface Running {
   readonly spec: ProcessSpec
@@ -41,13 +57,22 @@ interface Running {
 export class ValidatorProcesses {
   readonly #clock: Clock
   readonly #onEnd: (end: ProcessEnd, restarted: boolean) => void
+  readonly #spawn: Launch
   readonly #running = new Map<string, Running>()
   #stopping = false
 
-  /** @param onEnd - told of every end that was not asked for */
-  constructor(clock: Clock, onEnd: (end: ProcessEnd, restarted: boolean) => void) {
+  /**
+   * @param onEnd - told of every end that was not asked for
+   * @param launch - default: `heddle peer start` in a process of its own
+   */
+  constructor(
+    clock: Clock,
+    onEnd: (end: ProcessEnd, restarted: boolean) => void,
+    launch: Launch = spawnValidator,
+  ) {
     this.#clock = clock
     this.#onEnd = onEnd
+    this.#spawn = launch
   }
 
   /** Starts a validator. */
@@ -81,20 +106,16 @@ export class ValidatorProcesses {
   }
 
   #launch(spec: ProcessSpec, restarts: number): void {
-    const log = openSync(spec.log, 'a')
-    const child = spawn(
-      process.execPath,
-      [...process.execArgv, cliPath(), 'peer', 'start', '--config', spec.config, '--attached'],
-      { stdio: ['pipe', log, log], detached: true },
-    )
-    closeSync(log)
+    const child = this.#spawn(spec)
     child.stdin?.on('error', () => undefined)
     const ended = new Promise<void>((resolve) => {
-      child.once('error', () => resolve())
-      child.once('exit', (code, signal) => {
+      const onOver = (code: number | null, signal: NodeJS.Signals | null): void => {
         resolve()
         if (!this.#stopping) this.#lost(spec, restarts, { name: spec.name, code, signal })
-      })
+      }
+      child.once('exit', onOver)
+      // Without a process id it never ran, and there is no `exit`.
+      child.on('error', () => child.pid === undefined && onOver(null, null))
     })
     this.#running.set(spec.name, { spec, child, restarts, ended })
   }
@@ -102,7 +123,16 @@ export class ValidatorProcesses {
   /** A validator that was killed is started again; one that gave up has a reason that stays. */
   #lost(spec: ProcessSpec, restarts: number, end: ProcessEnd): void {
     const again = end.signal !== null && restarts < maxRestarts
-    if (again) this.#launch(spec, restarts + 1)
-    this.#onEnd(end, again)
+    this.#onEnd(end, again && this.#relaunch(spec, restarts + 1))
+  }
+
+  #relaunch(spec: ProcessSpec, restarts: number): boolean {
+    try {
+      this.#launch(spec, restarts)
+      return true
+    } catch {
+      // Its log cannot be opened, or the machine has no room for another process.
+      return false
+    }
   }
 }
