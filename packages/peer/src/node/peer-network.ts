@@ -34,14 +34,16 @@ type Body = 'consensus' | 'blockSignature'
 /** Encodes a message once, however many validators it is sent to one after the other. */
 class Wrapper {
   readonly #channel: Uint8Array
-  #last: { readonly bytes: Uint8Array; readonly encoded: EncodedMessage } | undefined
+  #last:
+    | { readonly body: Body; readonly bytes: Uint8Array; readonly encoded: EncodedMessage }
+    | undefined
 
   constructor(channelId: string) {
     this.#channel = Buffer.from(channelId)
   }
 
   wrap(body: Body, value: Uint8Array): EncodedMessage {
-    if (this.#last?.bytes === value) return this.#last.encoded
+    if (this.#last?.bytes === value && this.#last.body === body) return this.#last.encoded
     const message = create(heddle.PeerMessageSchema, { body: { case: body, value } })
     const encoded = encodeMessage(
       create(gossip.GossipMessageSchema, {
@@ -53,7 +55,7 @@ class Wrapper {
         },
       }),
     )
-    this.#last = { bytes: value, encoded }
+    this.#last = { body, bytes: value, encoded }
     return encoded
   }
 }

@@ -1,0 +1,435 @@
+import { expect } from 'chai'
+import { createHash } from 'node:crypto'
+import { MemoryNetwork } from '@heddle/comm/testing'
+import { isCodedError } from '@heddle/interface'
+import { create, encode, gossip, heddle } from '@heddle/proto'
+import { PeerNetwork } from '../../src/node/peer-network.ts'
+import { createMetrics } from '../../src/operations/metrics.ts'
+import { channelId, testMembers } from '../support/channel.ts'
+import { eventually } from '../support/eventually.ts'
+import { startNode } from '../support/nodes.ts'
+import { RecordingLogger } from '../support/recording-logger.ts'
+import type { Comm, EncodedMessage, RemotePeer } from '@heddle/comm'
+import type { PrometheusMetrics } from '../../src/operations/metrics.ts'
+import type { PeerAddress } from '../../src/node/peer-network.ts'
+
+type Arrival = readonly ['consensus' | 'blockSignature', from: number, text: string]
+
+/** Collects what a network hands over. */
+function listen(network: PeerNetwork): Arrival[] {
+  const arrivals: Arrival[] = []
+  const taker =
+    (kind: Arrival[0]) =>
+    (from: number, bytes: Uint8Array): void => {
+      arrivals.push([kind, from, Buffer.from(bytes).toString()])
+    }
+  network.listen({ consensus: taker('consensus'), blockSignature: taker('blockSignature') })
+  return arrivals
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
+function peerMessage(body: heddle.PeerMessage['body']): Uint8Array {
+  return encode(heddle.PeerMessageSchema, create(heddle.PeerMessageSchema, { body }))
+}
+
+function consensusMessage(text: string): Uint8Array {
+  return peerMessage({ case: 'consensus', value: Buffer.from(text) })
+}
+
+/** What a validator sends, but for what `change` makes of it. */
+function dataMessage(data: Uint8Array | undefined, channel = channelId): gossip.GossipMessage {
+  return create(gossip.GossipMessageSchema, {
+    channel: Buffer.from(channel),
+    tag: gossip.GossipMessage_Tag.CHAN_AND_ORG,
+    content: { case: 'dataMsg', value: data === undefined ? {} : { payload: { data } } },
+  })
+}
+
+describe('PeerNetwork', () => {
+  describe('of four validators and a stranger', () => {
+    let comms: Comm[]
+    let addresses: PeerAddress[]
+    let networks: PeerNetwork[]
+    let stranger: Comm
+    let logger: RecordingLogger
+    let metrics: PrometheusMetrics
+
+    beforeEach(async () => {
+      const memory = new MemoryNetwork()
+      const node = async (name: string): Promise<Comm> => {
+        const identity = Buffer.from(name)
+        const pkiId = createHash('sha256').update(identity).digest()
+        const comm = memory.create({ identity, pkiId })
+        await comm.start()
+        return comm
+      }
+      comms = []
+      for (let replica = 0; replica < 4; replica += 1) comms.push(await node(`v${replica}`))
+      stranger = await node('stranger')
+      addresses = comms.map(({ address, pkiId }, replica) => ({
+        replica,
+        endpoint: address,
+        pkiId,
+      }))
+      logger = new RecordingLogger()
+      metrics = createMetrics()
+      networks = comms.map(
+        (comm, self) =>
+          new PeerNetwork({
+            comm,
+            channelId,
+            peers: addresses.filter(({ replica }) => replica !== self),
+            ...(self === 0 && { logger, metrics }),
+          }),
+      )
+    })
+    afterEach(async () => {
+      for (const comm of [...comms, stranger]) await comm.stop()
+    })
+
+    const toZero = (): RemotePeer => ({ endpoint: addresses[0]!.endpoint })
+    const refused = async (): Promise<number> => {
+      const found = /heddle_peer_messages_refused_total (\d+)/.exec(await metrics.text())
+      return Number(found?.[1] ?? 0)
+    }
+    const reasons = (): unknown[] =>
+      logger.lines
+        .filter(({ event }) => event === 'peer message refused')
+        .map(({ fields }) => fields['reason'])
+
+    it('numbers replicas from 0 for the consensus, and from 1 for block signatures', async () => {
+      const arrivals = listen(networks[0]!)
+      await networks[2]!.consensus.send(0, Buffer.from('vote'))
+      networks[3]!.blockSignatures.send(1, Buffer.from('signature'))
+      networks[1]!.blockSignatures.broadcast(Buffer.from('to all'))
+      await nextTurn()
+      expect(arrivals).to.deep.equal([
+        ['consensus', 2, 'vote'],
+        ['blockSignature', 4, 'signature'],
+        ['blockSignature', 2, 'to all'],
+      ])
+    })
+
+    it('sends a broadcast to all others, once, and not to itself', async () => {
+      const arrivals = networks.map(listen)
+      networks[1]!.blockSignatures.broadcast(Buffer.from('x'))
+      await nextTurn()
+      const one = [['blockSignature', 2, 'x']]
+      expect(arrivals).to.deep.equal([one, [], one, one])
+    })
+
+    it('tells one body from the other, though the bytes are the same', async () => {
+      const arrivals = listen(networks[0]!)
+      const bytes = Buffer.from('same')
+      await networks[1]!.consensus.send(0, bytes)
+      networks[1]!.blockSignatures.send(1, bytes)
+      await networks[1]!.consensus.send(0, bytes)
+      await nextTurn()
+      expect(arrivals.map(([kind]) => kind)).to.deep.equal([
+        'consensus',
+        'blockSignature',
+        'consensus',
+      ])
+    })
+
+    it('drops what is for itself or for a validator that there is not', async () => {
+      const arrivals = networks.map(listen)
+      for (const to of [0, 4, -1, 0.5, Number.NaN]) {
+        await networks[0]!.consensus.send(to, Buffer.from('x'))
+        networks[0]!.blockSignatures.send(to + 1, Buffer.from('x'))
+      }
+      await nextTurn()
+      expect(arrivals).to.deep.equal([[], [], [], []])
+    })
+
+    it('refuses the messages of a stranger, and says so', async () => {
+      const arrivals = listen(networks[0]!)
+      await stranger.push(dataMessage(consensusMessage('vote')), toZero())
+      await nextTurn()
+      expect(arrivals).to.deep.equal([])
+      expect(await refused()).to.equal(1)
+      expect(reasons()).to.deep.equal(['not a validator'])
+      expect(logger.lines.map(({ level }) => level)).to.deep.equal(['debug'])
+    })
+
+    it('takes a message for that of the validator that the connection proves', async () => {
+      const arrivals = listen(networks[0]!)
+      // Validator 3 passes on what is word for word the message of validator 1.
+      const message = dataMessage(consensusMessage('vote of 1'))
+      await comms[1]!.push(message, toZero())
+      await comms[3]!.push(message, toZero())
+      await nextTurn()
+      expect(arrivals).to.deep.equal([
+        ['consensus', 1, 'vote of 1'],
+        ['consensus', 3, 'vote of 1'],
+      ])
+    })
+
+    it('does not take its own messages for those of another', async () => {
+      const arrivals = listen(networks[0]!)
+      await comms[0]!.push(dataMessage(consensusMessage('mine')), toZero())
+      await nextTurn()
+      expect(arrivals).to.deep.equal([])
+      expect(reasons()).to.deep.equal(['not a validator'])
+    })
+
+    it('leaves the messages of other channels alone', async () => {
+      const arrivals = listen(networks[0]!)
+      for (const channel of ['', 'other', `${channelId}x`, channelId.slice(1)]) {
+        await comms[1]!.push(dataMessage(consensusMessage('vote'), channel), toZero())
+      }
+      await nextTurn()
+      expect(arrivals).to.deep.equal([])
+      expect(await refused()).to.equal(0)
+    })
+
+    it('refuses what is no message of a validator, and goes on', async () => {
+      const arrivals = listen(networks[0]!)
+      const messages = [
+        create(gossip.GossipMessageSchema, {
+          channel: Buffer.from(channelId),
+          content: { case: 'empty', value: {} },
+        }),
+        create(gossip.GossipMessageSchema, { channel: Buffer.from(channelId) }),
+        dataMessage(undefined),
+        dataMessage(Buffer.alloc(0)),
+        dataMessage(Buffer.from('ff', 'hex')),
+        dataMessage(Buffer.from('0a7f00', 'hex')),
+      ]
+      for (const message of messages) await comms[1]!.push(message, toZero())
+      await networks[1]!.consensus.send(0, Buffer.from('vote'))
+      await nextTurn()
+      expect(arrivals).to.deep.equal([['consensus', 1, 'vote']])
+      expect(await refused()).to.equal(messages.length)
+      expect(reasons().slice(0, 4)).to.deep.equal([
+        'no data message',
+        'no data message',
+        'an empty message',
+        'an empty message',
+      ])
+    })
+
+    it('outlives a handler that throws', async () => {
+      const taken: string[] = []
+      networks[0]!.listen({
+        consensus: (_from, bytes) => {
+          taken.push(Buffer.from(bytes).toString())
+          throw new TypeError('broken')
+        },
+        blockSignature: () => undefined,
+      })
+      await networks[1]!.consensus.send(0, Buffer.from('a'))
+      await networks[1]!.consensus.send(0, Buffer.from('b'))
+      await nextTurn()
+      expect(taken).to.deep.equal(['a', 'b'])
+      expect(reasons()).to.deep.equal(['broken', 'broken'])
+    })
+
+    it('hands over nothing before it listens, nor after it was closed', async () => {
+      await networks[1]!.consensus.send(0, Buffer.from('early'))
+      await nextTurn()
+      const arrivals = listen(networks[0]!)
+      await networks[1]!.consensus.send(0, Buffer.from('in time'))
+      await nextTurn()
+      networks[0]!.close()
+      networks[0]!.close()
+      await networks[1]!.consensus.send(0, Buffer.from('late'))
+      await nextTurn()
+      expect(arrivals).to.deep.equal([['consensus', 1, 'in time']])
+    })
+
+    it('counts the validators that are connected, and no strangers', async () => {
+      expect(networks[0]!.connected).to.equal(0)
+      await stranger.push(dataMessage(undefined, 'other'), toZero())
+      await networks[1]!.consensus.send(0, Buffer.from('x'))
+      await networks[0]!.consensus.send(2, Buffer.from('x'))
+      expect(comms[0]!.connections()).to.have.length(3)
+      expect(networks[0]!.connected).to.equal(2)
+      await comms[1]!.stop()
+      expect(networks[0]!.connected).to.equal(1)
+    })
+
+    it('rejects for the consensus when a validator is gone, and drops block signatures', async () => {
+      await comms[2]!.stop()
+      const arrivals = listen(networks[3]!)
+      const error: unknown = await networks[0]!.consensus
+        .send(2, Buffer.from('x'))
+        .catch((reason: unknown) => reason)
+      expect(isCodedError(error, 'COMM_UNREACHABLE')).to.equal(true)
+      networks[0]!.blockSignatures.send(3, Buffer.from('x'))
+      networks[0]!.blockSignatures.broadcast(Buffer.from('x'))
+      await nextTurn()
+      expect(arrivals).to.deep.equal([['blockSignature', 1, 'x']])
+    })
+  })
+
+  describe('when the queue of a validator is full', () => {
+    interface Pushed {
+      readonly to: string
+      readonly message: EncodedMessage
+      readonly resolve: () => void
+      readonly reject: (reason: Error) => void
+    }
+    let pushed: Pushed[]
+    let sent: string[]
+    let network: PeerNetwork
+
+    beforeEach(() => {
+      pushed = []
+      sent = []
+      const comm: Pick<Comm, 'push' | 'send'> = {
+        push: (message, { endpoint }) =>
+          new Promise((resolve, reject) => {
+            const encoded = message as EncodedMessage
+            pushed.push({ to: endpoint, message: encoded, resolve, reject })
+          }),
+        send: (_message, ...peers) => void sent.push(...peers.map(({ endpoint }) => endpoint)),
+      }
+      const peers = [1, 2, 3].map((replica) => ({
+        replica,
+        endpoint: `v${replica}`,
+        pkiId: Uint8Array.of(replica),
+      }))
+      network = new PeerNetwork({ comm: comm as Comm, channelId, peers })
+    })
+
+    it('holds the consensus back for that validator alone', async () => {
+      const done: number[] = []
+      const bytes = Buffer.from('x')
+      const sending = [1, 2].map((to) => network.consensus.send(to, bytes).then(() => done.push(to)))
+      pushed[1]!.resolve()
+      await sending[1]
+      expect(done).to.deep.equal([2])
+      pushed[0]!.resolve()
+      await sending[0]
+      expect(done).to.deep.equal([2, 1])
+    })
+
+    it('tells the consensus of a message that was lost', async () => {
+      const reason = new TypeError('full')
+      const sending = network.consensus.send(1, Buffer.from('x'))
+      pushed[0]!.reject(reason)
+      expect(await sending.catch((error: unknown) => error)).to.equal(reason)
+    })
+
+    it('never waits with block signatures', () => {
+      network.blockSignatures.broadcast(Buffer.from('x'))
+      network.blockSignatures.send(3, Buffer.from('x'))
+      expect(sent).to.deep.equal(['v1', 'v2', 'v3', 'v2'])
+      expect(pushed).to.deep.equal([])
+    })
+
+    it('encodes a message once that goes to several one after the other', () => {
+      const bytes = Buffer.from('x')
+      for (const to of [1, 2, 3]) void network.consensus.send(to, bytes)
+      void network.consensus.send(1, Buffer.from('y'))
+      const [first, second, third, other] = pushed.map(({ message }) => message)
+      expect(second).to.equal(first)
+      expect(third).to.equal(first)
+      expect(other!.bytes.equals(first!.bytes)).to.equal(false)
+    })
+  })
+
+  describe('over connections with TLS', function () {
+    this.timeout(60_000)
+    let running: Comm[]
+
+    beforeEach(() => {
+      running = []
+    })
+    afterEach(async () => {
+      for (const comm of running) await comm.stop({ signal: AbortSignal.abort() })
+    })
+
+    async function node(replica: number, port?: number): Promise<Comm> {
+      const { validators } = await testMembers()
+      const comm = await startNode(validators[replica]!, port)
+      running.push(comm)
+      return comm
+    }
+
+    /** The network of one validator that knows another. */
+    function between(comm: Comm, replica: number, other: Comm): PeerNetwork {
+      const { address, pkiId } = other
+      return new PeerNetwork({ comm, channelId, peers: [{ replica, endpoint: address, pkiId }] })
+    }
+
+    /** Sends until it arrives: what was lost with a connection stays lost. */
+    async function sendUntil(send: () => Promise<void>, done: () => boolean): Promise<void> {
+      await eventually('a message arrives', async () => {
+        if (!done()) await send()
+        return done()
+      })
+    }
+
+    it('goes on when a connection ended and comes back', async () => {
+      const [zero, one] = [await node(0), await node(1)]
+      const network = between(zero, 1, one)
+      const receiver = between(one, 0, zero)
+      const arrivals = listen(receiver)
+      await network.consensus.send(1, Buffer.from('before'))
+      await eventually('the first message', () => arrivals.length === 1)
+      expect([network.connected, receiver.connected]).to.deep.equal([1, 1])
+      one.closeConn({ endpoint: '', pkiId: zero.pkiId })
+      await eventually('the connection ends', () => network.connected === 0)
+      const send = (): Promise<void> => network.consensus.send(1, Buffer.from('after'))
+      await sendUntil(send, () => arrivals.length > 1)
+      expect(arrivals[1]).to.deep.equal(['consensus', 0, 'after'])
+      expect(network.connected).to.equal(1)
+    })
+
+    it('finds a validator again that was started anew', async () => {
+      const [zero, one] = [await node(0), await node(1)]
+      const network = between(zero, 1, one)
+      await network.consensus.send(1, Buffer.from('before'))
+      const port = Number(one.address.split(':').at(-1))
+      await one.stop({ signal: AbortSignal.abort() })
+      await eventually('the connection ends', () => network.connected === 0)
+      const error: unknown = await network.consensus
+        .send(1, Buffer.from('lost'))
+        .catch((reason: unknown) => reason)
+      expect(isCodedError(error), String(error)).to.equal(true)
+      const again = await node(1, port)
+      const arrivals = listen(between(again, 0, zero))
+      const send = (): Promise<void> => network.consensus.send(1, Buffer.from('after'))
+      await sendUntil(send, () => arrivals.length > 0)
+      expect(arrivals[0]).to.deep.equal(['consensus', 0, 'after'])
+    })
+
+    it('sends nothing to a validator that answers in the place of another', async () => {
+      const { validators } = await testMembers()
+      const [zero, two] = [await node(0), await node(2)]
+      const arrivals = listen(between(two, 0, zero))
+      const wrong = { replica: 1, endpoint: two.address, pkiId: validators[1]!.pkiId }
+      const network = new PeerNetwork({ comm: zero, channelId, peers: [wrong] })
+      const error: unknown = await network.consensus
+        .send(1, Buffer.from('for 1 alone'))
+        .catch((reason: unknown) => reason)
+      expect(isCodedError(error), String(error)).to.equal(true)
+      network.blockSignatures.broadcast(Buffer.from('for 1 alone'))
+      await between(zero, 2, two).consensus.send(2, Buffer.from('for 2'))
+      await eventually('the message for 2', () => arrivals.length > 0)
+      expect(arrivals).to.deep.equal([['consensus', 0, 'for 2']])
+      expect(network.connected).to.equal(0)
+    })
+
+    it('tells a client of the channel from a validator', async () => {
+      const { client } = await testMembers()
+      const [zero, one] = [await node(0), await node(1)]
+      const logger = new RecordingLogger()
+      const peers = [{ replica: 1, endpoint: one.address, pkiId: one.pkiId }]
+      const arrivals = listen(new PeerNetwork({ comm: zero, channelId, peers, logger }))
+      const intruder = await startNode(client)
+      running.push(intruder)
+      await intruder.push(dataMessage(consensusMessage('vote')), { endpoint: zero.address })
+      await eventually('the refusal', () => logger.lines.length > 0)
+      expect(logger.lines[0]?.fields).to.include({ reason: 'not a validator' })
+      await between(one, 0, zero).consensus.send(0, Buffer.from('vote of 1'))
+      await eventually('the message of 1', () => arrivals.length > 0)
+      expect(arrivals).to.deep.equal([['consensus', 1, 'vote of 1']])
+    })
+  })
+})
