@@ -2,7 +2,7 @@ import { status as grpcStatus } from '@grpc/grpc-js'
 import { create, grpcService, heddle } from '@heddle/proto'
 import { contractNames } from '../contracts/registry.ts'
 import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js'
-import type { Ledger } from '@heddle/ledger'
+import type { Ledger, StateEntry } from '@heddle/ledger'
 import type { ExtraService } from '@heddle/orderer'
 import type { Replica } from '@heddle/pbft'
 
@@ -15,8 +15,11 @@ export interface QueryServiceDeps {
   readonly version: string
 }
 
-/** Entries in one message of a stream, at most. */
-const entriesPerMessage = 500
+/** Entries read at a time, and most in one message of a stream. */
+export const maxReplyEntries = 100
+
+/** Bytes of values in one message of a stream; a single larger value goes alone. */
+export const maxReplyBytes = 1024 * 1024
 
 function statusOf(deps: QueryServiceDeps, withDigest: boolean): heddle.StatusReply {
   const { ledger, replica } = deps
@@ -57,6 +60,22 @@ async function room(call: EntriesCall): Promise<void> {
   })
 }
 
+/** Cuts entries into messages: each has at least one, and no message is much longer than allowed. */
+function* messagesOf(entries: readonly StateEntry[]): Generator<StateEntry[]> {
+  let message: StateEntry[] = []
+  let bytes = 0
+  for (const entry of entries) {
+    if (message.length > 0 && bytes + entry.value.length > maxReplyBytes) {
+      yield message
+      message = []
+      bytes = 0
+    }
+    message.push(entry)
+    bytes += entry.value.length
+  }
+  yield message
+}
+
 /** The smallest key after `key` in the order of UTF-8 bytes. */
 function after(key: string): string {
   return `${key}\u0000`
@@ -66,20 +85,21 @@ async function sendEntries(call: EntriesCall, { state }: Ledger): Promise<void> 
   const { contract } = call.request
   const { height } = state.savepoint
   let from: string | undefined
-  for (;;) {
-    if (call.cancelled) return
-    const limit = { limit: entriesPerMessage }
+  while (!call.cancelled) {
+    const limit = { limit: maxReplyEntries }
     const entries = state.entries(contract, from === undefined ? limit : { ...limit, from })
     // Read and height are looked at in one turn of the event loop: nothing changes in between.
     if (state.savepoint.height !== height) {
       call.emit('error', { code: grpcStatus.ABORTED, details: 'a block changed the state' })
       return
     }
-    call.write(create(heddle.EntriesReplySchema, { height, entries }))
+    for (const message of messagesOf(entries)) {
+      call.write(create(heddle.EntriesReplySchema, { height, entries: message }))
+      await room(call)
+    }
     const last = entries.at(-1)
-    if (last === undefined || entries.length < entriesPerMessage) break
+    if (last === undefined || entries.length < maxReplyEntries) break
     from = after(last.key)
-    await room(call)
   }
   call.end()
 }

@@ -177,7 +177,16 @@ describe('the lock of a network', () => {
 
     it('stops for nothing but the order, and hangs up on anything else', async () => {
       await acquire()
-      const garbage = ['x', 'stop', 'STOP\n', ' stop\n', 'stop\nmore', 'stop \n', '\n', 'GET / HTTP']
+      const garbage = [
+        'x',
+        'stop',
+        'STOP\n',
+        ' stop\n',
+        'stop\nmore',
+        'stop \n',
+        '\n',
+        'GET / HTTP',
+      ]
       for (const text of [...garbage, '\u0000'.repeat(100_000)]) {
         const socket = await open()
         const over = closed(socket)

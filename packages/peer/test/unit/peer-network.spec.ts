@@ -299,7 +299,9 @@ describe('PeerNetwork', () => {
     it('holds the consensus back for that validator alone', async () => {
       const done: number[] = []
       const bytes = Buffer.from('x')
-      const sending = [1, 2].map((to) => network.consensus.send(to, bytes).then(() => done.push(to)))
+      const sending = [1, 2].map((to) =>
+        network.consensus.send(to, bytes).then(() => done.push(to)),
+      )
       pushed[1]!.resolve()
       await sending[1]
       expect(done).to.deep.equal([2])

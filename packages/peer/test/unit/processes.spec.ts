@@ -91,10 +91,7 @@ describe('ValidatorProcesses', () => {
     expect(children).to.have.length(2 + maxRestarts)
     expect(processes.pid('validator0')).to.equal(undefined)
     children[1]!.end(null, 'SIGKILL')
-    expect(ends.at(-1)).to.deep.equal([
-      { name: 'validator1', code: null, signal: 'SIGKILL' },
-      true,
-    ])
+    expect(ends.at(-1)).to.deep.equal([{ name: 'validator1', code: null, signal: 'SIGKILL' }, true])
   })
 
   it('leaves a validator ended that gave up by itself', () => {
