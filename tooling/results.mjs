@@ -7,7 +7,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 
 function suites() {
   const packages = readdirSync(join(root, 'packages')).map((name) => join(root, 'packages', name))
-  return [...packages, join(root, 'interop')].filter((folder) =>
+  return [...packages, join(root, 'examples'), join(root, 'interop')].filter((folder) =>
     existsSync(join(folder, 'package.json')),
   )
 }
