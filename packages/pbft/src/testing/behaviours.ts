@@ -1,14 +1,15 @@
 import { decodeMessage, encodeStatement } from '../codec.ts'
 import type { Incoming } from '../codec.ts'
-import type { Message } from '../core/messages.ts'
+import type { Message, Statement } from '../core/messages.ts'
 import { Encoder } from '../encoder.ts'
-import { openCheckpoint } from '../opening.ts'
+import { openCheckpoint, openNewView, openViewChange } from '../opening.ts'
 import type { Signer } from '../ports.ts'
 import { RequestBatch } from '../request-batch.ts'
 import type { Random } from './random.ts'
 
 /** What a liar has at hand. */
 export interface Liar {
+  readonly id: number
   readonly random: Random
   /** Its own signer: it can sign whatever it likes, in its own name. */
   readonly signer: Signer
@@ -27,13 +28,69 @@ const flipped = (digest: string): string => (digest.startsWith('0') ? 'f' : '0')
 /** Says nothing at all. */
 const silent: Behaviour = () => []
 
-/** As primary, assigns one sequence number to different batches for odd and even replicas. */
-const equivocating: Behaviour = (bytes, to) => {
+/** A pre-prepare of the same number for another batch; undefined for any other message. */
+function otherPrePrepare(bytes: Buffer): Uint8Array | undefined {
   const message = decodeMessage(bytes)
-  if (message.type !== 'pre-prepare' || to % 2 === 0) return [bytes]
+  if (message.type !== 'pre-prepare') return undefined
   const { view, sequence, requests } = message
   const others = requests.length > 1 ? requests.slice(1) : [Buffer.from(`forged ${sequence}`)]
-  return [encodeMessage({ type: 'pre-prepare', view, sequence, batch: RequestBatch.of(others) })]
+  return encodeMessage({ type: 'pre-prepare', view, sequence, batch: RequestBatch.of(others) })
+}
+
+/** As primary, assigns one sequence number to different batches for odd and even replicas. */
+const equivocating: Behaviour = (bytes, to) => {
+  const other = to % 2 === 0 ? undefined : otherPrePrepare(bytes)
+  return [other ?? bytes]
+}
+
+/** As primary, assigns one sequence number to two batches, and tells everybody of both. */
+const twoFaced: Behaviour = (bytes, to) => {
+  const other = otherPrePrepare(bytes)
+  if (other === undefined) return [bytes]
+  return to % 2 === 0 ? [bytes, other] : [other, bytes]
+}
+
+/** Signs another statement in place of one that it signed. */
+function signAnew(statement: Statement, { signer }: Liar): Uint8Array | undefined {
+  const body = encodeStatement(statement)
+  const signature = signer.sign(body)
+  if (!(signature instanceof Uint8Array)) return undefined
+  return encodeMessage({ ...statement, proof: { body, signature } })
+}
+
+/** Denies, in its view-changes, all that it ever accepted. */
+const forgetful: Behaviour = (bytes, _to, liar) => {
+  const message = decodeMessage(bytes)
+  if (message.type !== 'signed' || message.kind !== 'view-change') return [bytes]
+  const honest = openViewChange(message.proof)
+  return [signAnew({ ...honest, prepared: [], prePrepared: [] }, liar) ?? bytes]
+}
+
+/** Claims, in its view-changes, that something else prepared in the whole window. */
+const inventive: Behaviour = (bytes, _to, liar) => {
+  const message = decodeMessage(bytes)
+  if (message.type !== 'signed' || message.kind !== 'view-change') return [bytes]
+  const honest = openViewChange(message.proof)
+  const claims = [1n, 2n].map((at) => ({
+    ...{ view: honest.view - 1n, sequence: honest.lowWatermark + at },
+    digest: flipped(RequestBatch.of([Buffer.from('invented')]).digest),
+  }))
+  return [signAnew({ ...honest, prepared: claims, prePrepared: claims }, liar) ?? bytes]
+}
+
+/** As new primary, begins its view in another way for odd replicas: its own view-change denies all. */
+const twoBeginnings: Behaviour = (bytes, to, liar) => {
+  const message = decodeMessage(bytes)
+  if (to % 2 === 0 || message.type !== 'signed' || message.kind !== 'new-view') return [bytes]
+  const honest = openNewView(message.proof)
+  const viewChanges = honest.viewChanges.map((viewChange) => {
+    if (viewChange.replica !== liar.id) return viewChange
+    const other = { ...viewChange, prepared: [], prePrepared: [] }
+    const body = encodeStatement(other)
+    const signature = liar.signer.sign(body)
+    return signature instanceof Uint8Array ? { ...other, proof: { body, signature } } : viewChange
+  })
+  return [signAnew({ ...honest, viewChanges }, liar) ?? bytes]
 }
 
 /** Prepares and commits something that nobody proposed. */
@@ -43,14 +100,11 @@ const wrongVotes: Behaviour = (bytes) => {
 }
 
 /** Signs for a state that it is not in. */
-const wrongCheckpoints: Behaviour = (bytes, _to, { signer }) => {
+const wrongCheckpoints: Behaviour = (bytes, _to, liar) => {
   const message = decodeMessage(bytes)
   if (message.type !== 'signed' || message.kind !== 'checkpoint') return [bytes]
   const honest = openCheckpoint(message.proof)
-  const body = encodeStatement({ ...honest, digest: flipped(honest.digest) })
-  const signature = signer.sign(body)
-  if (!(signature instanceof Uint8Array)) return [bytes]
-  return [encodeMessage({ ...honest, proof: { body, signature } })]
+  return [signAnew({ ...honest, digest: flipped(honest.digest) }, liar) ?? bytes]
 }
 
 /** Sends garbage now and then: bytes changed, cut off or added. */
@@ -97,6 +151,10 @@ function voteIn(message: Incoming) {
 export const behaviours = {
   silent,
   equivocating,
+  twoFaced,
+  forgetful,
+  inventive,
+  twoBeginnings,
   wrongVotes,
   wrongCheckpoints,
   garbage,

@@ -12,6 +12,7 @@ import { Random } from './random.ts'
 import { SimulatedNetwork } from './simulated-network.ts'
 import type { NetworkFaults } from './simulated-network.ts'
 import { TestKeys } from './test-keys.ts'
+import { Witness } from './witness.ts'
 
 /** What a {@link Cluster} is like. The same options give the same run. */
 export interface ClusterOptions {
@@ -40,6 +41,9 @@ export interface Submission {
   error?: unknown
 }
 
+/** Most records of an unfinished append that a crash leaves in a journal. */
+const maxTornRecords = 4
+
 interface Member {
   readonly journal: MemoryJournal
   readonly machine: MemoryStateMachine
@@ -65,17 +69,20 @@ export class Cluster {
   readonly #options: ClusterOptions
   readonly #members: Member[] = []
   readonly #observations: Observation[] = []
+  readonly #witness: Witness
 
   constructor(options: ClusterOptions = {}) {
     this.#options = options
     this.n = options.n ?? 4
+    this.#witness = new Witness(this.n)
     this.seed = options.seed ?? 1
     this.random = new Random(this.seed)
     const faults = { minDelayMs: 1, maxDelayMs: 10, loss: 0, duplication: 0, ...options.faults }
     this.network = new SimulatedNetwork(this.clock, this.random, faults)
     for (let id = 0; id < this.n; id++) this.#members.push(this.#createMember())
     for (const [id, name] of Object.entries(options.liars ?? {})) {
-      const liar = { random: this.random, signer: this.keys.signer(Number(id)) }
+      const signer = this.keys.signer(Number(id))
+      const liar = { id: Number(id), random: this.random, signer }
       this.network.corrupt(Number(id), behaviours[name], liar)
     }
   }
@@ -92,12 +99,12 @@ export class Cluster {
     for (const id of chosen) await this.#start(id)
   }
 
-  /** As `kill -9`: the replica loses all but what is durable. */
+  /** As `kill -9`: the replica loses all but what is durable, which may be half of what it was writing. */
   crash(id: number): void {
     const member = this.#member(id)
     member.life.alive = false
     member.replica = undefined
-    member.journal.crash()
+    member.journal.crash(this.random.between(0, maxTornRecords))
     member.machine.crash()
     this.network.disconnect(id)
     // A view or a watermark that it had not told anybody about may be forgotten.
@@ -171,18 +178,23 @@ export class Cluster {
     await this.runUntil(() => this.#isLevel(), maxMs, 'progress')
   }
 
-  /** @throws {SimulationError} when agreement, exactly-once, validity or an order is violated */
+  /**
+   * @throws {SimulationError} when agreement, exactly-once, validity or an order is violated, or a
+   * correct replica contradicts what it ever said
+   */
   check(): void {
     const correct = this.correct
-    const problem = checkSafety({
-      machines: correct.map((id) => ({ id, history: this.machine(id).history })),
-      submissions: this.submissions,
-      statuses: correct
-        .filter((id) => this.isRunning(id))
-        .map((id) => ({ id, status: this.status(id), machine: this.machine(id) })),
-      observations: this.#observations,
-      hasLiars: correct.length < this.n,
-    })
+    const problem =
+      this.#witness.problem ??
+      checkSafety({
+        machines: correct.map((id) => ({ id, history: this.machine(id).history })),
+        submissions: this.submissions,
+        statuses: correct
+          .filter((id) => this.isRunning(id))
+          .map((id) => ({ id, status: this.status(id), machine: this.machine(id) })),
+        observations: this.#observations,
+        hasLiars: correct.length < this.n,
+      })
     if (problem !== undefined) throw this.#error(`${problem}\n${this.describe()}`)
   }
 
@@ -228,7 +240,13 @@ export class Cluster {
     const network = this.network.port(id)
     const replica = createReplica(
       {
-        network: { send: (to, bytes) => whileAlive(life, () => network.send(to, bytes)) },
+        network: {
+          send: (to, bytes) =>
+            whileAlive(life, () => {
+              if (this.correct.includes(id)) this.#witness.hears(id, bytes)
+              return network.send(to, bytes)
+            }),
+        },
         journal: {
           append: (records) => whileAlive(life, () => member.journal.append(records)),
           rewrite: (records) => whileAlive(life, () => member.journal.rewrite(records)),

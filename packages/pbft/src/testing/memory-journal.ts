@@ -7,10 +7,12 @@ export interface MemoryJournalOptions {
   readonly appendMs?: number
 }
 
-/** A journal in memory. What was not yet durable at {@link MemoryJournal.crash} is lost. */
+/** A journal in memory. What was not yet durable at {@link MemoryJournal.crash} is lost, or half of it. */
 export class MemoryJournal implements Journal {
   readonly #options: MemoryJournalOptions
   #records: Uint8Array[] = []
+  /** Of appends under way, in order. */
+  #writing: Uint8Array[] = []
   #life = 0
 
   constructor(options: MemoryJournalOptions = {}) {
@@ -18,9 +20,10 @@ export class MemoryJournal implements Journal {
   }
 
   async append(records: readonly Uint8Array[]): Promise<void> {
-    const kept = [...records]
+    this.#writing.push(...records)
+    const { length } = records
     await this.#written()
-    this.#records.push(...kept)
+    this.#records.push(...this.#writing.splice(0, length))
   }
 
   async rewrite(records: readonly Uint8Array[]): Promise<void> {
@@ -33,9 +36,14 @@ export class MemoryJournal implements Journal {
     return [...this.#records]
   }
 
-  /** As if the process died now: appends under way never happen. What is durable stays. */
-  crash(): void {
+  /**
+   * As if the process died now. What is durable stays; of appends under way the first `torn` records,
+   * default none, made it.
+   */
+  crash(torn = 0): void {
     this.#life++
+    this.#records.push(...this.#writing.slice(0, torn))
+    this.#writing = []
   }
 
   async #written(): Promise<void> {

@@ -89,6 +89,19 @@ describe('PBFT (OSDI ’99) §4.2: ordering a request', () => {
     expect(execute).to.include({ sequence: 1n, batch: a })
   })
 
+  it('§4.2 commits of different views do not add up', () => {
+    const backup = new Driver({ id: 1 })
+    backup.prePrepare(1n, a)
+    for (const [from, view] of [
+      [0, 0n],
+      [2, 1n],
+      [3, 2n],
+      [0, 2n],
+    ] as const)
+      expect(only(backup.commit(from, 1n, a, view), 'execute')).to.deep.equal([])
+    expect(only(backup.commit(2, 1n, a, 2n), 'execute'), 'a quorum in view 2').to.have.length(1)
+  })
+
   it('§4.2 requests are executed in the order of their numbers, whatever order they commit in', () => {
     const backup = new Driver({ id: 1 })
     for (const [sequence, batch] of [

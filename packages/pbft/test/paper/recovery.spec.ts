@@ -84,6 +84,16 @@ describe('PBFT (TOCS ’02 §5.2): restart and retransmission', () => {
     expect(sent?.prePrepared.map((p) => p.sequence)).to.deep.equal([1n, 2n])
   })
 
+  it('a rewritten journal still claims in P and Q what had prepared', () => {
+    const before = new Driver({ id: 1 })
+    before.prePrepare(1n, a)
+    before.prepare(2, 1n, a)
+    const after = new Driver(before.options, before.core.durableRecords())
+    const [sent] = broadcasts(after.step({ type: 'suspect', view: 0n }), 'view-change')
+    expect(sent?.prepared).to.deep.equal([claim(1n, a)])
+    expect(sent?.prePrepared).to.deep.equal([claim(1n, a)])
+  })
+
   it('a rewritten journal brings back the same replica as the whole one', () => {
     const group = new Group(4)
     for (const name of ['a', 'b', 'c']) group.propose(name)

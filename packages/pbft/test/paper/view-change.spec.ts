@@ -46,6 +46,14 @@ describe('PBFT (OSDI ’99 §4.4, TOCS ’02 §4.5): view changes', () => {
     expect(broadcasts(effects, 'commit')).to.deep.equal([])
   })
 
+  it('§4.4 a replica takes no pre-prepare of the view that it waits for before its new-view', () => {
+    const driver = new Driver({ id: 2 })
+    driver.step({ type: 'suspect', view: 0n })
+    const effects = driver.prePrepare(1n, a, 1n)
+    expect(broadcasts(effects, 'prepare')).to.deep.equal([])
+    expect(only(effects, 'persist')).to.deep.equal([])
+  })
+
   it('§4.4 a view-change carries the last stable checkpoint and its proof', () => {
     const driver = new Driver({ id: 1 }, [], 2n)
     driver.step({ type: 'start' })

@@ -6,7 +6,7 @@ const [first, last] = (process.env['PBFT_SEEDS'] ?? '1-30').split('-').map(Numbe
 
 /** A cluster of random size, faults and liars, as its seed says. */
 function randomCluster(seed: number, random: Random): Cluster {
-  const n = random.pick([4, 4, 4, 7, 1, 2, 5])
+  const n = random.pick([4, 4, 4, 7, 1, 2, 5, 10])
   const names = Object.keys(behaviours) as [BehaviourName, ...BehaviourName[]]
   const liars: Record<number, BehaviourName> = {}
   if (random.chance(0.5))
@@ -49,6 +49,12 @@ async function disturb(cluster: Cluster, random: Random, step: number): Promise<
     for (let id = 0; id < cluster.n; id++) groups[random.between(0, 1)]!.push(id)
     cluster.network.partition(groups)
   } else if (dice < 0.4) cluster.network.partition(undefined)
+  else if (dice < 0.46 && running.length > 0) {
+    // Who leads is heard by few: what it says prepares at some and not at others.
+    const { primary } = cluster.status(any(running))
+    const deaf = random.between(0, cluster.n - 1)
+    cluster.network.filter = (from, to) => from !== primary || to === deaf
+  } else if (dice < 0.52) cluster.network.filter = undefined
   await cluster.run(random.pick([10, 50, 200, 1_000]))
 }
 
@@ -62,6 +68,7 @@ describe('random faults', function () {
       await cluster.start()
       for (let step = 0; step < 40; step++) await disturb(cluster, random, step)
       cluster.network.partition(undefined)
+      cluster.network.filter = undefined
       cluster.network.faults = { ...cluster.network.faults, loss: 0, maxDelayMs: 10 }
       await cluster.start()
       for (const id of cluster.correct) cluster.submit(id, `last of ${id}`)
