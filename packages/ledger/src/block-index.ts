@@ -128,20 +128,22 @@ export class BlockIndex {
       changes.push({ key: blockKey(number), value })
     }
     // In the order of the keys, fewer pages are looked up: a third less time.
-    for (const txId of [...this.#txs.keys()].sort()) {
+    const txIds = [...this.#txs.keys()].sort()
+    const lengths = txIds.map(packedLength)
+    // Keys and values in one piece of memory; so many of them are made that it counts.
+    const memory = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + length + 12, 0))
+    let offset = 0
+    for (const [at, txId] of txIds.entries()) {
       const { block, index } = this.#txs.get(txId) ?? { block: 0n, index: 0 }
-      const length = packedLength(txId)
-      // Key and value in one piece of memory; so many of them are made that it counts.
-      const bytes = Buffer.allocUnsafe(length + 12)
-      packTxId(txId, bytes, 0, length)
-      bytes.writeBigUInt64BE(block, length)
-      bytes.writeUInt32BE(index, length + 8)
+      const length = lengths[at] ?? 0
+      const end = offset + length
+      packTxId(txId, memory, offset, length)
+      memory.writeBigUInt64BE(block, end)
+      memory.writeUInt32BE(index, end + 8)
+      const key = memory.subarray(offset, end)
       // Whoever was first stays.
-      changes.push({
-        key: bytes.subarray(0, length),
-        value: bytes.subarray(length),
-        ifAbsent: true,
-      })
+      changes.push({ key, value: memory.subarray(end, end + 12), ifAbsent: true })
+      offset = end + 12
     }
     const meta = Buffer.alloc(16)
     meta.writeBigUInt64BE(this.#next)

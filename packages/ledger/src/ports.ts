@@ -107,10 +107,17 @@ export interface StateStore {
    * `height` is the number of blocks applied after it: one more than the savepoint's; or the same
    * with no writes and a greater sequence, for an empty batch that made no block.
    *
+   * @param digest - what `nextStateDigest` gives for these writes of a block, from whoever had to
+   * compute it before; computed here when it is absent
    * @throws LedgerError LEDGER_OUT_OF_ORDER (wrong height or sequence, or above the block file),
    * LEDGER_BAD_KEY, LEDGER_CLOSED; LEDGER_DISK_FULL or LEDGER_IO when too much could not be stored
    */
-  apply(height: bigint, sequence: bigint, writes: readonly StateWrite[]): Promise<void>
+  apply(
+    height: bigint,
+    sequence: bigint,
+    writes: readonly StateWrite[],
+    digest?: Uint8Array,
+  ): Promise<void>
   /** SHA-256 over every entry in order: equal for equal content, whatever led to it. O(entries). */
   contentDigest(): Uint8Array
 }

@@ -93,7 +93,12 @@ export class KeyValueStateStore implements StateStore {
 
   // What it throws must be a rejection; there is nothing to wait for.
   // eslint-disable-next-line @typescript-eslint/require-await
-  async apply(height: bigint, sequence: bigint, writes: readonly StateWrite[]): Promise<void> {
+  async apply(
+    height: bigint,
+    sequence: bigint,
+    writes: readonly StateWrite[],
+    known?: Uint8Array,
+  ): Promise<void> {
     this.#refuseClosed()
     const isBlock = this.#checkOrder(height, sequence, writes)
     for (const { namespace, key } of writes) checkName(namespace, key)
@@ -102,7 +107,7 @@ export class KeyValueStateStore implements StateStore {
     }
     const { digest } = this.#savepoint
     // Before any change: whoever wrote the values may do with them what he likes from now on.
-    const next = isBlock ? nextStateDigest(digest, height, writes) : digest
+    const next = isBlock ? (copyOf(known) ?? nextStateDigest(digest, height, writes)) : digest
     for (const { namespace, key, value } of writes) {
       this.#waiting.set(entryName(namespace, key), copyOf(value))
       this.#waitingBytes += key.length + (value?.length ?? 0)

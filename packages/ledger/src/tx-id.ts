@@ -9,12 +9,13 @@ export function isTxId(txId: string): boolean {
   return txId !== '' && (txId.length <= maxTxIdBytes / 3 || Buffer.byteLength(txId) <= maxTxIdBytes)
 }
 
-const hexId = /^(?:[0-9a-f]{2})+$/
+const hexDigits = /^[0-9a-f]+$/
 
 /** Bytes of a packed id. */
 export function packedLength(txId: string): number {
   if (txId === '') return 0
-  return 1 + (hexId.test(txId) ? txId.length / 2 : Buffer.byteLength(txId))
+  const isHex = txId.length % 2 === 0 && hexDigits.test(txId)
+  return 1 + (isHex ? txId.length / 2 : Buffer.byteLength(txId))
 }
 
 /**

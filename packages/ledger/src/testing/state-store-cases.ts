@@ -87,9 +87,15 @@ async function savepoint(open: Open): Promise<void> {
   assert.equal(state.savepoint.height, 1n)
   assert.equal(state.savepoint.sequence, 5n)
   assert.deepEqual(Buffer.from(state.savepoint.digest), Buffer.from(digest))
-  await state.apply(1n, 6n, [])
+  await state.apply(2n, 5n, writes, nextStateDigest(digest, 2n, writes))
+  const second = nextStateDigest(digest, 2n, writes)
+  assert.deepEqual(Buffer.from(state.savepoint.digest), Buffer.from(second))
+  await state.apply(2n, 6n, [])
   assert.equal(state.savepoint.sequence, 6n)
-  assert.deepEqual(Buffer.from(state.savepoint.digest), Buffer.from(digest))
+  assert.deepEqual(Buffer.from(state.savepoint.digest), Buffer.from(second))
+  await state.apply(3n, 6n, writes)
+  const third = nextStateDigest(second, 3n, writes)
+  assert.deepEqual(Buffer.from(state.savepoint.digest), Buffer.from(third))
 }
 
 async function order(open: Open): Promise<void> {

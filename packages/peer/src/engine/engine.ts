@@ -223,7 +223,7 @@ export class Engine implements StateMachine {
   ): Promise<void> {
     const { ledger } = this.#deps
     const durable = ledger.append({ block, txIds }).then(async () => {
-      await ledger.state.apply(tip.height, tip.sequence, writes)
+      await ledger.state.apply(tip.height, tip.sequence, writes, tip.stateDigest)
       this.#pending.stored(tip.height, writes, txIds)
       this.#applied = tip
     })
@@ -268,7 +268,7 @@ export class Engine implements StateMachine {
     }
     try {
       const { tip, execution } = this.#reexecute(block, before)
-      await state.apply(tip.height, tip.sequence, execution.writes)
+      await state.apply(tip.height, tip.sequence, execution.writes, tip.stateDigest)
     } catch (error) {
       if (error instanceof PeerError) throw error
       throw new PeerError(
