@@ -44,18 +44,28 @@ async function disturb(cluster: Cluster, random: Random, step: number): Promise<
   const dice = random.next()
   if (dice < 0.08 && running.length > 0) cluster.crash(any(running))
   else if (dice < 0.2 && down.length > 0) await cluster.start(any(down))
-  else if (dice < 0.26) {
-    const groups: number[][] = [[], []]
-    for (let id = 0; id < cluster.n; id++) groups[random.between(0, 1)]!.push(id)
-    cluster.network.partition(groups)
-  } else if (dice < 0.4) cluster.network.partition(undefined)
-  else if (dice < 0.46 && running.length > 0) {
-    // Who leads is heard by few: what it says prepares at some and not at others.
-    const { primary } = cluster.status(any(running))
-    const deaf = random.between(0, cluster.n - 1)
-    cluster.network.filter = (from, to) => from !== primary || to === deaf
-  } else if (dice < 0.52) cluster.network.filter = undefined
+  else if (dice < 0.52) disturbNetwork(cluster, random, dice, running)
   await cluster.run(random.pick([10, 50, 200, 1_000]))
+}
+
+function disturbNetwork(
+  cluster: Cluster,
+  random: Random,
+  dice: number,
+  running: readonly number[],
+): void {
+  const { network, n } = cluster
+  if (dice < 0.26) {
+    const groups: number[][] = [[], []]
+    for (let id = 0; id < n; id++) groups[random.between(0, 1)]!.push(id)
+    network.partition(groups)
+  } else if (dice < 0.4) network.partition(undefined)
+  else if (dice < 0.46 && running.length > 0) {
+    // Who leads is heard by one: what it says prepares at some and not at others.
+    const { primary } = cluster.status(running[random.between(0, running.length - 1)]!)
+    const hearing = random.between(0, n - 1)
+    network.filter = (from, to) => from !== primary || to === hearing
+  } else network.filter = undefined
 }
 
 describe('random faults', function () {
