@@ -248,13 +248,11 @@ export class Engine implements StateMachine {
     return candidate
   }
 
-  /** Stores a verified block of another validator. */
+  /** Stores a verified block of another validator. The chain ends in it only once it is stored. */
   async #take(block: Received<common.Block>): Promise<void> {
-    const candidate = this.#reexecute(block.message, this.tip)
-    const { tip, execution } = candidate
-    this.#tip = tip
-    this.#pending.add(tip.height, execution.writes, execution.txIds)
+    const { tip, execution } = this.#reexecute(block.message, this.tip)
     await this.#store(block.bytes, tip, execution.txIds, execution.writes)
+    this.#tip = tip
   }
 
   async #replay(block: common.Block): Promise<void> {
