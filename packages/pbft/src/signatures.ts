@@ -78,9 +78,15 @@ export class Signatures {
   /** Undefined when all are good already or the verifier answered at once. */
   #verifyAll(endorsements: readonly Endorsement[]): Promise<void> | undefined {
     const waiting: Promise<void>[] = []
-    for (const endorsement of endorsements) {
-      const pending = this.#verify(endorsement)
-      if (pending !== undefined) waiting.push(pending)
+    try {
+      for (const endorsement of endorsements) {
+        const pending = this.#verify(endorsement)
+        if (pending !== undefined) waiting.push(pending)
+      }
+    } catch (error) {
+      // What is under way ends on its own, and must not end the process when it is no good either.
+      void Promise.allSettled(waiting)
+      throw error
     }
     if (waiting.length === 0) return undefined
     return Promise.all(waiting).then(() => undefined)

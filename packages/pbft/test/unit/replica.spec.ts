@@ -358,6 +358,36 @@ describe('Replica: what peers send', () => {
     await replica.stop()
   })
 
+  for (const [what, replica] of [
+    ['of a replica that there is not', 9],
+    ['that the verifier throws at', 3],
+  ] as const) {
+    it(`leaves no rejection unhandled by a bad signature beside one ${what}`, async () => {
+      const verifier = {
+        verify: (signer: number) => {
+          if (signer === 3) throw new TypeError('no key')
+          return Promise.resolve(false)
+        },
+      }
+      const { replica: one, codes } = setup({ n: 4, id: 1 }, { verifier })
+      await one.start()
+      const unhandled: unknown[] = []
+      const listener = (error: unknown): void => void unhandled.push(error)
+      process.on('unhandledRejection', listener)
+      const checkpoints = [0, replica].map((id) => {
+        const statement = { type: 'checkpoint', sequence: 10n, digest: 'aa', replica: id } as const
+        const proof = { body: encodeStatement(statement), signature: bytes('s') }
+        return { ...statement, proof }
+      })
+      one.receive(2, frameOf(new Encoder().message({ type: 'certificate', checkpoints })))
+      await nextTurn(5)
+      process.off('unhandledRejection', listener)
+      expect(unhandled).to.deep.equal([])
+      expect(codes()).to.have.length(1)
+      await one.stop()
+    })
+  }
+
   it('keeps the pool of one peer’s requests bounded, and takes another’s', async () => {
     const { replica, codes } = setup({ n: 4, id: 1, maxPoolRequests: 3 })
     await replica.start()
