@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict'
-import { type Received, common, create, decode, encode, receive } from '@heddle/proto'
+import {
+  type Received,
+  blockDataHash,
+  blockHeaderHash,
+  common,
+  create,
+  decode,
+  encode,
+  receive,
+} from '@heddle/proto'
 import type { Chain } from '../ports.ts'
 
 /** One case of a compliance suite, for any test framework: `it(c.name, c.run)`. */
@@ -29,8 +38,11 @@ export function chainCases(setup: () => Promise<ChainUnderTest>): ComplianceCase
     'takes the same envelope again without a second place in a block': once,
     'orders overlapping envelopes, each once': overlapping,
     'numbers its blocks without a gap and gives none beyond its height': numbers,
+    'links its blocks by their hashes': links,
     'follows from any block, as blocks are added': follows,
+    'lets each follower go its own way': followers,
     'ends following and submitting by a signal': aborts,
+    'can order, as long as it does not say otherwise': able,
   }
   return Object.entries(cases).map(([name, check]) => ({
     name,
@@ -58,14 +70,20 @@ function plainEnvelope(index: number): Promise<Uint8Array> {
   return Promise.resolve(encode(common.EnvelopeSchema, message))
 }
 
-/** All envelopes in all blocks, in order, as hex. */
-async function ordered(chain: Chain): Promise<string[]> {
-  const found: string[] = []
+/** All blocks, in order. */
+async function blocksOf(chain: Chain): Promise<common.Block[]> {
+  const found: common.Block[] = []
   for (let number = 0n; number < chain.height(); number++) {
-    const { data } = decode(common.BlockSchema, (await chain.block(number)) ?? new Uint8Array())
-    found.push(...(data?.data ?? []).map(hex))
+    const bytes = await chain.block(number)
+    assert.ok(bytes, `block ${String(number)} is below the height and not there`)
+    found.push(decode(common.BlockSchema, bytes))
   }
   return found
+}
+
+/** All envelopes in all blocks, in order, as hex. */
+async function ordered(chain: Chain): Promise<string[]> {
+  return (await blocksOf(chain)).flatMap(({ data }) => (data?.data ?? []).map(hex))
 }
 
 async function inBlock(
@@ -97,28 +115,68 @@ async function numbers(
 ): Promise<void> {
   await submit(0)
   await submit(1)
-  for (let number = 0n; number < chain.height(); number++) {
-    const block: common.Block = decode(
-      common.BlockSchema,
-      (await chain.block(number)) ?? new Uint8Array(),
-    )
-    assert.equal(block.header?.number, number)
+  for (const [number, block] of (await blocksOf(chain)).entries()) {
+    assert.equal(block.header?.number, BigInt(number))
   }
   assert.equal(await chain.block(chain.height()), undefined)
+  assert.equal(await chain.block(0xffff_ffff_ffff_ffffn), undefined)
+}
+
+async function links(chain: Chain, submit: (index: number) => Promise<Uint8Array>): Promise<void> {
+  await submit(0)
+  await submit(1)
+  let previous: common.BlockHeader | undefined
+  for (const { header, data } of await blocksOf(chain)) {
+    assert.ok(header)
+    const hash = previous === undefined ? new Uint8Array(0) : blockHeaderHash(previous)
+    assert.equal(hex(header.previousHash), hex(hash))
+    assert.equal(hex(header.dataHash), hex(blockDataHash(data?.data ?? [])))
+    previous = header
+  }
 }
 
 async function follows(
   chain: Chain,
   submit: (index: number) => Promise<Uint8Array>,
 ): Promise<void> {
-  const from = chain.height()
-  const blocks = chain.follow(from)[Symbol.asyncIterator]()
-  const first = blocks.next()
   await submit(0)
+  const from = chain.height() - 1n
+  const blocks = chain.follow(from)[Symbol.asyncIterator]()
+  const first = await blocks.next()
+  const second = blocks.next()
   await submit(1)
-  const { value } = (await first) as IteratorYieldResult<Uint8Array>
-  assert.equal(hex(value), hex((await chain.block(from)) ?? new Uint8Array()))
+  const found = [first, await second]
+  await submit(2)
+  found.push(await blocks.next())
+  for (const [index, { value }] of found.entries()) {
+    const stored = (await chain.block(from + BigInt(index))) ?? new Uint8Array()
+    assert.equal(hex(value as Uint8Array), hex(stored))
+  }
   await blocks.return?.()
+}
+
+async function followers(
+  chain: Chain,
+  submit: (index: number) => Promise<Uint8Array>,
+): Promise<void> {
+  const from = chain.height()
+  const [gone, slow, fast] = [0, 1, 2].map(() => chain.follow(from)[Symbol.asyncIterator]())
+  await submit(0)
+  await gone?.next()
+  await gone?.return?.()
+  await submit(1)
+  const ahead = [await fast?.next(), await fast?.next()]
+  const behind = [await slow?.next(), await slow?.next()]
+  for (const [index, one] of ahead.entries()) {
+    assert.equal(hex(one?.value as Uint8Array), hex(behind[index]?.value as Uint8Array))
+  }
+  for (const each of [slow, fast]) await each?.return?.()
+}
+
+async function able(chain: Chain, submit: (index: number) => Promise<Uint8Array>): Promise<void> {
+  assert.equal(chain.errored?.().aborted ?? false, false)
+  await submit(0)
+  assert.equal(chain.errored?.().aborted ?? false, false)
 }
 
 async function aborts(chain: Chain): Promise<void> {
