@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openJournal } from '@heddle/ledger'
+import { storeCases } from '@heddle/deliver/testing'
+import { openJournal, openLedger } from '@heddle/ledger'
 import { journalCases, networkCases, signerCases, stateMachineCases } from '@heddle/pbft/testing'
 import { toPbftJournal } from '../../src/node/pbft-journal.ts'
 import { PeerNetwork } from '../../src/node/peer-network.ts'
@@ -10,6 +11,7 @@ import { channelId, testChannel, testMembers, transaction } from '../support/cha
 import { openEngine } from '../support/engine.ts'
 import { eventually } from '../support/eventually.ts'
 import { startNode } from '../support/nodes.ts'
+import type { StoreUnderTest } from '@heddle/deliver/testing'
 import type { JournalSetup, NetworkSetup, PortCase } from '@heddle/pbft/testing'
 import type { SignerSetup, StateMachineSetup } from '@heddle/pbft/testing'
 import type { StateMachine } from '@heddle/pbft'
@@ -102,6 +104,22 @@ async function certificates(): Promise<SignerSetup> {
     verifier: createValidatorVerifier(config),
   }
 }
+
+async function ledgerOnDisk(): Promise<StoreUnderTest> {
+  const dir = await mkdtemp(join(tmpdir(), 'heddle-ledger-'))
+  const ledger = await openLedger({ dir })
+  return {
+    ledger: { height: () => ledger.height, block: (number) => ledger.block(number) },
+    sink: { put: ({ bytes }) => ledger.append({ block: bytes, txIds: [] }) },
+    close: async () => {
+      await ledger.close()
+      await rm(dir, { recursive: true })
+    },
+  }
+}
+
+describe('the ports of who delivers, as the ledger meets them', () =>
+  register(storeCases(ledgerOnDisk)))
 
 describe('the ports of the consensus, as a validator meets them', function () {
   this.timeout(60_000)
