@@ -174,7 +174,11 @@ async function transfersPart({ create, requests }: StateMachineSetup): Promise<v
 async function transfersNowhere({ create, requests }: StateMachineSetup): Promise<void> {
   const source = await create()
   await executeAll(source, requests)
-  const wrong = { sequence: 3n, digest: Buffer.alloc(32, 1), replicas: [0] }
-  await assert.rejects((await create(source)).transfer(wrong, {}), isCodedError)
+  for (const sequence of [1n, 3n, 4n]) {
+    const wrong = { sequence, digest: Buffer.alloc(32, 1), replicas: [0] }
+    const behind = await create(source)
+    await assert.rejects(behind.transfer(wrong, {}), isCodedError)
+    assert.ok(behind.lastExecuted().sequence <= sequence)
+  }
   await assert.rejects((await create()).transfer(targetAt(source.lastExecuted()), {}), isCodedError)
 }

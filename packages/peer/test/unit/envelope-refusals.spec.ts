@@ -175,9 +175,16 @@ describe('what an EnvelopeChecker refuses', () => {
   })
 
   it('refuses an expired identity, and one that is not yet valid', async () => {
-    for (const variant of ['expired', 'not-yet-valid'] as const) {
-      const request = transaction(await members.clients.variant(variant, variant))
-      expect(await refusal(request), variant).to.match(/^PEER_FORBIDDEN: /)
+    const at = (minutes: number): Date => new Date(clock.wallTime() + minutes * 60_000)
+    const validities = [
+      { notBefore: at(-20), notAfter: at(-10) },
+      { notBefore: at(10), notAfter: at(20) },
+    ]
+    for (const validity of validities) {
+      const other = await members.clients.identity('other', 'client', validity)
+      expect(await refusal(transaction(other))).to.match(
+        /^PEER_FORBIDDEN: the certificate of the creator .* is valid from .* to .* only$/,
+      )
     }
   })
 
