@@ -54,7 +54,7 @@ await replicas[0].listening()
 await replicas[0].join(members)
 const target = (await replicas[1]!.standing()).sequence
 let back = await replicas[0].standing()
-for (let tries = 0; back.sequence < target && tries < 100; tries++) {
+for (let tries = 0; back.sequence < target && tries < 300; tries++) {
   await new Promise((resolve) => setTimeout(resolve, 100))
   back = await replicas[0].standing()
 }

@@ -61,7 +61,7 @@ const replica = createReplica(
   {
     id: files.id,
     n: 4,
-    requestTimeoutMs: 600,
+    requestTimeoutMs: 1000,
     statusIntervalMs: 200,
     checkpointPeriod: 4,
     logMultiplier: 2,

@@ -33,15 +33,15 @@ export class Program {
   /** A TypeScript file beside this one. */
   static script(name: string, args: readonly string[]): Program {
     const file = fileURLToPath(new URL(name, import.meta.url))
-    // The validators on this machine are reached by IP address, which Node advises against.
-    return new Program([...process.execArgv, '--disable-warning=DEP0123', file, ...args], '')
+    return new Program([...process.execArgv, file, ...args], '')
   }
 
   /** Resolves with a line for which `isIt` says yes; rejects when the program ends without one. */
   async until(isIt: (line: string) => boolean): Promise<string> {
     for (let seen = 0; ;) {
       for (; seen < this.lines.length; seen++) if (isIt(this.lines[seen]!)) return this.lines[seen]!
-      if (this.#child.exitCode !== null) throw new Error(`it ended:\n${this.lines.join('\n')}`)
+      if (this.#child.exitCode !== null || this.#child.signalCode !== null)
+        throw new Error(`it ended:\n${this.lines.join('\n')}`)
       await Promise.race([once(this.#child.stdout, 'data'), once(this.#child, 'close')])
     }
   }

@@ -1,4 +1,6 @@
 import { X509Certificate, createHash } from 'node:crypto'
+import { isIP } from 'node:net'
+import { type PeerCertificate, checkServerIdentity } from 'node:tls'
 import { Client, type ClientDuplexStream, credentials } from '@grpc/grpc-js'
 import type { Clock } from '@heddle/interface'
 import { grpcService, orderer } from '@heddle/proto'
@@ -53,12 +55,25 @@ export async function openStream(
   }
 }
 
+// A TLS server name must not be an IP address (RFC 6066 §3); what stands in for one is not checked.
+const serverNameOfIp = 'localhost'
+
+/** The IP address in `host:port`; undefined when the host is a name. */
+function ipIn(address: string): string | undefined {
+  const host = address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
+  return isIP(host) === 0 ? undefined : host
+}
+
 function createClient(endpoint: Endpoint, { tls, maxMessageBytes }: ConnectionOptions): Client {
   const { roots, serverName } = endpoint
+  const ip = serverName === undefined ? ipIn(endpoint.address) : undefined
+  const verify = (_name: string, certificate: PeerCertificate): Error | undefined =>
+    checkServerIdentity(ip ?? '', certificate)
   const secure = credentials.createSsl(
     roots.length > 0 ? Buffer.concat(roots.map((pem) => Buffer.from(pem))) : null,
     tls ? Buffer.from(tls.key) : null,
     tls ? Buffer.from(tls.certificate) : null,
+    ip === undefined ? {} : { checkServerIdentity: verify },
   )
   return new Client(endpoint.address, secure, {
     'grpc.max_receive_message_length': maxMessageBytes,
@@ -67,6 +82,7 @@ function createClient(endpoint: Endpoint, { tls, maxMessageBytes }: ConnectionOp
     'grpc.keepalive_timeout_ms': 20_000,
     'grpc.enable_retries': 0, // a retried call would keep all that was ever written to it
     'grpc.use_local_subchannel_pool': 1,
+    ...(ip !== undefined && { 'grpc.ssl_target_name_override': serverNameOfIp }),
     ...(serverName !== undefined && {
       'grpc.ssl_target_name_override': serverName,
       'grpc.default_authority': serverName,

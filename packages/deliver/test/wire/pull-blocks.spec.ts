@@ -182,6 +182,35 @@ describe('pullBlocks', function () {
     expect(error).to.have.property('code', 'DELIVER_UNREACHABLE')
   })
 
+  it('dials an IP address when the certificate is for that address, and only then', async () => {
+    const listen = { host: '127.0.0.1', port: 0 }
+    const { chain, endpoint } = await honest({ server: { listen } })
+    await grow(chain, 1)
+    expect(endpoint.address).to.match(/^127\.0\.0\.1:/)
+    expect(await pulled({ endpoints: [endpoint] })).to.deep.equal(range(0, 1))
+
+    const { serverTls } = await channel()
+    const stranger = await createTestOrganization({ mspId: 'OtherMSP' })
+    const validity = {
+      notBefore: new Date(Date.now() - 60_000),
+      notAfter: new Date(Date.now() + 60_000),
+    }
+    const named = await stranger.issue({
+      commonName: 'o',
+      purpose: 'tls',
+      sans: ['localhost'],
+      ...validity,
+    })
+    const tls = { certificate: named.certificate, key: named.privateKey, roots: serverTls.roots }
+    const other = await honest({ server: { listen, tls } })
+    const error = await pulled({
+      endpoints: [{ ...other.endpoint, roots: [stranger.ca.certificate] }],
+      maxFailures: 1,
+    }).catch((e: unknown) => e)
+    expect(error).to.have.property('code', 'DELIVER_UNREACHABLE')
+    expect(String(error)).to.match(/IP: 127\.0\.0\.1 is not in the cert's list/)
+  })
+
   describe('with a service beside it that', () => {
     /** Each gets the blocks and the number asked for. */
     const lies: [string, (blocks: Uint8Array[], from: number) => Buffer[]][] = [
