@@ -3,6 +3,7 @@ import { CommError } from './errors.ts'
 import { GrpcComm } from './grpc-comm.ts'
 import { commMetrics } from './metrics.ts'
 import { resolveCommOptions } from './options.ts'
+import { RefusalLog } from './refusal-log.ts'
 import type { Comm, CommDeps, CommOptions } from './types.ts'
 
 /**
@@ -19,9 +20,11 @@ export function createComm(deps: CommDeps, options: CommOptions): Comm {
     throw new CommError('COMM_INVALID_OPTIONS', 'identity is no serialized identity')
   }
   const logger = deps.logger?.child('gossip.comm')
-  return new GrpcComm(
-    { mapper, clock, logger, metrics: commMetrics(deps.metrics) },
-    resolved,
-    pkiId,
+  const { maxRefusalLinesPerMinute } = resolved
+  const refusals = new RefusalLog(
+    { clock, logger, metrics: deps.metrics },
+    { port: 'gossip', maxRefusalLinesPerMinute },
   )
+  const metrics = commMetrics(deps.metrics)
+  return new GrpcComm({ mapper, clock, logger, metrics, refusals }, resolved, pkiId)
 }

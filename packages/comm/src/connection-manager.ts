@@ -202,11 +202,19 @@ export class ConnectionManager {
       this.#register(stream, introduced, false)
       this.#listener.settle(endpoint)
     } catch (error) {
-      const code = error instanceof CommError ? error.code : 'COMM_HANDSHAKE_FAILED'
-      this.#deps.metrics.refusals.add(1, { code })
-      this.#deps.logger?.warn('handshake refused', { endpoint, code, reason: reasonOf(error) })
+      this.#refuse(endpoint, error)
       stream.abort(reasonOf(error))
     }
+  }
+
+  #refuse(endpoint: string, error: unknown): void {
+    const code = error instanceof CommError ? error.code : 'COMM_HANDSHAKE_FAILED'
+    const reason = reasonOf(error)
+    this.#deps.metrics.refusals.add(1, { code })
+    // Then it was the other side that ended it, or the listener has said already what it refused.
+    if (code === 'COMM_REFUSED_BY_PEER') {
+      this.#deps.logger?.debug('handshake broken off', { endpoint, reason })
+    } else this.#listener.refused(endpoint, 'handshake refused', { code, reason })
   }
 
   #authenticateIncoming(stream: GossipStream): Promise<Introduced> {

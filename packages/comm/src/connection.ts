@@ -1,18 +1,18 @@
 import { RingQueue } from '@heddle/events'
-import type { Logger } from '@heddle/interface'
 import type { gossip } from '@heddle/proto'
 import { CommError } from './errors.ts'
 import type { GossipStream, StreamEnd } from './gossip-stream.ts'
 import { decodeFrame, encodeMessage } from './message.ts'
 import type { CommMetrics } from './metrics.ts'
 import { AuthenticatedMessage } from './received-message.ts'
+import type { RefusalLog } from './refusal-log.ts'
 import { SendQueue } from './send-queue.ts'
 import type { ConnectionInfo, ReceivedMessage } from './types.ts'
 
 /** What a {@link Connection} needs from the comm it belongs to. */
 export interface ConnectionHost {
   readonly metrics: CommMetrics
-  readonly logger: Logger | undefined
+  readonly refusals: Pick<RefusalLog, 'refused'>
   readonly sendBufferSize: number
   readonly recvBufferSize: number
   readonly maxMessageBytes: number
@@ -196,7 +196,8 @@ export class Connection {
 
   #malformed(error: CommError): void {
     this.#host.metrics.refusals.add(1, { code: error.code })
-    this.#host.logger?.warn('undecodable message', { endpoint: this.info.endpoint }, error)
+    const fields = { address: this.info.endpoint, reason: error.message }
+    this.#host.refusals.refused('undecodable message', fields)
     this.close(error.message)
   }
 }

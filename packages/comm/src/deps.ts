@@ -1,6 +1,7 @@
 import type { Clock, Logger } from '@heddle/interface'
 import type { CommMetrics } from './metrics.ts'
 import type { PeerMapper } from './ports.ts'
+import type { RefusalLog } from './refusal-log.ts'
 
 /** {@link CommDeps} with what is absent filled in. */
 export interface ResolvedCommDeps {
@@ -8,4 +9,5 @@ export interface ResolvedCommDeps {
   readonly clock: Clock
   readonly logger: Logger | undefined
   readonly metrics: CommMetrics
+  readonly refusals: RefusalLog
 }

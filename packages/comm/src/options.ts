@@ -20,6 +20,7 @@ const defaults = {
   maxPendingConnections: 256,
   keepaliveMs: 60_000,
   keepaliveTimeoutMs: 20_000,
+  maxRefusalLinesPerMinute: 100,
 }
 
 // Timers of more than 2^31-1 ms would fire at once; nothing here is larger in earnest.

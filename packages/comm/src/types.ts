@@ -187,4 +187,6 @@ export interface CommOptions {
   readonly keepaliveMs?: number
   /** A connection whose ping is not answered for so long is closed. Default 20000. */
   readonly keepaliveTimeoutMs?: number
+  /** Lines in the log about who was refused, in a minute; what is beyond is counted. Default 100. */
+  readonly maxRefusalLinesPerMinute?: number
 }

@@ -34,6 +34,12 @@ export interface OrdererServerOptions {
   readonly broadcastWindowBytes?: number
   /** How many streams and calls one connection may have open. Default 1,000. */
   readonly maxConcurrentStreams?: number
+  /** How long a client may take for TLS and the beginning of HTTP/2. Default 10,000 ms. */
+  readonly setupTimeoutMs?: number
+  /** Connections that have not got so far; the oldest gives way. Default 256. */
+  readonly maxPendingConnections?: number
+  /** Lines in the log about who was refused, in a minute; what is beyond is counted. Default 100. */
+  readonly maxRefusalLinesPerMinute?: number
   /** How long `stop` lets streams finish what is under way. Default 2,000 ms. */
   readonly drainTimeoutMs?: number
   /** Statuses for the error codes of the chains, such as `PBFT_POOL_FULL`. */
@@ -58,6 +64,9 @@ export function resolveServerOptions(options: OrdererServerOptions): ResolvedSer
     broadcastWindow: 2000,
     broadcastWindowBytes: 64 * mebibyte,
     maxConcurrentStreams: 1000,
+    setupTimeoutMs: 10_000,
+    maxPendingConnections: 256,
+    maxRefusalLinesPerMinute: 100,
     drainTimeoutMs: 2000,
     statuses: {},
     ...options,
@@ -65,6 +74,8 @@ export function resolveServerOptions(options: OrdererServerOptions): ResolvedSer
   const { timeWindowMs, maxEnvelopeBytes, maxMessageBytes } = resolved
   const { broadcastWindow, broadcastWindowBytes, maxConcurrentStreams, drainTimeoutMs } = resolved
   assertAtLeastOne({ timeWindowMs, maxEnvelopeBytes, maxMessageBytes, drainTimeoutMs })
+  const { setupTimeoutMs, maxPendingConnections, maxRefusalLinesPerMinute } = resolved
+  assertAtLeastOne({ setupTimeoutMs, maxPendingConnections, maxRefusalLinesPerMinute })
   assertAtLeastOne({ broadcastWindow, broadcastWindowBytes, maxConcurrentStreams })
   if (resolved.tls.requireClientCertificate !== false && resolved.tls.roots.length === 0) {
     throw new OrdererError(

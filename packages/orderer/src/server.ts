@@ -12,11 +12,11 @@ import type {
   Logger,
   Metrics,
 } from '@heddle/interface'
+import { GrpcPort, RefusalLog } from '@heddle/comm'
 import { grpcService, orderer } from '@heddle/proto'
 import { BroadcastStream } from './broadcast.ts'
 import { DeliverStream } from './deliver.ts'
 import { OrdererError } from './errors.ts'
-import { Listener } from './listener.ts'
 import { serviceMetrics } from './metrics.ts'
 import type { ChainLookup } from './ports.ts'
 import {
@@ -73,7 +73,7 @@ class GrpcOrdererServer implements OrdererServer {
   readonly #options: ResolvedServerOptions
   readonly #context: ServiceContext
   readonly #streams = new Set<OpenStream>()
-  readonly #listener: Listener
+  readonly #port: GrpcPort
   #server: Server | undefined
   #state: LifecycleState = 'idle'
   #address: string | undefined
@@ -83,7 +83,7 @@ class GrpcOrdererServer implements OrdererServer {
   constructor(deps: OrdererServerDeps, options: ResolvedServerOptions) {
     this.#deps = deps
     this.#options = options
-    this.#listener = new Listener(options, deps.logger)
+    this.#port = portOf(deps, options)
     this.#context = {
       chains: deps.chains,
       clock: deps.clock,
@@ -131,7 +131,7 @@ class GrpcOrdererServer implements OrdererServer {
       signal?.throwIfAborted()
     } catch (error) {
       server.forceShutdown()
-      this.#listener.cut()
+      await this.#port.cut()
       this.#address = undefined
       throw error
     }
@@ -148,6 +148,7 @@ class GrpcOrdererServer implements OrdererServer {
       'grpc.max_concurrent_streams': maxConcurrentStreams,
       'grpc.keepalive_time_ms': 60_000, // finds clients that vanished
       'grpc.keepalive_timeout_ms': 20_000,
+      interceptors: [this.#port.interceptor],
     })
     server.addService(atomicBroadcast(), {
       broadcast: (call: Call) => this.#serve(call, new BroadcastStream(call, this.#context)),
@@ -162,7 +163,7 @@ class GrpcOrdererServer implements OrdererServer {
   async #bind(server: Server): Promise<string> {
     const { host, port } = this.#options.listen
     try {
-      const bound = await this.#listener.start(server)
+      const bound = await this.#port.start(server)
       return `${host}:${bound}`
     } catch (error) {
       throw new OrdererError(
@@ -176,9 +177,7 @@ class GrpcOrdererServer implements OrdererServer {
   #serve(call: Call, stream: OpenStream): void {
     this.#streams.add(stream)
     call.on('cancelled', () => {
-      // grpc-js does not say which of both it was.
-      const reason = 'the client cancelled it, or sent a message longer than allowed'
-      this.#deps.logger?.debug('stream broken off', { address: call.getPeer(), reason })
+      this.#deps.logger?.debug('stream broken off', { address: call.getPeer() })
     })
     stream.serve(() => this.#streams.delete(stream))
     if (this.#state === 'stopping') stream.finish()
@@ -188,13 +187,13 @@ class GrpcOrdererServer implements OrdererServer {
     await this.#starting?.catch(() => undefined)
     const server = this.#server
     this.#state = 'stopping'
-    this.#listener.refuseNew()
+    this.#port.refuseNew()
     if (server) {
       for (const stream of this.#streams) stream.finish()
       await this.#drain(server, signal)
       server.forceShutdown()
     }
-    this.#listener.cut()
+    await this.#port.cut()
     this.#address = undefined
     this.#state = 'stopped'
   }
@@ -212,10 +211,25 @@ class GrpcOrdererServer implements OrdererServer {
       }
       const timer = this.#deps.clock.schedule(this.#options.drainTimeoutMs, settle)
       signal?.addEventListener('abort', settle, { once: true })
-      server.tryShutdown(() => void this.#listener.whenEmpty().then(settle))
+      server.tryShutdown(() => void this.#port.whenEmpty().then(settle))
       if (signal?.aborted) settle()
     })
   }
+}
+
+/** The port is not opened yet. */
+function portOf(deps: OrdererServerDeps, options: ResolvedServerOptions): GrpcPort {
+  const { clock, logger, metrics } = deps
+  const refusals = new RefusalLog({ clock, logger, metrics }, { port: 'orderer', ...options })
+  const { requireClientCertificate = true } = options.tls
+  return new GrpcPort(
+    { clock, logger, refusals },
+    {
+      ...options,
+      clientCertificate: requireClientCertificate ? 'required' : 'unchecked',
+      settled: 'HTTP/2',
+    },
+  )
 }
 
 /** The service with requests and responses as bytes: the streams decode and encode themselves. */

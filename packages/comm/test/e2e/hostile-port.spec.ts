@@ -15,6 +15,7 @@ import {
   stopNodes,
 } from '../support/nodes.ts'
 import type { Node } from '../support/nodes.ts'
+import type { LogLine } from '../support/recording.ts'
 import { connectionMessage, RawPeer } from '../support/raw-peer.ts'
 
 const closed = (socket: Socket): Promise<void> =>
@@ -30,15 +31,14 @@ describe('the port of a node', function () {
   let port: number
   const clock = (): VirtualClock => new VirtualClock()
 
-  const secure = async (ALPNProtocols?: string[]): Promise<TLSSocket> => {
+  const secure = async (ALPNProtocols?: string[], certified = true): Promise<TLSSocket> => {
     const { a } = await organizations()
     const { certificate: cert, key } = await a.tls('stranger')
     const socket = connectTls({
       port,
       host: 'localhost',
       ca: a.tlsCa.certificate,
-      cert,
-      key,
+      ...(certified && { cert, key }),
       ...(ALPNProtocols && { ALPNProtocols }),
     })
     socket.on('error', () => undefined)
@@ -61,17 +61,66 @@ describe('the port of a node', function () {
 
   afterEach(stopNodes)
 
-  it('refuses bytes that are no TLS, and logs why', async () => {
-    await start()
-    for (const garbage of ['GET / HTTP/1.1\r\n\r\n', '\0\0\0\0\0\0\0\0', '\x16\x03\x01\xff\xff']) {
-      const socket = connect(port, 'localhost')
+  /** The lines about refusals that say this. */
+  const refusals = (reason: string | RegExp): LogLine[] =>
+    node.logger.lines.filter(
+      ({ level, fields }) =>
+        level === 'warn' &&
+        (typeof reason === 'string'
+          ? fields['reason'] === reason
+          : reason.test(String(fields['reason']))),
+    )
+
+  const withoutTls: readonly (readonly [string, string, string | RegExp])[] = [
+    ['HTTP/1', 'GET / HTTP/1.1\r\n\r\n', 'HTTP/1 without TLS: this port wants TLS and HTTP/2'],
+    [
+      'gRPC without TLS',
+      'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0',
+      'HTTP/2 without TLS: this port wants TLS',
+    ],
+    ['zeros', '\0\0\0\0\0\0\0\0', 'what came is not TLS'],
+    [
+      'a long record of nonsense',
+      `\x16\x03\x01\x3f\xff${'\xff'.repeat(20_000)}`,
+      /^the TLS handshake failed: /,
+    ],
+    [
+      'the beginning of a record, and no more',
+      '\x16\x03\x01\xff\xff',
+      /^(it left in the middle of the TLS handshake|the TLS handshake failed: .*)$/,
+    ],
+  ]
+  for (const [what, bytes, reason] of withoutTls) {
+    it(`refuses ${what} instead of TLS, with its address and the reason in one line`, async () => {
+      await start()
+      const socket = connect(port, '127.0.0.1')
       const end = closed(socket)
-      socket.end(garbage)
+      await new Promise((resolve) => socket.once('connect', resolve))
+      const address = `127.0.0.1:${socket.localPort}`
+      socket.end(Buffer.from(bytes, 'latin1'))
       await end
-    }
-    const line = await node.logger.line('connection refused')
-    expect(line.fields['reason']).to.match(/^TLS failed: /)
+      const line = await node.logger.line('connection refused')
+      expect(line.fields).to.include({ port: 'gossip', address })
+      await works()
+      expect(refusals(reason)).to.have.length(1)
+      expect(refusals(/./)).to.have.length(1)
+      expect(node.metrics.get('listener_refusals_total gossip')).to.equal(1)
+    })
+  }
+
+  it('says nothing about who connects and leaves without a word', async () => {
+    await start()
+    const socket = connect(port, 'localhost')
+    await new Promise((resolve) => socket.once('connect', resolve))
+    const end = closed(socket)
+    socket.end()
+    await end
+    const secured = await secure(['h2'])
+    const over = closed(secured)
+    secured.end()
+    await over
     await works()
+    expect(refusals(/./)).to.deep.equal([])
   })
 
   it('refuses TLS without HTTP/2', async () => {
@@ -82,17 +131,96 @@ describe('the port of a node', function () {
     await works()
   })
 
-  it('survives garbage instead of HTTP/2 inside TLS', async () => {
+  const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
+  const settings = '\0\0\0\x04\0\0\0\0\0'
+  const insideTls: readonly (readonly [string, readonly string[], string])[] = [
+    ['HTTP/1', ['GET / HTTP/1.1\r\n\r\n'], 'HTTP/1 inside TLS: this port wants HTTP/2'],
+    ['one wrong byte', ['\xff'], 'what came inside TLS is not HTTP/2'],
+    ['64 KiB of zeros', ['\0'.repeat(65_536)], 'what came inside TLS is not HTTP/2'],
+    [
+      'a preface that goes wrong in its second half',
+      [preface.slice(0, 12), `${preface.slice(12, 23)}x`],
+      'what came inside TLS is not HTTP/2',
+    ],
+    [
+      'a preface with nonsense after it',
+      [`${preface}${'\xff'.repeat(100)}`],
+      'the HTTP/2 inside TLS does not begin with its settings',
+    ],
+    [
+      'half a preface, and no more',
+      [preface.slice(0, 12), ''],
+      'the connection ended in the middle of its first bytes',
+    ],
+  ]
+  for (const [what, parts, reason] of insideTls) {
+    for (const certificate of ['with', 'without']) {
+      it(`refuses ${what} instead of HTTP/2 inside TLS ${certificate} a certificate`, async () => {
+        await start()
+        const socket = await secure(['h2'], certificate === 'with')
+        const end = closed(socket)
+        for (const part of parts) {
+          if (part === '') socket.end()
+          else await new Promise((sent) => socket.write(Buffer.from(part, 'latin1'), sent))
+        }
+        await end
+        await node.logger.line('connection refused', { port: 'gossip', reason })
+        await works()
+        expect(refusals(/./)).to.have.length(1)
+      })
+    }
+  }
+
+  it('takes a preface that comes byte by byte', async () => {
     await start()
-    for (const garbage of [
-      'GET / HTTP/1.1\r\n\r\n',
-      'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\xff\xff\xff\xff\xff\xff',
-    ]) {
-      const socket = await secure(['h2'])
+    const socket = await secure(['h2'])
+    const answered = new Promise((resolve) => socket.once('data', resolve))
+    for (const byte of `${preface}${settings}`) {
+      await new Promise((sent) => socket.write(Buffer.from(byte, 'latin1'), sent))
+    }
+    await answered
+    socket.destroy()
+    expect(refusals(/./)).to.deep.equal([])
+  })
+
+  it('refuses once, and in the end always, what stops being HTTP/2 later', async () => {
+    const time = clock()
+    await start({ clock: time, connTimeoutMs: 60_000, setupTimeoutMs: 5000 })
+    const socket = await secure(['h2'])
+    const answered = new Promise((resolve) => socket.once('data', resolve))
+    socket.write(Buffer.from(`${preface}${settings}`, 'latin1'))
+    await answered
+    const end = closed(socket)
+    socket.write(Buffer.alloc(100, 0xff))
+    // Node 20 does not say that its HTTP/2 has given up, nor does it close the connection.
+    await Promise.race([end, new Promise((resolve) => socket.once('data', resolve))])
+    await time.advance(5000)
+    await end
+    const line = await node.logger.line('connection refused')
+    expect(line.fields['reason']).to.match(
+      /is not HTTP\/2 any more|no authentication within 5000 ms/,
+    )
+    await works()
+    expect(refusals(/./)).to.have.length(1)
+  })
+
+  it('logs maxRefusalLinesPerMinute refusals in a minute, and counts the others', async () => {
+    const time = clock()
+    await start({ clock: time, maxRefusalLinesPerMinute: 2 })
+    const refuse = async (): Promise<void> => {
+      const socket = connect(port, 'localhost')
       const end = closed(socket)
-      socket.write(Buffer.from(garbage, 'latin1'))
+      socket.write('?')
       await end
     }
+    for (let i = 0; i < 5; i += 1) await refuse()
+    expect(refusals('what came is not TLS')).to.have.length(2)
+    await node.logger.line('further refusals are counted only', { port: 'gossip', forMs: 60_000 })
+    expect(node.metrics.get('listener_refusals_total gossip')).to.equal(5)
+    expect(node.metrics.get('listener_refusals_not_logged_total gossip')).to.equal(3)
+    await time.advance(60_000)
+    await refuse()
+    expect(refusals('what came is not TLS')).to.have.length(3)
     await works()
   })
 
@@ -147,6 +275,14 @@ describe('the port of a node', function () {
     peer.write(Buffer.alloc(10_001))
     expect((await peer.status).code).to.equal(status.RESOURCE_EXHAUSTED)
     peer.close()
+    const line = await node.logger.line('call refused', {
+      port: 'gossip',
+      method: '/gossip.Gossip/GossipStream',
+      code: 'RESOURCE_EXHAUSTED',
+    })
+    expect(line.fields['address']).to.match(/:\d+$/)
+    expect(line.fields['reason']).to.match(/larger than max \(10001 vs\.? 10000\)/)
+    expect(refusals(/./)).to.have.length(1)
     const authenticated = await RawPeer.connect(node.peer.endpoint, member.tls)
     authenticated.write(connectionMessage(member))
     await node.logger.line('peer connected')
@@ -155,6 +291,8 @@ describe('the port of a node', function () {
     await eventually(() => node.comm.connections().length === 0)
     authenticated.close()
     await works()
+    expect(refusals(/larger than max/)).to.have.length(2)
+    expect(refusals(/./)).to.have.length(2)
   })
 
   it('cuts who has not authenticated when setupTimeoutMs have passed, at whatever step', async () => {
@@ -185,11 +323,13 @@ describe('the port of a node', function () {
     await inbox.take(1)
     await time.advance(5000)
     await Promise.all(ends)
-    const lines = node.logger.lines.filter(
-      ({ event, fields }) =>
-        event === 'connection refused' && fields['reason'] === 'nobody authenticated: timeout',
-    )
-    expect(lines).to.have.length(4)
+    const said = refusals(/./).map(({ fields }) => fields['reason'])
+    expect(said.sort()).to.deep.equal([
+      'no HTTP/2 within 5000 ms',
+      'no TLS within 5000 ms',
+      'no authentication within 5000 ms',
+      'no authentication within 5000 ms',
+    ])
     // Who has authenticated stays.
     await peer.comm.push(dataMessage(2), node.peer)
     await inbox.take(2)
@@ -207,7 +347,7 @@ describe('the port of a node', function () {
     }
     await closed(sockets[0]!)
     const line = await node.logger.line('connection refused')
-    expect(line.fields['reason']).to.equal('nobody authenticated: crowded out')
+    expect(line.fields['reason']).to.equal('no TLS yet, and 3 newer connections wait')
     await works()
     for (const socket of sockets) socket.destroy()
   })
@@ -223,7 +363,7 @@ describe('the port of a node', function () {
     node.comm.closeConn({ endpoint: '', pkiId: member.signer.pkiId })
     await peer.status
     await time.advance(5000)
-    const reason = 'nobody authenticated: timeout'
+    const reason = 'no authentication within 5000 ms'
     await node.logger.line('connection refused', { reason })
     peer.close()
   })

@@ -3,7 +3,7 @@ import { Connection } from '../../src/connection.ts'
 import type { ConnectionHost } from '../../src/connection.ts'
 import type { GossipStream, StreamEvents } from '../../src/gossip-stream.ts'
 import type { ReceivedMessage } from '../../src/index.ts'
-import { RecordingLogger, RecordingMetrics } from './recording.ts'
+import { RecordingMetrics } from './recording.ts'
 
 /** A stream without a network, that a test drives by hand. */
 export class FakeStream {
@@ -48,7 +48,7 @@ export function fakeHost(limits: Partial<ConnectionHost> = {}): FakeHost {
   const over: Connection[] = []
   return {
     metrics: commMetrics(recorded),
-    logger: new RecordingLogger(),
+    refusals: { refused: () => undefined },
     sendBufferSize: 2,
     recvBufferSize: 2,
     maxMessageBytes: 1000,

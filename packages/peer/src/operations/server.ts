@@ -1,13 +1,15 @@
 import { createServer } from 'node:http'
-import { PeerError, messageOf, systemCode } from '../errors.ts'
+import { RefusalLog } from '@heddle/comm'
+import { PeerError, messageOf } from '../errors.ts'
 import { listenError } from '../network/ports.ts'
+import { RequestGuard } from './request-guard.ts'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Duplex } from 'node:stream'
 import type { Clock, Lifecycle, LifecycleState, Logger } from '@heddle/interface'
 import type { Address } from '../config/setting.ts'
 import type { Logging } from '../logging/logger.ts'
 import type { PrometheusMetrics } from './metrics.ts'
+import type { RequestGuardOptions } from './request-guard.ts'
 
 /** What /healthz asks: a component, and what is wrong with it (undefined = nothing). */
 export interface HealthCheck {
@@ -25,6 +27,19 @@ export interface OperationsDeps {
   readonly logger?: Logger
 }
 
+/** Bounds of an {@link OperationsServer}. */
+export interface OperationsLimits extends RequestGuardOptions {
+  /** Lines in the log about who was refused, in a minute; what is beyond is counted only. */
+  readonly maxRefusalLinesPerMinute: number
+}
+
+/** Bounds when none are given. */
+export const operationsLimits: OperationsLimits = {
+  setupTimeoutMs: 5000,
+  maxConnections: 64,
+  maxRefusalLinesPerMinute: 100,
+}
+
 /** Largest body of a request. */
 export const maxRequestBytes = 4096
 
@@ -35,12 +50,16 @@ export const maxRequestBytes = 4096
 export class OperationsServer implements Lifecycle {
   readonly #deps: OperationsDeps
   readonly #listen: Address
+  readonly #guard: RequestGuard
   #server: Server | undefined
   #state: LifecycleState = 'idle'
 
-  constructor(deps: OperationsDeps, listen: Address) {
+  constructor(deps: OperationsDeps, listen: Address, limits = operationsLimits) {
     this.#deps = deps
     this.#listen = listen
+    const { clock, logger, metrics } = deps
+    const refusals = new RefusalLog({ clock, logger, metrics }, { port: 'operations', ...limits })
+    this.#guard = new RequestGuard(clock, refusals, limits)
   }
 
   get state(): LifecycleState {
@@ -59,8 +78,7 @@ export class OperationsServer implements Lifecycle {
       { requestTimeout: 10_000, headersTimeout: 5000, connectionsCheckingInterval: 1000 },
       (request, response) => void this.#answer(request, response),
     )
-    server.maxConnections = 64
-    server.on('clientError', (error, socket) => this.#refuse(error, socket))
+    this.#guard.watch(server)
     try {
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject)
@@ -81,21 +99,12 @@ export class OperationsServer implements Lifecycle {
     if (server === undefined) return
     await new Promise<void>((resolve) => {
       server.close(() => resolve())
-      server.closeAllConnections()
+      this.#guard.cut()
     })
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop()
-  }
-
-  /** What came was no request. */
-  #refuse(error: Error, socket: Duplex): void {
-    this.#deps.logger?.warn('request refused', { reason: error.message })
-    if (!socket.writable) return
-    const tooLong = systemCode(error) === 'HPE_HEADER_OVERFLOW'
-    const status = tooLong ? '431 Request Header Fields Too Large' : '400 Bad Request'
-    socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\n\r\n`)
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -142,6 +151,7 @@ export class OperationsServer implements Lifecycle {
   }
 
   async #setSpec(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { socket } = request // gone when the body is not read to its end
     try {
       const body = JSON.parse(await readBody(request)) as { spec?: unknown } | null
       if (typeof body?.spec !== 'string') {
@@ -151,6 +161,7 @@ export class OperationsServer implements Lifecycle {
       response.statusCode = 204
       response.end()
     } catch (error) {
+      this.#guard.refused(socket, messageOf(error))
       sendJson(response, 400, { error: messageOf(error) })
     }
   }

@@ -19,12 +19,34 @@ import type { Credentials } from '../support/intruder.ts'
 
 const gossipPath = '/gossip.Gossip/GossipStream'
 const broadcastPath = '/orderer.AtomicBroadcast/Broadcast'
+const deliverPath = '/orderer.AtomicBroadcast/Deliver'
 
 /** More than any gRPC message may have. */
 const tooLong = 101 * 1024 * 1024
 
-/** Also what Broadcast answers to its clients. */
-const env = { CORE_LOGGING_SPEC: 'info:orderer.common=debug:gossip.validators=debug' }
+const queryPath = '/heddle.Query/Get'
+
+/** Also the messages of a peer that are refused. */
+const env = { CORE_LOGGING_SPEC: 'info:gossip.validators=debug' }
+
+const ports = ['gossip', 'orderer', 'operations'] as const
+type Port = (typeof ports)[number]
+
+/** What a line of the log says about a refusal. */
+interface Refusal {
+  readonly msg: string
+  readonly port: Port
+  readonly reason: string | RegExp
+}
+
+const http1 = Buffer.from('GET / HTTP/1.1\r\nhost: x\r\n\r\n')
+const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
+/** How a client of gRPC begins: the preface, then empty SETTINGS. */
+const http2 = Buffer.concat([preface, Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0])])
+const clientHello = Buffer.concat([Buffer.from([0x16, 3, 1, 2, 0]), garbage(512)])
+
+/** A refusal of those that say nothing; it comes when its time is over, whatever goes on then. */
+const late = /^no (TLS|request) within \d+ ms$/
 
 describe('intruders', function () {
   this.timeout(120_000)
@@ -46,7 +68,7 @@ describe('intruders', function () {
     member = network.client.tls
     load = new Load(network.client, 'load', network.client.endpoints, 40)
     await load.start()
-    for (const port of ['gossip', 'orderer', 'operations'] as const) {
+    for (const port of ports) {
       const [host, number] = network.described(victim)[port].split(':')
       const socket = connect(Number(number), host)
       socket.on('error', () => undefined)
@@ -66,6 +88,8 @@ describe('intruders', function () {
   /** After each attack the work goes on, everywhere, on the same connections. */
   afterEach('others are not held up', async () => {
     await load.more(100)
+    const lines = allRefusals(linesBefore, late)
+    expect(lines, JSON.stringify(lines, undefined, 1)).to.have.length(expected)
     for (const name of network.names) {
       expect(network.process(name).running, `${name} runs`).to.equal(true)
       expect(await network.healthy(name), `${name} is healthy`).to.equal(true)
@@ -73,20 +97,48 @@ describe('intruders', function () {
     }
   })
 
-  const at = (port: 'gossip' | 'orderer' | 'operations'): string => network.described(victim)[port]
+  const at = (port: Port): string => network.described(victim)[port]
 
   const open = (port: 'gossip' | 'orderer', path: string, who: Credentials): RawStream => {
     const roots = network.client.endpoints[network.names.indexOf(victim)]!.roots[0]!
     return new RawStream(at(port), path, { ...who, roots: Buffer.from(roots) })
   }
 
-  /** Lines of the log before the attack. */
+  /** Lines of the log before the attack, and how many refusals it expects. */
   let linesBefore = 0
+  let expected = 0
   beforeEach(() => {
     linesBefore = network.process(victim).lines.length
+    expected = 0
   })
 
-  /** Waits for a line of the log with that reason. */
+  /** Lines of the log at level warn that say whom which port refused and why. */
+  function allRefusals(from: number, apart?: RegExp): Record<string, unknown>[] {
+    return network
+      .process(victim)
+      .lines.slice(from)
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+      .filter((line) => line['level'] === 'warn' && typeof line['port'] === 'string')
+      .filter(({ reason }) => apart?.test(String(reason)) !== true)
+  }
+
+  const says = (line: Record<string, unknown>, { msg, port, reason }: Refusal): boolean =>
+    line['msg'] === msg &&
+    line['port'] === port &&
+    /^127\.0\.0\.1:\d+$/.test(String(line['address'])) &&
+    (typeof reason === 'string' ? line['reason'] === reason : reason.test(String(line['reason'])))
+
+  /** Waits for the line of a refusal: with the port, an address and that reason. */
+  const refused = async (msg: string, port: Port, reason: string | RegExp): Promise<void> => {
+    expected += 1
+    await eventually(
+      `${victim} logs ${msg} on ${port}: ${String(reason)}`,
+      () => allRefusals(linesBefore).some((line) => says(line, { msg, port, reason })),
+      20_000,
+    )
+  }
+
+  /** Waits for any other line of the log. */
   const logged = (what: string, reason: RegExp): Promise<void> =>
     eventually(
       `${victim} logs ${what}: ${String(reason)}`,
@@ -98,28 +150,63 @@ describe('intruders', function () {
       20_000,
     )
 
-  describe('on the gossip port', () => {
-    it('garbage instead of TLS is refused, with the reason in the log', async () => {
-      await sendTcp(at('gossip'), garbage(64 * 1024))
-      await logged('connection refused', /TLS failed: .*(wrong version number|packet length)/i)
-    })
+  for (const port of ['gossip', 'orderer'] as const) {
+    describe(`on the port for ${port}`, () => {
+      const withoutTls: readonly (readonly [string, Buffer, string | RegExp])[] = [
+        ['garbage', garbage(64 * 1024), 'what came is not TLS'],
+        ['HTTP/1', http1, 'HTTP/1 without TLS: this port wants TLS and HTTP/2'],
+        ['gRPC without TLS', http2, 'HTTP/2 without TLS: this port wants TLS'],
+        ['a TLS handshake of garbage', clientHello, /^the TLS handshake failed: /],
+      ]
+      for (const [what, bytes, reason] of withoutTls) {
+        it(`${what} is refused, with the reason in the log`, async () => {
+          await sendTcp(at(port), bytes)
+          await refused('connection refused', port, reason)
+        })
+      }
 
-    it('garbage instead of HTTP/2 is refused', async () => {
-      await sendTls(at('gossip'), member, garbage(64 * 1024))
-    })
+      const insideTls: readonly (readonly [string, Buffer, string])[] = [
+        ['garbage', garbage(64 * 1024), 'what came inside TLS is not HTTP/2'],
+        ['HTTP/1', http1, 'HTTP/1 inside TLS: this port wants HTTP/2'],
+        [
+          'a preface with garbage',
+          Buffer.concat([preface, garbage(64 * 1024)]),
+          'the HTTP/2 inside TLS does not begin with its settings',
+        ],
+      ]
+      for (const [what, bytes, reason] of insideTls) {
+        it(`${what} inside the TLS of a member is refused, with the reason in the log`, async () => {
+          await sendTls(at(port), member, bytes)
+          await refused('connection refused', port, reason)
+        })
+      }
 
-    it('a frame longer than any message is refused before it has come', async () => {
-      const call = { path: gossipPath, length: tooLong }
-      expect(await announceMessage(at('gossip'), member, call)).to.equal(status.RESOURCE_EXHAUSTED)
-      await logged('handshake refused', /a frame longer than allowed/)
-    })
+      it('garbage inside TLS without a certificate is refused, with the reason in the log', async () => {
+        await sendTls(at(port), undefined, garbage(64 * 1024))
+        const reason = {
+          gossip: 'what came inside TLS is not HTTP/2',
+          orderer: 'the client has no TLS certificate',
+        }
+        await refused('connection refused', port, reason[port])
+      })
 
-    it('a certificate of another CA is refused, with the reason in the log', async () => {
-      const stream = open('gossip', gossipPath, await stranger.tls('localhost'))
-      expect((await stream.ended).code).to.equal(status.UNAVAILABLE)
-      await logged('connection refused', /not of a known CA/)
-    })
+      it('a certificate of another CA is refused, with the reason in the log', async () => {
+        await sendTls(at(port), await stranger.tls('localhost'), http2)
+        await refused('connection refused', port, /^its TLS certificate is not of a known CA: /)
+      })
 
+      const paths = port === 'gossip' ? [gossipPath] : [broadcastPath, deliverPath, queryPath]
+      for (const path of paths) {
+        it(`a frame longer than any message is refused before it has come: ${path}`, async () => {
+          const call = { path, length: tooLong }
+          expect(await announceMessage(at(port), member, call)).to.equal(status.RESOURCE_EXHAUSTED)
+          await refused('call refused', port, new RegExp(`larger than max \\(${tooLong} `))
+        })
+      }
+    })
+  }
+
+  describe('in the handshake of gossip', () => {
     it('a handshake whose hash is not that of the TLS certificate is refused, with the reason in the log', async () => {
       // A validator's own words, passed on over somebody else's TLS connection.
       const relayed = await introduction('validator3', await tlsHash('validator3'))
@@ -127,7 +214,7 @@ describe('intruders', function () {
       stream.write(relayed)
       const end = await stream.ended
       expect(end.details).to.match(/in remote hash of TLS cert/)
-      await logged('handshake refused', /in remote hash of TLS cert/)
+      await refused('handshake refused', 'gossip', /in remote hash of TLS cert/)
     })
 
     it('an identity of another CA is refused, with the reason in the log', async () => {
@@ -135,6 +222,7 @@ describe('intruders', function () {
       const stream = open('gossip', gossipPath, member)
       stream.write(connEstablish(signer, hashOf(member.certificate)))
       expect((await stream.ended).code).to.equal(status.UNKNOWN)
+      await refused('handshake refused', 'gossip', /./)
       await logged('handshake refused', /COMM_IDENTITY_REFUSED/)
     })
 
@@ -142,6 +230,7 @@ describe('intruders', function () {
       const stream = open('gossip', gossipPath, member)
       stream.write(garbage(4096))
       expect((await stream.ended).code).to.equal(status.UNKNOWN)
+      await refused('handshake refused', 'gossip', /./)
       await logged('handshake refused', /COMM_MALFORMED_MESSAGE/)
     })
 
@@ -150,7 +239,7 @@ describe('intruders', function () {
       stream.write(connEstablish(network.client.signer, hashOf(member.certificate)))
       await stream.next()
       stream.write(garbage(4096, 7))
-      await logged('undecodable message', /127\.0\.0\.1/)
+      await refused('undecodable message', 'gossip', /./)
       await stream.ended
 
       const again = open('gossip', gossipPath, member)
@@ -164,29 +253,12 @@ describe('intruders', function () {
     })
   })
 
-  describe('on the port for clients', () => {
-    it('garbage instead of TLS is refused, with the reason in the log', async () => {
-      await sendTcp(at('orderer'), garbage(64 * 1024))
-      await logged('connection refused', /orderer.*(wrong version number|packet length)/i)
-    })
-
-    it('garbage instead of HTTP/2 is refused', async () => {
-      await sendTls(at('orderer'), member, garbage(64 * 1024))
-    })
-
-    it('a frame longer than any message is refused before it has come', async () => {
-      const call = { path: broadcastPath, length: tooLong }
-      expect(await announceMessage(at('orderer'), member, call)).to.equal(status.RESOURCE_EXHAUSTED)
-      await logged('stream broken off', /a message longer than allowed/)
-    })
-
-    it('a certificate of another CA is refused, with the reason in the log', async () => {
-      const stream = open('orderer', broadcastPath, await stranger.tls('localhost'))
-      expect((await stream.ended).code).to.equal(status.UNAVAILABLE)
-      await logged(
-        'connection refused',
-        /orderer.*(not of a known CA|unable to verify|certificate)/,
-      )
+  describe('in the calls of clients', () => {
+    it('a question of garbage is refused, with the reason in the log', async () => {
+      const stream = open('orderer', queryPath, member)
+      stream.write(garbage(4096, 7))
+      expect((await stream.ended).code).to.equal(status.INTERNAL)
+      await refused('call refused', 'orderer', 'Error deserializing request')
     })
 
     const refusals: readonly [string, common.Status, () => Promise<Uint8Array>][] = [
@@ -213,27 +285,41 @@ describe('intruders', function () {
   })
 
   describe('on the port for operators', () => {
-    it('garbage instead of HTTP is refused, with the reason in the log', async () => {
-      const answer = await sendTcp(at('operations'), garbage(64 * 1024))
-      expect(answer).to.match(/^HTTP\/1\.1 400/)
-      await logged('request refused', /"logger":"operations"/)
-    })
+    const rubbish: readonly (readonly [string, Buffer, string])[] = [
+      ['garbage', garbage(64 * 1024), 'what came is not HTTP'],
+      ['TLS', clientHello, 'what came is not HTTP but TLS: this port speaks without'],
+      ['gRPC', http2, 'what came is not HTTP/1 but HTTP/2'],
+    ]
+    for (const [what, bytes, reason] of rubbish) {
+      it(`${what} instead of HTTP is refused, with the reason in the log`, async () => {
+        expect(await sendTcp(at('operations'), bytes)).to.match(/^HTTP\/1\.1 400/)
+        await refused('request refused', 'operations', reason)
+      })
+    }
 
-    it('headers and bodies that are too long are refused', async () => {
-      const header = `GET /healthz HTTP/1.1\r\nhost: x\r\nlong: ${'x'.repeat(64 * 1024)}\r\n\r\n`
+    it('headers and bodies that are too long are refused, with the reason in the log', async () => {
+      const header = `GET /metrics HTTP/1.1\r\nhost: x\r\nlong: ${'x'.repeat(64 * 1024)}\r\n\r\n`
       expect(await sendTcp(at('operations'), Buffer.from(header))).to.match(/^HTTP\/1\.1 431/)
+      await refused('request refused', 'operations', 'the headers are too long')
       const url = `http://${at('operations')}/logspec`
       const body = JSON.stringify({ spec: 'x'.repeat(1024 * 1024) })
       const answer = await fetch(url, { method: 'PUT', body }).catch(() => undefined)
       // The connection may be cut before all of the body has gone out.
       if (answer !== undefined) expect(answer.status).to.equal(400)
+      await refused('request refused', 'operations', /^the body is longer than \d+ bytes$/)
     })
   })
 
   describe('on every port', () => {
-    for (const port of ['gossip', 'orderer', 'operations']) {
-      it(`a connection on which nothing comes is closed: ${port}`, async () => {
+    for (const port of ports) {
+      it(`a connection on which nothing comes is closed, with the reason in the log: ${port}`, async () => {
         await silent.find((each) => each.port === port)?.closed
+        const msg = port === 'operations' ? 'request refused' : 'connection refused'
+        await eventually(`${victim} logs that nothing came on ${port}`, () =>
+          allRefusals(0).some((line) => says(line, { msg, port, reason: late })),
+        )
+        const lines = allRefusals(0).filter((line) => says(line, { msg, port, reason: late }))
+        expect(lines).to.have.length(1)
       })
     }
   })

@@ -46,22 +46,22 @@ export async function sendTcp(address: string, bytes: Uint8Array): Promise<strin
   return untilClosed(socket)
 }
 
-/** Sends bytes over TLS and waits until the other side closes. @returns its answer */
+/** Sends bytes over TLS, with or without a certificate, and waits until the other side closes. */
 export async function sendTls(
   address: string,
-  { certificate, key }: Credentials,
+  who: Credentials | undefined,
   bytes: Uint8Array,
-): Promise<string> {
+): Promise<void> {
   const socket = connectTls({
     ...portOf(address),
-    cert: certificate,
-    key,
+    cert: who?.certificate,
+    key: who?.key,
     ALPNProtocols: ['h2'],
     servername: serverName,
     rejectUnauthorized: false,
   })
   socket.on('secureConnect', () => socket.write(bytes))
-  return untilClosed(socket)
+  await untilClosed(socket)
 }
 
 /** Headers of a gRPC call, as HTTP/2 carries them. */

@@ -1,10 +1,13 @@
 import { expect } from 'chai'
+import { connect } from 'node:net'
 import { Writable } from 'node:stream'
 import { systemClock } from '@heddle/events'
+import { VirtualClock } from '@heddle/events/testing'
 import { createLogging } from '../../src/logging/logger.ts'
 import { isEnabled, parseLogSpec } from '../../src/logging/logspec.ts'
 import { createMetrics } from '../../src/operations/metrics.ts'
-import { OperationsServer, maxRequestBytes } from '../../src/operations/server.ts'
+import { OperationsServer, maxRequestBytes, operationsLimits } from '../../src/operations/server.ts'
+import type { Socket } from 'node:net'
 import type { Logging } from '../../src/logging/logger.ts'
 
 function recording(spec: string): { logging: Logging; lines: Record<string, unknown>[] } {
@@ -132,5 +135,183 @@ describe('the operations server', () => {
     expect(second.state).to.equal('idle')
     await second.stop()
     await second.stop()
+  })
+})
+
+describe('what the operations server refuses', () => {
+  const metrics = createMetrics()
+  const { logging, lines } = recording('info')
+  const clock = new VirtualClock()
+  const limits = { ...operationsLimits, maxConnections: 2, maxRefusalLinesPerMinute: 4 }
+  const server = new OperationsServer(
+    {
+      clock,
+      logging,
+      metrics,
+      version: { Version: '1.2.3', CommitSHA: 'abc' },
+      health: [],
+      logger: logging.logger,
+    },
+    { host: '127.0.0.1', port: 0 },
+    limits,
+  )
+
+  before(() => server.start())
+  after(() => server.stop())
+  beforeEach(async () => {
+    await clock.advance(60_000)
+    lines.length = 0
+  })
+
+  async function connected(): Promise<Socket> {
+    const socket = connect(server.port, '127.0.0.1')
+    socket.on('error', () => undefined)
+    await new Promise((resolve) => socket.once('connect', resolve))
+    return socket
+  }
+
+  /** What comes back until the other side closes. */
+  async function answerOn(socket: Socket): Promise<string> {
+    let text = ''
+    socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')))
+    await new Promise((resolve) => socket.once('close', resolve))
+    return text
+  }
+
+  async function expectWell(): Promise<void> {
+    const answer = await fetch(`http://127.0.0.1:${server.port}/healthz`, {
+      headers: { connection: 'close' },
+    })
+    expect(answer.status).to.equal(200)
+  }
+
+  const rubbish: [string, string, string, string][] = [
+    ['zeros', '\0'.repeat(64 * 1024), '400', 'what came is not HTTP'],
+    ['a word', 'hello\r\n\r\n', '400', 'what came is not HTTP'],
+    [
+      'TLS',
+      `\x16\x03\x01\x02\0${'x'.repeat(512)}`,
+      '400',
+      'what came is not HTTP but TLS: this port speaks without',
+    ],
+    [
+      'gRPC',
+      'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0',
+      '400',
+      'what came is not HTTP/1 but HTTP/2',
+    ],
+    [
+      'headers of 64 KiB',
+      `GET /healthz HTTP/1.1\r\nhost: x\r\nlong: ${'x'.repeat(64 * 1024)}\r\n\r\n`,
+      '431',
+      'the headers are too long',
+    ],
+    [
+      'the wish for a proxy',
+      'CONNECT example.com:443 HTTP/1.1\r\nhost: x\r\n\r\n',
+      '405',
+      'CONNECT: this port is no proxy',
+    ],
+  ]
+  for (const [what, bytes, status, reason] of rubbish) {
+    it(`${what}: an answer, and one line with address and reason`, async () => {
+      const socket = await connected()
+      const address = `127.0.0.1:${socket.localPort}`
+      const answer = answerOn(socket)
+      socket.write(Buffer.from(bytes, 'latin1'))
+      expect(await answer).to.match(new RegExp(`^HTTP/1\\.1 ${status} `))
+      await expectWell()
+      expect(lines).to.have.length(1)
+      expect(lines[0]).to.include({
+        level: 'warn',
+        msg: 'request refused',
+        port: 'operations',
+        address,
+        reason,
+      })
+    })
+  }
+
+  it('half a request, and no more', async () => {
+    const socket = await connected()
+    const answer = answerOn(socket)
+    socket.end('GET /healthz HT')
+    await answer
+    await expectWell()
+    expect(lines).to.have.length(1)
+    expect(lines[0]).to.include({ reason: 'the connection ended in the middle of a request' })
+  })
+
+  it('a body that is too long', async () => {
+    const body = 'x'.repeat(maxRequestBytes + 1)
+    const socket = await connected()
+    const answer = answerOn(socket)
+    socket.write(
+      `PUT /logspec HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    )
+    expect(await answer).to.match(/^HTTP\/1\.1 400 /)
+    expect(lines).to.have.length(1)
+    expect(lines[0]).to.include({ reason: 'the body is longer than 4096 bytes' })
+  })
+
+  it('who says nothing for setupTimeoutMs, and not who has asked before', async () => {
+    const silent = await connected()
+    const asking = await connected()
+    const answered = new Promise((resolve) => asking.once('data', resolve))
+    asking.write('GET /version HTTP/1.1\r\nhost: x\r\n\r\n')
+    await answered
+    const answer = answerOn(silent)
+    await clock.advance(operationsLimits.setupTimeoutMs - 1)
+    expect(lines).to.deep.equal([])
+    await clock.advance(1)
+    expect(await answer).to.match(/^HTTP\/1\.1 408 /)
+    expect(lines).to.have.length(1)
+    expect(lines[0]).to.include({ reason: 'no request within 5000 ms' })
+    expect(asking.destroyed).to.equal(false)
+    const end = answerOn(asking)
+    asking.destroy()
+    await end
+  })
+
+  it('more connections than maxConnections', async () => {
+    const open = [await connected(), await connected()]
+    await answerOn(await connected())
+    expect(lines).to.have.length(1)
+    expect(lines[0]).to.include({
+      msg: 'connection refused',
+      reason: '2 connections are open already',
+    })
+    for (const socket of open) {
+      const end = answerOn(socket)
+      socket.end()
+      await end
+    }
+    await expectWell()
+  })
+
+  it('a flood, with maxRefusalLinesPerMinute lines and the rest counted', async () => {
+    for (let index = 0; index < 6; index++) {
+      const socket = await connected()
+      const answer = answerOn(socket)
+      socket.write('?')
+      await answer
+    }
+    expect(lines.filter(({ msg }) => msg === 'request refused')).to.have.length(4)
+    const text = await metrics.text()
+    expect(text).to.include('listener_refusals_not_logged_total{port="operations"} 2')
+  })
+
+  it('cuts who does not go away after a refusal', async () => {
+    const socket = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true })
+    const answer = answerOn(socket)
+    socket.on('error', () => undefined)
+    const told = new Promise((resolve) => socket.once('data', resolve))
+    socket.write('?')
+    await told
+    await clock.advance(1000)
+    // It learns of it when it goes on.
+    socket.end('more')
+    await answer
+    await expectWell()
   })
 })

@@ -1,0 +1,246 @@
+import { createServer } from 'node:net'
+import type { AddressInfo, Server as TcpServer, Socket } from 'node:net'
+import { Server as TlsServer } from 'node:tls'
+import type { TLSSocket } from 'node:tls'
+import { ServerCredentials } from '@grpc/grpc-js'
+import type { Server, ServerInterceptor } from '@grpc/grpc-js'
+import type { Clock, LogFields, Logger } from '@heddle/interface'
+import { tellRefusedCalls } from './call-refusals.ts'
+import { judgeHttp2, judgeTls, peek } from './first-bytes.ts'
+import type { Verdict } from './first-bytes.ts'
+import { addressOf, PendingSockets } from './pending-sockets.ts'
+import type { RefusalLog } from './refusal-log.ts'
+import { brokenReason, certificateReason, tlsReason } from './refusal-reasons.ts'
+
+/** What a {@link GrpcPort} needs. */
+export interface GrpcPortDeps {
+  readonly clock: Clock
+  readonly logger: Logger | undefined
+  readonly refusals: RefusalLog
+}
+
+/** Settings of a {@link GrpcPort}. */
+export interface GrpcPortOptions {
+  /** Port 0: a free one. */
+  readonly listen: { readonly host: string; readonly port: number }
+  /** PEM: the certificate with its chain, the key, and the authorities of clients. */
+  readonly tls: {
+    readonly certificate: string | Buffer
+    readonly key: string | Buffer
+    readonly roots: readonly (string | Buffer)[]
+  }
+  /** `required`: none is refused, as is a wrong one. `optional`: a wrong one is. `unchecked`: neither. */
+  readonly clientCertificate: 'required' | 'optional' | 'unchecked'
+  /** How long a connection may take until it is settled, in milliseconds. */
+  readonly setupTimeoutMs: number
+  /** Connections that are not settled, at most; the oldest gives way. */
+  readonly maxPendingConnections: number
+  /**
+   * When a connection is settled by itself: `HTTP/2`, when HTTP/2 has begun over it; `never`, until
+   * {@link GrpcPort.settle} is called.
+   */
+  readonly settled: 'HTTP/2' | 'never'
+}
+
+const longestTimer = 2 ** 31 - 1
+
+type Stage = 'TLS' | 'HTTP/2' | 'authentication'
+
+/** A TCP connection, from its coming to its end. */
+interface Incoming {
+  readonly address: string
+  readonly socket: Socket
+  /** What it has not got through. */
+  stage: Stage
+  spoke: boolean
+  refused: boolean
+}
+
+/**
+ * A port for gRPC over TLS that says, once for each connection, whom it refused and why: TLS is
+ * terminated here and the beginning of HTTP/2 is judged here, because Node and grpc-js keep to
+ * themselves why they cut somebody. What follows goes to grpc-js untouched.
+ */
+export class GrpcPort {
+  readonly #deps: GrpcPortDeps
+  readonly #options: GrpcPortOptions
+  readonly #pending: PendingSockets
+  readonly #incoming = new Map<string, Incoming>()
+  #tcp: TcpServer | undefined
+  #cut = false
+
+  constructor(deps: GrpcPortDeps, options: GrpcPortOptions) {
+    this.#deps = deps
+    this.#options = options
+    const { setupTimeoutMs: timeoutMs, maxPendingConnections: capacity } = options
+    this.#pending = new PendingSockets(deps.clock, { timeoutMs, capacity }, (address, why) =>
+      this.#expired(address, why),
+    )
+  }
+
+  /** For the gRPC server behind this port: calls that the transport ends get their line, too. */
+  get interceptor(): ServerInterceptor {
+    return tellRefusedCalls(({ address, ...call }) => this.refused(address, 'call refused', call))
+  }
+
+  /**
+   * Listens, and hands connections to `grpc`. Rejects with what the operating system says.
+   * @returns the port that was taken
+   */
+  async start(grpc: Server): Promise<number> {
+    this.#cut = false
+    const { host, port } = this.#options.listen
+    const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure())
+    const tls = this.#tlsServer((socket) => injector.injectConnection(socket))
+    const tcp = createServer((socket) => this.#accept(socket, tls))
+    this.#tcp = tcp
+    await new Promise<void>((resolve, reject) => {
+      tcp.once('error', reject)
+      tcp.listen(port, host, () => {
+        tcp.off('error', reject)
+        resolve()
+      })
+    })
+    tcp.on('error', (error) => this.#deps.logger?.error('listener failed', {}, error))
+    return (tcp.address() as AddressInfo).port
+  }
+
+  /** Someone has authenticated over the connection from `address`: it may stay. */
+  settle(address: string): void {
+    this.#pending.settle(address)
+  }
+
+  /** That is over; when it was the last such, the time begins again. */
+  unsettle(address: string): void {
+    this.#pending.unsettle(address)
+  }
+
+  /**
+   * Logs that something was refused over the connection from `address`. When the connection is cut
+   * for want of anything better, that is no further line.
+   */
+  refused(address: string, event: string, fields: LogFields): void {
+    const incoming = this.#incoming.get(address)
+    if (incoming !== undefined) incoming.refused = true
+    this.#deps.refusals.refused(event, { address, ...fields })
+  }
+
+  /** No new connections. */
+  refuseNew(): void {
+    this.#tcp?.close()
+    this.#tcp = undefined
+  }
+
+  /** Cuts every connection, without a word. Resolves when none is left. */
+  async cut(): Promise<void> {
+    this.#cut = true
+    this.refuseNew()
+    const empty = this.whenEmpty()
+    this.#pending.destroyAll()
+    for (const { socket } of this.#incoming.values()) socket.destroy()
+    await empty
+  }
+
+  /** Resolves when no connection is left: grpc-js closes each once its calls have ended. */
+  async whenEmpty(): Promise<void> {
+    const open = [...this.#incoming.values()]
+    await Promise.all(open.map(({ socket }) => new Promise((done) => socket.once('close', done))))
+  }
+
+  #accept(socket: Socket, tls: TlsServer): void {
+    if (this.#tcp === undefined) {
+      socket.destroy() // it came while the port was being closed
+      return
+    }
+    const address = addressOf(socket)
+    const incoming: Incoming = { address, socket, stage: 'TLS', spoke: false, refused: false }
+    this.#incoming.set(address, incoming)
+    socket.on('error', (error) => this.#broken(incoming, error))
+    socket.once('close', () => this.#gone(incoming))
+    this.#pending.add(socket)
+    peek(socket, judgeTls, (verdict) => {
+      incoming.spoke = true
+      if (this.#passes(incoming, verdict)) tls.emit('connection', socket)
+    })
+  }
+
+  #tlsServer(onHttp2: (socket: TLSSocket) => void): TlsServer {
+    const { certificate, key, roots } = this.#options.tls
+    const server = new TlsServer({
+      cert: certificate,
+      key,
+      ca: roots.length > 0 ? [...roots] : undefined,
+      requestCert: true,
+      // Judged below, where the reason is known.
+      rejectUnauthorized: false,
+      ALPNProtocols: ['h2'],
+      minVersion: 'TLSv1.2',
+      // The time limit is ours, which has a reason.
+      handshakeTimeout: longestTimer,
+    })
+    server.on('tlsClientError', (error, socket) => {
+      // When the other end has left, so has its address; then it is said when the socket closes.
+      const incoming = this.#incoming.get(addressOf(socket))
+      if (incoming !== undefined) this.#refuse(incoming, tlsReason(error))
+      socket.destroy()
+    })
+    server.on('secureConnection', (socket) => this.#secured(socket, onHttp2))
+    return server
+  }
+
+  #secured(socket: TLSSocket, onHttp2: (socket: TLSSocket) => void): void {
+    const incoming = this.#incoming.get(addressOf(socket))
+    if (incoming === undefined) {
+      socket.destroy() // it has left meanwhile
+      return
+    }
+    incoming.stage = 'HTTP/2'
+    socket.on('error', (error) => this.#broken(incoming, error))
+    const reason = certificateReason(socket, this.#options.clientCertificate)
+    if (!this.#passes(incoming, reason === undefined ? 'good' : { reason })) return
+    peek(socket, judgeHttp2, (verdict) => {
+      if (!this.#passes(incoming, verdict)) return
+      incoming.stage = 'authentication'
+      if (this.#options.settled === 'HTTP/2') this.#pending.settle(incoming.address)
+      onHttp2(socket)
+    })
+  }
+
+  #passes(incoming: Incoming, verdict: Exclude<Verdict, 'more'>): boolean {
+    if (verdict !== 'good') this.#refuse(incoming, verdict.reason)
+    return verdict === 'good'
+  }
+
+  #expired(address: string, why: 'timeout' | 'crowded out'): void {
+    const incoming = this.#incoming.get(address)
+    if (incoming === undefined) return
+    const { setupTimeoutMs, maxPendingConnections } = this.#options
+    const wanted = `no ${incoming.stage}`
+    this.#refuse(
+      incoming,
+      why === 'timeout'
+        ? `${wanted} within ${setupTimeoutMs} ms`
+        : `${wanted} yet, and ${maxPendingConnections} newer connections wait`,
+    )
+  }
+
+  #broken(incoming: Incoming, error: Error): void {
+    const reason = brokenReason(error)
+    if (reason !== undefined) this.#refuse(incoming, reason)
+    else this.#deps.logger?.debug('connection broken', { address: incoming.address }, error)
+  }
+
+  #gone(incoming: Incoming): void {
+    if (incoming.stage === 'TLS' && incoming.spoke) {
+      this.#refuse(incoming, 'it left in the middle of the TLS handshake')
+    }
+    const { address } = incoming
+    if (this.#incoming.get(address) === incoming) this.#incoming.delete(address)
+  }
+
+  #refuse(incoming: Incoming, reason: string): void {
+    incoming.socket.destroy()
+    if (incoming.refused || this.#cut) return
+    this.refused(incoming.address, 'connection refused', { reason })
+  }
+}

@@ -1,0 +1,74 @@
+import type { Clock, Counter, LogFields, Logger, Metrics } from '@heddle/interface'
+
+/** What a {@link RefusalLog} works with. */
+export interface RefusalLogDeps {
+  readonly clock: Clock
+  readonly logger: Logger | undefined
+  readonly metrics: Metrics | undefined
+}
+
+/** Whose refusals, and how many of them are written. */
+export interface RefusalLogOptions {
+  /** What the port is for, such as `gossip`; in each line and as label of the metrics. */
+  readonly port: string
+  /** Lines in a minute, 1 or more; what is beyond is counted only. */
+  readonly maxRefusalLinesPerMinute: number
+}
+
+const minuteMs = 60_000
+const nothing: Counter = { add: () => undefined }
+
+/**
+ * Says at level `warn` whom a port refused and why, so many times a minute at most: who floods the
+ * port does not fill the disk. All are counted, in `listener_refusals_total`; those without a line
+ * also in `listener_refusals_not_logged_total`.
+ */
+export class RefusalLog {
+  readonly #deps: RefusalLogDeps
+  readonly #options: RefusalLogOptions
+  readonly #refusals: Counter
+  readonly #notLogged: Counter
+  #minuteBegan = Number.NEGATIVE_INFINITY
+  #lines = 0
+
+  constructor(deps: RefusalLogDeps, options: RefusalLogOptions) {
+    this.#deps = deps
+    this.#options = options
+    const counter = (name: string, help: string): Counter =>
+      deps.metrics?.counter({ name, help, labelNames: ['port'] }) ?? nothing
+    this.#refusals = counter(
+      'listener_refusals_total',
+      'Connections, handshakes and calls that a listening port refused',
+    )
+    this.#notLogged = counter(
+      'listener_refusals_not_logged_total',
+      'Refusals without a line in the log: there were too many in a minute',
+    )
+  }
+
+  /**
+   * Something was refused.
+   *
+   * @param event - a fixed lower-case phrase, such as `connection refused`
+   * @param fields - whom and why: the remote address, the reason in plain words
+   */
+  refused(event: string, fields: LogFields): void {
+    const { port, maxRefusalLinesPerMinute: most } = this.#options
+    this.#refusals.add(1, { port })
+    const now = this.#deps.clock.now()
+    if (now - this.#minuteBegan >= minuteMs) {
+      this.#minuteBegan = now
+      this.#lines = 0
+    }
+    if (this.#lines === most) {
+      this.#notLogged.add(1, { port })
+      return
+    }
+    this.#lines += 1
+    this.#deps.logger?.warn(event, { port, ...fields })
+    if (this.#lines === most) {
+      const forMs = this.#minuteBegan + minuteMs - now
+      this.#deps.logger?.warn('further refusals are counted only', { port, forMs })
+    }
+  }
+}
