@@ -29,7 +29,7 @@ export function tellRefusedCalls(tell: (call: RefusedCall) => void): ServerInter
     const send = call.sendStatus.bind(call)
     let told = false
     call.sendStatus = (ended) => {
-      const { code = status.UNKNOWN, details: reason = '' } = ended
+      const { code, details: reason } = ended
       if (!told && isTransports(code, reason)) {
         told = true
         tell({
@@ -41,7 +41,7 @@ export function tellRefusedCalls(tell: (call: RefusedCall) => void): ServerInter
       }
       send(ended)
     }
-    // The call itself and nothing around it, which would cost each message a detour.
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- grpc-js wants no more than the interface; a real one around the call would cost each message a detour
     return call as ServerInterceptingCall
   }
 }

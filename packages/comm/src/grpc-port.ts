@@ -195,7 +195,7 @@ export class GrpcPort {
       return
     }
     incoming.stage = 'HTTP/2'
-    socket.on('error', (error) => this.#broken(incoming, error))
+    socket.on('error', (error: Error) => this.#broken(incoming, error))
     const reason = certificateReason(socket, this.#options.clientCertificate)
     if (!this.#passes(incoming, reason === undefined ? 'good' : { reason })) return
     peek(socket, judgeHttp2, (verdict) => {

@@ -2,7 +2,8 @@ import { systemCode } from '../errors.ts'
 import type { RefusalLog } from '@heddle/comm'
 import type { Clock, ClockTimer } from '@heddle/interface'
 import type { Server } from 'node:http'
-import type { Socket } from 'node:net'
+import type { DropArgument, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 
 /** Bounds of the connections of an operations server. */
 export interface RequestGuardOptions {
@@ -39,14 +40,19 @@ const knownRefusals: Readonly<Record<string, Refusal>> = {
   },
 }
 
+/** Where a connection comes from, and its time limit; its first request cancels that. */
+interface Watched {
+  readonly address: string
+  readonly timer: ClockTimer
+}
+
 /** Keeps off an HTTP server what is no request, and says once for each connection whom and why. */
 export class RequestGuard {
   readonly #clock: Clock
   readonly #refusals: RefusalLog
   readonly #options: RequestGuardOptions
-  readonly #refused = new WeakSet<Socket>()
-  /** Of every connection; the first request of a connection cancels its. */
-  readonly #deadlines = new Map<Socket, ClockTimer>()
+  readonly #connections = new Map<Duplex, Watched>()
+  readonly #refused = new WeakSet<Duplex>()
 
   constructor(clock: Clock, refusals: RefusalLog, options: RequestGuardOptions) {
     this.#clock = clock
@@ -59,59 +65,56 @@ export class RequestGuard {
     const { maxConnections } = this.#options
     server.maxConnections = maxConnections
     server.on('connection', (socket) => this.#await(socket))
-    server.on('request', ({ socket }) => this.#deadlines.get(socket)?.cancel())
+    server.on('request', ({ socket }) => this.#connections.get(socket)?.timer.cancel())
     server.on('clientError', (error, socket) => {
       const refusal = refusalOf(error)
       if (refusal === undefined) socket.destroy()
-      else this.#refuse(socket as Socket, refusal)
+      else this.#refuse(socket, refusal)
     })
     server.on('connect', (_request, socket) => {
       const reason = 'CONNECT: this port is no proxy'
-      this.#refuse(socket as Socket, { reason, status: '405 Method Not Allowed' })
+      this.#refuse(socket, { reason, status: '405 Method Not Allowed' })
     })
-    server.on('drop', (dropped) => {
-      const address = `${dropped?.remoteAddress ?? 'unknown'}:${dropped?.remotePort ?? 0}`
+    server.on('drop', (dropped?: DropArgument) => {
       const reason = `${maxConnections} connections are open already`
-      this.#refusals.refused('connection refused', { address, reason })
+      this.#refusals.refused('connection refused', { address: addressOf(dropped), reason })
     })
   }
 
   /** A request that came whole is refused all the same. */
-  refused(socket: Socket, reason: string): void {
-    this.#refusals.refused('request refused', { address: addressOf(socket), reason })
+  refused(address: string, reason: string): void {
+    this.#refusals.refused('request refused', { address, reason })
   }
 
   /** Cuts every connection. */
   cut(): void {
-    for (const socket of this.#deadlines.keys()) socket.destroy()
+    for (const socket of this.#connections.keys()) socket.destroy()
   }
 
   #await(socket: Socket): void {
     const { setupTimeoutMs } = this.#options
     const reason = `no request within ${setupTimeoutMs} ms`
-    this.#within(socket, setupTimeoutMs, () =>
-      this.#refuse(socket, { reason, status: '408 Request Timeout' }),
-    )
+    const expire = (): void => this.#refuse(socket, { reason, status: '408 Request Timeout' })
+    const timer = this.#clock.schedule(setupTimeoutMs, expire)
+    this.#connections.set(socket, { address: addressOf(socket), timer })
     socket.once('close', () => {
-      this.#deadlines.get(socket)?.cancel()
-      this.#deadlines.delete(socket)
+      this.#connections.get(socket)?.timer.cancel()
+      this.#connections.delete(socket)
     })
   }
 
-  /** Replaces the time limit of the connection. */
-  #within(socket: Socket, timeoutMs: number, over: () => void): void {
-    this.#deadlines.get(socket)?.cancel()
-    if (!socket.destroyed) this.#deadlines.set(socket, this.#clock.schedule(timeoutMs, over))
-  }
-
-  #refuse(socket: Socket, { reason, status }: Refusal): void {
+  #refuse(socket: Duplex, { reason, status }: Refusal): void {
     if (this.#refused.has(socket)) return
     this.#refused.add(socket)
-    this.refused(socket, reason)
+    const watched = this.#connections.get(socket)
+    this.refused(watched?.address ?? addressOf(undefined), reason)
     if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\n\r\n`)
     // Closed at once, with bytes unread, TCP would take the answer back.
     socket.resume()
-    this.#within(socket, lingerMs, () => socket.destroy())
+    if (watched === undefined) return // it has closed meanwhile
+    watched.timer.cancel()
+    const timer = this.#clock.schedule(lingerMs, () => socket.destroy())
+    this.#connections.set(socket, { ...watched, timer })
   }
 }
 
@@ -132,6 +135,7 @@ function sort(error: Error): string {
   return bytes?.toString('latin1', 0, 4) === 'PRI ' ? '/1 but HTTP/2' : ''
 }
 
-function addressOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress ?? 'unknown'}:${remotePort ?? 0}`
+/** `address:port` of the other end. */
+export function addressOf(end: Socket | DropArgument | undefined): string {
+  return `${end?.remoteAddress ?? 'unknown'}:${end?.remotePort ?? 0}`
 }

@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import { RefusalLog } from '@heddle/comm'
 import { PeerError, messageOf } from '../errors.ts'
 import { listenError } from '../network/ports.ts'
-import { RequestGuard } from './request-guard.ts'
+import { RequestGuard, addressOf } from './request-guard.ts'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Clock, Lifecycle, LifecycleState, Logger } from '@heddle/interface'
@@ -151,7 +151,7 @@ export class OperationsServer implements Lifecycle {
   }
 
   async #setSpec(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { socket } = request // gone when the body is not read to its end
+    const address = addressOf(request.socket) // gone when the body is not read to its end
     try {
       const body = JSON.parse(await readBody(request)) as { spec?: unknown } | null
       if (typeof body?.spec !== 'string') {
@@ -161,7 +161,7 @@ export class OperationsServer implements Lifecycle {
       response.statusCode = 204
       response.end()
     } catch (error) {
-      this.#guard.refused(socket, messageOf(error))
+      this.#guard.refused(address, messageOf(error))
       sendJson(response, 400, { error: messageOf(error) })
     }
   }

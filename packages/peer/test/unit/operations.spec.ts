@@ -245,13 +245,14 @@ describe('what the operations server refuses', () => {
   it('a body that is too long', async () => {
     const body = 'x'.repeat(maxRequestBytes + 1)
     const socket = await connected()
+    const address = `127.0.0.1:${socket.localPort}`
     const answer = answerOn(socket)
     socket.write(
       `PUT /logspec HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
     )
     expect(await answer).to.match(/^HTTP\/1\.1 400 /)
     expect(lines).to.have.length(1)
-    expect(lines[0]).to.include({ reason: 'the body is longer than 4096 bytes' })
+    expect(lines[0]).to.include({ address, reason: 'the body is longer than 4096 bytes' })
   })
 
   it('who says nothing for setupTimeoutMs, and not who has asked before', async () => {
