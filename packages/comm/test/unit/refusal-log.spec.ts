@@ -12,7 +12,8 @@ describe('RefusalLog', () => {
     { port: 'gossip', maxRefusalLinesPerMinute: 3 },
   )
   const refuse = (count: number): void => {
-    for (let i = 0; i < count; i += 1) log.refused('connection refused', { address: 'a', reason: 'r' })
+    for (let i = 0; i < count; i += 1)
+      log.refused('connection refused', { address: 'a', reason: 'r' })
   }
   const lines = (event: string): number =>
     logger.lines.filter((line) => line.level === 'warn' && line.event === event).length
