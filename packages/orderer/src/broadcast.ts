@@ -21,6 +21,14 @@ const notAccepted = new Set<number>([
   common.HeaderType.DELIVER_SEEK_INFO,
 ])
 
+function encodeAnswer(status: common.Status, info: string): Buffer {
+  const schema = orderer.BroadcastResponseSchema
+  return encode(schema, create(schema, { status, info }))
+}
+
+/** The answer to almost every envelope. */
+const success = encodeAnswer(common.Status.SUCCESS, '')
+
 /**
  * Serves one Broadcast stream: envelopes are worked on concurrently, up to the window, and
  * answered strictly in the order in which they came.
@@ -119,8 +127,7 @@ export class BroadcastStream {
     const labels = { ...about, status: common.Status[status] }
     metrics?.processed.add(1, labels)
     metrics?.enqueueDuration.observe((clock.now() - began) / 1000, labels)
-    const response = create(orderer.BroadcastResponseSchema, { status, info })
-    return encode(orderer.BroadcastResponseSchema, response)
+    return status === common.Status.SUCCESS ? success : encodeAnswer(status, info)
   }
 
   async #order(bytes: Buffer, about: { channel: string; type: string }): Promise<void> {
