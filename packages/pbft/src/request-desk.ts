@@ -82,7 +82,10 @@ export class RequestDesk {
     const request = Uint8Array.prototype.slice.call(given)
     const digest = requestDigest(request)
     const pending = this.#deps.pool.getByDigest(digest)
-    if (pending !== undefined) return this.#wait(pending, signal)
+    if (pending !== undefined) {
+      this.#proposeAlsoFor(pending, self)
+      return this.#wait(pending, signal)
+    }
     const checked = await this.#checkWithRoom(self, { request, digest, purpose: 'intake' })
     signal?.throwIfAborted()
     const { stateMachine, pool } = this.#deps
@@ -98,7 +101,11 @@ export class RequestDesk {
     try {
       const request = Uint8Array.prototype.slice.call(bytes)
       const digest = requestDigest(request)
-      if (pool.getByDigest(digest) !== undefined) return
+      const pending = pool.getByDigest(digest)
+      if (pending !== undefined) {
+        this.#proposeAlsoFor(pending, from)
+        return
+      }
       const checked = await this.#checkWithRoom(from, { request, digest, purpose: 'proposal' })
       if (stateMachine.isExecuted(checked.id) || pool.get(checked.id) !== undefined) return
       this.#add(checked, from)
@@ -212,6 +219,12 @@ export class RequestDesk {
     }
     this.#watch()
     return entry
+  }
+
+  #proposeAlsoFor(entry: PoolEntry, origin: number): void {
+    const { active, primary } = this.#view
+    if (!active || primary !== this.#options.id) return
+    this.#deps.pool.proposeAlsoFor(entry, origin)
   }
 
   #isOwn(entry: PoolEntry): boolean {

@@ -1,3 +1,4 @@
+import { FairQueue } from './fair-queue.ts'
 import type { CheckedRequest } from './request-checker.ts'
 import type { SubmitResult } from './types.ts'
 
@@ -16,6 +17,8 @@ export interface PoolEntry extends CheckedRequest {
   forwardedAt: number
   /** How many primaries were suspected because of it. */
   suspicions: number
+  /** Whose queues it is in, beside that of its origin; undefined while there are none. */
+  alsoQueuedFor: Set<number> | undefined
 }
 
 export interface RequestPoolOptions {
@@ -44,10 +47,10 @@ export class RequestPool {
   /** The same by sequence number, so that none stays behind when another batch got its number. */
   readonly #assignments = new Map<bigint, readonly string[]>()
   readonly #usage = new Map<number, Usage>()
-  /** What this replica, as primary, has still to propose: a queue from #head on. */
-  #ready: PoolEntry[] = []
-  #head = 0
-  #readyBytes = 0
+  /** What this replica, as primary, has still to propose. */
+  readonly #ready = new FairQueue<PoolEntry>()
+  readonly #isUseful = (entry: PoolEntry): boolean =>
+    this.#byId.get(entry.id) === entry && !this.#assigned.has(entry.digest)
 
   constructor(options: RequestPoolOptions) {
     this.#options = options
@@ -97,7 +100,16 @@ export class RequestPool {
   add(checked: CheckedRequest, origin: number): PoolEntry {
     const { request, digest, id } = checked
     const waiters: Waiter[] = []
-    const entry: PoolEntry = { request, digest, id, origin, waiters, forwardedAt: 0, suspicions: 0 }
+    const entry: PoolEntry = {
+      request,
+      digest,
+      id,
+      origin,
+      waiters,
+      forwardedAt: 0,
+      suspicions: 0,
+      alsoQueuedFor: undefined,
+    }
     this.#byId.set(entry.id, entry)
     this.#byDigest.set(entry.digest, entry)
     this.#use(entry, 1)
@@ -135,62 +147,61 @@ export class RequestPool {
   /** This replica became primary: everything unassigned is to be proposed, in order of arrival. */
   startProposing(): void {
     this.stopProposing()
-    for (const entry of this.#byId.values()) this.propose(entry)
+    for (const entry of this.#byId.values()) {
+      entry.alsoQueuedFor = undefined
+      this.propose(entry)
+    }
   }
 
   stopProposing(): void {
-    this.#ready = []
-    this.#head = 0
-    this.#readyBytes = 0
+    this.#ready.clear()
   }
 
   /** Queues one request to be proposed. */
   propose(entry: PoolEntry): void {
-    this.#ready.push(entry)
-    this.#readyBytes += entry.request.length
+    this.#ready.push(entry.origin, entry)
+  }
+
+  /**
+   * Queues one for another replica that wants it too: it may have more to wait for in the queue of
+   * its origin than in that one's.
+   */
+  proposeAlsoFor(entry: PoolEntry, origin: number): void {
+    if (origin === entry.origin || entry.alsoQueuedFor?.has(origin) === true) return
+    entry.alsoQueuedFor ??= new Set()
+    entry.alsoQueuedFor.add(origin)
+    this.#ready.push(origin, entry)
   }
 
   /** Whether anything waits to be proposed. */
   get hasReady(): boolean {
-    this.#skipSettled()
-    return this.#head < this.#ready.length
+    return this.#ready.peek(this.#isUseful) !== undefined
   }
 
   /** Whether what waits fills a batch. */
   get hasFullBatch(): boolean {
     const { batchSize, maxBatchBytes } = this.#options
-    return this.#ready.length - this.#head >= batchSize || this.#readyBytes >= maxBatchBytes
+    return this.#ready.size >= batchSize || this.#ready.bytes >= maxBatchBytes
   }
 
-  /** Takes the next batch: at most `batchSize` requests and `maxBatchBytes`, but at least one. */
+  /**
+   * Takes the next batch, of the origins in turn: at most `batchSize` requests and `maxBatchBytes`,
+   * but at least one. What is taken counts as assigned.
+   */
   takeBatch(): PoolEntry[] {
     const { batchSize, maxBatchBytes } = this.#options
     const batch: PoolEntry[] = []
     let bytes = 0
-    while (batch.length < batchSize && this.hasReady) {
-      const entry = this.#ready[this.#head]
+    while (batch.length < batchSize) {
+      const entry = this.#ready.peek(this.#isUseful)
       if (entry === undefined) break
       if (batch.length > 0 && bytes + entry.request.length > maxBatchBytes) break
       bytes += entry.request.length
       batch.push(entry)
-      this.#advance(entry)
+      this.#assigned.add(entry.digest)
+      this.#ready.take()
     }
     return batch
-  }
-
-  #skipSettled(): void {
-    for (let next = this.#ready[this.#head]; next !== undefined; next = this.#ready[this.#head]) {
-      if (this.#byId.get(next.id) === next && !this.#assigned.has(next.digest)) return
-      this.#advance(next)
-    }
-  }
-
-  #advance(entry: PoolEntry): void {
-    this.#head++
-    this.#readyBytes -= entry.request.length
-    if (this.#head < 1024 || this.#head * 2 < this.#ready.length) return
-    this.#ready = this.#ready.slice(this.#head)
-    this.#head = 0
   }
 
   #use(entry: PoolEntry, sign: 1 | -1): void {

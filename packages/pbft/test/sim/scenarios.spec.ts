@@ -187,6 +187,25 @@ describe('simulated cluster', function () {
       expect(allExecuted(cluster)).to.equal(true)
     }))
 
+  it('many requests of one replica make nobody suspect the primary for a few of another', () =>
+    withCluster(
+      {
+        seed: 15,
+        executeMs: 50,
+        replica: { batchSize: 5, maxExecutionsInFlight: 1, pipelineDepth: 2 },
+      },
+      async (cluster) => {
+        await cluster.start()
+        for (let i = 0; i < 600; i++) cluster.submit(1, `flood ${i}`)
+        await cluster.run(100)
+        const few = [cluster.submit(2, 'one'), cluster.submit(3, 'another')]
+        await cluster.run(1_000)
+        expect(few.map((submission) => submission.outcome)).to.deep.equal(['executed', 'executed'])
+        await cluster.runUntilLevel(20_000)
+        expect(cluster.status(0).view).to.equal(0n)
+      },
+    ))
+
   it('idle for a minute: no view change, and nothing but status messages', () =>
     withCluster({ seed: 14 }, async (cluster) => {
       await cluster.start()

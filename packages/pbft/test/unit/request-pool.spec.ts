@@ -63,6 +63,28 @@ describe('RequestPool', () => {
     expect(names(pool.takeBatch())).to.deep.equal(['a', 'b', 'c'])
   })
 
+  it('takes from all origins in turn, and of each in order of arrival', () => {
+    const pool = poolOf(checked('a'), checked('b'), checked('c'))
+    for (const [name, origin] of [
+      ['x', 2],
+      ['y', 2],
+      ['z', 3],
+    ] as const)
+      pool.propose(pool.add(checked(name), origin))
+    expect(names([...pool.takeBatch(), ...pool.takeBatch()])).to.deep.equal([
+      ...['a', 'x', 'z', 'b', 'y', 'c'],
+    ])
+  })
+
+  it('takes a request in its turn for whoever wants it too, once', () => {
+    const pool = poolOf(checked('a'), checked('b'), checked('c'))
+    const last = pool.get('c')!
+    for (let i = 0; i < 3; i++) pool.proposeAlsoFor(last, 2)
+    pool.proposeAlsoFor(last, last.origin)
+    expect(names(pool.takeBatch())).to.deep.equal(['a', 'c', 'b'])
+    expect(pool.hasReady).to.equal(false)
+  })
+
   it('forgets who had a number once that was executed, whatever was executed under it', () => {
     const pool = poolOf()
     for (const [sequence, name] of [

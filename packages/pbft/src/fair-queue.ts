@@ -1,0 +1,88 @@
+interface Lane<Item> {
+  /** Undefined where they were taken: nothing keeps their bytes. */
+  items: (Item | undefined)[]
+  /** Where what is left begins. */
+  head: number
+}
+
+/** The places of items passed by are cut off a lane once they are so many, and half of it. */
+const minPassedBy = 1_024
+
+/**
+ * One queue for each origin, served in turn: whoever brings much waits for itself, and whoever
+ * brings little is not kept waiting by it.
+ */
+export class FairQueue<Item extends { readonly request: Uint8Array }> {
+  readonly #lanes: Lane<Item>[] = []
+  readonly #byOrigin = new Map<number, Lane<Item>>()
+  /** Whose turn it is: an index of `#lanes`. */
+  #turn = 0
+  #size = 0
+  #bytes = 0
+
+  /** Items that wait, useful or not. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** Bytes of their requests. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  push(origin: number, item: Item): void {
+    let lane = this.#byOrigin.get(origin)
+    if (lane === undefined) {
+      lane = { items: [], head: 0 }
+      this.#byOrigin.set(origin, lane)
+      this.#lanes.push(lane)
+    }
+    lane.items.push(item)
+    this.#size++
+    this.#bytes += item.request.length
+  }
+
+  /** What {@link take} takes; items of no use are dropped on the way. */
+  peek(isUseful: (item: Item) => boolean): Item | undefined {
+    for (let passed = 0; passed < this.#lanes.length; passed++) {
+      const lane = this.#lanes[this.#turn]
+      if (lane === undefined) break
+      for (let item = lane.items[lane.head]; item !== undefined; item = lane.items[lane.head]) {
+        if (isUseful(item)) return item
+        this.#advance(lane, item)
+      }
+      this.#next()
+    }
+    return undefined
+  }
+
+  /** Takes what {@link peek} gave; the turn passes to the next origin. */
+  take(): void {
+    const lane = this.#lanes[this.#turn]
+    const item = lane?.items[lane.head]
+    if (lane === undefined || item === undefined) return
+    this.#advance(lane, item)
+    this.#next()
+  }
+
+  clear(): void {
+    this.#lanes.length = 0
+    this.#byOrigin.clear()
+    this.#turn = 0
+    this.#size = 0
+    this.#bytes = 0
+  }
+
+  #next(): void {
+    this.#turn = (this.#turn + 1) % this.#lanes.length
+  }
+
+  #advance(lane: Lane<Item>, item: Item): void {
+    lane.items[lane.head++] = undefined
+    this.#size--
+    this.#bytes -= item.request.length
+    if (lane.head < minPassedBy || lane.head * 2 < lane.items.length) return
+    lane.items = lane.items.slice(lane.head)
+    lane.head = 0
+  }
+}
