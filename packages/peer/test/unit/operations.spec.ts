@@ -314,5 +314,6 @@ describe('what the operations server refuses', () => {
     socket.end('more')
     await answer
     await expectWell()
+    expect(clock.pending, 'no timer is left').to.equal(0)
   })
 })
