@@ -14,6 +14,12 @@ import type { SubmitResult } from './types.ts'
 /** Most requests sent to the primary again at one time. */
 const maxForwardedAgain = 1_000
 
+/**
+ * Most pending requests of one other replica that are passed on to the primary at once, where they
+ * count as this one's: else one replica could fill the room that another has there.
+ */
+export const maxRelayed = 100
+
 export interface RequestDeskDependencies {
   readonly pool: RequestPool
   readonly checker: RequestChecker
@@ -212,13 +218,18 @@ export class RequestDesk {
     if (active && primary === this.#options.id) {
       if (!pool.isAssigned(entry.digest)) pool.propose(entry)
       this.#deps.onReady()
-    } else if (active ? origin !== primary : this.#isOwn(entry)) {
+    } else if (active ? this.#mayRelay(origin) : this.#isOwn(entry)) {
       // Also when it came from another backup: that one may have no way to the primary.
       this.#forward(entry)
       broadcaster.flush()
     }
     this.#watch()
     return entry
+  }
+
+  #mayRelay(origin: number): boolean {
+    if (origin === this.#options.id) return true
+    return origin !== this.#view.primary && this.#deps.pool.usage(origin).requests <= maxRelayed
   }
 
   #proposeAlsoFor(entry: PoolEntry, origin: number): void {
@@ -322,10 +333,10 @@ export class RequestDesk {
     const { requestTimeoutMs, forwardTimeoutMs } = this.#options
     this.#isReminded = true
     this.#setDeadline(requestTimeoutMs - forwardTimeoutMs)
-    if (this.#isOwn(entry)) {
-      this.#deps.broadcaster.forward('all', encodeForward(entry.request))
-      this.#deps.broadcaster.flush()
-    }
+    // Of another replica's, at least the primary must have heard before it is blamed.
+    const to = this.#isOwn(entry) ? 'all' : this.#view.primary
+    this.#deps.broadcaster.forward(to, encodeForward(entry.request))
+    this.#deps.broadcaster.flush()
     void this.#recheck(entry)
   }
 

@@ -7,6 +7,7 @@ import { Encoder, encodeForward } from '../../src/encoder.ts'
 import { decodeMessage, encodeStatement } from '../../src/codec.ts'
 import { decodeFrame, frameOf } from '../../src/frame.ts'
 import { Cluster, MemoryJournal, MemoryStateMachine, TestKeys } from '../../src/testing.ts'
+import { maxRelayed } from '../../src/request-desk.ts'
 import { nextTurn } from '../support/turns.ts'
 
 const bytes = (text: string): Buffer => Buffer.from(text)
@@ -396,6 +397,31 @@ describe('Replica: what peers send', () => {
     await nextTurn()
     expect(replica.status().pendingRequests).to.equal(4)
     expect(codes()).to.deep.equal(['PBFT_POOL_FULL', 'PBFT_POOL_FULL'])
+    await replica.stop()
+  })
+
+  it('passes on a bounded number of another’s requests, and the oldest before it blames the primary', async () => {
+    const toPrimary: string[] = []
+    const network = {
+      send: (to: number, frame: Uint8Array) => {
+        for (const message of decodeFrame(frame)) {
+          const incoming = decodeMessage(message)
+          if (to === 0 && incoming.type === 'forward')
+            toPrimary.push(Buffer.from(incoming.request).toString())
+        }
+        return Promise.resolve()
+      },
+    }
+    const { replica, clock } = setup({ n: 4, id: 1 }, { network })
+    await replica.start()
+    for (let i = 0; i <= maxRelayed; i++)
+      replica.receive(2, frameOf(encodeForward(bytes(`request ${i}`))))
+    replica.receive(0, frameOf(encodeForward(bytes('of the primary'))))
+    await nextTurn(5)
+    expect(replica.status().pendingRequests).to.equal(maxRelayed + 2)
+    expect(toPrimary).to.have.length(maxRelayed)
+    await clock.advance(1_000)
+    expect(toPrimary.slice(maxRelayed)).to.deep.equal(['request 0'])
     await replica.stop()
   })
 
