@@ -97,9 +97,10 @@ export class BlockFiles {
   /**
    * Appends a prefix of the bodies, at least one, all in one file, and syncs.
    *
+   * @param meanwhile - as of `RecordFile.append`
    * @throws LedgerError as `RecordFile.append`, and LEDGER_DISK_FULL or LEDGER_IO for a new file
    */
-  async append(bodies: readonly RecordBody[]): Promise<RecordPosition[]> {
+  async append(bodies: readonly RecordBody[], meanwhile?: () => void): Promise<RecordPosition[]> {
     const { maxSegmentBytes } = this.#options
     let count = 0
     let size = this.#current.size
@@ -113,9 +114,9 @@ export class BlockFiles {
     if (first === undefined) return []
     if (!isEmpty && this.#current.size + recordBytes(first) > maxSegmentBytes) {
       await this.#beginNext()
-      return this.append(bodies)
+      return this.append(bodies, meanwhile)
     }
-    return this.#current.append(bodies.slice(0, count))
+    return this.#current.append(bodies.slice(0, count), meanwhile)
   }
 
   /** The body of the record of a block that is stored. @throws LedgerError LEDGER_CORRUPT, LEDGER_IO */

@@ -130,10 +130,9 @@ export class FileLedger implements Ledger {
     // Before anything is written: what is durable must also be findable.
     index.checkRoom()
     const begun = clock.now()
-    const appending = files.append(items.map(({ body }) => body))
+    const bodies = items.map(({ body }) => body)
     // The blocks before these are indexed while the disk is at work.
-    index.flushIfDue()
-    const positions = await appending
+    const positions = await files.append(bodies, () => index.flushIfDue())
     let bytes = 0
     for (const [at, position] of positions.entries()) {
       const item = items[at]

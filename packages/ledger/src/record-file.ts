@@ -145,10 +145,11 @@ export class RecordFile {
   /**
    * Writes the records as one group and syncs.
    *
+   * @param meanwhile - called once the disk is busy with the sync; must not throw
    * @throws LedgerError LEDGER_DISK_FULL or LEDGER_IO: nothing was appended; LEDGER_FAILED: an
    * earlier failure left the file in doubt
    */
-  async append(bodies: readonly RecordBody[]): Promise<RecordPosition[]> {
+  async append(bodies: readonly RecordBody[], meanwhile?: () => void): Promise<RecordPosition[]> {
     if (this.#failed !== undefined) {
       const message = `${this.path} takes no more records since an earlier failure: open it again`
       throw new LedgerError('LEDGER_FAILED', message, { file: this.path, cause: this.#failed })
@@ -160,7 +161,9 @@ export class RecordFile {
       throw await this.#undoWrite(error)
     }
     try {
-      await this.#file.sync()
+      const synced = this.#file.sync()
+      meanwhile?.()
+      await synced
     } catch (error) {
       throw await this.#giveUp(error)
     }
