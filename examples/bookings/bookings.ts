@@ -39,6 +39,8 @@ export class Bookings implements StateMachine {
   readonly #fetch: FetchBatches
   readonly #guests = new Map<string, string>()
   readonly #executed = new Set<string>()
+  /** What was executed, and what is being written: it is not executed again. */
+  readonly #ordered = new Set<string>()
   readonly #history: OrderedBatch[] = []
   #durable: StatePoint = { sequence: 0n, digest: new Uint8Array(32) }
   /** After the batches that are still being written: several may be under way. */
@@ -78,8 +80,7 @@ export class Bookings implements StateMachine {
   }
 
   async execute(sequence: bigint, requests: readonly Uint8Array[]): Promise<Uint8Array> {
-    const inBase64 = requests.map((request) => Buffer.from(request).toString('base64'))
-    const batch = { sequence: sequence.toString(), requests: inBase64 }
+    const batch = { sequence: sequence.toString(), requests: this.#new(requests) }
     const { digest } = (this.#tip = pointAfter(this.#tip, batch))
     await this.#log.append([Buffer.from(JSON.stringify(batch))]) // in order, durable, then it counts
     this.#take(batch)
@@ -99,6 +100,18 @@ export class Bookings implements StateMachine {
     throw new CodedError('BOOKINGS_NO_SOURCE', `nobody gave the batches to ${target.sequence}`)
   }
 
+  /** Those that were not ordered before, in base64: a client may send a booking to several replicas. */
+  #new(requests: readonly Uint8Array[]): string[] {
+    const fresh: string[] = []
+    for (const request of requests) {
+      const id = idOf(request)
+      if (this.#ordered.has(id)) continue
+      this.#ordered.add(id)
+      fresh.push(Buffer.from(request).toString('base64'))
+    }
+    return fresh
+  }
+
   #leadTo({ sequence, digest }: StatePoint, batches: readonly OrderedBatch[]): boolean {
     try {
       const point = batches.reduce(pointAfter, this.#durable)
@@ -111,7 +124,9 @@ export class Bookings implements StateMachine {
   #take(batch: OrderedBatch): void {
     for (const request of batch.requests.map((base64) => Buffer.from(base64, 'base64'))) {
       const booking = bookingIn(request)
-      this.#executed.add(idOf(request))
+      const id = idOf(request)
+      this.#executed.add(id)
+      this.#ordered.add(id)
       if (booking !== undefined && !this.#guests.has(booking.seat))
         this.#guests.set(booking.seat, booking.guest)
     }

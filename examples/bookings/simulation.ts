@@ -36,7 +36,11 @@ class Simulation {
     const faults = { minDelayMs: 1, maxDelayMs: 40, loss: 0.08, duplication: 0.05 }
     this.network = new SimulatedNetwork(this.clock, this.random, faults)
     const signer = this.#keys.signer(liar)
-    this.network.corrupt(liar, behaviours.equivocating, { random: this.random, signer })
+    this.network.corrupt(liar, behaviours.equivocating, {
+      id: liar,
+      random: this.random,
+      signer,
+    })
   }
 
   /** Starts replica `id` on its disk. */

@@ -5,11 +5,12 @@ import { join } from 'node:path'
 import { signedEnvelope } from '@heddle/deliver'
 import { systemClock } from '@heddle/events'
 import { chainCases } from '@heddle/orderer/testing'
+import type { StateMachine } from '@heddle/pbft'
 import { MemoryJournal, stateMachineCases } from '@heddle/pbft/testing'
 import { blockDataHash, common, create, encode, receive } from '@heddle/proto'
 import type { Received } from '@heddle/proto'
 import { Bookings, encodeBooking } from '../bookings/bookings.ts'
-import type { OrderedBatch } from '../bookings/bookings.ts'
+import type { FetchBatches, OrderedBatch } from '../bookings/bookings.ts'
 import { createOrganization, genesisBlock } from '../own-orderer/channel.ts'
 import type { Organization } from '../own-orderer/channel.ts'
 import { MeteredChain } from '../own-orderer/metered-chain.ts'
@@ -29,12 +30,24 @@ describe('Bookings', () => {
     encodeBooking({ seat, guest: `guest ${n}` }),
   ) as [Buffer, Buffer, Buffer]
   const nobody = (): Promise<OrderedBatch[]> => Promise.reject(new Error('nobody is there'))
-  const setup = {
-    create: () => new Bookings(new MemoryJournal(), nobody, []),
-    requests: [first, second, third] as const,
-    invalid: Buffer.from('{"seat": "A1"}'),
+  /** Bookings over logs in memory; each may get batches from another, and can be opened again. */
+  const setup = () => {
+    const logs = new Map<StateMachine, MemoryJournal>()
+    const over = (log: MemoryJournal, source?: StateMachine): Bookings => {
+      const fetch: FetchBatches = (_, { from, to }) =>
+        source instanceof Bookings ? Promise.resolve(source.batches(from, to)) : nobody()
+      const machine = new Bookings(log, fetch, [...log.records()])
+      logs.set(machine, log)
+      return machine
+    }
+    return {
+      create: (source?: StateMachine) => over(new MemoryJournal(), source),
+      reopen: (machine: StateMachine) => over(logs.get(machine)!),
+      requests: [first, second, third] as const,
+      invalid: Buffer.from('{"seat": "A1"}'),
+    }
   }
-  for (const { name, run } of stateMachineCases(() => setup)) it(name, run)
+  for (const { name, run } of stateMachineCases(setup)) it(name, run)
 
   it('gives a seat to the booking that was ordered first, and opens again as it was', async () => {
     const log = new MemoryJournal()
@@ -47,7 +60,7 @@ describe('Bookings', () => {
   })
 
   it('takes transferred batches only if they lead to what was signed for', async () => {
-    const source = setup.create()
+    const source = setup().create()
     await source.execute(1n, [first])
     await source.execute(2n, [second])
     const lies: unknown[] = [
