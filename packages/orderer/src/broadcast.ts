@@ -2,8 +2,9 @@ import { setMaxListeners } from 'node:events'
 import type { ServerDuplexStream } from '@grpc/grpc-js'
 import { common, create, encode, orderer } from '@heddle/proto'
 import { checkExpiry } from './access.ts'
-import { OrdererError, isPassing, statusOf } from './errors.ts'
+import { OrdererError, statusOf } from './errors.ts'
 import type { Chain } from './ports.ts'
+import { logRefused } from './refused-request.ts'
 import { type SignedRequest, badRequest, decodeRequest } from './request.ts'
 import type { ServiceContext } from './service-context.ts'
 
@@ -110,7 +111,7 @@ export class BroadcastStream {
   }
 
   async #process(bytes: Buffer): Promise<Buffer> {
-    const { clock, metrics, options, logger } = this.#context
+    const { clock, metrics, options } = this.#context
     const began = clock.now()
     const about = { channel: '', type: '' }
     let status = common.Status.SUCCESS
@@ -120,9 +121,8 @@ export class BroadcastStream {
     } catch (error) {
       status = statusOf(error, options.statuses)
       info = error instanceof Error ? error.message : 'unknown error'
-      const fields = { ...about, status: common.Status[status] }
-      if (isPassing(status)) logger?.debug('broadcast refused', fields, error)
-      else logger?.warn('broadcast refused', fields, error)
+      const address = this.#call.getPeer()
+      logRefused(this.#context, 'broadcast refused', { status, error, address, about })
     }
     const labels = { ...about, status: common.Status[status] }
     metrics?.processed.add(1, labels)

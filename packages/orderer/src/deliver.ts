@@ -3,8 +3,9 @@ import type { ServerDuplexStream } from '@grpc/grpc-js'
 import { common, create, decode, encode, orderer } from '@heddle/proto'
 import { ReaderAccess } from './access.ts'
 import { blockResponse, headerWithSignatures } from './block-wire.ts'
-import { OrdererError, isPassing, statusOf } from './errors.ts'
+import { OrdererError, statusOf } from './errors.ts'
 import type { Chain } from './ports.ts'
+import { logRefused } from './refused-request.ts'
 import { type SignedRequest, badRequest, decodeRequest } from './request.ts'
 import { type SeekRange, seekRange } from './seek.ts'
 import type { ServiceContext } from './service-context.ts'
@@ -83,9 +84,7 @@ export class DeliverStream {
       // A client that has gone gets no status: nobody reads it.
       if (this.#gone.signal.aborted) return
       status = statusOf(error, this.#context.options.statuses)
-      const fields = { status: common.Status[status] }
-      if (isPassing(status)) this.#context.logger?.debug('deliver refused', fields, error)
-      else this.#context.logger?.warn('deliver refused', fields, error)
+      logRefused(this.#context, 'deliver refused', { status, error, address: this.#call.getPeer() })
     }
     this.#serving = false
     const response = create(orderer.DeliverResponseSchema, {

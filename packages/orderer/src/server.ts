@@ -83,13 +83,16 @@ class GrpcOrdererServer implements OrdererServer {
   constructor(deps: OrdererServerDeps, options: ResolvedServerOptions) {
     this.#deps = deps
     this.#options = options
-    this.#port = portOf(deps, options)
+    const { clock, logger, metrics } = deps
+    const refusals = new RefusalLog({ clock, logger, metrics }, { port: 'orderer', ...options })
+    this.#port = portOf(deps, options, refusals)
     this.#context = {
       chains: deps.chains,
-      clock: deps.clock,
+      clock,
       options,
-      logger: deps.logger,
-      metrics: deps.metrics && serviceMetrics(deps.metrics),
+      logger,
+      refusals,
+      metrics: metrics && serviceMetrics(metrics),
     }
   }
 
@@ -218,9 +221,11 @@ class GrpcOrdererServer implements OrdererServer {
 }
 
 /** The port is not opened yet. */
-function portOf(deps: OrdererServerDeps, options: ResolvedServerOptions): GrpcPort {
-  const { clock, logger, metrics } = deps
-  const refusals = new RefusalLog({ clock, logger, metrics }, { port: 'orderer', ...options })
+function portOf(
+  { clock, logger }: OrdererServerDeps,
+  options: ResolvedServerOptions,
+  refusals: RefusalLog,
+): GrpcPort {
   const { requireClientCertificate = true } = options.tls
   return new GrpcPort(
     { clock, logger, refusals },

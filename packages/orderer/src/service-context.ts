@@ -1,3 +1,4 @@
+import type { RefusalLog } from '@heddle/comm'
 import type { Clock, Logger } from '@heddle/interface'
 import type { ServiceMetrics } from './metrics.ts'
 import type { ChainLookup } from './ports.ts'
@@ -9,5 +10,7 @@ export interface ServiceContext {
   readonly clock: Clock
   readonly options: ResolvedServerOptions
   readonly logger: Logger | undefined
+  /** Tells of requests that were refused for good, so many a minute at most. */
+  readonly refusals: RefusalLog
   readonly metrics: ServiceMetrics | undefined
 }

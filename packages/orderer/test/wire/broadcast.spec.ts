@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { CodedError } from '@heddle/interface'
+import type { Logger } from '@heddle/interface'
 import { common, decode } from '@heddle/proto'
 import { OrdererError } from '../../src/index.ts'
 import { type Fixture, channelId, envelope, organization, serve } from '../harness.ts'
@@ -224,10 +225,7 @@ describe('Broadcast', function () {
   })
 
   it('logs why it refused, but not that it was busy', async () => {
-    const lines: unknown[] = []
-    const ignore = (): void => undefined
-    const warn = (event: string, fields?: unknown): void => void lines.push([event, fields])
-    const logger = { debug: ignore, info: ignore, error: ignore, warn, child: () => logger }
+    const { logger, lines } = warnings()
     fixture = await serve({ deps: { logger } })
     const stream = fixture.connect('broadcast')
     stream.send(Buffer.from([0xff]))
@@ -235,8 +233,26 @@ describe('Broadcast', function () {
     fixture.chain.fail(new Error('busy'))
     stream.send(envelope(fixture.signer))
     await stream.answer()
-    const fields = { channel: '', type: '', status: 'BAD_REQUEST' }
-    expect(lines).to.deep.equal([['broadcast refused', fields]])
+    expect(lines).to.have.length(1)
+    const [event, fields] = lines[0]!
+    expect(event).to.equal('broadcast refused')
+    expect(fields).to.include({ port: 'orderer', channel: '', type: '', status: 'BAD_REQUEST' })
+    expect(fields['address']).to.match(/^127\.0\.0\.1:\d+$/)
+    expect(fields['reason']).to.match(/^malformed envelope: \w/)
+  })
+
+  it('answers all of a flood of bad envelopes, and logs maxRefusalLinesPerMinute of them', async () => {
+    const { logger, lines } = warnings()
+    fixture = await serve({ deps: { logger }, maxRefusalLinesPerMinute: 3 })
+    const stream = fixture.connect('broadcast')
+    for (let i = 0; i < 10; i++) {
+      stream.send(Buffer.from([0xff]))
+      expect(await stream.answer()).to.include({ status: 'BAD_REQUEST' })
+    }
+    expect(lines.map(([event]) => event)).to.deep.equal([
+      ...Array<string>(3).fill('broadcast refused'),
+      'further refusals are counted only',
+    ])
   })
 
   it('counts envelopes by channel, type and status', async () => {
@@ -257,6 +273,15 @@ describe('Broadcast', function () {
     expect(counted).to.deep.include({ channel: channelId, type: 'MESSAGE', status: 'SUCCESS' })
   })
 })
+
+/** A logger, and what it was told at level warn. */
+function warnings() {
+  const lines: [event: string, fields: Record<string, unknown>][] = []
+  const ignore = (): void => undefined
+  const warn = (event: string, fields = {}): void => void lines.push([event, fields])
+  const logger: Logger = { debug: ignore, info: ignore, error: ignore, warn, child: () => logger }
+  return { logger, lines }
+}
 
 /** One turn of the event loop. */
 function turn(): Promise<void> {
