@@ -80,7 +80,7 @@ export class Effects {
       Effect<'persist' | 'send' | 'broadcast' | 'accepted' | 'execute' | 'reject'>
     >,
   ): void {
-    const { outbox, reporter, fail } = this.#context
+    const { desk, outbox, reporter, fail } = this.#context
     switch (effect.type) {
       case 'sign': {
         this.#sign(effect.statement)
@@ -98,10 +98,9 @@ export class Effects {
         return
       case 'stable':
         outbox.truncate()
-        {
-          reporter.stable(effect.sequence)
-          return
-        }
+        desk.onStable(effect.sequence)
+        reporter.stable(effect.sequence)
+        return
       case 'viewChanged': {
         this.#viewChanged(effect)
         return

@@ -8,17 +8,30 @@ interface Lane<Item> {
 /** The places of items passed by are cut off a lane once they are so many, and half of it. */
 const minPassedBy = 1_024
 
+/** What a {@link FairQueue} is like. */
+export interface FairQueueOptions<Item> {
+  /** Whether it makes sense to take an item; what became useless meanwhile is dropped. */
+  readonly isUseful: (item: Item) => boolean
+  /** Most items of one origin; the useless ones count until they are in the way. */
+  readonly maxItems: number
+}
+
 /**
  * One queue for each origin, served in turn: whoever brings much waits for itself, and whoever
  * brings little is not kept waiting by it.
  */
 export class FairQueue<Item extends { readonly request: Uint8Array }> {
+  readonly #options: FairQueueOptions<Item>
   readonly #lanes: Lane<Item>[] = []
   readonly #byOrigin = new Map<number, Lane<Item>>()
   /** Whose turn it is: an index of `#lanes`. */
   #turn = 0
   #size = 0
   #bytes = 0
+
+  constructor(options: FairQueueOptions<Item>) {
+    this.#options = options
+  }
 
   /** Items that wait, useful or not. */
   get size(): number {
@@ -30,20 +43,31 @@ export class FairQueue<Item extends { readonly request: Uint8Array }> {
     return this.#bytes
   }
 
-  push(origin: number, item: Item): void {
+  /** Items of one origin that wait, useful or not. */
+  sizeOf(origin: number): number {
+    const lane = this.#byOrigin.get(origin)
+    return lane === undefined ? 0 : sizeOf(lane)
+  }
+
+  /** Queues an item; false, and nothing done, when `maxItems` useful ones of its origin wait. */
+  push(origin: number, item: Item): boolean {
     let lane = this.#byOrigin.get(origin)
     if (lane === undefined) {
       lane = { items: [], head: 0 }
       this.#byOrigin.set(origin, lane)
       this.#lanes.push(lane)
     }
+    if (sizeOf(lane) >= this.#options.maxItems) this.#sweep(lane)
+    if (sizeOf(lane) >= this.#options.maxItems) return false
     lane.items.push(item)
     this.#size++
     this.#bytes += item.request.length
+    return true
   }
 
   /** What {@link take} takes; items of no use are dropped on the way. */
-  peek(isUseful: (item: Item) => boolean): Item | undefined {
+  peek(): Item | undefined {
+    const { isUseful } = this.#options
     for (let passed = 0; passed < this.#lanes.length; passed++) {
       const lane = this.#lanes[this.#turn]
       if (lane === undefined) break
@@ -77,6 +101,23 @@ export class FairQueue<Item extends { readonly request: Uint8Array }> {
     this.#turn = (this.#turn + 1) % this.#lanes.length
   }
 
+  /** Drops what is useless between useful items too: it would keep its bytes. */
+  #sweep(lane: Lane<Item>): void {
+    const { isUseful } = this.#options
+    const waiting = lane.items.slice(lane.head)
+    lane.items = []
+    lane.head = 0
+    for (const item of waiting) {
+      if (item === undefined) continue
+      if (isUseful(item)) {
+        lane.items.push(item)
+        continue
+      }
+      this.#size--
+      this.#bytes -= item.request.length
+    }
+  }
+
   #advance(lane: Lane<Item>, item: Item): void {
     lane.items[lane.head++] = undefined
     this.#size--
@@ -85,4 +126,8 @@ export class FairQueue<Item extends { readonly request: Uint8Array }> {
     lane.items = lane.items.slice(lane.head)
     lane.head = 0
   }
+}
+
+function sizeOf<Item>({ items, head }: Lane<Item>): number {
+  return items.length - head
 }

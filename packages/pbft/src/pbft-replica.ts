@@ -183,6 +183,7 @@ export class PbftReplica implements Replica {
     this.#core = core
     this.#state = 'started'
     this.#reporter.started(this.status())
+    this.#pool.release(sequence)
     this.#desk.onViewChanged(core.inspect())
     this.#post({ type: 'start' })
   }

@@ -139,6 +139,11 @@ export class RequestDesk {
     this.#watch()
   }
 
+  /** A quorum executed up to `sequence`: this replica does too, or fetches the state. */
+  onStable(sequence: bigint): void {
+    this.#deps.pool.release(sequence)
+  }
+
   /** The state was fetched: whatever it contains was executed. */
   onTransferred(sequence: bigint): void {
     const { pool, stateMachine } = this.#deps

@@ -42,18 +42,26 @@ export class RequestPool {
   readonly #options: RequestPoolOptions
   readonly #byId = new Map<string, PoolEntry>()
   readonly #byDigest = new Map<string, PoolEntry>()
-  /** Digests of requests that have a sequence number in the current view, here or not. */
-  readonly #assigned = new Set<string>()
-  /** The same by sequence number, so that none stays behind when another batch got its number. */
+  /**
+   * Digests of requests that have a sequence number in the current view, here or not; with it, or
+   * without while it is being given out.
+   */
+  readonly #assigned = new Map<string, bigint | undefined>()
+  /** The same by sequence number: those above `#released` only, so no more than a window holds. */
   readonly #assignments = new Map<bigint, readonly string[]>()
+  /** The last sequence number executed, here or by a quorum. */
+  #released = 0n
   readonly #usage = new Map<number, Usage>()
   /** What this replica, as primary, has still to propose. */
-  readonly #ready = new FairQueue<PoolEntry>()
-  readonly #isUseful = (entry: PoolEntry): boolean =>
-    this.#byId.get(entry.id) === entry && !this.#assigned.has(entry.digest)
+  readonly #ready: FairQueue<PoolEntry>
 
   constructor(options: RequestPoolOptions) {
     this.#options = options
+    this.#ready = new FairQueue({
+      isUseful: (entry) => this.#byId.get(entry.id) === entry && !this.isAssigned(entry.digest),
+      // Its own, as many that it wants too, and as many useless ones before they are looked for.
+      maxItems: 3 * options.maxPoolRequests,
+    })
   }
 
   get size(): number {
@@ -122,19 +130,31 @@ export class RequestPool {
     this.#use(entry, -1)
   }
 
-  /** These have `sequence` in the current view. */
+  /** These have `sequence` in the current view, and nothing else has; a number that is over is nobody's. */
   assign(sequence: bigint, digests: readonly string[]): void {
+    // A new view repeats numbers that were executed: no execution would come to take them back.
+    if (sequence <= this.#released) return
+    this.#unassign(sequence)
     this.#assignments.set(sequence, digests)
-    for (const digest of digests) this.#assigned.add(digest)
+    for (const digest of digests) this.#assigned.set(digest, sequence)
   }
 
-  /** Everything up to `sequence` was executed: whatever had these numbers here has none any more. */
+  /**
+   * Everything up to `sequence` was executed, here or by a quorum: whatever had these numbers here
+   * has none any more.
+   */
   release(sequence: bigint): void {
-    for (const [at, digests] of this.#assignments) {
-      if (at > sequence) continue
-      this.#assignments.delete(at)
-      for (const digest of digests) this.#assigned.delete(digest)
-    }
+    if (sequence > this.#released) this.#released = sequence
+    for (const at of this.#assignments.keys()) if (at <= sequence) this.#unassign(at)
+  }
+
+  #unassign(sequence: bigint): void {
+    const digests = this.#assignments.get(sequence)
+    if (digests === undefined) return
+    this.#assignments.delete(sequence)
+    for (const digest of digests)
+      // What has another number too keeps that one.
+      if (this.#assigned.get(digest) === sequence) this.#assigned.delete(digest)
   }
 
   /** A view ended: no request has a sequence number until the next one says so. */
@@ -164,10 +184,11 @@ export class RequestPool {
 
   /**
    * Queues one for another replica that wants it too: it may have more to wait for in the queue of
-   * its origin than in that one's.
+   * its origin than in that one's. Not while `maxPoolRequests` wait there: it has its turn anyway.
    */
   proposeAlsoFor(entry: PoolEntry, origin: number): void {
     if (origin === entry.origin || entry.alsoQueuedFor?.has(origin) === true) return
+    if (this.#ready.sizeOf(origin) >= this.#options.maxPoolRequests) return
     entry.alsoQueuedFor ??= new Set()
     entry.alsoQueuedFor.add(origin)
     this.#ready.push(origin, entry)
@@ -175,7 +196,7 @@ export class RequestPool {
 
   /** Whether anything waits to be proposed. */
   get hasReady(): boolean {
-    return this.#ready.peek(this.#isUseful) !== undefined
+    return this.#ready.peek() !== undefined
   }
 
   /** Whether what waits fills a batch. */
@@ -193,12 +214,12 @@ export class RequestPool {
     const batch: PoolEntry[] = []
     let bytes = 0
     while (batch.length < batchSize) {
-      const entry = this.#ready.peek(this.#isUseful)
+      const entry = this.#ready.peek()
       if (entry === undefined) break
       if (batch.length > 0 && bytes + entry.request.length > maxBatchBytes) break
       bytes += entry.request.length
       batch.push(entry)
-      this.#assigned.add(entry.digest)
+      this.#assigned.set(entry.digest, undefined)
       this.#ready.take()
     }
     return batch

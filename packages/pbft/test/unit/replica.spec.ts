@@ -489,6 +489,36 @@ describe('Replica: what peers send', () => {
     await replica.stop()
   })
 
+  it('forgets which number a request had once that is stable, though it executes nothing', async () => {
+    let forwards = 0
+    const network = {
+      send: (_to: number, frame: Uint8Array) => {
+        for (const message of decodeFrame(frame)) {
+          const incoming = decodeMessage(message)
+          if (incoming.type === 'forward' && Buffer.from(incoming.request).equals(bytes('mine')))
+            forwards++
+        }
+        return Promise.resolve()
+      },
+    }
+    const stateMachine = Object.assign(new MemoryStateMachine(), {
+      transfer: () => new Promise<never>(() => undefined),
+    })
+    const options = { n: 4, id: 1, requestTimeoutMs: 60_000, forwardTimeoutMs: 1_000 }
+    const { replica, clock } = setup(options, { network, stateMachine })
+    await replica.start()
+    for (const name of ['oldest', 'mine']) void rejection(replica.submit(bytes(name)))
+    const batch = batchOf('mine')
+    const proposal = { type: 'pre-prepare', view: 0n, sequence: 1n, batch } as const
+    replica.receive(0, frameOf(new Encoder().message(proposal)))
+    await clock.advance(5_000)
+    expect(forwards, 'it has a number').to.equal(1)
+    replica.receive(0, stableAt(20n))
+    await clock.advance(2_000)
+    expect(forwards, 'its number is gone').to.be.greaterThan(1)
+    await replica.stop()
+  })
+
   it('ignores everything after stop', async () => {
     const { replica, codes } = setup({ n: 4 })
     await replica.start()

@@ -85,6 +85,15 @@ describe('RequestPool', () => {
     expect(pool.hasReady).to.equal(false)
   })
 
+  it('queues what another wants too while fewer than maxPoolRequests wait for it', () => {
+    const pool = new RequestPool({ ...options, maxPoolRequests: 3 })
+    for (const name of 'abcdefghi') pool.add(checked(name), 0)
+    pool.startProposing()
+    for (const name of 'ihgf') pool.proposeAlsoFor(pool.get(name)!, 2)
+    const taken = [...pool.takeBatch(), ...pool.takeBatch(), ...pool.takeBatch()]
+    expect(names(taken)).to.deep.equal([...'aibhcgdef'])
+  })
+
   it('forgets who had a number once that was executed, whatever was executed under it', () => {
     const pool = poolOf()
     for (const [sequence, name] of [
@@ -98,6 +107,22 @@ describe('RequestPool', () => {
     expect(['a', 'b', 'c'].map(isAssigned)).to.deep.equal([false, false, true])
     pool.unassignAll()
     expect(isAssigned('c')).to.equal(false)
+  })
+
+  it('keeps no assignment to a number that was executed, or that another batch got', () => {
+    const pool = poolOf()
+    const isAssigned = (name: string): boolean => pool.isAssigned(checked(name).digest)
+    pool.assign(3n, [checked('a').digest])
+    pool.assign(3n, [checked('b').digest])
+    expect(['a', 'b'].map(isAssigned), 'another batch').to.deep.equal([false, true])
+    pool.release(3n)
+    // As a new view does that begins below what was executed here.
+    pool.assign(3n, [checked('b').digest])
+    expect(isAssigned('b'), 'executed').to.equal(false)
+    pool.assign(4n, [checked('c').digest])
+    pool.assign(5n, [checked('c').digest])
+    pool.release(4n)
+    expect(isAssigned('c'), 'it has another number').to.equal(true)
   })
 
   it('knows the oldest', () => {
