@@ -14,6 +14,12 @@ import { RequestBatch } from './request-batch.ts'
 import type { RequestChecker } from './request-checker.ts'
 import type { Signatures } from './signatures.ts'
 
+/**
+ * Most messages of one replica that are verified at the same time. Each may hold as many signatures
+ * as a batch has requests: more of them would keep what the others sent from being verified.
+ */
+export const maxVerifying = 4
+
 export type InboxOptions = Pick<
   ResolvedOptions,
   | 'n'
@@ -64,6 +70,7 @@ export class Inbox {
         new OrderedLane<Message>({
           maxItems: options.maxReceiveQueue,
           maxBytes: options.maxReceiveQueueBytes,
+          maxVerifying,
           deliver: (message) => deps.onMessage(from, message),
         }),
     )

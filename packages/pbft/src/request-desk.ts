@@ -2,10 +2,12 @@ import type { AbortOptions, Clock, ClockTimer } from '@heddle/interface'
 import type { Broadcaster } from './broadcaster.ts'
 import type { Batch } from './core/messages.ts'
 import type { StoppedError } from './errors.ts'
-import { PoolFullError, RequestAbandonedError, RequestTooLargeError } from './errors.ts'
+import { RequestAbandonedError, RequestTooLargeError } from './errors.ts'
 import { encodeForward } from './encoder.ts'
+import { Intake } from './intake.ts'
+import type { UncheckedRequest } from './intake.ts'
 import type { ResolvedOptions } from './options.ts'
-import type { CheckPurpose, StateMachine } from './ports.ts'
+import type { StateMachine } from './ports.ts'
 import { RequestBatch, requestDigest } from './request-batch.ts'
 import type { CheckedRequest, RequestChecker } from './request-checker.ts'
 import type { PoolEntry, RequestPool, Waiter } from './request-pool.ts'
@@ -36,12 +38,6 @@ export interface RequestDeskDependencies {
   readonly onReject: (from: number, error: unknown) => void
 }
 
-interface UncheckedRequest {
-  readonly request: Uint8Array
-  readonly digest: string
-  readonly purpose: CheckPurpose
-}
-
 /** The view as the desk needs it. */
 export interface DeskView {
   readonly view: bigint
@@ -61,7 +57,7 @@ export interface DeskView {
 export class RequestDesk {
   readonly #deps: RequestDeskDependencies
   readonly #options: ResolvedOptions
-  readonly #reserved = new Map<number, { requests: number; bytes: number }>()
+  readonly #intake: Intake
   #view: DeskView = { view: 0n, primary: 0, active: false, timeoutFactor: 1 }
   #watched: PoolEntry | undefined
   /** Whether the watched request was sent to all; the next thing is to suspect the primary. */
@@ -76,6 +72,7 @@ export class RequestDesk {
   constructor(deps: RequestDeskDependencies, options: ResolvedOptions) {
     this.#deps = deps
     this.#options = options
+    this.#intake = new Intake(deps.pool, deps.checker, options.maxPoolRequests)
   }
 
   async submit(given: Uint8Array, { signal }: AbortOptions): Promise<SubmitResult> {
@@ -92,7 +89,7 @@ export class RequestDesk {
       this.#proposeAlsoFor(pending, self)
       return this.#wait(pending, signal)
     }
-    const checked = await this.#checkWithRoom(self, { request, digest, purpose: 'intake' })
+    const checked = await this.#check(self, { request, digest, purpose: 'intake' })
     signal?.throwIfAborted()
     const { stateMachine, pool } = this.#deps
     if (stateMachine.isExecuted(checked.id))
@@ -112,7 +109,7 @@ export class RequestDesk {
         this.#proposeAlsoFor(pending, from)
         return
       }
-      const checked = await this.#checkWithRoom(from, { request, digest, purpose: 'proposal' })
+      const checked = await this.#check(from, { request, digest, purpose: 'proposal' })
       if (stateMachine.isExecuted(checked.id) || pool.get(checked.id) !== undefined) return
       this.#add(checked, from)
     } catch (error) {
@@ -193,27 +190,10 @@ export class RequestDesk {
     for (const entry of [...this.#deps.pool.entries()]) this.#drop(entry, reason)
   }
 
-  async #checkWithRoom(
-    origin: number,
-    { request, digest, purpose }: UncheckedRequest,
-  ): Promise<CheckedRequest> {
-    const { pool, checker } = this.#deps
-    const reserved = this.#reserved.get(origin) ?? { requests: 0, bytes: 0 }
-    this.#reserved.set(origin, reserved)
-    if (!pool.hasRoom(origin, request.length, reserved)) {
-      const { requests, bytes } = pool.usage(origin)
-      throw new PoolFullError(requests + reserved.requests, bytes + reserved.bytes)
-    }
-    reserved.requests++
-    reserved.bytes += request.length
-    try {
-      const checked = await checker.check(request, digest, purpose)
-      if (this.#stopped !== undefined) throw this.#stopped
-      return checked
-    } finally {
-      reserved.requests--
-      reserved.bytes -= request.length
-    }
+  async #check(origin: number, unchecked: UncheckedRequest): Promise<CheckedRequest> {
+    const checked = await this.#intake.check(origin, unchecked)
+    if (this.#stopped !== undefined) throw this.#stopped
+    return checked
   }
 
   #add(checked: CheckedRequest, origin: number): PoolEntry {

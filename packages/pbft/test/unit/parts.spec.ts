@@ -16,7 +16,10 @@ describe('OrderedLane', () => {
     const delivered: string[] = []
     return {
       delivered,
-      lane: new OrderedLane<string>({ maxItems, maxBytes, deliver: (v) => delivered.push(v) }),
+      lane: new OrderedLane<string>({
+        ...{ maxItems, maxBytes, maxVerifying: 4 },
+        deliver: (v) => delivered.push(v),
+      }),
     }
   }
 
@@ -48,6 +51,30 @@ describe('OrderedLane', () => {
       true,
       true,
     ])
+  })
+})
+
+describe('OrderedLane: how many are verified at once', () => {
+  it('begins no more than maxVerifying, in order, and the next when one has ended', async () => {
+    const delivered: number[] = []
+    const lane = new OrderedLane<number>({
+      ...{ maxItems: 10, maxBytes: 100, maxVerifying: 2 },
+      deliver: (value) => delivered.push(value),
+    })
+    const ends: (() => void)[] = []
+    for (let i = 0; i < 5; i++)
+      lane.push(1, () => new Promise((resolve) => ends.push(() => resolve(i))))
+    lane.push(1, () => 5)
+    expect(ends).to.have.length(2)
+    ends[1]!()
+    await nextTurn()
+    expect(ends).to.have.length(3)
+    expect(delivered).to.deep.equal([])
+    for (let i = 0; i < 5; i++) {
+      ends[i]!()
+      await nextTurn()
+    }
+    expect(delivered).to.deep.equal([0, 1, 2, 3, 4, 5])
   })
 })
 

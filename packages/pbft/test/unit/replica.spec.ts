@@ -7,6 +7,8 @@ import { Encoder, encodeForward } from '../../src/encoder.ts'
 import { decodeMessage, encodeStatement } from '../../src/codec.ts'
 import { decodeFrame, frameOf } from '../../src/frame.ts'
 import { Cluster, MemoryJournal, MemoryStateMachine, TestKeys } from '../../src/testing.ts'
+import { maxVerifying } from '../../src/inbox.ts'
+import { maxChecking } from '../../src/intake.ts'
 import { maxRelayed } from '../../src/request-desk.ts'
 import { nextTurn } from '../support/turns.ts'
 
@@ -422,6 +424,75 @@ describe('Replica: what peers send', () => {
     expect(toPrimary).to.have.length(maxRelayed)
     await clock.advance(1_000)
     expect(toPrimary.slice(maxRelayed)).to.deep.equal(['request 0'])
+    await replica.stop()
+  })
+
+  it('verifies a bounded number of messages of one at once, so that those of another begin at once', async () => {
+    const begun: number[] = []
+    const ends: (() => void)[] = []
+    const verifier = {
+      verify: (signer: number) => {
+        begun.push(signer)
+        return new Promise<boolean>((resolve) => ends.push(() => resolve(false)))
+      },
+    }
+    const { replica, codes } = setup({ n: 4, id: 1 }, { verifier })
+    await replica.start()
+    const send = (from: number, number: bigint): void => {
+      const statements = [
+        { type: 'checkpoint', sequence: number, digest: 'aa', replica: from },
+        { type: 'view-change', view: number, replica: from, lowWatermark: 0n, stable: [] },
+        { type: 'new-view', view: 4n * number + BigInt(from), viewChanges: [] },
+      ] as const
+      for (const statement of statements) {
+        const claims = { prepared: [], prePrepared: [] }
+        const proof = { body: encodeStatement({ ...claims, ...statement }), signature: bytes('s') }
+        replica.receive(from, frameOf(new Encoder().message({ ...claims, ...statement, proof })))
+      }
+    }
+    for (let i = 1n; i <= 20n; i++) send(3, i)
+    expect(begun, 'of one').to.deep.equal(Array(maxVerifying).fill(3))
+    send(2, 1n)
+    send(0, 1n)
+    expect(begun.slice(maxVerifying), 'of the others').to.deep.equal([2, 2, 2, 0, 0, 0])
+    ends[0]!()
+    await nextTurn(5)
+    expect(begun.slice(maxVerifying + 6), 'the next of the first').to.deep.equal([3])
+    expect(codes()).to.deep.equal(['PBFT_INVALID_SIGNATURE'])
+    await replica.stop()
+  })
+
+  it('checks a bounded number of requests of one at once, so that those of another begin at once', async () => {
+    const begun: string[] = []
+    const ends: ((isGood: boolean) => void)[] = []
+    const stateMachine = Object.assign(new MemoryStateMachine(), {
+      check: (request: Uint8Array) =>
+        new Promise<string>((resolve, reject) => {
+          begun.push(Buffer.from(request).toString())
+          ends.push((isGood) => (isGood ? resolve : reject)(begun.at(-1)!))
+        }),
+    })
+    const { replica } = setup({ n: 4, id: 1 }, { stateMachine })
+    await replica.start()
+    const forward = (from: number, name: string): void =>
+      replica.receive(from, frameOf(encodeForward(bytes(name))))
+    for (let i = 0; i < maxChecking + 3; i++) forward(2, `two ${i}`)
+    expect(begun).to.have.length(maxChecking)
+    forward(3, 'three')
+    void rejection(replica.submit(bytes('own')))
+    expect(begun.slice(maxChecking)).to.deep.equal(['three', 'own'])
+    for (const [end, isGood] of [
+      [0, true],
+      [1, false],
+    ] as const)
+      ends[end]!(isGood)
+    await nextTurn()
+    expect(begun.slice(maxChecking + 2)).to.deep.equal([
+      `two ${maxChecking}`,
+      `two ${maxChecking + 1}`,
+    ])
+    forward(2, 'late')
+    expect(begun, 'in its turn').to.have.length(maxChecking + 4)
     await replica.stop()
   })
 

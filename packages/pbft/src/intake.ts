@@ -1,0 +1,80 @@
+import { RingQueue } from '@heddle/events'
+import { PoolFullError } from './errors.ts'
+import type { CheckPurpose } from './ports.ts'
+import type { CheckedRequest, RequestChecker } from './request-checker.ts'
+import type { RequestPool } from './request-pool.ts'
+
+/**
+ * Most requests of one origin that are checked at the same time: enough for all cores, and few
+ * enough that those of one origin keep nothing of another's waiting for long.
+ */
+export const maxChecking = 64
+
+/** A request on its way into the pool. */
+export interface UncheckedRequest {
+  readonly request: Uint8Array
+  readonly digest: string
+  readonly purpose: CheckPurpose
+}
+
+/** What of one origin is on its way. */
+interface Line {
+  /** All of it, which has room in the pool reserved. */
+  requests: number
+  bytes: number
+  checking: number
+  /** Start the checks of the others. */
+  readonly waiting: RingQueue<() => void>
+}
+
+/** Has requests checked before they enter the pool: those of each origin in line, with room reserved. */
+export class Intake {
+  readonly #pool: RequestPool
+  readonly #checker: RequestChecker
+  readonly #maxPoolRequests: number
+  readonly #lines = new Map<number, Line>()
+
+  constructor(pool: RequestPool, checker: RequestChecker, maxPoolRequests: number) {
+    this.#pool = pool
+    this.#checker = checker
+    this.#maxPoolRequests = maxPoolRequests
+  }
+
+  /**
+   * @param origin - the replica that it came from
+   * @throws {PoolFullError} PBFT_POOL_FULL; what the state machine rejects with
+   */
+  async check(
+    origin: number,
+    { request, digest, purpose }: UncheckedRequest,
+  ): Promise<CheckedRequest> {
+    const line = this.#lineOf(origin)
+    if (!this.#pool.hasRoom(origin, request.length, line)) {
+      const { requests, bytes } = this.#pool.usage(origin)
+      throw new PoolFullError(requests + line.requests, bytes + line.bytes)
+    }
+    line.requests++
+    line.bytes += request.length
+    if (line.checking < maxChecking) line.checking++
+    else await new Promise<void>((start) => line.waiting.push(start))
+    try {
+      return await this.#checker.check(request, digest, purpose)
+    } finally {
+      line.requests--
+      line.bytes -= request.length
+      // The next one takes the place over.
+      const start = line.waiting.shift()
+      if (start === undefined) line.checking--
+      else start()
+    }
+  }
+
+  #lineOf(origin: number): Line {
+    let line = this.#lines.get(origin)
+    if (line === undefined) {
+      const waiting = new RingQueue<() => void>(this.#maxPoolRequests)
+      this.#lines.set(origin, (line = { requests: 0, bytes: 0, checking: 0, waiting }))
+    }
+    return line
+  }
+}
