@@ -2,30 +2,19 @@ import { blockHeaderHash, common, decode } from '@heddle/proto'
 import { LedgerError } from './errors.ts'
 import type { BlockRecord, LedgerHeader } from './ports.ts'
 import type { RecordBody } from './record-file.ts'
-import { checkTxId, packedLength, packTxId, unpackTxId } from './tx-id.ts'
+import { unpackTxId } from './tx-id.ts'
+import type { PackedTxIds } from './tx-id.ts'
 
 /*
  * The body of a block's record: block length u32 · block · for each transaction: length of the
  * packed id u16 · packed id. Numbers are big-endian.
  */
 
-/** The body of a record; the block is not copied. @throws LedgerError LEDGER_TOO_LARGE */
-export function encodeBlockRecord(record: BlockRecord): RecordBody {
+/** The body of a record; nothing is copied. */
+export function encodeBlockRecord(block: Uint8Array, txIds: PackedTxIds): RecordBody {
   const length = Buffer.alloc(4)
-  length.writeUInt32BE(record.block.length)
-  const lengths = record.txIds.map((txId) => {
-    checkTxId(txId)
-    return packedLength(txId)
-  })
-  const ids = Buffer.allocUnsafe(lengths.reduce((sum, bytes) => sum + 2 + bytes, 0))
-  let offset = 0
-  for (const [index, txId] of record.txIds.entries()) {
-    const bytes = lengths[index] ?? 0
-    ids.writeUInt16BE(bytes, offset)
-    packTxId(txId, ids, offset + 2, bytes)
-    offset += 2 + bytes
-  }
-  return [length, record.block, ids]
+  length.writeUInt32BE(block.length)
+  return [length, block, txIds.bytes]
 }
 
 /** The block and the ids in a body whose checksum is right; views of it. Absent: it is no such body. */

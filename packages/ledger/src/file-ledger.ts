@@ -10,6 +10,7 @@ import type { LedgerMetrics } from './metrics.ts'
 import type { BlockRecord, Ledger, LedgerHeader, TxLocation } from './ports.ts'
 import type { RecordBody } from './record-file.ts'
 import type { KeyValueStateStore } from './state-store.ts'
+import { packTxIds } from './tx-id.ts'
 
 /** Bytes written and synced at once, when that much waits. */
 export const maxGroupBytes = 16 * 1024 * 1024
@@ -29,6 +30,7 @@ interface PendingBlock {
   readonly header: LedgerHeader
   readonly body: RecordBody
   readonly txIds: readonly string[]
+  readonly packedTxIds: readonly Buffer[]
 }
 
 /** A ledger over block files, index and state that are open and agree. */
@@ -69,7 +71,9 @@ export class FileLedger implements Ledger {
     this.#refuseClosed()
     const header = headerOf(record.block)
     checkSuccessor(header, this.#accepted)
-    const body = encodeBlockRecord(record)
+    const { block, txIds } = record
+    const packed = packTxIds(txIds)
+    const body = encodeBlockRecord(block, packed)
     const bytes = body.reduce((sum, part) => sum + part.length, 0)
     const { maxRecordBytes } = this.#options
     if (bytes > maxRecordBytes) {
@@ -77,7 +81,8 @@ export class FileLedger implements Ledger {
       throw new LedgerError('LEDGER_TOO_LARGE', message, { block: header.number })
     }
     this.#queue.checkRoom(bytes)
-    const durable = this.#queue.push({ header, body, txIds: [...record.txIds] }, bytes)
+    const item = { header, body, txIds: [...txIds], packedTxIds: packed.packed }
+    const durable = this.#queue.push(item, bytes)
     this.#accepted = header
     return durable
   }
@@ -132,12 +137,12 @@ export class FileLedger implements Ledger {
     const begun = clock.now()
     const bodies = items.map(({ body }) => body)
     // The blocks before these are indexed while the disk is at work.
-    const positions = await files.append(bodies, () => index.flushIfDue())
+    const positions = await files.append(bodies, () => index.flushSome())
     let bytes = 0
     for (const [at, position] of positions.entries()) {
       const item = items[at]
       if (item === undefined) break
-      index.add(position, item.txIds)
+      index.add(position, item.txIds, item.packedTxIds)
       this.#last = item.header
       bytes += position.length
     }

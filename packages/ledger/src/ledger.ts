@@ -15,6 +15,7 @@ import { corrupt } from './record-access.ts'
 import type { ScannedRecord } from './record-scan.ts'
 import { KeyValueStateStore } from './state-store.ts'
 import type { Storage } from './storage.ts'
+import { packTxIds } from './tx-id.ts'
 
 /** What a ledger works with. */
 export interface LedgerDeps {
@@ -175,9 +176,10 @@ class Recovery {
     this.#last = header
     if (record.sequence < this.#index.height) return
     const { sequence, offset, length } = record
-    this.#index.add({ sequence, offset, length }, content.txIds)
+    const { packed } = packTxIds(content.txIds)
+    this.#index.add({ sequence, offset, length }, content.txIds, packed)
     this.indexed += 1
-    this.#index.flushIfDue()
+    this.#index.flushSome()
     this.#index.checkRoom()
   }
 

@@ -4,6 +4,8 @@ import type { BlockRecord } from '../../src/index.ts'
 import type { LedgerError } from '../../src/errors.ts'
 import { encodeBlockRecord } from '../../src/block-record.ts'
 import { RecordFile } from '../../src/record-file.ts'
+import type { RecordBody } from '../../src/record-file.ts'
+import { packTxIds } from '../../src/tx-id.ts'
 import {
   makeTestChain,
   MemoryStorage,
@@ -14,6 +16,10 @@ import {
 const blocksPath = '/ledger/00000000000000000000.blocks'
 const indexPath = '/ledger/index'
 const journalPath = '/journal/records.journal'
+
+/** What stands in the file for a block. */
+const bodyOf = ({ block, txIds }: BlockRecord): RecordBody =>
+  encodeBlockRecord(block, packTxIds(txIds))
 
 /** Appends the groups one after the other, the blocks of a group together; leaves it closed. */
 async function stored(groups: readonly (readonly BlockRecord[])[]): Promise<MemoryStorage> {
@@ -220,8 +226,8 @@ describe('damaged block file', () => {
     for (const stray of [other[1]!, chain[2]!, chain[0]!]) {
       const mixed = new MemoryStorage()
       const file = await RecordFile.create(mixed.files, blocksPath, 0n)
-      await file.append([encodeBlockRecord(chain[0]!)])
-      await file.append([encodeBlockRecord(stray)])
+      await file.append([bodyOf(chain[0]!)])
+      await file.append([bodyOf(stray)])
       const error = await errorOf(openMemoryLedger({}, mixed))
       expect(error?.code).to.equal('LEDGER_CORRUPT')
       expect(error?.file).to.equal(blocksPath)
@@ -230,7 +236,7 @@ describe('damaged block file', () => {
     }
     const late = new MemoryStorage()
     const file = await RecordFile.create(late.files, blocksPath, 0n)
-    await file.append([encodeBlockRecord(chain[1]!)])
+    await file.append([bodyOf(chain[1]!)])
     expect((await errorOf(openMemoryLedger({}, late)))?.code, 'no block 0').to.equal(
       'LEDGER_CORRUPT',
     )
