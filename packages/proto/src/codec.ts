@@ -1,5 +1,6 @@
 import { fromBinary, toBinary } from '@bufbuild/protobuf'
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
+import { decodeFast } from './decoder/decoder.ts'
 import { encodeFast } from './encoder/encoder.ts'
 import { ProtoInvalidMessageError, ProtoMalformedError } from './errors.ts'
 
@@ -53,7 +54,8 @@ export function decode<Desc extends DescMessage>(
   bytes: Uint8Array,
 ): MessageShape<Desc> {
   try {
-    return fromBinary(schema, bytes)
+    const message = decodeFast(schema, bytes) as MessageShape<Desc> | undefined
+    return message ?? fromBinary(schema, bytes)
   } catch (error) {
     throw new ProtoMalformedError(schema.typeName, { cause: error })
   }
