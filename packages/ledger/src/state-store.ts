@@ -20,7 +20,7 @@ import {
 import type { KeyChange, KeyValueStore } from './storage.ts'
 
 /** Changes that are gathered before they are committed together: a few milliseconds of work. */
-export const flushChanges = 512
+export const flushChanges = 2_048
 /** Bytes of changes that are gathered before they are committed together. */
 export const flushBytes = 4 * 1024 * 1024
 /** Changes that may wait in memory while commits fail; with more, `apply` is refused. */

@@ -117,7 +117,7 @@ async function runInput(client: NetworkClient, work: Work, signal: AbortSignal):
     {
       lines: inputLines(source),
       total: input === '-' ? undefined : await countLines(input),
-      window: options.window ?? Math.max(100, 4 * options.batchSize),
+      window: options.window ?? Math.max(100, 2 * options.batchSize),
     },
   )
   return report(await run.toEnd(signal), input, options, output)
@@ -203,8 +203,8 @@ export function networkUpCommand(): Command {
       'accounts of a new network (default: the example accounts)',
     )
     .option('--batch-size <n>', 'most transactions in a block', wholeNumber(1, 10_000), 500)
-    .option('--batch-timeout <ms>', 'wait for a batch to fill', wholeNumber(1, 1000), 50)
-    .option('--window <n>', 'transactions under way (default: 4 batches)', wholeNumber(1, 100_000))
+    .option('--batch-timeout <ms>', 'most that a batch waits to fill', wholeNumber(1, 1000), 150)
+    .option('--window <n>', 'transactions under way (default: 2 batches)', wholeNumber(1, 100_000))
     .option('--log-spec <spec>', 'levels of the logs of validators', 'info')
     .option('--exit', 'end when the input is done; status 0 only if the proof held')
     .option('--json', 'print JSON lines')

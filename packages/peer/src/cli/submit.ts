@@ -74,7 +74,7 @@ export function submitCommand(): Command {
     .description('submit JSON lines to a running network and print what became of each')
     .argument('[file]', 'JSON lines; - or nothing is standard input')
     .addOption(dirOption())
-    .option('--window <n>', 'transactions under way', wholeNumber(1, 100_000), 2000)
+    .option('--window <n>', 'transactions under way', wholeNumber(1, 100_000), 1000)
     .option('--json', 'print one JSON object for each line')
     .addHelpText(
       'after',
