@@ -9,18 +9,30 @@ const order: Readonly<Record<Curve, bigint>> = {
   'P-384':
     0xffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973n,
 }
-const halfOrder = { 'P-256': order['P-256'] >> 1n, 'P-384': order['P-384'] >> 1n }
-
-interface Scalars {
-  readonly r: bigint
-  readonly s: bigint
+const halfOrder = {
+  'P-256': integerOf(order['P-256'] >> 1n),
+  'P-384': integerOf(order['P-384'] >> 1n),
 }
 
-function scalar(content: Buffer): bigint {
-  if ((content[0] ?? 0) >= 0x80) throw new MspError('MSP_MALFORMED_SIGNATURE', 'negative scalar')
-  const value = BigInt(`0x${content.toString('hex')}`)
-  if (value === 0n) throw new MspError('MSP_MALFORMED_SIGNATURE', 'scalar is zero')
-  return value
+/** As the contents of DER integers: big-endian, above zero, in the fewest bytes. */
+interface Scalars {
+  readonly r: Buffer
+  readonly s: Buffer
+}
+
+/** The content of the DER integer of a positive number. */
+function integerOf(value: bigint): Buffer {
+  const hex = value.toString(16)
+  const bytes = Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, 'hex')
+  return bytes.readUInt8(0) < 0x80 ? bytes : Buffer.concat([Buffer.of(0), bytes])
+}
+
+function scalar(content: Buffer): Buffer {
+  const first = content.readUInt8(0)
+  if (first >= 0x80) throw new MspError('MSP_MALFORMED_SIGNATURE', 'negative scalar')
+  const isZero = first === 0 && content.length === 1
+  if (isZero) throw new MspError('MSP_MALFORMED_SIGNATURE', 'scalar is zero')
+  return content
 }
 
 /** R and S of a DER signature; `MSP_MALFORMED_SIGNATURE` unless it is the one DER encoding of them. */
@@ -38,12 +50,10 @@ function scalarsOf(signature: Uint8Array): Scalars {
   }
 }
 
-function encodeScalar(value: bigint): Buffer {
-  const hex = value.toString(16)
-  const even = hex.length % 2 === 0 ? hex : `0${hex}`
-  const bytes = Buffer.from(even, 'hex')
-  const positive = (bytes[0] ?? 0) < 0x80 ? bytes : Buffer.concat([Buffer.of(0), bytes])
-  return derEncode(TAG.integer, positive)
+/** Whether S is at most half the order; of integers in the fewest bytes the longer is the larger. */
+function isLow(s: Buffer, curve: Curve): boolean {
+  const half = halfOrder[curve]
+  return s.length === half.length ? s.compare(half) <= 0 : s.length < half.length
 }
 
 /** Throws `MSP_MALFORMED_SIGNATURE` unless `signature` is the one DER encoding of positive R and S. */
@@ -53,7 +63,7 @@ export function checkCanonical(signature: Uint8Array): void {
 
 /** Whether S is at most half the order of the curve (that value itself is still low). */
 export function isLowS(signature: Uint8Array, curve: Curve = 'P-256'): boolean {
-  return scalarsOf(signature).s <= halfOrder[curve]
+  return isLow(scalarsOf(signature).s, curve)
 }
 
 /**
@@ -62,12 +72,18 @@ export function isLowS(signature: Uint8Array, curve: Curve = 'P-256'): boolean {
  *
  * @param signature - ECDSA, DER
  * @returns the same object when it was low already
- * @throws MspError `MSP_MALFORMED_SIGNATURE` when it is no canonical DER
+ * @throws MspError `MSP_MALFORMED_SIGNATURE` when it is no canonical DER, or S is not below the order
  */
 export function toLowS(signature: Uint8Array, curve: Curve = 'P-256'): Uint8Array {
   const { r, s } = scalarsOf(signature)
-  if (s <= halfOrder[curve]) return signature
-  return derEncode(TAG.sequence, encodeScalar(r), encodeScalar(order[curve] - s))
+  if (isLow(s, curve)) return signature
+  const negated = order[curve] - BigInt(`0x${s.toString('hex')}`)
+  if (negated <= 0n) throw new MspError('MSP_MALFORMED_SIGNATURE', 'S is not below the order')
+  return derEncode(
+    TAG.sequence,
+    derEncode(TAG.integer, r),
+    derEncode(TAG.integer, integerOf(negated)),
+  )
 }
 
 /**

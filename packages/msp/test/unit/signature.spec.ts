@@ -7,6 +7,8 @@ import { expectCode } from '../support/expect-code.ts'
 
 const halfOrder = 0x7fffffff800000007fffffffffffffffde737d56d38bcf4279dce5617e3192a8n
 const order = 2n * halfOrder + 1n
+const halfOrder384 =
+  0x7fffffffffffffffffffffffffffffffffffffffffffffffe3b1a6c0fa1b96efac0d06d9245853bd76760cb5666294b9n
 
 function integer(value: bigint): Buffer {
   const hex = value.toString(16)
@@ -19,6 +21,18 @@ function der(r: bigint, s: bigint): Buffer {
   const content = Buffer.concat([integer(r), integer(s)])
   return Buffer.concat([Buffer.of(0x30, content.length), content])
 }
+
+/** R and S as a reader without any checks finds them; of a short signature only. */
+function plainScalars(signature: Buffer): [r: bigint, s: bigint] {
+  const at = 4 + (signature[3] ?? 0)
+  const number = (bytes: Buffer): bigint => BigInt(`0x0${bytes.toString('hex')}`)
+  return [number(signature.subarray(4, at)), number(signature.subarray(at + 2))]
+}
+
+/** Numbers of any length up to beyond the order, many with a first byte that decides the padding. */
+const scalar = fc
+  .tuple(fc.constantFrom(0x01, 0x7f, 0x80, 0xff), fc.uint8Array({ maxLength: 49 }))
+  .map(([first, rest]) => BigInt(`0x${Buffer.of(first, ...rest).toString('hex')}`))
 
 function highOf(signature: Uint8Array): Buffer {
   const rLength = signature[3]!
@@ -34,6 +48,41 @@ describe('low S', () => {
     expect(isLowS(der(1n, halfOrder))).to.equal(true)
     expect(isLowS(der(1n, halfOrder + 1n))).to.equal(false)
     expect(isLowS(der(1n, 1n))).to.equal(true)
+  })
+
+  it('is told apart as numbers are, at half the order and at every length, on both curves', () => {
+    for (const [curve, half] of [
+      ['P-256', halfOrder],
+      ['P-384', halfOrder384],
+    ] as const) {
+      const lengths = Array.from({ length: 52 }, (_, index) => 1n << BigInt(8 * index))
+      const values = [...lengths, half, (half * 3n) / 2n].flatMap((v) => [v - 1n, v, v + 1n])
+      for (const s of values.filter((value) => value > 0n)) {
+        expect(isLowS(der(1n, s), curve), `${curve} ${s}`).to.equal(s <= half)
+      }
+    }
+  })
+
+  it('is found and reached as with numbers, whatever R and S are', () => {
+    const s = fc.oneof(scalar, fc.bigInt({ min: 1n, max: order - 1n }))
+    fc.assert(
+      fc.property(scalar, s, (r, value) => {
+        const signature = der(r, value)
+        expect(isLowS(signature)).to.equal(value <= halfOrder)
+        if (value >= order) return
+        const low = value <= halfOrder ? value : order - value
+        expect(Buffer.from(toLowS(signature)).equals(der(r, low))).to.equal(true)
+      }),
+      { seed: 2, numRuns: 10_000 },
+    )
+  })
+
+  it('cannot be reached from an S that is not below the order', () => {
+    for (const s of [order, order + 1n, order << 8n]) {
+      expectCode('MSP_MALFORMED_SIGNATURE', () => toLowS(der(1n, s)))
+    }
+    expect(Buffer.from(toLowS(der(1n, order - 1n)))).to.deep.equal(der(1n, 1n))
+    expect(Buffer.from(toLowS(der(1n, order - 128n)))).to.deep.equal(der(1n, 128n))
   })
 
   it('is reached by replacing S by N − S, and both verify', () => {
@@ -86,6 +135,23 @@ describe('toLowS, isLowS and verification refuse', () => {
       expect(signatureFault(bytes, 'P-256')?.code).to.equal('MSP_MALFORMED_SIGNATURE')
     })
   }
+
+  it('a damaged signature, unless the damage left the one encoding of other numbers', () => {
+    const damage = fc.tuple(fc.nat(), fc.nat(1), fc.uint8Array({ maxLength: 2 }))
+    fc.assert(
+      fc.property(scalar, scalar, damage, (r, s, [where, taken, put]) => {
+        const whole = der(r, s)
+        const at = where % whole.length
+        const bytes = Buffer.concat([whole.subarray(0, at), put, whole.subarray(at + taken)])
+        const [newR, newS] = plainScalars(bytes)
+        const isGood = newR > 0n && newS > 0n && der(newR, newS).equals(bytes)
+        const code = signatureFault(bytes, 'P-256')?.code
+        const good = newS <= halfOrder ? undefined : 'MSP_HIGH_S'
+        expect(code, bytes.toString('hex')).to.equal(isGood ? good : 'MSP_MALFORMED_SIGNATURE')
+      }),
+      { seed: 3, numRuns: 10_000 },
+    )
+  })
 
   it('bytes at random with one of their codes, or not at all', () => {
     fc.assert(
