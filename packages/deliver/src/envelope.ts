@@ -1,10 +1,8 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import type { Clock } from '@heddle/interface'
 import { common, create, encode, orderer, timestampFromDate } from '@heddle/proto'
+import { freshNonce } from './nonce.ts'
 import type { EnvelopeSigner } from './ports.ts'
-
-/** Fabric's length of a nonce. */
-const nonceBytes = 24
 
 /** What to sign; see {@link signedEnvelope}. */
 export interface EnvelopeContent {
@@ -46,7 +44,7 @@ export function transactionId(nonce: Uint8Array, creator: Uint8Array): string {
  * @see fabric v3.1.5 protoutil/txutils.go (CreateSignedEnvelopeWithTLSBinding)
  */
 export async function signedEnvelope(content: EnvelopeContent): Promise<SignedEnvelope> {
-  const { signer, nonce = randomBytes(nonceBytes), clock, withTxId = true } = content
+  const { signer, nonce = freshNonce(), clock, withTxId = true } = content
   const txId = transactionId(nonce, signer.serialized)
   const wholeSeconds = Math.floor(clock.wallTime() / 1000) * 1000
   const channelHeader = create(common.ChannelHeaderSchema, {
