@@ -18,7 +18,7 @@ export interface SessionContext {
   readonly answerTimeoutMs: number
   /** How long to wait before an envelope that met SERVICE_UNAVAILABLE is sent again. */
   readonly retryMs: number
-  /** Called for each SUCCESS. */
+  /** Called for the first SUCCESS. */
   readonly onSuccess: () => void
   readonly metrics: BroadcastMetrics | undefined
 }
@@ -34,6 +34,8 @@ export class BroadcastSession {
   readonly #sent: Submission[] = []
   /** Met SERVICE_UNAVAILABLE and will be sent again. */
   #refused: Submission[] = []
+  #succeeded = false
+  /** Whether anything was taken since one was refused. */
   #succeededSince = false
   #blocked = false
   #activeAt: number
@@ -116,8 +118,9 @@ export class BroadcastSession {
     const { status, info } = answer
     metrics?.answers.add(1, { status: common.Status[status] })
     if (status === common.Status.SUCCESS) {
+      if (!this.#succeeded) onSuccess()
+      this.#succeeded = true
       this.#succeededSince = true
-      onSuccess()
       submission.resolve({ status, info, endpoint: address })
     } else if (status === common.Status.SERVICE_UNAVAILABLE) {
       this.#unavailable(submission, info)

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { systemClock } from '@heddle/events'
+import type { Clock } from '@heddle/interface'
 import { common, decode } from '@heddle/proto'
 import {
   type BroadcastClient,
@@ -33,10 +34,11 @@ async function envelope(text: string): Promise<Uint8Array> {
 
 async function clientOf(
   options: Partial<BroadcastClientOptions> & Pick<BroadcastClientOptions, 'endpoints'>,
+  clock: Clock = systemClock,
 ): Promise<BroadcastClient> {
   const { clientTls } = await channel()
   const client = createBroadcastClient(
-    { clock: systemClock, random: () => 0 },
+    { clock, random: () => 0 },
     { tls: clientTls, ...impatient, ...options },
   )
   await client.start()
@@ -265,6 +267,29 @@ describe('BroadcastClient', function () {
     const result = client.submit(await envelope('x'))
     const late = await honest({ server: { listen: { host: 'localhost', port: Number(port) } } })
     expect((await result).endpoint).to.equal(late.endpoint.address)
+  })
+
+  it('waits no longer from one broken stream to the next while each of them took something', async () => {
+    const endpoint = await scripted((call) => {
+      call.once('data', () => {
+        call.write(answerFrame(common.Status.SUCCESS))
+        call.end()
+      })
+    })
+    const waits: number[] = []
+    const clock: Clock = {
+      now: () => systemClock.now(),
+      wallTime: () => systemClock.wallTime(),
+      schedule: (ms, task) => {
+        waits.push(ms)
+        return systemClock.schedule(ms, task)
+      },
+    }
+    const backOff = { minBackOffMs: 1, maxBackOffMs: 1000 }
+    const client = await clientOf({ endpoints: [endpoint], ...backOff }, clock)
+    for (let n = 0; n < 4; n++) await client.submit(await envelope(String(n)))
+    const backOffs = waits.filter((ms) => ms <= backOff.maxBackOffMs)
+    expect(new Set(backOffs)).to.deep.equal(new Set([backOff.minBackOffMs]))
   })
 
   it('rejects with the reason of an aborted signal, before and after it was sent', async () => {
