@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { messageOf } from '../errors.ts'
 import { accept, reject } from './contract.ts'
 import { jsonMembers } from './json-members.ts'
@@ -26,7 +26,7 @@ export function recordKey(
   if (typeof id === 'string' && id !== '') {
     return Buffer.byteLength(id) <= maxRecordIdBytes ? id : undefined
   }
-  return createHash('sha256').update(content).digest('hex')
+  return hash('sha256', content, 'hex')
 }
 
 /**

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { accountsContract, isTransfer } from '../contracts/accounts.ts'
 import { jsonMembers } from '../contracts/json-members.ts'
 import { recordKey, recordsContract } from '../contracts/records.ts'
@@ -12,7 +12,7 @@ export interface LineCall {
 
 /** SHA-256 in hexadecimal. */
 export function digestOf(content: Uint8Array): string {
-  return createHash('sha256').update(content).digest('hex')
+  return hash('sha256', content, 'hex')
 }
 
 /**
