@@ -11,6 +11,11 @@ export type InputLine =
   | { readonly number: number; readonly text?: undefined; readonly problem: string }
 
 const newline = 10
+const space = 32
+
+/** Bytes read from a file at once. */
+export const readBytes = 256 * 1024
+
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
 function lineOf(number: number, bytes: Uint8Array): InputLine | undefined {
@@ -35,26 +40,35 @@ class LineCutter {
     this.#maxBytes = maxBytes
   }
 
-  *push(chunk: Buffer): Generator<InputLine> {
+  /** The lines that end in `chunk`. */
+  push(chunk: Buffer): InputLine[] {
+    const lines: InputLine[] = []
     let start = 0
     for (;;) {
       const end = chunk.indexOf(newline, start)
       this.#hold(chunk.subarray(start, end === -1 ? undefined : end))
-      if (end === -1) return
-      yield* this.end()
+      if (end === -1) return lines
+      const line = this.end()
+      if (line !== undefined) lines.push(line)
       start = end + 1
     }
   }
 
-  *end(): Generator<InputLine> {
+  /** The line that ends here; undefined for a blank one. */
+  end(): InputLine | undefined {
     this.#number++
     const line: InputLine | undefined = this.#tooLong
       ? { number: this.#number, problem: `longer than ${this.#maxBytes} bytes` }
-      : lineOf(this.#number, Buffer.concat(this.#held))
+      : lineOf(this.#number, this.#whole())
     this.#held = []
     this.#heldBytes = 0
     this.#tooLong = false
-    if (line !== undefined) yield line
+    return line
+  }
+
+  #whole(): Buffer {
+    const [first, second] = this.#held
+    return first && !second ? first : Buffer.concat(this.#held)
   }
 
   #hold(part: Buffer): void {
@@ -79,8 +93,10 @@ export async function* inputLines(
   maxBytes = maxLineBytes,
 ): AsyncGenerator<InputLine> {
   const cutter = new LineCutter(maxBytes)
-  for await (const chunk of source) yield* cutter.push(chunk)
-  yield* cutter.end()
+  // One yield each: `yield*` in an asynchronous generator makes promises of its own.
+  for await (const chunk of source) for (const line of cutter.push(chunk)) yield line
+  const last = cutter.end()
+  if (last !== undefined) yield last
 }
 
 /**
@@ -102,19 +118,24 @@ export async function openInput(path: string): Promise<AsyncIterable<Buffer>> {
       cause: error,
     })
   }
-  return createReadStream(path, { highWaterMark: 256 * 1024 })
+  return createReadStream(path, { highWaterMark: readBytes })
 }
 
 /** Number of lines of a file that are not blank, as {@link inputLines} counts them roughly: for a bar. */
 export async function countLines(path: string): Promise<number> {
   let lines = 0
   let blank = true
-  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
-    for (const byte of chunk) {
-      if (byte === newline) {
-        if (!blank) lines++
-        blank = true
-      } else if (byte > 32) blank = false
+  const chunks: AsyncIterable<Buffer> = createReadStream(path, { highWaterMark: readBytes })
+  for await (const chunk of chunks) {
+    let start = 0
+    for (;;) {
+      const end = chunk.indexOf(newline, start)
+      const part = chunk.subarray(start, end === -1 ? undefined : end)
+      blank &&= part.every((byte) => byte <= space)
+      if (end === -1) break
+      if (!blank) lines++
+      blank = true
+      start = end + 1
     }
   }
   return blank ? lines : lines + 1

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isCodedError } from '@heddle/interface'
-import { countLines, inputLines, openInput } from '../../src/input/ndjson.ts'
+import { countLines, inputLines, openInput, readBytes } from '../../src/input/ndjson.ts'
 import type { InputLine } from '../../src/input/ndjson.ts'
 
 async function* chunks(parts: readonly (string | Uint8Array)[]): AsyncGenerator<Buffer> {
@@ -31,6 +31,14 @@ describe('reading lines', () => {
     ])
   })
 
+  it('gives the same last line with and without an end', async () => {
+    const line = { number: 2, text: 'b' }
+    for (const end of ['', '\n', '\r\n', '\n\n']) {
+      expect((await read([`a\nb${end}`])).at(-1), JSON.stringify(end)).to.deep.equal(line)
+    }
+    expect(await read([])).to.deep.equal([])
+  })
+
   it('gives the same lines however the bytes are cut', async () => {
     const text = '{"a":"ä€😀"}\n\n{"b":2}\n{"c":3}'
     const bytes = Buffer.from(text)
@@ -55,6 +63,10 @@ describe('reading lines', () => {
       { number: 2, problem: 'longer than 5 bytes' },
       { number: 3, text: '1' },
     ])
+    expect(await read(['1234', '56', '7\n', '12', '345'], 5)).to.deep.equal([
+      { number: 1, problem: 'longer than 5 bytes' },
+      { number: 2, text: '12345' },
+    ])
   })
 
   it('reports bytes that are no UTF-8 and goes on', async () => {
@@ -76,6 +88,9 @@ describe('reading lines', () => {
     try {
       const path = join(dir, 'lines')
       await writeFile(path, '{"a":1}\n\n \n{"b":2}\n{"c":3}')
+      expect(await countLines(path)).to.equal(3)
+      const [long, blank] = ['x'.repeat(readBytes), ' '.repeat(readBytes)]
+      await writeFile(path, `${long}1\n${blank}\n${blank}2\r\n\r\n${long}${blank}\n`)
       expect(await countLines(path)).to.equal(3)
     } finally {
       await rm(dir, { recursive: true })
