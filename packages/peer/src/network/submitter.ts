@@ -44,7 +44,7 @@ export class Submitter {
   readonly #deps: SubmitterDeps
   readonly #client: BroadcastClient
   readonly #window: number
-  readonly #woken = new Set<() => void>()
+  #wake: () => void = () => undefined
   #inFlight = 0
 
   constructor(deps: SubmitterDeps, options: SubmitterOptions) {
@@ -68,12 +68,18 @@ export class Submitter {
   /** Sends every line and waits for all acknowledgements. Rejects with the reason of `signal`. */
   async submitAll(lines: AsyncIterable<InputLine>, signal: AbortSignal): Promise<void> {
     await this.#client.start()
-    for await (const line of lines) {
-      signal.throwIfAborted()
-      if (line.problem !== undefined) this.#refuse(line.number, line.problem)
-      else await this.#submit(line.number, line.text, signal)
+    const abort = (): void => this.#wake()
+    signal.addEventListener('abort', abort, { once: true })
+    try {
+      for await (const line of lines) {
+        signal.throwIfAborted()
+        if (line.problem !== undefined) this.#refuse(line.number, line.problem)
+        else await this.#submit(line.number, line.text, signal)
+      }
+      while (this.#inFlight > 0) await this.#change(signal)
+    } finally {
+      signal.removeEventListener('abort', abort)
     }
-    while (this.#inFlight > 0) await this.#change(signal)
   }
 
   async stop(): Promise<void> {
@@ -99,26 +105,29 @@ export class Submitter {
     const { txId, bytes } = await signTransaction(client.signer, clock, { channelId, ...call })
     const { contract, record } = call
     submissions.add({ line, txId, contract, ...(record && { record }) }, clock.now())
-    this.#send(line, txId, bytes, signal)
+    void this.#send(line, txId, bytes, signal)
   }
 
-  #send(line: number, txId: string, envelope: Uint8Array, signal: AbortSignal): void {
+  /** Resolves when it is answered; never rejects. */
+  async #send(
+    line: number,
+    txId: string,
+    envelope: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { submissions, clock } = this.#deps
     this.#inFlight++
-    this.#client
-      .submit(envelope)
-      .then(
-        () => submissions.acknowledged(txId, clock.now()),
-        (error: unknown) => {
-          if (signal.aborted) return
-          submissions.refused(txId)
-          this.#refuse(line, `refused: ${messageOf(error)}`)
-        },
-      )
-      .finally(() => {
-        this.#inFlight--
-        for (const wake of this.#woken) wake()
-      })
+    try {
+      await this.#client.submit(envelope)
+      submissions.acknowledged(txId, clock.now())
+    } catch (error) {
+      if (!signal.aborted) {
+        submissions.refused(txId)
+        this.#refuse(line, `refused: ${messageOf(error)}`)
+      }
+    }
+    this.#inFlight--
+    this.#wake()
   }
 
   #refuse(line: number, problem: string): void {
@@ -126,18 +135,10 @@ export class Submitter {
     if (this.problems.length < maxProblems) this.problems.push({ line, problem })
   }
 
-  /** Resolves when something was answered; rejects with the reason of `signal`. */
+  /** Resolves when something was answered; rejects with the reason of `signal`. One waits at a time. */
   async #change(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
-    await new Promise<void>((resolve) => {
-      const wake = (): void => {
-        this.#woken.delete(wake)
-        signal.removeEventListener('abort', wake)
-        resolve()
-      }
-      this.#woken.add(wake)
-      signal.addEventListener('abort', wake, { once: true })
-    })
+    await new Promise<void>((resolve) => (this.#wake = resolve))
     signal.throwIfAborted()
   }
 }

@@ -1,0 +1,116 @@
+import { expect } from 'chai'
+import { systemClock } from '@heddle/events'
+import { OrdererError, createOrdererServer } from '@heddle/orderer'
+import { MemoryChain } from '@heddle/orderer/testing'
+import { Submissions } from '../../src/network/submissions.ts'
+import { Submitter } from '../../src/network/submitter.ts'
+import { channelId, testMembers } from '../support/channel.ts'
+import type { OrdererServer } from '@heddle/orderer'
+import type { MemoryChainOptions } from '@heddle/orderer/testing'
+import type { InputLine } from '../../src/input/ndjson.ts'
+import type { NetworkClient } from '../../src/network/client.ts'
+
+async function* lines(...texts: string[]): AsyncGenerator<InputLine> {
+  for (const [index, text] of texts.entries()) {
+    await Promise.resolve()
+    yield { number: index + 1, text }
+  }
+}
+
+const records = (count: number): string[] =>
+  Array.from({ length: count }, (_, index) => `{"id":${index}}`)
+
+const rejection = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => 'resolved',
+    (error: unknown) => error,
+  )
+
+describe('Submitter', () => {
+  let server: OrdererServer | undefined
+  let submitter: Submitter | undefined
+
+  afterEach(async () => {
+    await submitter?.stop()
+    await server?.stop({ signal: AbortSignal.abort() })
+  })
+
+  async function start(window: number, options: Partial<MemoryChainOptions> = {}) {
+    const { clients, ordering, client: signer } = await testMembers()
+    const [tls, serverTls] = await Promise.all([clients.tls('client'), ordering.tls('validator0')])
+    const chain = new MemoryChain({ channelId, ...options })
+    server = createOrdererServer(
+      { chains: () => chain, clock: systemClock },
+      {
+        listen: { host: 'localhost', port: 0 },
+        tls: { ...serverTls, roots: [...serverTls.roots, ...tls.roots] },
+      },
+    )
+    await server.start()
+    const client: NetworkClient = {
+      descriptor: {
+        channelId,
+        genesis: '',
+        validators: [],
+        client: { mspId: signer.mspId, msp: '', tlsCertificate: '', tlsKey: '' },
+      },
+      faulty: 0,
+      genesis: Buffer.alloc(0),
+      signer,
+      tls: { certificate: Buffer.from(tls.certificate), key: Buffer.from(tls.key) },
+      endpoints: [{ address: server.address ?? '', roots: serverTls.roots }],
+      validators: [],
+      close: () => undefined,
+    }
+    const submissions = new Submissions()
+    submitter = new Submitter({ client, submissions, clock: systemClock }, { window })
+    return { chain, submissions, submitter }
+  }
+
+  it('sends as many as the window lets through, and the rest as they are answered', async () => {
+    const { chain, submissions, submitter: one } = await start(3)
+    chain.hold()
+    const all = one.submitAll(lines(...records(8)), new AbortController().signal)
+    await chain.queued(3)
+    expect(submissions.counts).to.include({ submitted: 3, acknowledged: 0 })
+    chain.release()
+    await all
+    expect(submissions.counts).to.include({ submitted: 8, acknowledged: 8 })
+    expect(one.problemCount).to.equal(0)
+  })
+
+  for (const [what, count] of [
+    ['for room', 8],
+    ['for the last answers', 3],
+  ] as const) {
+    it(`rejects with the reason of its signal while it waits ${what}`, async () => {
+      const { chain, submitter: one } = await start(3)
+      chain.hold()
+      const stop = new AbortController()
+      const all = rejection(one.submitAll(lines(...records(count)), stop.signal))
+      await chain.queued(3)
+      const reason = new Error('stopped by a person')
+      stop.abort(reason)
+      expect(await all).to.equal(reason)
+      await one.stop()
+      expect(one.problemCount).to.equal(0)
+    })
+  }
+
+  it('goes on after lines that are no JSON objects, and after such as are refused', async () => {
+    let asked = 0
+    const { submissions, submitter: one } = await start(1, {
+      authorize: () =>
+        ++asked === 1
+          ? Promise.reject(new OrdererError('ORDERER_FORBIDDEN', 'may not write'))
+          : Promise.resolve({}),
+    })
+    const input = lines('{"id":1}', '[]', '{"id":2}')
+    await one.submitAll(input, new AbortController().signal)
+    expect(submissions.counts).to.include({ submitted: 1, acknowledged: 1 })
+    expect(one.problemCount).to.equal(2)
+    const problems = new Map(one.problems.map(({ line, problem }) => [line, problem]))
+    expect(problems.get(1)).to.match(/^refused: .*FORBIDDEN/)
+    expect(problems.get(2)).to.equal('not a JSON object: []')
+  })
+})
