@@ -21,6 +21,13 @@ export class RequestTooLargeError extends CodedError<'PBFT_REQUEST_TOO_LARGE'> {
   }
 }
 
+/** Another request with the same id was executed: this one never will be. Not retryable. */
+export class DuplicateIdError extends CodedError<'PBFT_DUPLICATE_ID'> {
+  constructor(id: string) {
+    super('PBFT_DUPLICATE_ID', `another request with the id ${id} was executed`)
+  }
+}
+
 /** No primary of N views in a row ordered the request. It may be submitted again. */
 export class RequestAbandonedError extends CodedError<'PBFT_REQUEST_ABANDONED'> {
   constructor(id: string) {

@@ -1,6 +1,7 @@
 export { createReplica } from './replica.ts'
 export { resolveReplicaOptions } from './options.ts'
 export {
+  DuplicateIdError,
   ExecutionError,
   InvalidOptionsError,
   JournalError,

@@ -2,7 +2,7 @@ import type { AbortOptions, Clock, ClockTimer } from '@heddle/interface'
 import type { Broadcaster } from './broadcaster.ts'
 import type { Batch } from './core/messages.ts'
 import type { StoppedError } from './errors.ts'
-import { RequestAbandonedError, RequestTooLargeError } from './errors.ts'
+import { DuplicateIdError, RequestAbandonedError, RequestTooLargeError } from './errors.ts'
 import { encodeForward } from './encoder.ts'
 import { Intake } from './intake.ts'
 import type { UncheckedRequest } from './intake.ts'
@@ -87,15 +87,19 @@ export class RequestDesk {
     const pending = this.#deps.pool.getByDigest(digest)
     if (pending !== undefined) {
       this.#proposeAlsoFor(pending, self)
-      return this.#wait(pending, signal)
+      return this.#wait(pending, digest, signal)
     }
     const checked = await this.#check(self, { request, digest, purpose: 'intake' })
     signal?.throwIfAborted()
     const { stateMachine, pool } = this.#deps
     if (stateMachine.isExecuted(checked.id))
-      return { id: checked.id, sequence: stateMachine.lastExecuted().sequence }
+      return {
+        id: checked.id,
+        sequence: stateMachine.lastExecuted().sequence,
+        executedBefore: true,
+      }
     const entry = pool.get(checked.id) ?? this.#add(checked, self)
-    return this.#wait(entry, signal)
+    return this.#wait(entry, digest, signal)
   }
 
   /** A request that another replica wants to have ordered. */
@@ -128,11 +132,20 @@ export class RequestDesk {
     if (pool.size === 0) return
     const digests = RequestBatch.digestsOf(batch)
     const ids = batch instanceof RequestBatch ? batch.ids : undefined
+    let areAllKnown = true
     for (const [index, digest] of digests.entries()) {
+      const entry = pool.getByDigest(digest)
+      if (entry !== undefined) {
+        this.#settle(entry, sequence, digest)
+        continue
+      }
       const id = ids?.[index] ?? checker.idOf(digest)
-      const entry = pool.getByDigest(digest) ?? (id === undefined ? undefined : pool.get(id))
-      if (entry !== undefined) this.#settle(entry, sequence)
+      const other = id === undefined ? undefined : pool.get(id)
+      if (other !== undefined) this.#settle(other, sequence, digest)
+      areAllKnown &&= id !== undefined
     }
+    // Of a batch that was fetched, or comes from the journal, only the state machine knows the ids.
+    if (!areAllKnown) this.#settleExecuted(sequence)
     this.#watch()
   }
 
@@ -143,10 +156,8 @@ export class RequestDesk {
 
   /** The state was fetched: whatever it contains was executed. */
   onTransferred(sequence: bigint): void {
-    const { pool, stateMachine } = this.#deps
-    pool.release(sequence)
-    for (const entry of [...pool.entries()])
-      if (stateMachine.isExecuted(entry.id)) this.#settle(entry, sequence)
+    this.#deps.pool.release(sequence)
+    this.#settleExecuted(sequence)
     this.#watch()
   }
 
@@ -235,7 +246,7 @@ export class RequestDesk {
     else this.#deps.broadcaster.forward('all', message)
   }
 
-  #wait(entry: PoolEntry, signal: AbortSignal | undefined): Promise<SubmitResult> {
+  #wait(entry: PoolEntry, digest: string, signal: AbortSignal | undefined): Promise<SubmitResult> {
     return new Promise((resolve, reject) => {
       const end = (): void => {
         const at = entry.waiters.indexOf(waiter)
@@ -247,6 +258,7 @@ export class RequestDesk {
         reject(signal?.reason as Error) // untouched, whatever it is
       }
       const waiter: Waiter = {
+        digest,
         resolve: (result) => {
           end()
           resolve(result)
@@ -261,9 +273,26 @@ export class RequestDesk {
     })
   }
 
-  #settle(entry: PoolEntry, sequence: bigint): void {
+  /**
+   * Answers whoever waits for what has the id of `entry`: one of this id was executed.
+   *
+   * @param digest - of the very request that was; undefined when only the state machine knows
+   */
+  #settle(entry: PoolEntry, sequence: bigint, digest?: string): void {
+    const { id } = entry
     this.#deps.pool.remove(entry)
-    for (const waiter of [...entry.waiters]) waiter.resolve({ id: entry.id, sequence })
+    const executedBefore = digest === undefined
+    for (const waiter of [...entry.waiters])
+      if (executedBefore || waiter.digest === digest)
+        waiter.resolve({ id, sequence, executedBefore })
+      else waiter.reject(new DuplicateIdError(id))
+  }
+
+  /** Settles what the state machine knows as executed, whatever bytes had the id there. */
+  #settleExecuted(sequence: bigint): void {
+    const { pool, stateMachine } = this.#deps
+    for (const entry of [...pool.entries()])
+      if (stateMachine.isExecuted(entry.id)) this.#settle(entry, sequence)
   }
 
   #drop(entry: PoolEntry, reason: Error): void {

@@ -4,6 +4,8 @@ import type { SubmitResult } from './types.ts'
 
 /** Somebody who waits until a request was executed. */
 export interface Waiter {
+  /** Of the request that was submitted: perhaps another one with the id of the one that waits. */
+  readonly digest: string
   resolve(result: SubmitResult): void
   reject(error: Error): void
 }

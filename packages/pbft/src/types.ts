@@ -114,6 +114,12 @@ export interface SubmitResult {
   readonly id: string
   /** Where it was executed; when it had been executed before, the last executed sequence number. */
   readonly sequence: bigint
+  /**
+   * Whether it was the state machine that knew the id as executed. False: exactly the bytes that
+   * were submitted were executed. True: perhaps another request with this id was, which only the
+   * state machine can tell; of no interest where the id covers all bytes of a request.
+   */
+  readonly executedBefore: boolean
 }
 
 /** One replica of a PBFT group. */
@@ -125,8 +131,8 @@ export interface Replica extends Lifecycle {
    * The same request again joins the first, or resolves at once when it has been executed.
    * When `signal` ends the wait, the request may still be ordered.
    *
-   * @throws what {@link StateMachine.check} rejects with; PBFT_REQUEST_TOO_LARGE; PBFT_POOL_FULL (try
-   * again later); PBFT_STOPPED (not running; unless executed before, the outcome is unknown)
+   * @throws what {@link StateMachine.check} rejects with; PBFT_REQUEST_TOO_LARGE; PBFT_DUPLICATE_ID
+   * (another one with its id was executed); PBFT_POOL_FULL (try again later); PBFT_STOPPED (not running; unless executed before, the outcome is unknown)
    */
   submit(request: Uint8Array, options?: AbortOptions): Promise<SubmitResult>
   /** Takes bytes that replica `from` sent, as proven by the transport. Never throws; `bytes` must stay as they are. */

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { CodedError } from '@heddle/interface'
 import { toHex } from '../codec.ts'
 import type { ReplicaStatus } from '../types.ts'
@@ -20,7 +19,11 @@ export interface Observation {
 
 /** What {@link checkSafety} looks at: correct replicas only. */
 export interface SafetyInput {
-  readonly machines: readonly { readonly id: number; readonly history: readonly ExecutedBatch[] }[]
+  readonly machines: readonly {
+    readonly id: number
+    readonly history: readonly ExecutedBatch[]
+    readonly requestOf: (id: string) => Uint8Array | undefined
+  }[]
   readonly submissions: readonly {
     readonly request: Uint8Array
     readonly to: number
@@ -33,6 +36,8 @@ export interface SafetyInput {
   }[]
   /** Kept from check to check, by replica. */
   readonly observations: Observation[]
+  /** The id of a request. */
+  readonly idOf: (request: Uint8Array) => string
   /** Liars may bring in requests of their own. */
   readonly hasLiars: boolean
 }
@@ -75,7 +80,7 @@ function checkExactlyOnce({ machines }: SafetyInput): string | undefined {
 }
 
 /** Whatever was executed had been submitted. */
-function checkValidity({ machines, submissions, hasLiars }: SafetyInput): string | undefined {
+function checkValidity({ machines, submissions, idOf, hasLiars }: SafetyInput): string | undefined {
   if (hasLiars) return undefined
   const known = new Set(submissions.map(({ request }) => idOf(request)))
   for (const { id, history } of machines)
@@ -85,15 +90,13 @@ function checkValidity({ machines, submissions, hasLiars }: SafetyInput): string
   return undefined
 }
 
-/** Whatever was acknowledged is executed where it was submitted. */
-function checkDurability({ machines, submissions }: SafetyInput): string | undefined {
-  const executed = new Map(
-    machines.map(({ id, history }) => [id, new Set(history.flatMap((batch) => batch.ids))]),
-  )
-  const lost = submissions.find(
-    ({ outcome, to, request }) =>
-      outcome === 'executed' && executed.get(to)?.has(idOf(request)) === false,
-  )
+/** Whatever was acknowledged is executed where it was submitted: these very bytes. */
+function checkDurability({ machines, submissions, idOf }: SafetyInput): string | undefined {
+  const requestOf = new Map(machines.map((machine) => [machine.id, machine.requestOf]))
+  const lost = submissions.find(({ outcome, to, request }) => {
+    const executed = requestOf.get(to)?.(idOf(request))
+    return outcome === 'executed' && (!executed || Buffer.compare(executed, request) !== 0)
+  })
   return lost === undefined ? undefined : `replica ${lost.to} acknowledged and lost a request`
 }
 
@@ -112,8 +115,4 @@ function checkOrder({ statuses, observations }: SafetyInput): string | undefined
     observations[id] = { view, lowWatermark, lastExecuted }
   }
   return undefined
-}
-
-function idOf(request: Uint8Array): string {
-  return createHash('sha256').update(request).digest('hex')
 }

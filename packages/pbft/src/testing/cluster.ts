@@ -1,6 +1,7 @@
 import { VirtualClock } from '@heddle/events/testing'
 import type { Clock, ClockTimer } from '@heddle/interface'
 import { createReplica } from '../replica.ts'
+import { requestDigest } from '../request-batch.ts'
 import type { Replica, ReplicaNotification, ReplicaOptions, ReplicaStatus } from '../types.ts'
 import { behaviours } from './behaviours.ts'
 import type { BehaviourName } from './behaviours.ts'
@@ -27,6 +28,8 @@ export interface ClusterOptions {
   /** How long a durable append, and an execution, take; default 1 and 1. */
   readonly appendMs?: number
   readonly executeMs?: number
+  /** The id of a request; default: hex of its SHA-256. */
+  readonly idOf?: (request: Uint8Array) => string
   /** Which replicas lie, and how; at most f of them, or nothing is promised. */
   readonly liars?: Readonly<Record<number, BehaviourName>>
   /** Told everything that any replica reports. */
@@ -67,12 +70,14 @@ export class Cluster {
   readonly submissions: Submission[] = []
   readonly keys = new TestKeys()
   readonly #options: ClusterOptions
+  readonly #idOf: (request: Uint8Array) => string
   readonly #members: Member[] = []
   readonly #observations: Observation[] = []
   readonly #witness: Witness
 
   constructor(options: ClusterOptions = {}) {
     this.#options = options
+    this.#idOf = options.idOf ?? requestDigest
     this.n = options.n ?? 4
     this.#witness = new Witness(this.n)
     this.seed = options.seed ?? 1
@@ -144,8 +149,11 @@ export class Cluster {
     this.replica(to)
       .submit(submission.request)
       .then(
-        () => {
-          submission.outcome = 'executed'
+        ({ id, executedBefore }) => {
+          // Perhaps another one under this id: its owner has to look, as here.
+          const executed = executedBefore ? this.machine(to).requestOf(id) : submission.request
+          const isThis = executed && Buffer.compare(executed, submission.request) === 0
+          submission.outcome = isThis ? 'executed' : 'failed'
         },
         (error: unknown) => {
           submission.outcome = 'failed'
@@ -187,12 +195,16 @@ export class Cluster {
     const problem =
       this.#witness.problem ??
       checkSafety({
-        machines: correct.map((id) => ({ id, history: this.machine(id).history })),
+        machines: correct.map((id) => {
+          const machine = this.machine(id)
+          return { id, history: machine.history, requestOf: (of) => machine.requestOf(of) }
+        }),
         submissions: this.submissions,
         statuses: correct
           .filter((id) => this.isRunning(id))
           .map((id) => ({ id, status: this.status(id), machine: this.machine(id) })),
         observations: this.#observations,
+        idOf: this.#idOf,
         hasLiars: correct.length < this.n,
       })
     if (problem !== undefined) throw this.#error(`${problem}\n${this.describe()}`)
@@ -220,9 +232,13 @@ export class Cluster {
   #createMember(): Member {
     const { appendMs = 1, executeMs = 1 } = this.#options
     const { clock } = this
+    const idOf = this.#idOf
     return {
       journal: new MemoryJournal({ clock, appendMs }),
-      machine: new MemoryStateMachine({ clock, executeMs, source: (id) => this.#source(id) }),
+      machine: new MemoryStateMachine({
+        ...{ clock, executeMs, idOf },
+        source: (id) => this.#source(id),
+      }),
       replica: undefined,
       life: { alive: false },
     }

@@ -19,6 +19,8 @@ export interface MemoryStateMachineOptions {
   readonly executeMs?: number
   /** Refuses requests; by default those that are empty. */
   readonly isValid?: (request: Uint8Array, purpose: CheckPurpose) => boolean
+  /** The id of a request; default: hex of its SHA-256. */
+  readonly idOf?: (request: Uint8Array) => string
   /** The state machine of another replica: where a state transfer copies from. */
   readonly source?: (replica: number) => MemoryStateMachine | undefined
 }
@@ -43,7 +45,7 @@ export class NoSourceError extends CodedError<'TEST_NO_SOURCE'> {
  */
 export class MemoryStateMachine implements StateMachine {
   readonly #options: MemoryStateMachineOptions
-  readonly #executed = new Set<string>()
+  readonly #executed = new Map<string, Uint8Array>()
   readonly #history: ExecutedBatch[] = []
   #tail: Promise<void> = Promise.resolve()
   #life = 0
@@ -68,12 +70,17 @@ export class MemoryStateMachine implements StateMachine {
     this.checks++
     const isValid = this.#options.isValid ?? ((bytes: Uint8Array) => bytes.length > 0)
     return isValid(request, purpose)
-      ? Promise.resolve(idOf(request))
+      ? Promise.resolve(this.#idOf(request))
       : Promise.reject(new InvalidRequestError())
   }
 
   isExecuted(id: string): boolean {
     return this.#executed.has(id)
+  }
+
+  /** The request that was executed under an id; undefined when none was. */
+  requestOf(id: string): Uint8Array | undefined {
+    return this.#executed.get(id)
   }
 
   lastExecuted(): StatePoint {
@@ -96,7 +103,8 @@ export class MemoryStateMachine implements StateMachine {
     if (source === undefined) throw new NoSourceError()
     for (const batch of source.history) {
       if (batch.sequence > target.sequence) break
-      if (batch.sequence > this.lastExecuted().sequence) this.#append(batch)
+      if (batch.sequence > this.lastExecuted().sequence)
+        this.#append(batch, (id) => source.requestOf(id))
     }
     return this.lastExecuted()
   }
@@ -114,21 +122,26 @@ export class MemoryStateMachine implements StateMachine {
 
   async #run(sequence: bigint, requests: readonly Uint8Array[], life: number): Promise<Uint8Array> {
     await this.#pause(life)
-    const ids = new Set<string>()
+    const fresh = new Map<string, Uint8Array>()
     for (const request of requests) {
-      const id = idOf(request)
-      if (!this.#executed.has(id)) ids.add(id)
+      const id = this.#idOf(request)
+      if (!this.#executed.has(id) && !fresh.has(id)) fresh.set(id, request)
     }
+    const ids = [...fresh.keys()]
     const { digest: previous } = this.lastExecuted()
     const hasher = createHash('sha256').update(previous).update(sequence.toString())
     for (const id of ids) hasher.update(id)
     const digest = hasher.digest()
-    this.#append({ sequence, ids: [...ids], requests, digest })
+    this.#append({ sequence, ids, requests, digest }, (id) => fresh.get(id))
     return digest
   }
 
-  #append(batch: ExecutedBatch): void {
-    for (const id of batch.ids) this.#executed.add(id)
+  #idOf(request: Uint8Array): string {
+    return (this.#options.idOf ?? digestOf)(request)
+  }
+
+  #append(batch: ExecutedBatch, requestOf: (id: string) => Uint8Array | undefined): void {
+    for (const id of batch.ids) this.#executed.set(id, requestOf(id) ?? new Uint8Array())
     this.#history.push(batch)
   }
 
@@ -139,6 +152,6 @@ export class MemoryStateMachine implements StateMachine {
   }
 }
 
-function idOf(request: Uint8Array): string {
+function digestOf(request: Uint8Array): string {
   return hash('sha256', request, 'hex')
 }

@@ -266,6 +266,78 @@ describe('Replica: submit', () => {
   })
 })
 
+describe('Replica: other requests with the same id', () => {
+  const idOf = (request: Uint8Array): string => Buffer.from(request).toString().split('#')[0]!
+
+  it('wait with the one that was first, and are refused when that was executed', async () => {
+    const stateMachine = new MemoryStateMachine({ idOf })
+    const { replica } = setup({}, { stateMachine })
+    await replica.start()
+    const first = replica.submit(bytes('x#1'))
+    const other = await rejection(replica.submit(bytes('x#2')))
+    expect(other).to.include({ code: 'PBFT_DUPLICATE_ID' })
+    expect((other as Error).message).to.include('the id x ')
+    expect(await first).to.deep.equal({ id: 'x', sequence: 1n, executedBefore: false })
+    for (const name of ['x#1', 'x#2'])
+      expect(await replica.submit(bytes(name))).to.include({ id: 'x', executedBefore: true })
+    expect(stateMachine.executedIds).to.deep.equal(['x'])
+    await replica.stop()
+  })
+
+  for (let seed = 1; seed <= 5; seed++) {
+    it(`are not answered as executed, whichever replicas they were given to (seed ${seed})`, async () => {
+      const cluster = new Cluster({ seed, idOf, replica: { batchSize: 2 } })
+      await cluster.start()
+      const submissions = [0, 1, 2, 3, 1, 2].map((to, i) => cluster.submit(to, `x#${i % 4}`))
+      await cluster.runUntilLevel(20_000)
+      for (const to of [0, 1, 2, 3])
+        for (let i = 0; i < 4; i++) submissions.push(cluster.submit(to, `x#${i}`))
+      await cluster.runUntilLevel(20_000)
+      const executed = Buffer.from(cluster.machine(0).requestOf('x')!).toString()
+      for (const { request, outcome, to } of submissions) {
+        const name = Buffer.from(request).toString()
+        expect(outcome, `${name} at ${to}`).to.equal(name === executed ? 'executed' : 'failed')
+      }
+      await cluster.stop()
+    })
+  }
+
+  for (const [what, isRestarted] of [
+    ['in a batch that it checked', false],
+    ['in a batch whose ids it never asked for', true],
+  ] as const) {
+    it(`are told from one ${what}`, async () => {
+      const stateMachine = new MemoryStateMachine({ idOf })
+      const journal = new MemoryJournal()
+      const batch = batchOf('x#1')
+      const vote = { view: 0n, sequence: 1n, digest: batch.digest }
+      const start = async () => {
+        const { replica } = setup({ n: 4, id: 1 }, { stateMachine, journal })
+        await replica.start()
+        return replica
+      }
+      let replica = await start()
+      replica.receive(0, frameOf(new Encoder().message({ type: 'pre-prepare', ...vote, batch })))
+      await nextTurn()
+      if (isRestarted) {
+        await replica.stop()
+        replica = await start()
+      }
+      const outcome = replica.submit(bytes('x#2')).catch((error: unknown) => error)
+      await nextTurn()
+      for (const from of [0, 2, 3])
+        replica.receive(from, frameOf(new Encoder().message({ type: 'commit', ...vote })))
+      await nextTurn(5)
+      expect(stateMachine.executedIds).to.deep.equal(['x'])
+      expect(replica.status().pendingRequests).to.equal(0)
+      expect(await outcome).to.include(
+        isRestarted ? { id: 'x', executedBefore: true } : { code: 'PBFT_DUPLICATE_ID' },
+      )
+      await replica.stop()
+    })
+  }
+})
+
 describe('Replica: what peers send', () => {
   it('counts garbage and strangers, and goes on', async () => {
     const { replica, codes } = setup({ n: 4 })

@@ -1,4 +1,5 @@
 import { isCodedError } from '@heddle/interface'
+import { common, create, encode } from '@heddle/proto'
 import { PeerError } from '../errors.ts'
 import type { Clock } from '@heddle/interface'
 import type { ChannelRules, Identity } from '@heddle/msp'
@@ -59,6 +60,7 @@ export class EnvelopeChecker implements RequestChecker {
       )
     }
     const facts = this.#deps.reader.read(request)
+    checkForm(request, facts)
     this.#checkChannel(facts)
     const creator = this.#creatorOf(facts)
     checkValidity(creator, facts.signedAt)
@@ -74,10 +76,13 @@ export class EnvelopeChecker implements RequestChecker {
 
   #checkNow(creator: Identity, { signedAt }: TransactionFacts): void {
     const now = this.#deps.clock.wallTime()
-    if (Math.abs(now - signedAt.getTime()) > this.#options.timeWindowMs)
-      throw new PeerError('PEER_INVALID_ENVELOPE', 'its timestamp is too far from now', {
-        cure: 'set the clock of the client, and sign the transaction again',
-      })
+    const { timeWindowMs } = this.#options
+    if (Math.abs(now - signedAt.getTime()) > timeWindowMs)
+      throw new PeerError(
+        'PEER_INVALID_ENVELOPE',
+        `its timestamp is too far from now: more than ${timeWindowMs / 1000} s`,
+        { cure: 'set the clock of the client, and sign the transaction again' },
+      )
     checkValidity(creator, new Date(now))
   }
 
@@ -108,6 +113,18 @@ export class EnvelopeChecker implements RequestChecker {
       })
     }
   }
+}
+
+/**
+ * An envelope has one form, as every client writes it: otherwise whoever passes it on could have it
+ * executed in other bytes, and its client told that another transaction took its id.
+ *
+ * @throws {PeerError} PEER_INVALID_ENVELOPE for fields repeated, unknown or in another order
+ */
+function checkForm(request: Uint8Array, { payload, signature }: TransactionFacts): void {
+  const usual = encode(common.EnvelopeSchema, create(common.EnvelopeSchema, { payload, signature }))
+  if (Buffer.compare(usual, request) === 0) return
+  throw new PeerError('PEER_INVALID_ENVELOPE', 'the envelope is not encoded in the usual form')
 }
 
 /** @throws {PeerError} PEER_FORBIDDEN unless the certificate was valid then; a time that is none is refused too */

@@ -1,10 +1,11 @@
+import { isCodedError } from '@heddle/interface'
 import { collectSignersAsync } from '@heddle/msp'
 import { common, decode } from '@heddle/proto'
 import { PeerError } from '../errors.ts'
 import type { AbortOptions } from '@heddle/interface'
 import type { Ledger } from '@heddle/ledger'
 import type { Chain, Grant, SignedData } from '@heddle/orderer'
-import type { Replica } from '@heddle/pbft'
+import type { Replica, SubmitResult } from '@heddle/pbft'
 import type { Received } from '@heddle/proto'
 import type { TransactionReader } from '../engine/transaction.ts'
 import type { ChannelConfig } from './channel-config.ts'
@@ -54,7 +55,8 @@ export class PbftChain implements Chain {
     if (this.#deps.ledger.txLocation(txId) !== undefined) {
       return this.#acknowledgeAgain(txId, envelope.bytes)
     }
-    await this.#deps.replica.submit(envelope.bytes, options)
+    const { executedBefore } = await this.#order(txId, envelope.bytes, options)
+    if (executedBefore) await this.#acknowledgeAgain(txId, envelope.bytes)
   }
 
   height(): bigint {
@@ -84,6 +86,15 @@ export class PbftChain implements Chain {
     return this.#errored.signal
   }
 
+  async #order(txId: string, envelope: Uint8Array, options: AbortOptions): Promise<SubmitResult> {
+    try {
+      return await this.#deps.replica.submit(envelope, options)
+    } catch (error) {
+      if (isCodedError(error, 'PBFT_DUPLICATE_ID')) throw duplicate(txId, { cause: error })
+      throw error
+    }
+  }
+
   /** A transaction that is in a block already: fine if it is this one, refused if it took its id. */
   async #acknowledgeAgain(txId: string, envelope: Uint8Array): Promise<void> {
     const { ledger } = this.#deps
@@ -91,9 +102,14 @@ export class PbftChain implements Chain {
     const index = ledger.txLocation(txId)?.index ?? 0
     const stored = bytes && decode(common.BlockSchema, bytes).data?.data[index]
     if (stored !== undefined && Buffer.compare(stored, envelope) === 0) return
-    throw new PeerError(
-      'PEER_DUPLICATE_TRANSACTION',
-      `another transaction has the id ${txId}: nonces must not be used twice`,
-    )
+    throw duplicate(txId)
   }
+}
+
+function duplicate(txId: string, options?: ErrorOptions): PeerError {
+  return new PeerError(
+    'PEER_DUPLICATE_TRANSACTION',
+    `another transaction has the id ${txId}: nonces must not be used twice`,
+    options,
+  )
 }

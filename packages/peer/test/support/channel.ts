@@ -85,6 +85,8 @@ export interface TransactionInit {
   readonly channelId?: string
   readonly type?: number
   readonly nonce?: Uint8Array
+  /** Default: now. */
+  readonly signedAt?: Date
   /** `msp.SerializedIdentity` bytes; default: the signer's. */
   readonly creator?: Uint8Array
   /** Default: that of nonce and creator. */
@@ -114,7 +116,7 @@ export function transaction(signer: Signer, init: TransactionInit = {}): Buffer 
     type: init.type ?? common.HeaderType.MESSAGE,
     channelId: init.channelId ?? channelId,
     txId: init.txId ?? txId,
-    timestamp: timestampFromDate(new Date()),
+    timestamp: timestampFromDate(init.signedAt ?? new Date()),
   })
   const signatureHeader = create(common.SignatureHeaderSchema, { creator, nonce })
   const { contract = 'records', input = `{"id":"${txId}"}` } = init

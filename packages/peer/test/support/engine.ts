@@ -17,6 +17,9 @@ import type { BlockSource } from '../../src/engine/engine.ts'
 import type { Storage } from '../../src/node/storage.ts'
 import type { TestChannel } from './channel.ts'
 
+/** How far the time of a transaction may be from now. */
+export const timeWindowMs = 900_000
+
 /** An engine over a ledger on the disk, as a validator that is alone in its channel has it. */
 export interface TestEngine {
   readonly engine: Engine
@@ -75,7 +78,7 @@ async function openIn(dir: string, other: TestEngine | undefined): Promise<TestE
   })
   const collector = await startCollector(channel, storage)
   const reader = new TransactionReader()
-  const options = { maxEnvelopeBytes: 100_000, timeWindowMs: 900_000 }
+  const options = { maxEnvelopeBytes: 100_000, timeWindowMs }
   const engine = new Engine({
     ledger: storage.ledger,
     reader,

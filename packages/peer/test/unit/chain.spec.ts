@@ -1,16 +1,17 @@
 import { expect } from 'chai'
+import { createBroadcastClient } from '@heddle/deliver'
 import { systemClock } from '@heddle/events'
 import { CodedError, isCodedError } from '@heddle/interface'
 import { createReplica } from '@heddle/pbft'
 import { chainCases } from '@heddle/orderer/testing'
 import { common, decode, receive } from '@heddle/proto'
-import { statusOf } from '@heddle/orderer'
+import { createOrdererServer, statusOf } from '@heddle/orderer'
 import { PbftChain, chainStatuses } from '../../src/node/chain.ts'
 import { toPbftJournal } from '../../src/node/pbft-journal.ts'
 import { createValidatorVerifier } from '../../src/node/validator-verifier.ts'
 import { channelId, testMembers, transaction } from '../support/channel.ts'
-import { blockOf, openEngine } from '../support/engine.ts'
-import type { Replica } from '@heddle/pbft'
+import { blockOf, openEngine, timeWindowMs } from '../support/engine.ts'
+import type { Replica, SubmitResult } from '@heddle/pbft'
 import type { TestMembers } from '../support/channel.ts'
 import type { TestEngine } from '../support/engine.ts'
 
@@ -116,6 +117,97 @@ describe('PbftChain', function () {
       expect(statusName(error)).to.equal('BAD_REQUEST')
       expect(opened.chain.height()).to.equal(height)
       await submit(first)
+    })
+
+    it('acknowledges one of two transactions with one id that come at the same time', async () => {
+      const nonce = Buffer.alloc(24, 78)
+      const twins = ['a', 'b', 'a'].map((id) =>
+        transaction(members.client, { nonce, input: `{"id":"${id}"}`, signedAt: new Date() }),
+      )
+      twins[2] = Buffer.from(twins[0]!)
+      const outcomes = await Promise.allSettled(twins.map((twin) => submit(twin)))
+      expect(outcomes.map(({ status }) => status)).to.deep.equal([
+        ...['fulfilled', 'rejected', 'fulfilled'],
+      ])
+      const error = await refusal(submit(twins[1]!))
+      const [, other] = outcomes
+      const reason: unknown = other?.status === 'rejected' ? other.reason : undefined
+      for (const each of [error, reason]) {
+        expect(each).to.have.property('code', 'PEER_DUPLICATE_TRANSACTION')
+        expect(statusName(each)).to.equal('BAD_REQUEST')
+        expect((each as Error).message).to.include(opened.parts.reader.read(twins[0]!).txId)
+      }
+      const { data } = await blockOf(opened.parts, 1n)
+      expect(data?.data.map((bytes) => Buffer.from(bytes))).to.deep.equal([twins[0]])
+    })
+
+    it('answers SUCCESS over the wire to the bytes that were executed only, again and again', async () => {
+      const tls = await members.ordering.tls('validator')
+      const server = createOrdererServer(
+        { chains: () => opened.chain, clock: systemClock },
+        { listen: { host: '127.0.0.1', port: 0 }, tls, statuses: chainStatuses },
+      )
+      await server.start()
+      const endpoint = { address: server.address!, roots: tls.roots, serverName: 'localhost' }
+      const clients = [1, 2].map(() =>
+        createBroadcastClient({ clock: systemClock }, { endpoints: [endpoint], tls }),
+      )
+      const nonce = Buffer.alloc(24, 80)
+      const twins = ['a', 'b'].map((id) =>
+        transaction(members.client, { nonce, input: `{"id":"${id}"}` }),
+      )
+      const submitAll = (): Promise<PromiseSettledResult<unknown>[]> =>
+        Promise.allSettled(clients.flatMap((client) => twins.map((twin) => client.submit(twin))))
+      for (const client of clients) await client.start()
+      const [first, again] = [await submitAll(), await submitAll()]
+      for (const client of clients) await client.stop()
+      await server.stop({ signal: AbortSignal.abort() })
+      const { data } = await blockOf(opened.parts, 1n)
+      const executed = twins.findIndex((twin) => twin.equals(data?.data[0] ?? new Uint8Array()))
+      expect(opened.chain.height()).to.equal(2n)
+      for (const [index, outcome] of [...first, ...again].entries()) {
+        const expected = index % 2 === executed ? 'SUCCESS' : 'BAD_REQUEST'
+        const reason: unknown = outcome.status === 'rejected' ? outcome.reason : undefined
+        const { status = common.Status.SUCCESS } = (reason ?? {}) as { status?: number }
+        expect(common.Status[status], `answer ${index}`).to.equal(expected)
+      }
+    })
+
+    it('looks which transaction was executed when the consensus knows the id only', async () => {
+      const nonce = Buffer.alloc(24, 79)
+      const [one, other] = ['a', 'b'].map((id) =>
+        transaction(members.client, { nonce, input: `{"id":"${id}"}` }),
+      )
+      const { parts, replica } = opened
+      // Executed after the chain looked into the ledger, and before the replica did.
+      const submitLate = async (): Promise<SubmitResult> => {
+        if (opened.chain.height() === 1n) await parts.engine.execute(1n, [one!])
+        return { id: 'x', sequence: 1n, executedBefore: true }
+      }
+      const late = Object.create(replica, { submit: { value: submitLate } }) as Replica
+      const closed = { closed: { value: replica.closed } }
+      const { config } = parts.channel
+      const { reader, storage } = parts
+      const chain = new PbftChain({
+        ...{ config, ledger: storage.ledger, reader },
+        replica: Object.create(late, closed) as Replica,
+      })
+      const error = await refusal(chain.submit(receive(common.EnvelopeSchema, other!)))
+      expect(error.code).to.equal('PEER_DUPLICATE_TRANSACTION')
+      await chain.submit(receive(common.EnvelopeSchema, one!))
+    })
+
+    it('acknowledges what was executed however long ago it was signed, and refuses what was not', async () => {
+      const signed = (ms: number): Buffer =>
+        transaction(members.client, { signedAt: new Date(Date.now() + ms) })
+      const executed = signed(-100 * timeWindowMs)
+      await opened.parts.engine.execute(1n, [executed])
+      await submit(executed)
+      // Ahead of its time: the certificates of the tests are too young for the past.
+      const error = await refusal(submit(signed(timeWindowMs + 60_000)))
+      expect(statusName(error)).to.equal('BAD_REQUEST')
+      expect(error.message).to.include(`${timeWindowMs / 1000} s`)
+      expect(opened.chain.height()).to.equal(2n)
     })
 
     it('tells a transaction by its place in the block, not only by its block', async () => {

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { isCodedError } from '@heddle/interface'
+import { common, create, decode, encode } from '@heddle/proto'
 import { verify } from 'node:crypto'
 import { EnvelopeChecker, maxWriters } from '../../src/engine/envelope-checker.ts'
 import { TransactionReader } from '../../src/engine/transaction.ts'
@@ -156,6 +157,22 @@ describe('what an EnvelopeChecker refuses', () => {
     for (const bytes of ['', 'nonsense', '\u0000'.repeat(100)]) {
       expect(await refusal(Buffer.from(bytes))).to.match(/^PEER_INVALID_ENVELOPE: /)
     }
+  })
+
+  it('refuses another encoding of an envelope, which whoever passes it on could make', async () => {
+    const usual = transaction(members.client)
+    const { payload, signature } = decode(common.EnvelopeSchema, usual)
+    const part = (fields: { payload?: Uint8Array; signature?: Uint8Array }): Buffer =>
+      encode(common.EnvelopeSchema, create(common.EnvelopeSchema, fields))
+    const others = {
+      'an unknown field': padded(usual, 1),
+      'another order': Buffer.concat([part({ signature }), part({ payload })]),
+      'a field twice': Buffer.concat([part({ payload }), usual]),
+    }
+    for (const [how, request] of Object.entries(others))
+      expect(await refusal(request), how).to.equal(
+        'PEER_INVALID_ENVELOPE: the envelope is not encoded in the usual form',
+      )
   })
 
   it('refuses creators that no MSP of the channel vouches for', async () => {
