@@ -41,6 +41,8 @@ export class EnvelopeChecker implements RequestChecker {
   readonly #options: EnvelopeCheckerOptions
   /** Creators that may write, by their bytes. */
   readonly #writers = new Map<string, Identity>()
+  /** Whose transaction was checked last; often the next is by the same. */
+  #last: { readonly creator: Uint8Array; readonly identity: Identity } | undefined
 
   constructor(deps: EnvelopeCheckerDeps, options: EnvelopeCheckerOptions) {
     this.#deps = deps
@@ -88,6 +90,14 @@ export class EnvelopeChecker implements RequestChecker {
 
   /** Who signed, if it may write. The answer for a creator does not change. */
   #creatorOf({ creator }: TransactionFacts): Identity {
+    if (this.#last !== undefined && Buffer.compare(this.#last.creator, creator) === 0)
+      return this.#last.identity
+    const identity = this.#writer(creator)
+    this.#last = { creator: Uint8Array.from(creator), identity }
+    return identity
+  }
+
+  #writer(creator: Uint8Array): Identity {
     const key = Buffer.from(creator.buffer, creator.byteOffset, creator.length).toString('latin1')
     const known = this.#writers.get(key)
     if (known !== undefined) return known

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import type { ChildProcess } from 'node:child_process'
 import { cliPath } from '../package-root.ts'
 import type { Clock } from '@heddle/interface'
@@ -35,11 +36,20 @@ function spawnValidator({ config, log }: ProcessSpec): ChildProcess {
     return spawn(
       process.execPath,
       [...process.execArgv, cliPath(), 'peer', 'start', '--config', config, '--attached'],
-      { stdio: ['pipe', output, output], detached: true },
+      { stdio: ['pipe', output, output], detached: true, env: validatorEnvironment() },
     )
   } finally {
     closeSync(output)
   }
+}
+
+/**
+ * All validators share the cores of this machine: more threads than cores, four in each process by
+ * default, only take turns. Two at least, so that one may wait for the disk. Who says otherwise is heard.
+ */
+function validatorEnvironment(): NodeJS.ProcessEnv {
+  const threads = Math.min(4, Math.max(2, availableParallelism()))
+  return { UV_THREADPOOL_SIZE: String(threads), ...process.env }
 }
 
 interface Running {
