@@ -4,6 +4,9 @@ import type { BehaviourName } from '../../src/testing.ts'
 /** Seeds of the default run; each fault plan follows from its seed. More: PBFT_SEEDS=from-to. */
 const [first, last] = (process.env['PBFT_SEEDS'] ?? '1-30').split('-').map(Number)
 
+/** The name of a request up to `#`: what follows makes other requests of the same id. */
+const idOf = (request: Uint8Array): string => Buffer.from(request).toString().split('#')[0]!
+
 /** A cluster of random size, faults and liars, as its seed says. */
 function randomCluster(seed: number, random: Random): Cluster {
   const n = random.pick([4, 4, 4, 7, 1, 2, 5, 10])
@@ -13,7 +16,7 @@ function randomCluster(seed: number, random: Random): Cluster {
     for (let i = 0; i < Math.floor((n - 1) / 3); i++)
       liars[random.between(0, n - 1)] = random.pick(names)
   return new Cluster({
-    ...{ n, seed, liars },
+    ...{ n, seed, liars, idOf },
     faults: {
       loss: random.chance(0.5) ? 0.15 : 0,
       duplication: 0.1,
@@ -41,6 +44,9 @@ async function disturb(cluster: Cluster, random: Random, step: number): Promise<
   if (running.length > 0)
     for (let i = random.between(0, 4); i > 0; i--)
       cluster.submit(any(running), `request ${step}.${i}`)
+  // One id, other content: only what is executed may be acknowledged, wherever it was given in.
+  if (step % 8 === 0)
+    for (const [i, id] of running.slice(0, 3).entries()) cluster.submit(id, `twin ${step}#${i % 2}`)
   const dice = random.next()
   if (dice < 0.08 && running.length > 0) cluster.crash(any(running))
   else if (dice < 0.2 && down.length > 0) await cluster.start(any(down))
