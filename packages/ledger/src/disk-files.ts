@@ -1,6 +1,6 @@
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
-import { constants } from 'node:fs'
+import { constants, fdatasync, writev } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { Files, StorageFile } from './storage.ts'
 
@@ -63,14 +63,20 @@ class DiskFile implements StorageFile {
     let pending = buffers
     let at = position
     while (pending.length > 0) {
-      const { bytesWritten } = await this.#handle.writev(pending.slice(0, maxVectors), at)
+      const bytesWritten = await writeVectors(this.#handle.fd, pending.slice(0, maxVectors), at)
       at += bytesWritten
       pending = skipBytes(pending, bytesWritten)
     }
   }
 
   sync(): Promise<void> {
-    return this.#handle.datasync()
+    const { fd } = this.#handle
+    return new Promise((resolve, reject) => {
+      fdatasync(fd, (error) => {
+        if (error === null) resolve()
+        else reject(error)
+      })
+    })
   }
 
   async truncate(size: number): Promise<void> {
@@ -82,6 +88,20 @@ class DiskFile implements StorageFile {
   close(): Promise<void> {
     return this.#handle.close()
   }
+}
+
+/** As the handle's own method, which takes 30 microseconds longer: that counts for each block. */
+function writeVectors(
+  fd: number,
+  buffers: readonly Uint8Array[],
+  position: number,
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    writev(fd, buffers, position, (error, bytesWritten) => {
+      if (error === null) resolve(bytesWritten)
+      else reject(error)
+    })
+  })
 }
 
 /** writev(2) takes at most IOV_MAX buffers, 1,024 on Linux. */

@@ -30,7 +30,7 @@ export class IndexRound {
   readonly taken: Gathered
   readonly #height: bigint
   readonly #identity: Uint8Array
-  readonly #txs: readonly GatheredTx[]
+  readonly #txIds: readonly string[]
   #done = 0
   #size: number
 
@@ -39,7 +39,8 @@ export class IndexRound {
     this.taken = taken
     this.#height = height
     this.#identity = identity
-    this.#txs = [...taken.txs.values()].sort((one, other) => one.key.compare(other.key))
+    // The order of the ids is that of the keys, but for ids that are no hex, and much sooner found.
+    this.#txIds = [...taken.txs.keys()].sort()
     this.#size = taken.blocks.size + taken.txs.size
   }
 
@@ -50,26 +51,30 @@ export class IndexRound {
 
   /** Commits `keys` transactions more, or what is left. @throws LedgerError as the store's `commit` */
   commit(store: KeyValueStore, keys: number): void {
-    const txs = this.#txs.slice(this.#done, this.#done + keys)
-    const done = this.#done + txs.length
-    const changes = this.#transactions(txs)
-    const isLast = done === this.#txs.length
+    const txIds = this.#txIds.slice(this.#done, this.#done + keys)
+    const done = this.#done + txIds.length
+    const changes = this.#transactions(txIds)
+    const isLast = done === this.#txIds.length
     if (isLast) changes.push(...this.#blocks())
     store.commit(changes)
     this.#done = done
-    this.#size = isLast ? 0 : this.#size - txs.length
+    this.#size = isLast ? 0 : this.#size - txIds.length
   }
 
-  #transactions(txs: readonly GatheredTx[]): KeyChange[] {
+  #transactions(txIds: readonly string[]): KeyChange[] {
     // The values in one piece of memory; so many of them are made that it counts.
-    const values = Buffer.allocUnsafe(12 * txs.length)
-    return txs.map(({ key, block, index }, at) => {
+    const values = Buffer.allocUnsafe(12 * txIds.length)
+    const changes: KeyChange[] = []
+    for (const [at, txId] of txIds.entries()) {
+      const tx = this.taken.txs.get(txId)
+      if (tx === undefined) continue
       const value = values.subarray(12 * at, 12 * at + 12)
-      value.writeBigUInt64BE(block)
-      value.writeUInt32BE(index, 8)
+      value.writeBigUInt64BE(tx.block)
+      value.writeUInt32BE(tx.index, 8)
       // Whoever was first stays.
-      return { key, value, ifAbsent: true }
-    })
+      changes.push({ key: tx.key, value, ifAbsent: true })
+    }
+    return changes
   }
 
   #blocks(): KeyChange[] {

@@ -41,6 +41,9 @@ interface OptionPut {
   remove(key: Buffer): unknown
 }
 
+const absent = { noOverwrite: true }
+const any = { noOverwrite: false }
+
 class LmdbStore implements KeyValueStore {
   readonly #directory: string
   readonly #database: RootDatabase<Buffer, Buffer>
@@ -64,7 +67,7 @@ class LmdbStore implements KeyValueStore {
       this.#database.transactionSync(() => {
         for (const { key, value, ifAbsent } of changes) {
           if (value === undefined) database.remove(asBuffer(key))
-          else database.put(asBuffer(key), asBuffer(value), { noOverwrite: ifAbsent === true })
+          else database.put(asBuffer(key), asBuffer(value), ifAbsent === true ? absent : any)
         }
       })
     })
