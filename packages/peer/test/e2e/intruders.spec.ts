@@ -261,24 +261,26 @@ describe('intruders', function () {
       await refused('call refused', 'orderer', 'Error deserializing request')
     })
 
-    const refusals: readonly [string, common.Status, () => Promise<Uint8Array>][] = [
-      ['garbage', common.Status.BAD_REQUEST, () => Promise.resolve(garbage(4096))],
+    const { BAD_REQUEST, FORBIDDEN, REQUEST_ENTITY_TOO_LARGE } = common.Status
+    const refusals: readonly [string, common.Status, RegExp, () => Promise<Uint8Array>][] = [
+      ['garbage', BAD_REQUEST, /^malformed envelope: /, () => Promise.resolve(garbage(4096))],
       [
         'one that is too large',
-        common.Status.REQUEST_ENTITY_TOO_LARGE,
+        REQUEST_ENTITY_TOO_LARGE,
+        /1048577 bytes/,
         () => Promise.resolve(garbage(1024 * 1024 + 1)),
       ],
-      ['one whose signature is wrong', common.Status.FORBIDDEN, () => tampered()],
-      ['one of a stranger', common.Status.FORBIDDEN, () => transaction(stranger)],
+      ['one whose signature is wrong', FORBIDDEN, /signature/, () => tampered()],
+      ['one of a stranger', FORBIDDEN, /creator/, () => transaction(stranger)],
     ]
-    for (const [what, code, make] of refusals) {
-      it(`an envelope is refused that is ${what}`, async () => {
+    for (const [what, code, reason, make] of refusals) {
+      it(`an envelope is refused that is ${what}, with the reason in the log`, async () => {
         const stream = open('orderer', broadcastPath, member)
         stream.write(await make())
         const answer = decode(orderer.BroadcastResponseSchema, await stream.next())
         expect(common.Status[answer.status]).to.equal(common.Status[code])
         expect(answer.info).not.to.equal('')
-        await logged('broadcast refused', new RegExp(common.Status[code]))
+        await refused('broadcast refused', 'orderer', reason)
         stream.cancel()
       })
     }
