@@ -14,10 +14,19 @@ const heddleScript = join(peer, 'bin', 'heddle.js')
 export class Program {
   readonly lines: string[] = []
   readonly #child: ChildProcessByStdio<Writable, Readable, null>
+  /** Has ended, and all that it printed was read. */
+  readonly #closed: Promise<void>
+  #isClosed = false
   #rest = ''
 
   private constructor(args: readonly string[], input: string) {
     this.#child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+    this.#closed = new Promise((resolve) => {
+      this.#child.once('close', () => {
+        this.#isClosed = true
+        resolve()
+      })
+    })
     this.#child.stdin.end(input)
     this.#child.stdout.on('data', (chunk: Buffer) => {
       const parts = (this.#rest + chunk.toString()).split('\n')
@@ -40,16 +49,14 @@ export class Program {
   async until(isIt: (line: string) => boolean): Promise<string> {
     for (let seen = 0; ;) {
       for (; seen < this.lines.length; seen++) if (isIt(this.lines[seen]!)) return this.lines[seen]!
-      if (this.#child.exitCode !== null || this.#child.signalCode !== null)
-        throw new Error(`it ended:\n${this.lines.join('\n')}`)
-      await Promise.race([once(this.#child.stdout, 'data'), once(this.#child, 'close')])
+      if (this.#isClosed) throw new Error(`it ended:\n${this.lines.join('\n')}`)
+      await Promise.race([once(this.#child.stdout, 'data'), this.#closed])
     }
   }
 
   /** Resolves with its exit status, or with the signal that ended it. */
   async ended(): Promise<number | NodeJS.Signals | null> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null)
-      await once(this.#child, 'close')
+    await this.#closed
     return this.#child.exitCode ?? this.#child.signalCode
   }
 

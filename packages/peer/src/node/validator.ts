@@ -3,11 +3,15 @@ import { addressToText } from '../config/setting.ts'
 import { listenError } from '../network/ports.ts'
 import { compose } from './compose.ts'
 import { reportExpiry } from './expiry-warning.ts'
+import { stopWithin } from './stop-within.ts'
 import { openStorage } from './storage.ts'
 import type { Lifecycle, LifecycleState, Logger } from '@heddle/interface'
 import type { ReplicaNotification } from '@heddle/pbft'
 import type { SettingKey } from '../config/settings.ts'
 import type { Composition, CompositionDeps } from './compose.ts'
+
+/** How long a validator that is stopped lets its consensus finish what is being executed. */
+const settleTimeoutMs = 2000
 
 /** A setting that says where a part listens. */
 type ListenKey = Extract<SettingKey, `${string}istenAddress`>
@@ -99,7 +103,7 @@ export class Validator implements Lifecycle {
     await this.#startPart(parts.mapper)
     await this.#startPart(parts.comm, 'peer.listenAddress')
     await this.#startPart(parts.collector)
-    await this.#startPart(parts.replica)
+    await this.#startReplica(parts.replica)
     await this.#startPart(parts.server, 'general.listenAddress')
     await this.#startPart(parts.operations)
   }
@@ -112,6 +116,12 @@ export class Validator implements Lifecycle {
       if (key === undefined) throw error
       throw listenError(this.#deps.config[key], key, error)
     }
+  }
+
+  /** A block in execution may never get its quorum, when the others are being stopped as well. */
+  async #startReplica(replica: Lifecycle): Promise<void> {
+    this.#undo.push(() => stopWithin(settleTimeoutMs, replica, this.#deps.clock))
+    await replica.start()
   }
 
   #failed(reason: Error | undefined): void {
