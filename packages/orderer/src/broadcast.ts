@@ -27,6 +27,8 @@ function encodeAnswer(status: common.Status, info: string): Buffer {
   return encode(schema, create(schema, { status, info }))
 }
 
+const { SERVICE_UNAVAILABLE } = common.Status
+
 /** The answer to almost every envelope. */
 const success = encodeAnswer(common.Status.SUCCESS, '')
 
@@ -119,7 +121,9 @@ export class BroadcastStream {
     try {
       await this.#order(bytes, about)
     } catch (error) {
-      status = statusOf(error, options.statuses)
+      // Nobody refused it: its client has left, and gets no answer.
+      const isAbandoned = error === this.#gone.signal.reason
+      status = isAbandoned ? SERVICE_UNAVAILABLE : statusOf(error, options.statuses)
       info = error instanceof Error ? error.message : 'unknown error'
       const address = this.#call.getPeer()
       logRefused(this.#context, 'broadcast refused', { status, error, address, about })

@@ -210,18 +210,25 @@ describe('Broadcast', function () {
     expect(await stream.next()).to.equal(undefined)
   })
 
-  it('ends the waiting of a client that left', async () => {
-    fixture = await serve()
+  it('ends the waiting of a client that left, and does not call that a refusal', async () => {
+    const { logger, lines } = warnings()
+    fixture = await serve({ deps: { logger } })
     const stream = fixture.connect('broadcast')
     const left = new Promise<void>((resolve) => {
       fixture!.chain.submit = (_, options) => {
-        options!.signal!.addEventListener('abort', () => resolve())
         stream.close()
-        return new Promise(() => undefined)
+        return new Promise((_, reject) => {
+          options!.signal!.addEventListener('abort', () => {
+            reject(options!.signal!.reason as Error)
+            resolve()
+          })
+        })
       }
     })
     stream.send(envelope(fixture.signer))
     await left
+    await turn()
+    expect(lines).to.deep.equal([])
   })
 
   it('logs why it refused, but not that it was busy', async () => {
