@@ -12,6 +12,7 @@ import type {
   ViewChangeStatement,
   Vote,
 } from './core/messages.ts'
+import { maxClaims } from './core/state.ts'
 import { MalformedError } from './errors.ts'
 import type { MessageKind, MessageLimits } from './message-limits.ts'
 import { StrictReader } from './strict-reader.ts'
@@ -168,9 +169,7 @@ export function encodeStatement(statement: Statement): Buffer {
  */
 export function decodeCheckpoint(body: Uint8Array): CheckpointStatement {
   const { sequence, digest, replica } = decodeAs(pbft.CheckpointSchema, body)
-  if (digest.length === 0 || digest.length > maxStateDigestBytes)
-    throw new MalformedError(`a state digest of ${digest.length} bytes`)
-  return { type: 'checkpoint', sequence, digest: toHex(digest), replica }
+  return { type: 'checkpoint', sequence, digest: stateDigestToHex(digest), replica }
 }
 
 /** As {@link decodeCheckpoint}, with the proofs of its stable checkpoint still to be opened. */
@@ -255,6 +254,7 @@ export function statusToProto(status: Status): pbft.Status {
     ...{ view, active, lastExecuted, lowWatermark },
     viewChanges: [...status.viewChanges],
     slots: status.slots.map((slot) => create(pbft.SlotSchema, slot)),
+    digests: status.digests.map(fromHex),
   })
 }
 
@@ -263,11 +263,23 @@ function statusFromProto(status: pbft.Status): Status {
   const slots = status.slots.map(({ prePrepared, prepared, committed }) => ({
     ...{ prePrepared, prepared, committed },
   }))
-  return { type: 'status', ...{ view, active, lastExecuted, lowWatermark, viewChanges, slots } }
+  if (status.digests.length > maxClaims)
+    throw new MalformedError(`a status with ${status.digests.length} digests`)
+  const digests = status.digests.map(stateDigestToHex)
+  return {
+    type: 'status',
+    ...{ view, active, lastExecuted, lowWatermark, viewChanges, slots, digests },
+  }
 }
 
 function digestToHex(digest: Uint8Array): string {
   if (digest.length !== digestBytes) throw new MalformedError(`a digest of ${digest.length} bytes`)
+  return toHex(digest)
+}
+
+function stateDigestToHex(digest: Uint8Array): string {
+  if (digest.length === 0 || digest.length > maxStateDigestBytes)
+    throw new MalformedError(`a state digest of ${digest.length} bytes`)
   return toHex(digest)
 }
 

@@ -1,11 +1,19 @@
-import { maxPrePreparedPerSequence } from './core/state.ts'
+import { maxClaims, maxPrePreparedPerSequence } from './core/state.ts'
 import type { ResolvedOptions } from './options.ts'
 
 /** Most bytes of a signature; DER over P-256 takes 72. */
 export const maxSignatureBytes = 1_024
 
 /** Upper bounds of encoded parts, their tags and lengths included. */
-const sizes = { vote: 64, checkpoint: 96, claim: 64, slot: 8, perRequest: 8, header: 64 } as const
+const sizes = {
+  vote: 64,
+  checkpoint: 96,
+  claim: 64,
+  slot: 8,
+  stateDigest: 66,
+  perRequest: 8,
+  header: 64,
+} as const
 
 /** The largest messages that a correct replica sends: what is larger is not even decoded. */
 export interface MessageLimits {
@@ -53,7 +61,7 @@ export function messageLimits(options: LimitingOptions): MessageLimits {
       ...{ prepare: sizes.vote, commit: sizes.vote, fetchBatch: sizes.vote },
       ...{ checkpoint, certificate, viewChange },
       newView: n * viewChange + maxSignatureBytes + sizes.header,
-      status: sizes.header + n * 2 + 2 * window * sizes.slot,
+      status: sizes.header + n * 2 + 2 * window * sizes.slot + maxClaims * sizes.stateDigest,
     },
   }
 }

@@ -26,6 +26,8 @@ import type { Replica, ReplicaDependencies, ReplicaStatus, SubmitResult } from '
 const fetchTimeoutMs = 250
 /** Most bytes of batches sent again to one replica, in answer to its status messages, in one status interval. */
 const maxResendBytes = 32 * 1024 * 1024
+/** Status intervals without progress, while f + 1 others prove to be ahead, before their state is fetched. */
+const stuckIntervals = 3
 
 /** What {@link PbftReplica.status} shows before the journal was read. */
 const notStarted: CoreStatus = {
@@ -175,7 +177,7 @@ export class PbftReplica implements Replica {
     signal?.throwIfAborted()
     if (this.#stopping !== undefined) throw this.#stoppedError()
     const { sequence, digest } = this.#deps.stateMachine.lastExecuted()
-    const options = { ...this.#options, fetchTimeoutMs, maxResendBytes }
+    const options = { ...this.#options, fetchTimeoutMs, maxResendBytes, stuckIntervals }
     const core = new ReplicaCore(options, records, { sequence, digest: toHex(digest) })
     const { highWatermark } = core.inspect()
     // A replica that forgot what it said could say the opposite.

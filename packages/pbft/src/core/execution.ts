@@ -1,4 +1,5 @@
 import type { Batch } from './messages.ts'
+import type { StateDigest } from './protocol.ts'
 import type { Slot } from './slot.ts'
 import type { State } from './state.ts'
 
@@ -13,7 +14,7 @@ export function commitBatch(state: State, slot: Slot, batch: Batch): void {
 /** Hands out what is committed, in order and without gaps, so many at once as the options allow. */
 export function executeNext(state: State): void {
   const limit = state.lastExecuted + BigInt(state.options.maxExecutionsInFlight)
-  while (!state.transferring && !state.failed && state.lastScheduled < limit) {
+  while (state.transfer === undefined && !state.failed && state.lastScheduled < limit) {
     const sequence = state.lastScheduled + 1n
     const batch = state.slots.get(sequence)?.committed
     if (batch === undefined) return
@@ -28,21 +29,28 @@ function canExecute(state: State): boolean {
 }
 
 /**
- * Fetches the state of the stable checkpoint when it is ahead and the log cannot lead there. Waits
- * for running executions: they may be all that is missing.
+ * Fetches `target` from `replicas` when it is ahead and the log cannot lead there; one at a time.
+ * Waits for running executions: they may be all that is missing.
  */
-export function transferIfBehind(state: State): void {
-  if (state.transferring || state.failed || state.lowWatermark <= state.lastExecuted) return
+export function transferTo(state: State, target: StateDigest, replicas: readonly number[]): void {
+  if (state.transfer !== undefined || state.failed || target.sequence <= state.lastExecuted) return
   if (state.lastScheduled > state.lastExecuted || canExecute(state)) return
-  const [first] = state.stable.checkpoints
+  const { sequence, digest } = target
+  state.transfer = { sequence, digest }
+  const others = replicas.filter((id) => id !== state.id)
+  state.emit({ type: 'transfer', sequence, digest, replicas: others })
+}
+
+/** Fetches the state of the stable checkpoint when the log cannot lead there. */
+export function transferIfBehind(state: State): void {
+  const { checkpoints } = state.stable
+  const [first] = checkpoints
   if (first === undefined) return
-  state.transferring = true
-  state.emit({
-    type: 'transfer',
-    sequence: first.sequence,
-    digest: first.digest,
-    replicas: state.stable.checkpoints.map((c) => c.replica).filter((id) => id !== state.id),
-  })
+  transferTo(
+    state,
+    first,
+    checkpoints.map((c) => c.replica),
+  )
 }
 
 /** The same without patience, when the stable checkpoint is more than a window ahead. */

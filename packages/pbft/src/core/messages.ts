@@ -101,6 +101,11 @@ export interface Status {
   readonly viewChanges: readonly number[]
   /** For lastExecuted + 1 and up, without gaps. */
   readonly slots: readonly SlotStatus[]
+  /**
+   * Digests of its state after lastExecuted, lastExecuted - 1 and so on down, as far as it remembers
+   * them and another replica is behind: each is a claim, which counts with f others for the same.
+   */
+  readonly digests: readonly string[]
 }
 
 export interface FetchBatch {

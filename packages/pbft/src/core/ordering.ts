@@ -19,7 +19,7 @@ export function assignmentLimit(state: State): bigint {
 
 /** How many batches may be proposed now. Nothing while the state is behind its own log. */
 export function room(state: State): number {
-  if (state.failed || !state.active || !state.isPrimary || state.transferring) return 0
+  if (state.failed || !state.active || !state.isPrimary || state.transfer !== undefined) return 0
   if (state.lastExecuted < state.lowWatermark) return 0
   const left = assignmentLimit(state) - state.nextSequence + 1n
   return left > 0n ? Number(left) : 0
@@ -154,6 +154,8 @@ function countCommits(state: State, slot: Slot, view: bigint, digest: string): v
 function decide(state: State, slot: Slot, vote: Vote): void {
   const batch = vote.digest === NULL_DIGEST ? NULL_BATCH : slot.batch(vote.digest)
   if (batch === undefined) {
+    // Executed without it, by a state transfer: nothing waits for the batch.
+    if (slot.sequence <= state.lastExecuted) return
     slot.decided = vote
     want(state, vote, slot.commits.replicas(vote.view, vote.digest))
     return

@@ -6,8 +6,7 @@ import type { State } from './state.ts'
 /** A batch was executed. Answers come in order; one that a transfer overtook cannot exist. */
 export function onExecuted(state: State, sequence: bigint, digest: string): void {
   const batch = state.slots.get(sequence)?.committed
-  state.lastExecuted = sequence
-  state.stateDigest = digest
+  state.reach(sequence, digest)
   if (state.active && batch !== undefined && batch.digest !== NULL_DIGEST) {
     if (sequence > state.progressAbove) state.attempts = 0
   }
@@ -19,8 +18,8 @@ export function onExecuted(state: State, sequence: bigint, digest: string): void
 
 /** The state machine arrived somewhere: the target, normally. */
 export function onTransferred(state: State, sequence: bigint, digest: string): void {
-  state.transferring = false
-  const [target] = state.stable.checkpoints
+  const target = state.transfer
+  state.transfer = undefined
   if (target?.sequence === sequence && target.digest !== digest) {
     state.fail(
       `state transfer to ${sequence.toString()} gave another digest than the others signed for`,
@@ -28,9 +27,8 @@ export function onTransferred(state: State, sequence: bigint, digest: string): v
     return
   }
   if (sequence > state.lastExecuted) {
-    state.lastExecuted = sequence
+    state.reach(sequence, digest)
     state.lastScheduled = sequence
-    state.stateDigest = digest
     forgetExecuted(state)
     if (sequence % state.period === 0n) announceCheckpoint(state)
     if (state.nextSequence <= sequence) state.nextSequence = sequence + 1n

@@ -27,6 +27,11 @@ export interface CoreOptions {
   readonly fetchTimeoutMs: number
   /** Most bytes of batches sent again to one replica, in answer to its status messages, in one status interval. */
   readonly maxResendBytes: number
+  /**
+   * For how many status intervals in a row f + 1 others must prove to be ahead, while this replica
+   * executes nothing, before it fetches their state.
+   */
+  readonly stuckIntervals: number
 }
 
 /** What was executed last: the sequence number, and the hex digest of the state after it. */

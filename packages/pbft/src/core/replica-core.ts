@@ -53,9 +53,8 @@ export class ReplicaCore {
    */
   constructor(options: CoreOptions, records: Iterable<JournalRecord>, executed: StateDigest) {
     const state = new State(options)
-    state.lastExecuted = executed.sequence
+    state.reach(executed.sequence, executed.digest)
     state.lastScheduled = executed.sequence
-    state.stateDigest = executed.digest
     restore(state, records)
     this.#state = state
   }
@@ -89,9 +88,10 @@ export class ReplicaCore {
     return state.active || state.pendingView !== undefined
   }
 
-  /** Whether a quorum executed further than this replica: then a late request is no primary's fault. */
+  /** Whether others are known to have executed further: then a late request is no primary's fault. */
   isBehind(): boolean {
-    return this.#state.lowWatermark > this.#state.lastExecuted
+    const { lowWatermark, lastExecuted, transfer } = this.#state
+    return lowWatermark > lastExecuted || transfer !== undefined
   }
 
   /** Whether a fetched batch can be of use: asked before its digest is computed. */
@@ -111,7 +111,8 @@ export class ReplicaCore {
     let highestKnown = state.lastExecuted > top ? state.lastExecuted : top
     for (const sequence of state.slots.keys()) if (sequence > highestKnown) highestKnown = sequence
     const { view, primary, active, lowWatermark, highWatermark, lastExecuted } = state
-    const { transferring, failed, timeoutFactor } = state
+    const { failed, timeoutFactor } = state
+    const transferring = state.transfer !== undefined
     return Object.freeze({
       ...{ view, primary, active, lowWatermark, highWatermark, lastExecuted },
       ...{ highestKnown, transferring, failed, timeoutFactor },
@@ -153,7 +154,7 @@ export class ReplicaCore {
         return
       }
       case 'transferFailed':
-        state.transferring = false
+        state.transfer = undefined
         {
           executeNext(state)
           return

@@ -5,6 +5,7 @@ import type {
   JournalRecord,
   RejectCode,
   ReplicaEffect,
+  StateDigest,
   TimerName,
 } from './protocol.ts'
 import { faultsTolerated, primaryOf, quorumOf, weakQuorumOf } from './quorum.ts'
@@ -16,6 +17,12 @@ import type { ReplayedView } from './selection.ts'
  * change between two stable checkpoints adds one, so this bounds the message, not the protocol.
  */
 export const maxPrePreparedPerSequence = 64
+
+/**
+ * For how many sequence numbers, the last executed ones, a replica remembers and tells the digest of
+ * its state: so far may correct replicas be apart and still find a number that f + 1 of them name.
+ */
+export const maxClaims = 64
 
 /** A new view whose batches are not all here yet. */
 export interface PendingView {
@@ -47,9 +54,6 @@ export class State {
   lowWatermark = 0n
   /** Proof of h; without checkpoints while h is 0. */
   stable: Certificate = { type: 'certificate', checkpoints: [] }
-  lastExecuted = 0n
-  /** Digest of the state after `lastExecuted`. */
-  stateDigest = ''
   /** The last sequence number handed out for execution. */
   lastScheduled = 0n
   /** As primary: the next sequence number to assign. */
@@ -69,7 +73,10 @@ export class State {
   /** Executing a batch above this sequence number is progress. */
   progressAbove = 0n
 
-  transferring = false
+  /** Where a state transfer under way leads; nothing is executed until it ends. */
+  transfer: StateDigest | undefined
+  /** At so many status timeouts in a row f + 1 others were proven ahead and nothing was executed. */
+  intervalsBehind = 0
   /** `lastExecuted` at the previous status timeout. */
   executedAtLastStatus = -1n
   /** The last status of each replica. */
@@ -84,6 +91,9 @@ export class State {
   readonly fetched = new Map<string, Batch>()
   failed = false
 
+  #lastExecuted = 0n
+  /** Digests of the states up to `#lastExecuted`, oldest first: {@link maxClaims} at most. */
+  readonly #digests: string[] = []
   #effects: ReplicaEffect[] = []
   /** The view that `#primary` is the primary of. */
   #primaryOf = 0n
@@ -108,6 +118,30 @@ export class State {
 
   get id(): number {
     return this.options.id
+  }
+
+  get lastExecuted(): bigint {
+    return this.#lastExecuted
+  }
+
+  /** Digest of the state after `lastExecuted`. */
+  get stateDigest(): string {
+    return this.#digests.at(-1) ?? ''
+  }
+
+  /** The state after `sequence`, which is now the last executed, has this digest. */
+  reach(sequence: bigint, digest: string): void {
+    if (sequence !== this.#lastExecuted + 1n) this.#digests.length = 0
+    this.#lastExecuted = sequence
+    this.#digests.push(digest)
+    if (this.#digests.length > maxClaims) this.#digests.shift()
+  }
+
+  /** Digests of the states after `lastExecuted` and down to `sequence` + 1, as far as remembered. */
+  digestsDownTo(sequence: bigint): string[] {
+    const { length } = this.#digests
+    const count = this.#lastExecuted - sequence
+    return count <= 0n ? [] : this.#digests.slice(count < length ? -Number(count) : 0).reverse()
   }
 
   get primary(): number {

@@ -1,3 +1,4 @@
+import { transferIfStuck } from './catch-up.ts'
 import { transferIfBehind } from './execution.ts'
 import type { Slot } from './slot.ts'
 import type { SlotStatus, Status } from './messages.ts'
@@ -23,7 +24,16 @@ export function statusOf(state: State): Status {
     lowWatermark,
     viewChanges,
     slots: slotsOf(state),
+    digests: state.digestsDownTo(lowestKnown(state)),
   }
+}
+
+/** How far the replica that is furthest behind had executed, as it said last. */
+function lowestKnown(state: State): bigint {
+  let lowest = state.lastExecuted
+  for (const status of state.statuses)
+    if (status !== undefined && status.lastExecuted < lowest) lowest = status.lastExecuted
+  return lowest
 }
 
 function slotsOf(state: State): SlotStatus[] {
@@ -50,7 +60,9 @@ function slotStatus(state: State, slot: Slot | undefined): SlotStatus {
 export function onStatusTimeout(state: State): void {
   state.startTimer('status', state.options.statusIntervalMs)
   refillAllowances(state)
-  if (state.executedAtLastStatus === state.lastExecuted) transferIfBehind(state)
+  const isStill = state.executedAtLastStatus === state.lastExecuted
+  if (isStill) transferIfBehind(state)
+  transferIfStuck(state, isStill)
   state.executedAtLastStatus = state.lastExecuted
   broadcastStatus(state)
 }

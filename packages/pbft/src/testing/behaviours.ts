@@ -99,9 +99,13 @@ const wrongVotes: Behaviour = (bytes) => {
   return [vote === undefined ? bytes : encodeMessage({ ...vote, digest: flipped(vote.digest) })]
 }
 
-/** Signs for a state that it is not in. */
+/** Signs for a state that it is not in, and claims it in its status messages. */
 const wrongCheckpoints: Behaviour = (bytes, _to, liar) => {
   const message = decodeMessage(bytes)
+  if (message.type === 'plain' && message.message.type === 'status') {
+    const { message: honest } = message
+    return [encodeMessage({ ...honest, digests: honest.digests.map(flipped) })]
+  }
   if (message.type !== 'signed' || message.kind !== 'checkpoint') return [bytes]
   const honest = openCheckpoint(message.proof)
   return [signAnew({ ...honest, digest: flipped(honest.digest) }, liar) ?? bytes]

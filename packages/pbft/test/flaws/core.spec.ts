@@ -13,6 +13,7 @@ import {
   only,
   rejectCodes,
   sendsTo,
+  stateDigest,
   viewChange,
 } from '../support/cores.ts'
 
@@ -193,6 +194,7 @@ describe('flaws of Fabric v0.6 PBFT that are not in this one', () => {
         lowWatermark: far,
         viewChanges: [],
         slots: [],
+        digests: [stateDigest(far)],
       })
       expect(driver.of('transfer')).to.deep.equal([])
       expect(driver.core.inspect()).to.include({ view: 0n, lowWatermark: 0n })

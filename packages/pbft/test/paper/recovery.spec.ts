@@ -24,6 +24,7 @@ const idle = {
   lowWatermark: 0n,
   viewChanges: [],
   slots: [],
+  digests: [],
 } as const
 
 describe('PBFT (TOCS ’02 §5.2): restart and retransmission', () => {

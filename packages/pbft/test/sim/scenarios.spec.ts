@@ -1,6 +1,8 @@
 import { expect } from 'chai'
+import { decodeFrame } from '../../src/frame.ts'
 import { behaviours, Cluster } from '../../src/testing.ts'
 import type { BehaviourName, ClusterOptions } from '../../src/testing.ts'
+import type { ReplicaNotification } from '../../src/types.ts'
 
 /** Submits `count` requests to the running correct replicas in turn, one every `everyMs`. */
 async function load(cluster: Cluster, prefix: string, count: number, everyMs = 5): Promise<void> {
@@ -22,6 +24,20 @@ async function withCluster(
     await cluster.stop()
   }
 }
+
+/** Fields of `heddle.pbft.Message`. */
+const fields = {
+  prePrepare: 1,
+  prepare: 2,
+  newView: 6,
+  status: 7,
+  fetchBatch: 8,
+  batch: 9,
+} as const
+
+/** Whether a frame holds a message of one of these fields. */
+const holds = (frame: Uint8Array, ...wanted: readonly number[]): boolean =>
+  decodeFrame(frame).some((message) => wanted.includes(message[0]! >> 3))
 
 const allExecuted = (cluster: Cluster): boolean =>
   cluster.submissions.every((submission) => submission.outcome === 'executed')
@@ -186,6 +202,42 @@ describe('simulated cluster', function () {
       await cluster.runUntilLevel(10_000)
       expect(allExecuted(cluster)).to.equal(true)
     }))
+
+  it('a replica alone in a later view, which missed batches of two views, gets level though nothing new comes', () => {
+    const transfers: number[] = []
+    const onEvent = (id: number, { type }: ReplicaNotification): void => {
+      if (type === 'transferEnded') transfers.push(id)
+    }
+    return withCluster({ seed: 16, onEvent }, async (cluster) => {
+      const { network } = cluster
+      await cluster.start()
+      network.partition([[0, 1, 2], [3]])
+      cluster.submit(1, 'ordered in view 0')
+      await cluster.run(500)
+      // Primary 0 orders nothing more; in view 1 replica 2 does not prepare again what it executed.
+      network.filter = (from, to, frame) =>
+        !(from === 0 && holds(frame, fields.prePrepare)) &&
+        !(to === 2 && holds(frame, fields.prepare))
+      cluster.submit(1, 'ordered in view 1')
+      const isBegun = () => [0, 1, 2].every((id) => cluster.status(id).view === 1n)
+      await cluster.runUntil(isBegun, 10_000, 'view 1')
+      await cluster.run(100)
+      network.filter = undefined
+      await cluster.runUntil(() => cluster.machine(0).history.length === 2, 10_000, 'its batch')
+      const waiting = cluster.submit(3, 'of a client of 3')
+      await cluster.run(3_000)
+      // Replica 3 learns of view 1 and nothing else, and goes on to view 2, for its request waits.
+      network.partition(undefined)
+      const heard = [fields.newView, fields.batch, fields.fetchBatch, fields.status]
+      network.filter = (from, to, frame) => (from !== 3 && to !== 3) || holds(frame, ...heard)
+      await cluster.runUntil(() => cluster.status(3).view === 2n, 10_000, 'view 2')
+      network.filter = undefined
+      await cluster.runUntilLevel(10_000)
+      expect(waiting.outcome).to.equal('executed')
+      expect([0, 1, 2, 3].map((id) => cluster.status(id).view)).to.deep.equal([1n, 1n, 1n, 2n])
+      expect(transfers).to.deep.equal([3])
+    })
+  })
 
   it('many requests of one replica make nobody suspect the primary for a few of another', () =>
     withCluster(

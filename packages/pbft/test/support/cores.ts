@@ -31,6 +31,7 @@ export const coreOptions: CoreOptions = {
   statusIntervalMs: 1_000,
   fetchTimeoutMs: 50,
   maxResendBytes: 1_000_000,
+  stuckIntervals: 3,
 }
 
 export const batchOf = (...names: string[]): Batch =>

@@ -3,13 +3,22 @@ import fc from 'fast-check'
 import { create, encode, pbft } from '@heddle/proto'
 import { decodeMessage, encodeStatement, fromHex } from '../../src/codec.ts'
 import type { Message, SignedStatement } from '../../src/core/messages.ts'
+import { maxClaims } from '../../src/core/state.ts'
 import type { JournalRecord } from '../../src/core/protocol.ts'
 import { Encoder, encodeForward } from '../../src/encoder.ts'
 import { decodeFrame, frameOf } from '../../src/frame.ts'
 import { openCheckpoint, openNewView, openViewChange } from '../../src/opening.ts'
 import { decodeRecord } from '../../src/record-codec.ts'
 import { encodeVote } from '../../src/vote-codec.ts'
-import { batchOf, certificate, checkpoint, claim, newView, viewChange } from '../support/cores.ts'
+import {
+  batchOf,
+  certificate,
+  checkpoint,
+  claim,
+  newView,
+  stateDigest,
+  viewChange,
+} from '../support/cores.ts'
 
 const digest = batchOf('a').digest
 const u64 = fc.bigInt(0n, (1n << 64n) - 1n)
@@ -87,6 +96,7 @@ describe('codec', () => {
         lowWatermark: 3n,
         viewChanges: [1, 2],
         slots,
+        digests: [stateDigest(2n), 'ff'.repeat(64)],
       },
       { type: 'fetch-batch', sequence: 4n, digest },
     ]
@@ -140,6 +150,7 @@ describe('codec', () => {
         lowWatermark: 3n,
         viewChanges: [1],
         slots: [],
+        digests: [stateDigest(2n)],
       }),
     ]
     for (const message of messages) {
@@ -173,6 +184,20 @@ describe('codec', () => {
     expect(() => decodeRecord(Buffer.alloc(0)))
       .to.throw()
       .with.property('code', 'PBFT_MALFORMED')
+  })
+
+  it('refuses a status with a claim too many, or one that is no digest', () => {
+    const statusWith = (...digests: string[]) => {
+      const value = create(pbft.StatusSchema, { digests: digests.map(fromHex) })
+      const payload = { case: 'status', value } as const
+      return encode(pbft.MessageSchema, create(pbft.MessageSchema, { payload }))
+    }
+    const claims = Array.from({ length: maxClaims }, () => digest)
+    expect(decodeMessage(statusWith(...claims))).to.deep.include({ type: 'plain' })
+    for (const digests of [[...claims, digest], [''], ['ff'.repeat(65)]])
+      expect(() => decodeMessage(statusWith(...digests)))
+        .to.throw()
+        .with.property('code', 'PBFT_MALFORMED')
   })
 
   it('puts frames together as protobuf would', () => {

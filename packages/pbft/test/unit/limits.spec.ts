@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { decodeMessage, encodeStatement } from '../../src/codec.ts'
-import { maxPrePreparedPerSequence } from '../../src/core/state.ts'
+import { maxClaims, maxPrePreparedPerSequence } from '../../src/core/state.ts'
 import type { Checkpoint, Claim, Message, ViewChange } from '../../src/core/messages.ts'
 import { Encoder, encodeForward } from '../../src/encoder.ts'
 import { decodeFrame, frameOf, maxFrameMessages } from '../../src/frame.ts'
@@ -66,6 +66,7 @@ describe('limits of messages', () => {
       {
         ...{ type: 'status', view: maxUint64, active: true, lastExecuted: maxUint64 },
         ...{ lowWatermark: maxUint64, viewChanges: [0, 1, 2, 3], slots },
+        digests: Array.from({ length: maxClaims }, () => 'ff'.repeat(64)),
       },
     ] satisfies Message[])
       expect(decodeLimited(encoded(message)), message.type).to.have.property('type')

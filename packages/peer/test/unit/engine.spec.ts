@@ -128,6 +128,26 @@ describe('Engine', () => {
     expect(await idsOf(own)).to.deep.equal(await idsOf(ledger))
   })
 
+  it('fetches the state at any sequence number, wherever the others are by now', async () => {
+    const batches = [[await record('a')], [], [await record('b'), await record('c')], []]
+    const targets = await Promise.all(
+      batches.map(async (_, index) => (await ahead(batches.slice(0, index + 1))).target),
+    )
+    const more = [await record('d')]
+    const { ledger } = await ahead([...batches, more])
+    for (let first = 0; first < targets.length; first++) {
+      const { engine, ledger: own } = await engineOf(sourceOf(ledger, (block) => block))
+      for (const target of targets.slice(first)) {
+        const { sequence, digest } = target
+        const reached = { sequence, digest: Buffer.from(digest) }
+        const { digest: found, ...rest } = await engine.transfer(target, { signal: never })
+        expect({ ...rest, digest: Buffer.from(found) }).to.deep.equal(reached)
+      }
+      await engine.execute(5n, more)
+      expect(await idsOf(own), `from ${first + 1} on`).to.deep.equal(await idsOf(ledger))
+    }
+  })
+
   it('stores nothing of a block that says otherwise than its execution, and fetches it from another', async () => {
     const { ledger, target } = await ahead([[await record('a')], [await record('b')]])
     let isLying = true
