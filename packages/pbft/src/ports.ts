@@ -47,7 +47,7 @@ export interface StatePoint {
 
 /** Where a replica that fell behind must get to. */
 export interface TransferTarget extends StatePoint {
-  /** Replicas that signed for this state; at least one of them is correct and has it. */
+  /** Replicas that say that they were in this state; at least one of them is correct and has it. */
   readonly replicas: readonly number[]
 }
 

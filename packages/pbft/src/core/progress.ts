@@ -22,7 +22,7 @@ export function onTransferred(state: State, sequence: bigint, digest: string): v
   state.transfer = undefined
   if (target?.sequence === sequence && target.digest !== digest) {
     state.fail(
-      `state transfer to ${sequence.toString()} gave another digest than the others signed for`,
+      `state transfer to ${sequence.toString()} gave another digest than the others have there`,
     )
     return
   }

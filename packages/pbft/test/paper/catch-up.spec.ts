@@ -98,9 +98,10 @@ describe('PBFT (TOCS ’02): a weak certificate for the state of others that are
   })
 
   it('counts no interval before there is one, however long the network was idle', () => {
-    const driver = stuckDriver({ stuckIntervals: 3 })
+    const driver = stuckDriver({ stuckIntervals: 3 }, 2n)
+    for (const from of [0, 1, 2]) driver.receive(from, statusAt(2n, 2))
     fireStatus(driver, 20)
-    for (const from of [1, 2]) driver.receive(from, statusAt(2n))
+    for (const from of [1, 2]) driver.receive(from, statusAt(4n))
     expect(targets(fireStatus(driver, 2))).to.deep.equal([])
   })
 
@@ -168,6 +169,19 @@ describe('PBFT (TOCS ’02): a weak certificate for the state of others that are
     driver.executed(1n)
     driver.executed(2n)
     expect(targets(fireStatus(driver, 4))).to.deep.equal([[8n, stateDigest(8n), [1, 2]]])
+  })
+
+  it('lets nothing be executed until the transfer ends, and then what follows it', () => {
+    const driver = stuckDriver()
+    for (const from of [1, 2]) driver.receive(from, statusAt(2n))
+    fireStatus(driver, 3)
+    for (const sequence of [1n, 3n]) {
+      driver.prePrepare(sequence, a)
+      for (const from of [0, 1, 2]) driver.commit(from, sequence, a)
+    }
+    expect(driver.of('execute')).to.deep.equal([])
+    driver.step({ type: 'transferred', sequence: 2n, digest: stateDigest(2n) })
+    expect(driver.of('execute').map((e) => e.sequence)).to.deep.equal([3n])
   })
 
   it('that the transfer does not come out at stops the replica', () => {
