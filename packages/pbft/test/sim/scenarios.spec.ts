@@ -236,6 +236,11 @@ describe('simulated cluster', function () {
       expect(waiting.outcome).to.equal('executed')
       expect([0, 1, 2, 3].map((id) => cluster.status(id).view)).to.deep.equal([1n, 1n, 1n, 2n])
       expect(transfers).to.deep.equal([3])
+      cluster.crash(3)
+      await cluster.start(3)
+      cluster.submit(3, 'after a restart')
+      await cluster.runUntilLevel(10_000)
+      expect(allExecuted(cluster)).to.equal(true)
     })
   })
 
