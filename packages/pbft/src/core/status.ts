@@ -56,15 +56,31 @@ function slotStatus(state: State, slot: Slot | undefined): SlotStatus {
   }
 }
 
-/** Once per interval: tell, allow the others to ask again, and look whether the log leads on. */
+/** Once per interval: tell, allow the others to ask again, and see to it that the log leads on. */
 export function onStatusTimeout(state: State): void {
   state.startTimer('status', state.options.statusIntervalMs)
   refillAllowances(state)
   const isStill = state.executedAtLastStatus === state.lastExecuted
-  if (isStill) transferIfBehind(state)
+  if (isStill) {
+    transferIfBehind(state)
+    repeatPrepares(state)
+  }
   transferIfStuck(state, isStill)
   state.executedAtLastStatus = state.lastExecuted
   broadcastStatus(state)
+}
+
+/**
+ * Tells again what was accepted in this view and is not final. Who executed it in an earlier view is
+ * not asked about it by status messages, but may lack these prepares to commit it in this view too.
+ */
+function repeatPrepares(state: State): void {
+  if (!state.active) return
+  for (const { committed, decided, prepares, sequence } of state.slots.values()) {
+    const own = prepares.of(state.id)
+    if (sequence <= state.lastExecuted || committed !== undefined || decided !== undefined) continue
+    if (own?.view === state.view) state.broadcast({ ...own, type: 'prepare' })
+  }
 }
 
 export function refillAllowances(state: State): void {

@@ -174,6 +174,33 @@ describe('PBFT (TOCS ’02 §5.2): restart and retransmission', () => {
     expect(driver.of('execute').map((e) => e.batch.digest)).to.deep.equal([a.digest])
   })
 
+  it('a batch that one replica alone executed, in an earlier view, is committed by all in the next', () => {
+    const group = new Group(4)
+    group.drop = ({ message, to }) => message.type === 'commit' && to !== 0
+    group.propose('a')
+    group.drop = ({ message, from, to }) =>
+      from === 3 || to === 3 || (message.type === 'prepare' && to === 0)
+    group.suspect(1, 2)
+    expect([0, 1, 2, 3].map((id) => group.digests(id))).to.deep.equal([[a.digest], [], [], []])
+    group.drop = ({ from, to }) => from === 3 || to === 3
+    group.exchangeStatus(3)
+    expect([0, 1, 2].map((id) => group.digests(id))).to.deep.equal([
+      [a.digest],
+      [a.digest],
+      [a.digest],
+    ])
+    expect(group.at(2).core.inspect().view).to.equal(1n)
+  })
+
+  it('what is final in this view is not told again', () => {
+    const group = new Group(4)
+    group.propose('a')
+    group.exchangeStatus(2)
+    const before = group.at(1).effects.length
+    group.exchangeStatus(1)
+    expect(broadcasts(group.at(1).effects.slice(before), 'prepare')).to.deep.equal([])
+  })
+
   it('whole groups restart, one replica after the other, and lose nothing', () => {
     const group = new Group(4)
     group.propose('a')
