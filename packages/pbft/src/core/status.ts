@@ -75,10 +75,9 @@ export function onStatusTimeout(state: State): void {
  * not asked about it by status messages, but may lack these prepares to commit it in this view too.
  */
 function repeatPrepares(state: State): void {
-  if (!state.active) return
-  for (const { committed, decided, prepares, sequence } of state.slots.values()) {
+  for (const { committed, prepares, sequence } of state.slots.values()) {
     const own = prepares.of(state.id)
-    if (sequence <= state.lastExecuted || committed !== undefined || decided !== undefined) continue
+    if (sequence <= state.lastExecuted || committed !== undefined) continue
     if (own?.view === state.view) state.broadcast({ ...own, type: 'prepare' })
   }
 }

@@ -234,8 +234,9 @@ describe('claims in status messages', () => {
 })
 
 describe('a replica whose state came by a weak certificate', () => {
-  it('asks for no batch below, whatever commits still come', () => {
-    const driver = transferred(3n)
+  it('asks for no batch below, whatever commits still come, and repeats no prepare of it', () => {
+    const driver = transferred(3n, (before) => before.prePrepare(1n, a))
+    expect(broadcasts(fireStatus(driver, 3), 'prepare')).to.deep.equal([])
     for (const from of [0, 1, 2]) driver.commit(from, 2n, a)
     expect(
       only(driver.effects, 'send').filter((e) => e.message.type === 'fetch-batch'),
@@ -307,7 +308,10 @@ describe('a replica whose state came by a weak certificate', () => {
 })
 
 /** Replica 3 after a transfer to `sequence` that two others claimed; `before` happens before it. */
-function transferred(sequence: bigint, before: (driver: Driver) => void = () => undefined): Driver {
+function transferred(
+  sequence: bigint,
+  before: (driver: Driver) => unknown = () => undefined,
+): Driver {
   const driver = stuckDriver()
   before(driver)
   for (const from of [1, 2]) driver.receive(from, statusAt(sequence))

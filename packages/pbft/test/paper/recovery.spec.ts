@@ -192,13 +192,17 @@ describe('PBFT (TOCS ’02 §5.2): restart and retransmission', () => {
     expect(group.at(2).core.inspect().view).to.equal(1n)
   })
 
-  it('what is final in this view is not told again', () => {
-    const group = new Group(4)
-    group.propose('a')
-    group.exchangeStatus(2)
-    const before = group.at(1).effects.length
-    group.exchangeStatus(1)
-    expect(broadcasts(group.at(1).effects.slice(before), 'prepare')).to.deep.equal([])
+  it('prepares of this view are repeated while nothing is executed, but for what is final', () => {
+    const driver = new Driver({ id: 1 })
+    const repeated = (): bigint[] =>
+      broadcasts(driver.fire('status'), 'prepare').map((p) => p.sequence)
+    driver.step({ type: 'start' })
+    driver.prePrepare(1n, a)
+    driver.prePrepare(2n, b)
+    for (const from of [0, 2, 3]) driver.commit(from, 2n, b)
+    expect([repeated(), repeated(), repeated()]).to.deep.equal([[], [1n], [1n]])
+    driver.step({ type: 'suspect', view: 0n })
+    expect(repeated(), 'of a view that it left').to.deep.equal([])
   })
 
   it('whole groups restart, one replica after the other, and lose nothing', () => {
