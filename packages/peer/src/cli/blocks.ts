@@ -8,7 +8,7 @@ import { transactionsOf } from '../network/block-transactions.ts'
 import { openClient } from '../network/client.ts'
 import { readDescriptor } from '../network/descriptor.ts'
 import { blockNumber, dirOption } from './options.ts'
-import { grouped, standardOutput, toJson } from './output.ts'
+import { grouped, standardOutput, taken, toJson } from './output.ts'
 import type { common } from '@heddle/proto'
 
 interface BlocksOptions {
@@ -89,6 +89,8 @@ async function blocks(options: BlocksOptions): Promise<void> {
     )
     for await (const { message } of stream) {
       standardOutput.line(options.json === true ? toJson(toObject(message)) : toText(message))
+      // No block is fetched before the one before was read; none at all when nobody reads.
+      if (!(await taken(process.stdout))) return
     }
   } catch (error) {
     if (!abort.signal.aborted) throw error

@@ -1,3 +1,5 @@
+import type { Writable } from 'node:stream'
+
 /** Where a command writes: lines for people or for machines, never both. */
 export interface Output {
   /** A line on standard output. */
@@ -10,6 +12,23 @@ export interface Output {
 export const standardOutput: Output = {
   line: (text) => void process.stdout.write(`${text}\n`),
   note: (text) => void process.stderr.write(`${text}\n`),
+}
+
+/**
+ * Resolves when whoever reads `stream` has taken all that was written to it. What a slow reader has not
+ * taken waits in memory, and is lost when the process ends.
+ *
+ * @returns false when nobody reads any more
+ */
+export function taken(stream: Writable): Promise<boolean> {
+  return new Promise((resolve) => {
+    stream.write('', (error) => resolve(!error))
+  })
+}
+
+/** Whoever stops reading (`heddle blocks | head`) ends no command with an uncaught error. */
+export function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
 }
 
 /** `12345` → `12,345`. */
