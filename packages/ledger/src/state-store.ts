@@ -91,8 +91,7 @@ export class KeyValueStateStore implements StateStore {
     return result
   }
 
-  // What it throws must be a rejection; there is nothing to wait for.
-  // eslint-disable-next-line @typescript-eslint/require-await
+  // eslint-disable-next-line @typescript-eslint/require-await -- what it throws must be a rejection
   async apply(
     height: bigint,
     sequence: bigint,

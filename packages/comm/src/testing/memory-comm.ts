@@ -106,8 +106,7 @@ class MemoryComm implements Comm {
     }
   }
 
-  // Async, so that what `#deliver` throws becomes a rejection.
-  // eslint-disable-next-line @typescript-eslint/require-await
+  // eslint-disable-next-line @typescript-eslint/require-await -- what `#deliver` throws must be a rejection
   async push(message: Outgoing, peer: RemotePeer): Promise<void> {
     if (this.state !== 'started') throw stopped()
     this.#deliver(message, peer)
