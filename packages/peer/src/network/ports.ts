@@ -39,29 +39,35 @@ export async function isFree(port: number): Promise<boolean> {
 }
 
 /** Below the range from which systems give ports to outgoing connections. */
-const lowest = 15_000
-const highest = 31_999
-const attempts = 2000
+export const lowestPort = 15_000
+export const highestPort = 31_999
 
 /**
- * Finds free loopback ports in a range that outgoing connections do not use, so that they stay
- * free until a validator listens on them.
+ * Finds neighbouring free loopback ports in a range that outgoing connections do not use. Until somebody
+ * listens on them they look free to others as well: so every process begins to look somewhere else.
  *
- * @param random - 0 ≤ x < 1
- * @throws {PeerError} PEER_PORT_BUSY when there are not enough
+ * @param count - 1 or more
+ * @param process - number of the process
+ * @param free - whether a port is free
+ * @throws {PeerError} PEER_PORT_BUSY when there are not enough side by side
  */
-export async function freePorts(count: number, random: () => number): Promise<number[]> {
-  const found = new Set<number>()
-  for (let attempt = 0; found.size < count && attempt < attempts; attempt++) {
-    const port = lowest + Math.floor(random() * (highest - lowest + 1))
-    if (!found.has(port) && (await isFree(port))) found.add(port)
+export async function freePorts(
+  count: number,
+  process: number,
+  free: (port: number) => Promise<boolean> = isFree,
+): Promise<number[]> {
+  const groups = Math.floor((highestPort - lowestPort + 1) / count)
+  for (let group = 0; group < groups; group++) {
+    const base = lowestPort + ((process + group) % groups) * count
+    const ports = Array.from({ length: count }, (_, index) => base + index)
+    const areFree = await Promise.all(ports.map(free))
+    if (areFree.every(Boolean)) return ports
   }
-  if (found.size < count) {
-    throw new PeerError('PEER_PORT_BUSY', `no ${count} free ports from ${lowest} to ${highest}`, {
-      cure: 'choose ports with --base-port',
-    })
-  }
-  return [...found]
+  throw new PeerError(
+    'PEER_PORT_BUSY',
+    `no ${count} free ports side by side from ${lowestPort} to ${highestPort}`,
+    { cure: 'choose ports with --base-port' },
+  )
 }
 
 /**

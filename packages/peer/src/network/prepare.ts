@@ -45,7 +45,7 @@ async function choosePorts(
     const free = await Promise.all(before.map((port) => isFree(port)))
     if (free.every(Boolean)) return before
   }
-  return freePorts(count, Math.random)
+  return freePorts(count, process.pid)
 }
 
 function describeNetwork(
