@@ -1,51 +1,131 @@
-import { expect } from 'chai'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
-import { PeerError } from '../../src/errors.ts'
-import { fixedPorts, freePorts, highestPort, isFree, lowestPort } from '../../src/network/ports.ts'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { storeCases } from '@heddle/deliver/testing'
+import { openJournal, openLedger } from '@heddle/ledger'
+import { journalCases, networkCases, signerCases, stateMachineCases } from '@heddle/pbft/testing'
+import { toPbftJournal } from '../../src/node/pbft-journal.ts'
+import { PeerNetwork } from '../../src/node/peer-network.ts'
+import { createValidatorVerifier } from '../../src/node/validator-verifier.ts'
+import { channelId, testChannel, testMembers, transaction } from '../support/channel.ts'
+import { openEngine } from '../support/engine.ts'
+import { eventually } from '../support/eventually.ts'
+import { startNode } from '../support/nodes.ts'
+import type { StoreUnderTest } from '@heddle/deliver/testing'
+import type { JournalSetup, NetworkSetup, PortCase } from '@heddle/pbft/testing'
+import type { SignerSetup, StateMachineSetup } from '@heddle/pbft/testing'
+import type { StateMachine } from '@heddle/pbft'
+import type { TestEngine } from '../support/engine.ts'
 
-const yes = (): Promise<boolean> => Promise.resolve(true)
+function register(cases: readonly PortCase[]): void {
+  for (const { name, run } of cases) it(name, run)
+}
 
-describe('the ports of a network', () => {
-  it('are side by side, in the range, and others for the next processes', async () => {
-    const taken = new Set<number>()
-    for (let pid = 4_194_000; pid < 4_195_000; pid++) {
-      const ports = await freePorts(12, pid, yes)
-      expect(ports).to.have.length(12)
-      expect(ports).to.deep.equal(ports.map((_, index) => ports[0]! + index))
-      for (const port of ports) {
-        expect(port).to.be.within(lowestPort, highestPort)
-        expect(taken.has(port), `port ${port} of process ${pid}`).to.equal(false)
-        taken.add(port)
-      }
-    }
+async function journalOnDisk(): Promise<JournalSetup> {
+  const dir = await mkdtemp(join(tmpdir(), 'heddle-journal-'))
+  let opened = await openJournal({ dir })
+  return {
+    journal: toPbftJournal(opened),
+    reopen: async () => {
+      await opened.close()
+      opened = await openJournal({ dir })
+      return toPbftJournal(opened)
+    },
+    teardown: async () => {
+      await opened.close()
+      await rm(dir, { recursive: true })
+    },
+  }
+}
+
+async function enginesOnDisk(): Promise<StateMachineSetup> {
+  const { client } = await testMembers()
+  const opened = new Map<StateMachine, TestEngine>()
+  const keep = (made: TestEngine): StateMachine => {
+    opened.set(made.engine, made)
+    return made.engine
+  }
+  return {
+    create: async (source) => keep(await openEngine(source && opened.get(source))),
+    reopen: async (machine) => {
+      const before = opened.get(machine)
+      if (before === undefined) throw new TypeError('no engine of this setup')
+      opened.delete(machine)
+      return keep(await before.reopen())
+    },
+    requests: [
+      transaction(client, { contract: 'accounts', input: '{"from":"alice","to":"b","amount":60}' }),
+      transaction(client, { contract: 'accounts', input: '{"from":"alice","to":"c","amount":60}' }),
+      transaction(client, { input: '{"text":"hello"}' }),
+    ],
+    invalid: transaction(client, { sign: (payload) => client.sign(payload.subarray(1)) }),
+    teardown: async () => {
+      for (const each of opened.values()) await each.close()
+    },
+  }
+}
+
+async function twoNodes(): Promise<NetworkSetup> {
+  const { validators } = await testMembers()
+  const [zero, one] = [await startNode(validators[0]!), await startNode(validators[1]!)]
+  const peer = (replica: number, endpoint: string) => {
+    const { pkiId } = validators[replica]!
+    return { replica, endpoint, pkiId }
+  }
+  const sender = new PeerNetwork({ comm: zero, channelId, peers: [peer(1, one.address)] })
+  const receiver = new PeerNetwork({ comm: one, channelId, peers: [peer(0, zero.address)] })
+  const received: { from: number; bytes: Uint8Array }[] = []
+  let sent = 0
+  receiver.listen({
+    consensus: (from, bytes) => received.push({ from, bytes }),
+    blockSignature: () => undefined,
   })
+  return {
+    port: {
+      send: (to, bytes) => {
+        if (to === 1) sent += 1
+        return sender.consensus.send(to, bytes)
+      },
+    },
+    received,
+    settle: () => eventually('all messages arrived', () => received.length >= sent),
+    teardown: async () => {
+      receiver.close()
+      for (const comm of [zero, one]) await comm.stop({ signal: AbortSignal.abort() })
+    },
+  }
+}
 
-  it('are none where somebody listens', async () => {
-    const [first] = await freePorts(12, 1, yes)
-    const ports = await freePorts(12, 1, (port) => Promise.resolve(port !== first! + 11))
-    expect(ports[0]).to.equal(first! + 12)
-  })
+async function certificates(): Promise<SignerSetup> {
+  const { validators } = await testMembers()
+  const { config } = await testChannel(4)
+  return {
+    signer: (replica) => validators[replica]!,
+    verifier: createValidatorVerifier(config),
+  }
+}
 
-  it('begin again at the bottom of the range, and do not suffice when all are taken', async () => {
-    const asked = new Set<number>()
-    const no = (port: number): Promise<boolean> =>
-      Promise.resolve(void asked.add(port)).then(() => false)
-    const error = await freePorts(12, 777, no).catch((reason: unknown) => reason)
-    expect(error).to.be.instanceOf(PeerError).with.property('code', 'PEER_PORT_BUSY')
-    expect(asked.size).to.equal(Math.floor((highestPort - lowestPort + 1) / 12) * 12)
-  })
+async function ledgerOnDisk(): Promise<StoreUnderTest> {
+  const dir = await mkdtemp(join(tmpdir(), 'heddle-ledger-'))
+  const ledger = await openLedger({ dir })
+  return {
+    ledger: { height: () => ledger.height, block: (number) => ledger.block(number) },
+    sink: { put: ({ bytes }) => ledger.append({ block: bytes, txIds: [] }) },
+    close: async () => {
+      await ledger.close()
+      await rm(dir, { recursive: true })
+    },
+  }
+}
 
-  it('that a person chose are named when one is in use', async () => {
-    const server = createServer().listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const { port } = server.address() as AddressInfo
-    expect(await isFree(port)).to.equal(false)
-    const error = await fixedPorts(port, 1).catch((reason: unknown) => reason)
-    expect(error).to.be.instanceOf(PeerError).with.property('code', 'PEER_PORT_BUSY')
-    expect((error as Error).message).to.include(`127.0.0.1:${port}`)
-    server.close()
-    await once(server, 'close')
-  })
+describe('the ports of who delivers, as the ledger meets them', () =>
+  register(storeCases(ledgerOnDisk)))
+
+describe('the ports of the consensus, as a validator meets them', function () {
+  this.timeout(60_000)
+  before(() => testMembers())
+  describe('the journal of the ledger', () => register(journalCases(journalOnDisk)))
+  describe('the engine over a ledger', () => register(stateMachineCases(enginesOnDisk)))
+  describe('the peer network over two nodes with TLS', () => register(networkCases(twoNodes)))
+  describe('certificates of the genesis block', () => register(signerCases(certificates)))
 })
