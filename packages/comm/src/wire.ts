@@ -40,5 +40,8 @@ export function transportOptions(options: {
     'grpc.keepalive_timeout_ms': options.keepaliveTimeoutMs,
     'grpc.keepalive_permit_without_calls': 1,
     'grpc.enable_channelz': 0,
+    // A gossip stream is never retried, so its writes need not be kept: the first that waits for the
+    // transport holds the sender back, instead of the first after 1 MiB (grpc-js's default).
+    'grpc.per_rpc_retry_buffer_size': 0,
   }
 }

@@ -529,7 +529,8 @@ describe('a message', function () {
       )
     }
     await eventually(() => two.metrics.get('gossip_comm_messages_received') >= 3)
-    expect(accepted).to.be.lessThan(200)
+    // 2 in the queue and 16 in the stream: the transport keeps no more.
+    expect(accepted).to.be.lessThan(40)
     release()
     await Promise.all(pushes)
     await eventually(() => got.length === 200)
