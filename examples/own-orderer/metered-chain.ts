@@ -1,4 +1,4 @@
-import { hash, randomBytes } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { channelConfigOf } from '@heddle/deliver'
 import { CodedError } from '@heddle/interface'
 import type { AbortOptions } from '@heddle/interface'
@@ -8,12 +8,12 @@ import type { ChannelRules } from '@heddle/msp'
 import {
   authorizeByPolicy,
   blockMetadata,
-  blockSignaturePreimage,
   buildBlock,
   ordererMetadataValue,
+  signBlock,
 } from '@heddle/orderer'
 import type { BlockSigner, Chain, Grant, SignedData } from '@heddle/orderer'
-import { blockHeaderBytes, common, create, decode, encode } from '@heddle/proto'
+import { common, create, decode, encode } from '@heddle/proto'
 import type { Received } from '@heddle/proto'
 import { Quota } from './quota.ts'
 
@@ -146,14 +146,9 @@ export class MeteredChain implements Chain {
 
   /** Signs as consenter 1, in the form that a BFT channel demands. */
   async #sign(block: common.Block): Promise<common.Block> {
-    const header = create(common.IdentifierHeaderSchema, { identifier: 1, nonce: randomBytes(24) })
-    const identifierHeader = encode(common.IdentifierHeaderSchema, header)
     const value = ordererMetadataValue(0n)
-    const bytes = blockHeaderBytes(block.header!)
-    const preimage = blockSignaturePreimage(value, identifierHeader, bytes)
-    const signature = await this.#signer.sign(preimage)
-    const signatures = { value, signatures: [{ identifierHeader, signature }] }
-    const metadata = blockMetadata({ signatures })
+    const signature = await signBlock({ header: block.header!, value }, 1, this.#signer)
+    const metadata = blockMetadata({ signatures: { value, signatures: [signature] } })
     block.metadata = create(common.BlockMetadataSchema, { metadata })
     return block
   }

@@ -12,12 +12,12 @@ export type {
 export {
   blockMetadata,
   blockQuorum,
-  blockSignaturePreimage,
   buildBlock,
   ordererMetadataValue,
   signaturesSlot,
 } from './block.ts'
 export type { BlockContents, BlockMetadataSlots } from './block.ts'
+export { signBlock } from './sign-block.ts'
 export { authorizeByPolicy } from './authorize.ts'
 export { OrdererError, statusOf } from './errors.ts'
 export type { OrdererErrorCode } from './errors.ts'

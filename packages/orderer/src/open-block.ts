@@ -9,10 +9,9 @@ export interface BlockToSign {
 }
 
 /** One block that collects signatures. */
-export interface OpenBlock {
+export interface OpenBlock extends BlockToSign {
   readonly number: bigint
   readonly headerBytes: Uint8Array
-  readonly value: Uint8Array
   readonly accepted: Map<number, BlockSignature>
   /** `sender:id` of the checks under way: one of each at a time, so that they are bounded. */
   readonly checking: Set<string>
@@ -30,6 +29,7 @@ export function openBlock(
 ): OpenBlock {
   return {
     number: header.number,
+    header,
     headerBytes: blockHeaderBytes(header),
     value,
     accepted: new Map(),

@@ -1,12 +1,12 @@
-import { randomBytes } from 'node:crypto'
 import type { AbortOptions, ClockTimer, Lifecycle, LifecycleState } from '@heddle/interface'
 import { InvariantError } from '@heddle/interface'
-import { common, create, encode, heddle } from '@heddle/proto'
+import { heddle } from '@heddle/proto'
 import { blockQuorum, blockSignaturePreimage } from './block.ts'
 import { OrdererError } from './errors.ts'
 import { type CollectorMetrics, collectorMetrics } from './metrics.ts'
 import { type BlockToSign, type OpenBlock, openBlock, quorumOf } from './open-block.ts'
 import type { BlockSignature } from './ports.ts'
+import { signBlock } from './sign-block.ts'
 import { SignatureAnswerer } from './signature-answerer.ts'
 import {
   type SignatureCollectorDeps,
@@ -22,7 +22,6 @@ import {
 import { SignatureWindow } from './signature-window.ts'
 
 const { BlockSignatures_Purpose: Purpose } = heddle
-const nonceBytes = 24
 
 /**
  * Gathers a quorum of consenters' signatures for each block that was executed here.
@@ -186,14 +185,8 @@ export class BlockSignatureCollector implements Lifecycle {
   }
 
   async #sign(open: OpenBlock): Promise<void> {
-    const header = create(common.IdentifierHeaderSchema, {
-      identifier: this.#options.self,
-      nonce: randomBytes(nonceBytes),
-    })
-    const identifierHeader = encode(common.IdentifierHeaderSchema, header)
     try {
-      const preimage = blockSignaturePreimage(open.value, identifierHeader, open.headerBytes)
-      open.own = { identifierHeader, signature: await this.#deps.signer.sign(preimage) }
+      open.own = await signBlock(open, this.#options.self, this.#deps.signer)
     } catch (error) {
       this.#close(open)
       open.reject(error as Error)

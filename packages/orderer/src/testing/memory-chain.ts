@@ -1,21 +1,8 @@
-import { randomBytes } from 'node:crypto'
 import type { AbortOptions } from '@heddle/interface'
-import {
-  type Received,
-  blockHeaderBytes,
-  blockHeaderHash,
-  common,
-  create,
-  decode,
-  encode,
-} from '@heddle/proto'
-import {
-  blockMetadata,
-  blockSignaturePreimage,
-  buildBlock,
-  ordererMetadataValue,
-} from '../block.ts'
+import { type Received, blockHeaderHash, common, create, decode, encode } from '@heddle/proto'
+import { blockMetadata, buildBlock, ordererMetadataValue } from '../block.ts'
 import { OrdererError } from '../errors.ts'
+import { signBlock } from '../sign-block.ts'
 import type { BlockSignature, BlockSigner, Chain, Grant, SignedData } from '../ports.ts'
 
 /** What a {@link MemoryChain} begins with. */
@@ -161,17 +148,7 @@ export class MemoryChain implements Chain {
   async #sign(value: Uint8Array, { header }: common.Block): Promise<BlockSignature[]> {
     if (!header) throw new OrdererError('ORDERER_BAD_REQUEST', 'a block without a header')
     const signers = [...(this.#options.signers ?? [])]
-    return Promise.all(
-      signers.map(async ([identifier, signer]) => {
-        const nonce = randomBytes(24)
-        const identifierHeader = encode(
-          common.IdentifierHeaderSchema,
-          create(common.IdentifierHeaderSchema, { identifier, nonce }),
-        )
-        const preimage = blockSignaturePreimage(value, identifierHeader, blockHeaderBytes(header))
-        return { identifierHeader, signature: await signer.sign(preimage) }
-      }),
-    )
+    return Promise.all(signers.map(([id, signer]) => signBlock({ header, value }, id, signer)))
   }
 
   async #nextBlock(signal: AbortSignal | undefined): Promise<void> {

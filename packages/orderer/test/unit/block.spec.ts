@@ -5,11 +5,11 @@ import { blockHeaderBytes, blockHeaderHash, common, decode, encode } from '@hedd
 import {
   blockMetadata,
   blockQuorum,
-  blockSignaturePreimage,
   buildBlock,
   ordererMetadataValue,
   signaturesSlot,
 } from '../../src/index.ts'
+import { blockSignaturePreimage } from '../../src/block.ts'
 
 function recorded(name: string): common.Block {
   const url = new URL(`../fixtures/bft-v3.1.5/${name}.block`, import.meta.url)

@@ -7,10 +7,10 @@ import {
   BlockSignatureCollector,
   type BlockToSign,
   type SignatureCollectorOptions,
-  blockSignaturePreimage,
   buildBlock,
   ordererMetadataValue,
 } from '../../src/index.ts'
+import { blockSignaturePreimage } from '../../src/block.ts'
 
 const { BlockSignatures_Purpose: Purpose } = heddle
 const channelId = 'ch'
