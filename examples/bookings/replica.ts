@@ -40,13 +40,7 @@ let transfers = 0
 const replica = createReplica(
   {
     network: { send: (to, bytes) => transport.send(to, 'consensus', bytes) },
-    journal: {
-      append: (records) => promised.append(records),
-      rewrite: (records) => promised.rewrite(records),
-      async *records() {
-        yield* await promised.records()
-      },
-    },
+    journal: promised,
     stateMachine: bookings,
     signer,
     verifier: {

@@ -49,7 +49,7 @@ class Simulation {
     const stateMachine = new Bookings(
       executed,
       (from, range) => Promise.resolve(this.bookings[from]!.batches(range.from, range.to)),
-      [...executed.records()],
+      await executed.records(),
     )
     const replica = createReplica(
       {

@@ -33,10 +33,10 @@ describe('Bookings', () => {
   /** Bookings over logs in memory; each may get batches from another, and can be opened again. */
   const setup = () => {
     const logs = new Map<StateMachine, MemoryJournal>()
-    const over = (log: MemoryJournal, source?: StateMachine): Bookings => {
+    const over = async (log: MemoryJournal, source?: StateMachine): Promise<Bookings> => {
       const fetch: FetchBatches = (_, { from, to }) =>
         source instanceof Bookings ? Promise.resolve(source.batches(from, to)) : nobody()
-      const machine = new Bookings(log, fetch, [...log.records()])
+      const machine = new Bookings(log, fetch, await log.records())
       logs.set(machine, log)
       return machine
     }
@@ -54,13 +54,13 @@ describe('Bookings', () => {
     const bookings = new Bookings(log, nobody, [])
     await bookings.execute(1n, [first, second, third])
     expect(Object.fromEntries(bookings.guests)).to.deep.equal({ A1: 'guest 0', A2: 'guest 1' })
-    const again = new Bookings(log, nobody, [...log.records()])
+    const again = new Bookings(log, nobody, await log.records())
     expect(again.guests).to.deep.equal(bookings.guests)
     expect(again.lastExecuted()).to.deep.equal(bookings.lastExecuted())
   })
 
   it('takes transferred batches only if they lead to what was signed for', async () => {
-    const source = setup().create()
+    const source = await setup().create()
     await source.execute(1n, [first])
     await source.execute(2n, [second])
     const lies: unknown[] = [

@@ -129,7 +129,10 @@ export interface Ledger extends BlockStore, AsyncDisposable {
   close(): Promise<void>
 }
 
-/** Records that must survive a crash, in order: what a replica promised. */
+/**
+ * Records that must survive a crash, in order: what a replica promised. Fits the port `Journal` of
+ * `@heddle/pbft` as it is.
+ */
 export interface Journal extends AsyncDisposable {
   /**
    * Appends the records; resolves when they are durable. After a crash either all records of a call

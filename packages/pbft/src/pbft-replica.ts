@@ -172,8 +172,7 @@ export class PbftReplica implements Replica {
   async #start(signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted()
     this.#state = 'starting'
-    const records = []
-    for await (const bytes of this.#deps.journal.records()) records.push(decodeRecord(bytes))
+    const records = (await this.#deps.journal.records()).map(decodeRecord)
     signal?.throwIfAborted()
     if (this.#stopping !== undefined) throw this.#stoppedError()
     const { sequence, digest } = this.#deps.stateMachine.lastExecuted()

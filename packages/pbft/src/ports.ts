@@ -21,7 +21,7 @@ export interface Journal {
   /** Appends in order; resolves when the records are durable. A rejection stops the replica. */
   append(records: readonly Uint8Array[]): Promise<void>
   /** Every record since the last {@link rewrite}, in order; read once, before the first append. */
-  records(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>
+  records(): Promise<readonly Uint8Array[]>
   /** Replaces all records by these, atomically and durably. Never called beside an append. */
   rewrite(records: readonly Uint8Array[]): Promise<void>
 }

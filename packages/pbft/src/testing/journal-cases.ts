@@ -24,9 +24,7 @@ export function journalCases(setup: () => JournalSetup | Promise<JournalSetup>):
 const bytes = (...texts: string[]): Buffer[] => texts.map((text) => Buffer.from(text))
 
 async function contents(journal: Journal): Promise<string[]> {
-  const found: string[] = []
-  for await (const record of journal.records()) found.push(Buffer.from(record).toString())
-  return found
+  return (await journal.records()).map((record) => Buffer.from(record).toString())
 }
 
 async function empty({ journal, reopen }: JournalSetup): Promise<void> {

@@ -32,8 +32,8 @@ export class MemoryJournal implements Journal {
     this.#records = kept
   }
 
-  records(): Iterable<Uint8Array> {
-    return [...this.#records]
+  records(): Promise<readonly Uint8Array[]> {
+    return Promise.resolve([...this.#records])
   }
 
   /**

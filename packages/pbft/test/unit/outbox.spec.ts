@@ -15,7 +15,11 @@ function setup(journalRewriteBytes = 1_000, maxSendQueue = 100) {
       log.push(`${kind} ${records.map(shown).join(',')}`)
       pending.push({ resolve, reject })
     })
-  const journal = { append: write('append'), rewrite: write('rewrite'), records: () => [] }
+  const journal = {
+    append: write('append'),
+    rewrite: write('rewrite'),
+    records: () => Promise.resolve([]),
+  }
   const network = {
     send: (_to: number, bytes: Uint8Array) => {
       for (const message of decodeFrame(bytes)) log.push(`sent ${message.toString()}`)

@@ -714,7 +714,10 @@ describe('Replica: batches and restarts', () => {
       await cluster.run(5, 5)
     }
     await cluster.runUntilLevel(20_000)
-    const kept = [...cluster.journal(2).records()].reduce((sum, record) => sum + record.length, 0)
+    const kept = (await cluster.journal(2).records()).reduce(
+      (sum, record) => sum + record.length,
+      0,
+    )
     expect(kept).to.be.lessThan(8_000)
     await cluster.stop()
   })

@@ -9,7 +9,6 @@ import { TransactionReader } from '../engine/transaction.ts'
 import { OperationsServer } from '../operations/server.ts'
 import { createBlockSource } from './block-source.ts'
 import { PbftChain, chainStatuses } from './chain.ts'
-import { toPbftJournal } from './pbft-journal.ts'
 import { PeerNetwork } from './peer-network.ts'
 import { createQueryService } from './query-service.ts'
 import { createSignatureArchive } from './signature-archive.ts'
@@ -128,7 +127,7 @@ function composeReplica(
   return createReplica(
     {
       network: parts.network,
-      journal: toPbftJournal(parts.storage.journal),
+      journal: parts.storage.journal,
       stateMachine: parts.engine,
       signer: material.signer,
       verifier: createValidatorVerifier(material.channel),

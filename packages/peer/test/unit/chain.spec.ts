@@ -7,7 +7,6 @@ import { chainCases } from '@heddle/orderer/testing'
 import { common, decode, receive } from '@heddle/proto'
 import { createOrdererServer, statusOf } from '@heddle/orderer'
 import { PbftChain, chainStatuses } from '../../src/node/chain.ts'
-import { toPbftJournal } from '../../src/node/pbft-journal.ts'
 import { createValidatorVerifier } from '../../src/node/validator-verifier.ts'
 import { channelId, testMembers, transaction } from '../support/channel.ts'
 import { blockOf, openEngine, timeWindowMs } from '../support/engine.ts'
@@ -30,7 +29,7 @@ async function openChain(): Promise<Opened> {
   const replica = createReplica(
     {
       network: { send: () => Promise.resolve() },
-      journal: toPbftJournal(storage.journal),
+      journal: storage.journal,
       stateMachine: engine,
       signer: validators[0]!,
       verifier: createValidatorVerifier(channel.config),

@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { storeCases } from '@heddle/deliver/testing'
 import { openJournal, openLedger } from '@heddle/ledger'
 import { journalCases, networkCases, signerCases, stateMachineCases } from '@heddle/pbft/testing'
-import { toPbftJournal } from '../../src/node/pbft-journal.ts'
 import { PeerNetwork } from '../../src/node/peer-network.ts'
 import { createValidatorVerifier } from '../../src/node/validator-verifier.ts'
 import { channelId, testChannel, testMembers, transaction } from '../support/channel.ts'
@@ -25,11 +24,10 @@ async function journalOnDisk(): Promise<JournalSetup> {
   const dir = await mkdtemp(join(tmpdir(), 'heddle-journal-'))
   let opened = await openJournal({ dir })
   return {
-    journal: toPbftJournal(opened),
+    journal: opened,
     reopen: async () => {
       await opened.close()
-      opened = await openJournal({ dir })
-      return toPbftJournal(opened)
+      return (opened = await openJournal({ dir }))
     },
     teardown: async () => {
       await opened.close()
