@@ -14,6 +14,16 @@ export class PoolFullError extends CodedError<'PBFT_POOL_FULL'> {
   }
 }
 
+/**
+ * As much as `maxJournalQueue` or `maxJournalQueueBytes` allows waits for the journal, which is slow or
+ * hangs. The request was not taken: try again later, or at another replica.
+ */
+export class JournalBusyError extends CodedError<'PBFT_JOURNAL_BUSY'> {
+  constructor() {
+    super('PBFT_JOURNAL_BUSY', 'the journal does not keep up; try later, or at another replica')
+  }
+}
+
 /** The request has more than `maxRequestBytes`. Not retryable. */
 export class RequestTooLargeError extends CodedError<'PBFT_REQUEST_TOO_LARGE'> {
   constructor(bytes: number, maxBytes: number) {

@@ -41,6 +41,12 @@ export interface InboxDependencies {
   readonly wantsPrePrepare: (from: number, view: bigint, sequence: bigint) => boolean
   /** See ReplicaCore.wantsBatch. */
   readonly wantsBatch: () => boolean
+  /**
+   * Whether nothing may be taken in now. It is dropped rather than left with the transport: held back,
+   * it would fill the queues of the others, which drop too, and delay what else a connection carries.
+   * To them this replica is one that is slow to answer; its status says later what it lacks.
+   */
+  readonly isHeldUp: () => boolean
   /** A message of the protocol, verified. */
   readonly onMessage: (from: number, message: Message) => void
   /** A request that `from` wants to have ordered; not checked. */
@@ -71,7 +77,7 @@ export class Inbox {
           maxItems: options.maxReceiveQueue,
           maxBytes: options.maxReceiveQueueBytes,
           maxVerifying,
-          deliver: (message) => deps.onMessage(from, message),
+          deliver: (message) => this.#deliver(from, message),
         }),
     )
   }
@@ -91,6 +97,10 @@ export class Inbox {
   }
 
   #take(from: number, lane: OrderedLane<Message>, bytes: Buffer): void {
+    if (this.#deps.isHeldUp()) {
+      this.#deps.onOverflow(from)
+      return
+    }
     let incoming: Incoming
     try {
       incoming = decodeMessage(bytes, this.#limits)
@@ -105,6 +115,12 @@ export class Inbox {
     } else if (!lane.push(bytes.length, () => this.#verify(from, incoming, bytes))) {
       this.#deps.onOverflow(from)
     }
+  }
+
+  /** While a message was verified the replica may have become held up. */
+  #deliver(from: number, message: Message): void {
+    if (this.#deps.isHeldUp()) this.#deps.onOverflow(from)
+    else this.#deps.onMessage(from, message)
   }
 
   /** The verified message; undefined, and the reason counted, when there is none. */

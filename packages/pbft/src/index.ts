@@ -4,6 +4,7 @@ export {
   DuplicateIdError,
   ExecutionError,
   InvalidOptionsError,
+  JournalBusyError,
   JournalError,
   JournalMismatchError,
   PoolFullError,

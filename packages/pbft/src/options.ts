@@ -28,6 +28,8 @@ const ranges = {
   maxSendQueueBytes: [1, Number.MAX_SAFE_INTEGER, 128 * mebibyte],
   maxReceiveQueue: [1, 10_000_000, 200],
   maxReceiveQueueBytes: [1, Number.MAX_SAFE_INTEGER, 256 * mebibyte],
+  maxJournalQueue: [1, 10_000_000, 10_000],
+  maxJournalQueueBytes: [1, Number.MAX_SAFE_INTEGER, 128 * mebibyte],
   journalRewriteBytes: [0, Number.MAX_SAFE_INTEGER, 64 * mebibyte],
 } as const
 

@@ -1,4 +1,5 @@
 import type { Broadcaster } from './broadcaster.ts'
+import type { ResolvedOptions } from './options.ts'
 import type { Journal } from './ports.ts'
 
 type Destination = number | 'all'
@@ -9,15 +10,24 @@ const maxAppendBytes = 16 * 1024 * 1024
 interface Group {
   readonly records: Uint8Array[]
   readonly actions: (() => void)[]
+  recordBytes: number
   /** Messages among the actions. */
   sends: number
+  sendBytes: number
 }
 
+/** See {@link ReplicaOptions}. */
+export type OutboxBounds = Pick<
+  ResolvedOptions,
+  | 'journalRewriteBytes'
+  | 'maxJournalQueue'
+  | 'maxJournalQueueBytes'
+  | 'maxSendQueue'
+  | 'maxSendQueueBytes'
+>
+
 export interface OutboxOptions {
-  /** After so many appended bytes the journal is worth rewriting. */
-  readonly journalRewriteBytes: number
-  /** Most messages that wait for the journal; more are dropped, as a network may drop them. */
-  readonly maxSendQueue: number
+  readonly bounds: OutboxBounds
   /** The records that a restart needs now. */
   readonly snapshot: () => Uint8Array[]
   /** The journal failed; nothing is sent any more. */
@@ -26,19 +36,30 @@ export interface OutboxOptions {
   readonly onAppend: (records: number) => void
   /** There was no room for a message. */
   readonly onDrop: () => void
+  /** {@link Outbox.isFull} has become this. */
+  readonly onFull: (isFull: boolean) => void
 }
 
-const emptyGroup = (): Group => ({ records: [], actions: [], sends: 0 })
+const emptyGroup = (): Group => ({
+  ...{ records: [], actions: [], recordBytes: 0, sends: 0, sendBytes: 0 },
+})
 
 /**
  * Lets nothing out before what it rests on is durable. One append is under way at a time; whatever
  * comes meanwhile shares the next one.
+ *
+ * While the journal hangs, messages without room are dropped: whatever is still true later, status
+ * messages have said again. A record cannot be dropped, for the core has acted on it. So from the
+ * bound on the replica takes nothing in that leads to records: see {@link Outbox.isFull}.
  */
 export class Outbox {
   readonly #journal: Journal
   readonly #broadcaster: Broadcaster
   readonly #options: OutboxOptions
   #pending = emptyGroup()
+  /** What is on its way into the journal, and what rests on it. */
+  #writing = emptyGroup()
+  #wasFull = false
   #appendedBytes = 0
   #rewriteDue = false
   #running: Promise<void> | undefined
@@ -50,17 +71,33 @@ export class Outbox {
     this.#options = options
   }
 
+  /**
+   * Whether as many records as may wait for the journal do so. What was taken in before may still
+   * add the few that follow from it: those of one step of the core, of executions and timers.
+   */
+  get isFull(): boolean {
+    const { maxJournalQueue, maxJournalQueueBytes } = this.#options.bounds
+    const [pending, writing] = [this.#pending, this.#writing]
+    return (
+      pending.records.length + writing.records.length >= maxJournalQueue ||
+      pending.recordBytes + writing.recordBytes >= maxJournalQueueBytes
+    )
+  }
+
   persist(record: Uint8Array): void {
     this.#pending.records.push(record)
+    this.#pending.recordBytes += record.length
     this.#appendedBytes += record.length
+    this.#tellFull()
   }
 
   send(to: Destination, message: Uint8Array): void {
-    if (this.#pending.sends >= this.#options.maxSendQueue) {
+    if (!this.#hasRoomFor(message)) {
       this.#options.onDrop()
       return
     }
     this.#pending.sends++
+    this.#pending.sendBytes += message.length
     this.defer(() => {
       if (to === 'all') this.#broadcaster.broadcast(message)
       else this.#broadcaster.send(to, message)
@@ -74,7 +111,7 @@ export class Outbox {
 
   /** A checkpoint became stable: what lies below it can leave the journal. */
   truncate(): void {
-    this.#rewriteDue = this.#appendedBytes >= this.#options.journalRewriteBytes
+    this.#rewriteDue = this.#appendedBytes >= this.#options.bounds.journalRewriteBytes
   }
 
   /** Sets going what was collected since the last call. */
@@ -93,9 +130,12 @@ export class Outbox {
     try {
       while (this.#pending.records.length > 0) {
         const group = this.#pending
+        this.#writing = group
         this.#pending = emptyGroup()
         await this.#store(group.records)
+        this.#writing = emptyGroup()
         this.#releaseAll(group)
+        this.#tellFull()
       }
       this.#release()
     } catch (error) {
@@ -104,6 +144,21 @@ export class Outbox {
     } finally {
       this.#running = undefined
     }
+  }
+
+  /** A message that waits alone has room, however large it is. */
+  #hasRoomFor(message: Uint8Array): boolean {
+    const { maxSendQueue, maxSendQueueBytes } = this.#options.bounds
+    const sends = this.#pending.sends + this.#writing.sends
+    const bytes = this.#pending.sendBytes + this.#writing.sendBytes
+    return sends === 0 || (sends < maxSendQueue && bytes + message.length <= maxSendQueueBytes)
+  }
+
+  #tellFull(): void {
+    const { isFull } = this
+    if (isFull === this.#wasFull) return
+    this.#wasFull = isFull
+    this.#options.onFull(isFull)
   }
 
   async #store(records: Uint8Array[]): Promise<void> {

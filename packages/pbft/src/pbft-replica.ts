@@ -77,7 +77,9 @@ export class PbftReplica implements Replica {
     this.#desk = new RequestDesk(
       {
         ...{ pool: this.#pool, checker, stateMachine, broadcaster: this.#broadcaster, clock },
-        isBehind: () => this.#core?.isBehind() ?? false,
+        // Who hears nothing cannot tell whose fault it is that a request is late.
+        isBehind: () => this.#outbox.isFull || (this.#core?.isBehind() ?? false),
+        isHeldUp: () => this.#outbox.isFull,
         onReady: () => this.#wake(),
         onSuspect: (view) => this.#post({ type: 'suspect', view }),
         onReject: (from, error) => this.#reporter.rejectedRequest(from, error),
@@ -87,15 +89,20 @@ export class PbftReplica implements Replica {
     this.#proposer = new Proposer(this.#pool, clock, options, () => this.#drain())
     const encoder = new Encoder()
     this.#outbox = new Outbox(journal, this.#broadcaster, {
-      ...{ journalRewriteBytes: options.journalRewriteBytes, maxSendQueue: options.maxSendQueue },
+      bounds: options,
       snapshot: () => (this.#core?.durableRecords() ?? []).map((record) => encoder.record(record)),
       onFailure: (error) => this.#fail(new JournalError(error)),
       onAppend: (records) => this.#reporter.appended(records),
       onDrop: () => this.#reporter.droppedUnsent(),
+      onFull: (isFull) => {
+        this.#reporter.heldUp(isFull)
+        if (!isFull) this.#wake()
+      },
     })
     const signatures = new Signatures(options.n, deps.signer, deps.verifier)
     this.#inbox = new Inbox(options, {
       ...{ signatures, checker, encoder },
+      isHeldUp: () => this.#outbox.isFull,
       wantsPrePrepare: (...args) => this.#core?.wantsPrePrepare(...args) ?? false,
       wantsBatch: () => this.#core?.wantsBatch() ?? false,
       onMessage: (from, message) => this.#post({ type: 'message', from, message }),
@@ -248,7 +255,9 @@ export class PbftReplica implements Replica {
     this.#busy = true
     try {
       this.#handleEvents(core)
-      for (let batch = this.#proposer.next(core); batch; batch = this.#proposer.next(core)) {
+      while (!this.#outbox.isFull) {
+        const batch = this.#proposer.next(core)
+        if (batch === undefined) break
         this.#events.push({ type: 'propose', batch })
         this.#handleEvents(core)
       }

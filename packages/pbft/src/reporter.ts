@@ -85,7 +85,13 @@ export class Reporter implements BroadcastObserver {
 
   overflowed(from: number): void {
     this.#metrics?.dropped.add(1, { direction: 'in' })
-    this.#logger?.debug('receive queue full', { from })
+    this.#logger?.debug('no room for a message, dropped', { from })
+  }
+
+  /** So much waits for the journal that nothing is taken in, or no more. */
+  heldUp(isHeldUp: boolean): void {
+    if (isHeldUp) this.#logger?.warn('journal does not keep up, nothing is taken in')
+    else this.#logger?.info('journal keeps up again')
   }
 
   dropped(to: number, messages: number): void {

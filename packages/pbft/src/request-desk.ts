@@ -2,7 +2,12 @@ import type { AbortOptions, Clock, ClockTimer } from '@heddle/interface'
 import type { Broadcaster } from './broadcaster.ts'
 import type { Batch } from './core/messages.ts'
 import type { StoppedError } from './errors.ts'
-import { DuplicateIdError, RequestAbandonedError, RequestTooLargeError } from './errors.ts'
+import {
+  DuplicateIdError,
+  JournalBusyError,
+  RequestAbandonedError,
+  RequestTooLargeError,
+} from './errors.ts'
 import { encodeForward } from './encoder.ts'
 import { Intake } from './intake.ts'
 import type { UncheckedRequest } from './intake.ts'
@@ -30,6 +35,8 @@ export interface RequestDeskDependencies {
   readonly clock: Clock
   /** See ReplicaCore.isBehind. */
   readonly isBehind: () => boolean
+  /** Whether the replica takes no new requests now. */
+  readonly isHeldUp: () => boolean
   /** There is something to propose. */
   readonly onReady: () => void
   /** The primary of `view` left a request waiting for too long. */
@@ -202,6 +209,7 @@ export class RequestDesk {
   }
 
   async #check(origin: number, unchecked: UncheckedRequest): Promise<CheckedRequest> {
+    if (this.#deps.isHeldUp()) throw new JournalBusyError()
     const checked = await this.#intake.check(origin, unchecked)
     if (this.#stopped !== undefined) throw this.#stopped
     return checked

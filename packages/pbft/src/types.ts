@@ -37,12 +37,15 @@ export interface ReplicaOptions {
   readonly maxPoolRequests?: number
   /** Most bytes of pending requests; default 128 MiB. */
   readonly maxPoolBytes?: number
-  /** Most messages, and bytes, waiting for one destination; the oldest are dropped, counted; defaults 2,000 and 128 MiB. */
+  /** Most messages, and bytes, waiting for one destination; the oldest are dropped, counted; defaults 2,000 and 128 MiB. As many may wait for the journal; there the newest are dropped. */
   readonly maxSendQueue?: number
   readonly maxSendQueueBytes?: number
   /** Most messages, and bytes, of one replica waiting for verification; more are dropped, counted; defaults 200 and 256 MiB. */
   readonly maxReceiveQueue?: number
   readonly maxReceiveQueueBytes?: number
+  /** From so many records, or bytes of them, on that wait for the journal, messages are dropped as they come, counted, requests are refused, and nothing is proposed; defaults 10,000 and 128 MiB. */
+  readonly maxJournalQueue?: number
+  readonly maxJournalQueueBytes?: number
   /** The journal is rewritten at a stable checkpoint once so many bytes were appended; default 64 MiB. */
   readonly journalRewriteBytes?: number
 }
@@ -132,7 +135,7 @@ export interface Replica extends Lifecycle {
    * When `signal` ends the wait, the request may still be ordered.
    *
    * @throws what {@link StateMachine.check} rejects with; PBFT_REQUEST_TOO_LARGE; PBFT_DUPLICATE_ID
-   * (another one with its id was executed); PBFT_POOL_FULL (try again later); PBFT_STOPPED (not running; unless executed before, the outcome is unknown)
+   * (another one with its id was executed); PBFT_POOL_FULL and PBFT_JOURNAL_BUSY (try again later); PBFT_STOPPED (not running; unless executed before, the outcome is unknown)
    */
   submit(request: Uint8Array, options?: AbortOptions): Promise<SubmitResult>
   /** Takes bytes that replica `from` sent, as proven by the transport. Never throws; `bytes` must stay as they are. */

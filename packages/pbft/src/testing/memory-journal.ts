@@ -14,6 +14,7 @@ export class MemoryJournal implements Journal {
   /** Of appends under way, in order. */
   #writing: Uint8Array[] = []
   #life = 0
+  #hanging: { readonly until: Promise<void>; readonly end: () => void } | undefined
 
   constructor(options: MemoryJournalOptions = {}) {
     this.#options = options
@@ -46,10 +47,25 @@ export class MemoryJournal implements Journal {
     this.#writing = []
   }
 
+  /** From now on nothing gets durable, as on a disk that does not answer; nothing fails either. */
+  hang(): void {
+    if (this.#hanging !== undefined) return
+    let end: () => void = () => undefined
+    const until = new Promise<void>((resolve) => (end = resolve))
+    this.#hanging = { until, end }
+  }
+
+  /** Ends {@link hang}: what waited gets durable, in order. */
+  resume(): void {
+    this.#hanging?.end()
+    this.#hanging = undefined
+  }
+
   async #written(): Promise<void> {
     const life = this.#life
     const { clock, appendMs = 0 } = this.#options
     if (clock !== undefined) await new Promise<void>((done) => clock.schedule(appendMs, done))
+    while (this.#hanging !== undefined) await this.#hanging.until
     if (life !== this.#life) await new Promise<never>(() => undefined)
   }
 }

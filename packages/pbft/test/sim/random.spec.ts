@@ -32,11 +32,12 @@ function randomCluster(seed: number, random: Random): Cluster {
       pipelineDepth: random.pick([1, 4, 50]),
       journalRewriteBytes: random.pick([0, 1_000_000]),
       batchTimeoutMs: random.pick([0, 20]),
+      maxJournalQueue: random.pick([1, 5, 10_000]),
     },
   })
 }
 
-/** One random act of the world: requests, a crash, a restart, a cut, its end. */
+/** One random act of the world: requests, a crash, a restart, a cut, its end, a disk that hangs, its end. */
 async function disturb(cluster: Cluster, random: Random, step: number): Promise<void> {
   const running = cluster.correct.filter((id) => cluster.isRunning(id))
   const down = cluster.correct.filter((id) => !cluster.isRunning(id))
@@ -51,7 +52,13 @@ async function disturb(cluster: Cluster, random: Random, step: number): Promise<
   if (dice < 0.08 && running.length > 0) cluster.crash(any(running))
   else if (dice < 0.2 && down.length > 0) await cluster.start(any(down))
   else if (dice < 0.52) disturbNetwork(cluster, random, dice, running)
+  else if (dice < 0.58) cluster.journal(any(cluster.correct)).hang()
+  else if (dice < 0.68) resumeJournals(cluster)
   await cluster.run(random.pick([10, 50, 200, 1_000]))
+}
+
+function resumeJournals(cluster: Cluster): void {
+  for (const id of cluster.correct) cluster.journal(id).resume()
 }
 
 function disturbNetwork(
@@ -85,6 +92,7 @@ describe('random faults', function () {
       for (let step = 0; step < 40; step++) await disturb(cluster, random, step)
       cluster.network.partition(undefined)
       cluster.network.filter = undefined
+      resumeJournals(cluster)
       cluster.network.faults = { ...cluster.network.faults, loss: 0, maxDelayMs: 10 }
       await cluster.start()
       for (const id of cluster.correct) cluster.submit(id, `last of ${id}`)

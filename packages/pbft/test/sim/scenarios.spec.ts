@@ -246,6 +246,28 @@ describe('simulated cluster', function () {
     })
   })
 
+  it('a disk that does not answer: no state is lost or remade, and its replica is level soon after', () =>
+    withCluster({ seed: 17, replica: { batchSize: 1, maxJournalQueue: 20 } }, async (cluster) => {
+      await cluster.start()
+      await load(cluster, 'before', 10)
+      await cluster.runUntilLevel(5_000)
+      cluster.journal(3).hang()
+      for (let i = 0; i < 200; i++) {
+        cluster.submit(i % 3, `meanwhile ${i}`)
+        await cluster.run(20, 20)
+      }
+      const refused = cluster.submit(3, 'refused')
+      await cluster.run(100)
+      expect(refused.error).to.have.property('code', 'PBFT_JOURNAL_BUSY')
+      expect(Number(cluster.status(3).highestKnown)).to.be.at.most(10 + 20)
+      cluster.journal(3).resume()
+      await cluster.runUntilLevel(5_000)
+      expect(cluster.machine(3).history.length).to.be.at.least(210)
+      expect([0, 3].map((id) => cluster.status(id).view)).to.deep.equal([0n, 0n])
+      cluster.submit(3, 'after')
+      await cluster.runUntilLevel(5_000)
+    }))
+
   it('many requests of one replica make nobody suspect the primary for a few of another', () =>
     withCluster(
       {

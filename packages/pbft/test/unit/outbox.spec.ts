@@ -2,12 +2,18 @@ import { expect } from 'chai'
 import { Broadcaster } from '../../src/broadcaster.ts'
 import { decodeFrame } from '../../src/frame.ts'
 import { Outbox } from '../../src/outbox.ts'
+import type { OutboxBounds } from '../../src/outbox.ts'
 import { nextTurn } from '../support/turns.ts'
 
 const shown = (record: Uint8Array): string => Buffer.from(record.subarray(0, 20)).toString()
 
+const defaults: OutboxBounds = {
+  ...{ journalRewriteBytes: 1_000, maxSendQueue: 100, maxSendQueueBytes: 1_000 },
+  ...{ maxJournalQueue: 100, maxJournalQueueBytes: 1_000 * 1024 * 1024 },
+}
+
 /** A journal that is durable when told, and what was sent so far. */
-function setup(journalRewriteBytes = 1_000, maxSendQueue = 100) {
+function setup(bounds: Partial<OutboxBounds> = {}) {
   const log: string[] = []
   const pending: { resolve: () => void; reject: (e: unknown) => void }[] = []
   const write = (kind: string) => (records: readonly Uint8Array[]) =>
@@ -34,12 +40,12 @@ function setup(journalRewriteBytes = 1_000, maxSendQueue = 100) {
   )
   const failures: unknown[] = []
   const outbox = new Outbox(journal, broadcaster, {
-    journalRewriteBytes,
-    maxSendQueue,
+    bounds: { ...defaults, ...bounds },
     snapshot: () => [Buffer.from('snapshot')],
     onFailure: (error) => failures.push(error),
     onAppend: () => undefined,
     onDrop: () => log.push('dropped'),
+    onFull: (isFull) => log.push(isFull ? 'full' : 'room'),
   })
   const durable = async () => {
     pending.shift()!.resolve()
@@ -88,7 +94,7 @@ describe('Outbox', () => {
   })
 
   it('rewrites the journal at a stable checkpoint once enough was appended', async () => {
-    const { outbox, log, durable } = setup(10)
+    const { outbox, log, durable } = setup({ journalRewriteBytes: 10 })
     outbox.persist(bytes('short'))
     outbox.truncate()
     outbox.flush()
@@ -123,8 +129,9 @@ describe('Outbox', () => {
   })
 
   it('holds no more than maxSendQueue messages for a journal that hangs, and every execution', async () => {
-    const { outbox, log, durable } = setup(1_000, 2)
+    const { outbox, log, durable } = setup({ maxSendQueue: 3 })
     outbox.persist(bytes('first'))
+    outbox.send(1, bytes('0'))
     outbox.flush()
     outbox.persist(bytes('p'))
     for (const name of ['1', '2', '3']) outbox.send(1, bytes(name))
@@ -136,8 +143,52 @@ describe('Outbox', () => {
     outbox.flush()
     await nextTurn()
     expect(log).to.deep.equal([
-      ...['append first', 'dropped', 'append p', 'executed', 'sent 1', 'sent 2', 'sent 4'],
+      ...['append first', 'dropped', 'sent 0', 'append p', 'executed', 'sent 1', 'sent 2'],
+      'sent 4',
     ])
+  })
+
+  it('holds no more than maxSendQueueBytes of messages, but one that waits alone whatever its size', async () => {
+    const { outbox, log, durable } = setup({ maxSendQueueBytes: 4 })
+    outbox.persist(bytes('p'))
+    for (const message of ['1', '234', '5']) outbox.send(1, bytes(message))
+    outbox.flush()
+    await durable()
+    outbox.persist(bytes('q'))
+    for (const message of ['large', '6']) outbox.send(1, bytes(message))
+    outbox.flush()
+    await durable()
+    const first = ['dropped', 'append p', 'sent 1', 'sent 234']
+    expect(log).to.deep.equal([...first, 'dropped', 'append q', 'sent large'])
+  })
+
+  it('is full from maxJournalQueue records on, written or waiting, until enough are durable', async () => {
+    const { outbox, log, durable } = setup({ maxJournalQueue: 3 })
+    const isFull: boolean[] = []
+    for (const record of ['1', '2', '3', '4']) {
+      outbox.persist(bytes(record))
+      outbox.flush()
+      isFull.push(outbox.isFull)
+    }
+    expect(isFull).to.deep.equal([false, false, true, true])
+    await durable()
+    expect(outbox.isFull, 'three are being written').to.equal(true)
+    await durable()
+    expect(outbox.isFull).to.equal(false)
+    expect(log).to.deep.equal(['append 1', 'full', 'append 2,3,4', 'room'])
+  })
+
+  it('is full from maxJournalQueueBytes of records on', async () => {
+    const { outbox, durable } = setup({ maxJournalQueueBytes: 4 })
+    outbox.persist(bytes('12'))
+    outbox.flush()
+    outbox.persist(bytes('3'))
+    expect(outbox.isFull).to.equal(false)
+    outbox.persist(bytes('4'))
+    expect(outbox.isFull).to.equal(true)
+    outbox.flush()
+    await durable()
+    expect(outbox.isFull).to.equal(false)
   })
 
   it('sends nothing more after the journal failed', async () => {

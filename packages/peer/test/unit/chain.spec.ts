@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { createBroadcastClient } from '@heddle/deliver'
 import { systemClock } from '@heddle/events'
 import { CodedError, isCodedError } from '@heddle/interface'
-import { createReplica } from '@heddle/pbft'
+import { createReplica, JournalBusyError, PoolFullError } from '@heddle/pbft'
 import { chainCases } from '@heddle/orderer/testing'
 import { common, decode, receive } from '@heddle/proto'
 import { createOrdererServer, statusOf } from '@heddle/orderer'
@@ -236,6 +236,11 @@ describe('PbftChain', function () {
         expect([error.code, statusName(error)]).to.deep.equal([code, status])
       }
       expect(opened.chain.height()).to.equal(1n)
+    })
+
+    it('asks for another try when the replica has no room, or a disk that hangs', () => {
+      for (const error of [new PoolFullError(1, 1), new JournalBusyError()])
+        expect(statusName(error), error.code).to.equal('SERVICE_UNAVAILABLE')
     })
 
     it('cannot order once the replica has stopped, and says so before it is asked', async () => {
