@@ -1,58 +1,32 @@
 import { VirtualClock } from '@heddle/events/testing'
-import type { Clock, ClockTimer } from '@heddle/interface'
 import { createReplica } from '../replica.ts'
 import { requestDigest } from '../request-batch.ts'
-import type { Replica, ReplicaNotification, ReplicaOptions, ReplicaStatus } from '../types.ts'
+import type { StateMachine } from '../ports.ts'
+import type { Replica, ReplicaStatus } from '../types.ts'
 import { behaviours } from './behaviours.ts'
-import type { BehaviourName } from './behaviours.ts'
 import { checkSafety, SimulationError } from './checkers.ts'
 import type { Observation } from './checkers.ts'
+import type { ClusterOptions, MachineFactory, MachineParts, Submission } from './cluster-options.ts'
+import { ExecutionLog } from './execution-log.ts'
+import { clockOf, journalOf, machineOf, whileAlive } from './life.ts'
+import type { Life } from './life.ts'
 import { MemoryJournal } from './memory-journal.ts'
 import { MemoryStateMachine } from './memory-state-machine.ts'
 import { Random } from './random.ts'
 import { SimulatedNetwork } from './simulated-network.ts'
-import type { NetworkFaults } from './simulated-network.ts'
 import { TestKeys } from './test-keys.ts'
 import { Witness } from './witness.ts'
-
-/** What a {@link Cluster} is like. The same options give the same run. */
-export interface ClusterOptions {
-  /** N; default 4. */
-  readonly n?: number
-  /** Where all randomness comes from; default 1. */
-  readonly seed?: number
-  /** Default: 1 to 10 ms, nothing lost or duplicated. */
-  readonly faults?: Partial<NetworkFaults>
-  /** Settings of every replica. */
-  readonly replica?: Partial<ReplicaOptions>
-  /** How long a durable append, and an execution, take; default 1 and 1. */
-  readonly appendMs?: number
-  readonly executeMs?: number
-  /** The id of a request; default: hex of its SHA-256. */
-  readonly idOf?: (request: Uint8Array) => string
-  /** Which replicas lie, and how; at most f of them, or nothing is promised. */
-  readonly liars?: Readonly<Record<number, BehaviourName>>
-  /** Told everything that any replica reports. */
-  readonly onEvent?: (replica: number, event: ReplicaNotification) => void
-}
-
-/** What became of a submitted request. */
-export interface Submission {
-  readonly request: Uint8Array
-  readonly to: number
-  outcome: 'pending' | 'executed' | 'failed'
-  error?: unknown
-}
 
 /** Most records of an unfinished append that a crash leaves in a journal. */
 const maxTornRecords = 4
 
-interface Member {
+interface Member<M> {
   readonly journal: MemoryJournal
-  readonly machine: MemoryStateMachine
+  readonly disk: MemoryJournal
+  /** Of its last life; none before the first one. */
+  machine: M | undefined
   replica: Replica | undefined
-  /** Ends with a crash: what the dead replica still wants to do has no effect. */
-  life: { alive: boolean }
+  life: Life
 }
 
 /**
@@ -61,7 +35,7 @@ interface Member {
  *
  * Safety is checked again and again while it runs; a violation throws with the seed.
  */
-export class Cluster {
+export class Cluster<M extends StateMachine = MemoryStateMachine> {
   readonly clock = new VirtualClock()
   readonly network: SimulatedNetwork
   readonly random: Random
@@ -69,15 +43,26 @@ export class Cluster {
   readonly seed: number
   readonly submissions: Submission[] = []
   readonly keys = new TestKeys()
-  readonly #options: ClusterOptions
+  readonly #options: ClusterOptions<M>
+  readonly #makeMachine: MachineFactory<M>
   readonly #idOf: (request: Uint8Array) => string
-  readonly #members: Member[] = []
+  readonly #members: Member<M>[] = []
   readonly #observations: Observation[] = []
   readonly #witness: Witness
+  readonly #submitted = new Set<string>()
+  readonly #log: ExecutionLog
 
-  constructor(options: ClusterOptions = {}) {
+  constructor(options: ClusterOptions<M> = {}) {
     this.#options = options
-    this.#idOf = options.idOf ?? requestDigest
+    // Without a state machine of one's own, M is what its default says.
+    const remembering: unknown = this.#memoryMachine.bind(this)
+    this.#makeMachine = options.stateMachine ?? (remembering as MachineFactory<M>)
+    const idOf = options.idOf ?? requestDigest
+    this.#idOf = idOf
+    // Liars may bring in requests of their own.
+    const hasLiars = Object.keys(options.liars ?? {}).length > 0
+    const isSubmitted = (id: string): boolean => hasLiars || this.#submitted.has(id)
+    this.#log = new ExecutionLog({ idOf, isSubmitted })
     this.n = options.n ?? 4
     this.#witness = new Witness(this.n)
     this.seed = options.seed ?? 1
@@ -110,7 +95,9 @@ export class Cluster {
     member.life.alive = false
     member.replica = undefined
     member.journal.crash(this.random.between(0, maxTornRecords))
-    member.machine.crash()
+    member.disk.crash()
+    // This one has no disk; it survives as it is.
+    if (member.machine instanceof MemoryStateMachine) member.machine.crash()
     this.network.disconnect(id)
     // A view or a watermark that it had not told anybody about may be forgotten.
     const before = this.#observations[id]
@@ -134,24 +121,29 @@ export class Cluster {
     return replica
   }
 
-  machine(id: number): MemoryStateMachine {
-    return this.#member(id).machine
+  /** The state machine of the last life of a replica. */
+  machine(id: number): M {
+    const { machine } = this.#member(id)
+    if (machine === undefined) throw this.#error(`replica ${id} was never started`)
+    return machine
   }
 
   journal(id: number): MemoryJournal {
     return this.#member(id).journal
   }
 
-  /** Submits a request named `name` to a running replica. */
-  submit(to: number, name: string): Submission {
-    const submission: Submission = { request: Buffer.from(name), to, outcome: 'pending' }
+  /** Submits a request, or the bytes of a text as one, to a running replica. */
+  submit(to: number, content: string | Uint8Array): Submission {
+    const request = typeof content === 'string' ? Buffer.from(content) : content
+    const submission: Submission = { request, to, outcome: 'pending' }
     this.submissions.push(submission)
+    this.#submitted.add(this.#idOf(request))
     this.replica(to)
       .submit(submission.request)
       .then(
         ({ id, executedBefore }) => {
           // Perhaps another one under this id: its owner has to look, as here.
-          const executed = executedBefore ? this.machine(to).requestOf(id) : submission.request
+          const executed = executedBefore ? this.#log.requestOf(id) : submission.request
           const isThis = executed && Buffer.compare(executed, submission.request) === 0
           submission.outcome = isThis ? 'executed' : 'failed'
         },
@@ -187,25 +179,21 @@ export class Cluster {
   }
 
   /**
-   * @throws {SimulationError} when agreement, exactly-once, validity or an order is violated, or a
-   * correct replica contradicts what it ever said
+   * @throws {SimulationError} when agreement, validity, the order of executions or of views is
+   * violated, an acknowledged request is lost, or a correct replica contradicts what it ever said
    */
   check(): void {
     const correct = this.correct
     const problem =
       this.#witness.problem ??
+      this.#log.problem ??
       checkSafety({
-        machines: correct.map((id) => {
-          const machine = this.machine(id)
-          return { id, history: machine.history, requestOf: (of) => machine.requestOf(of) }
-        }),
-        submissions: this.submissions,
+        submissions: this.submissions.filter(({ to }) => correct.includes(to)),
+        isExecuted: ({ to, request }) => this.#hasExecuted(to, request),
         statuses: correct
           .filter((id) => this.isRunning(id))
-          .map((id) => ({ id, status: this.status(id), machine: this.machine(id) })),
+          .map((id) => ({ id, status: this.status(id) })),
         observations: this.#observations,
-        idOf: this.#idOf,
-        hasLiars: correct.length < this.n,
       })
     if (problem !== undefined) throw this.#error(`${problem}\n${this.describe()}`)
   }
@@ -213,7 +201,8 @@ export class Cluster {
   /** Where everybody is, for people. */
   describe(): string {
     const lines = this.#members.map(({ replica, machine }, id) => {
-      if (replica === undefined) return `replica ${id}: down, executed ${machine.history.length}`
+      const executed = (machine?.lastExecuted().sequence ?? 0n).toString()
+      if (replica === undefined) return `replica ${id}: down, executed ${executed}`
       const s = replica.status()
       const view = `${s.view.toString()}${s.activeView ? '' : ' (changing)'}`
       const marks = `h ${s.lowWatermark.toString()}, executed ${s.lastExecuted.toString()}`
@@ -229,23 +218,37 @@ export class Cluster {
     await Promise.all(ids.map((id) => this.replica(id).stop({ signal })))
   }
 
-  #createMember(): Member {
+  #createMember(): Member<M> {
     const { appendMs = 1, executeMs = 1 } = this.#options
     const { clock } = this
-    const idOf = this.#idOf
     return {
       journal: new MemoryJournal({ clock, appendMs }),
-      machine: new MemoryStateMachine({
-        ...{ clock, executeMs, idOf },
-        source: (id) => this.#source(id),
-      }),
+      disk: new MemoryJournal({ clock, appendMs: executeMs }),
+      machine: undefined,
       replica: undefined,
       life: { alive: false },
     }
   }
 
-  #source(id: number): MemoryStateMachine | undefined {
+  /** One for all lives of a replica. */
+  #memoryMachine({ id, machineOf }: MachineParts<MemoryStateMachine>): MemoryStateMachine {
+    const { machine } = this.#member(id)
+    if (machine instanceof MemoryStateMachine) return machine
+    const { executeMs = 1 } = this.#options
+    const { clock } = this
+    return new MemoryStateMachine({ clock, executeMs, idOf: this.#idOf, source: machineOf })
+  }
+
+  #source(id: number): M | undefined {
     return this.isRunning(id) && this.correct.includes(id) ? this.machine(id) : undefined
+  }
+
+  /** Whether `replica` executed these very bytes. */
+  #hasExecuted(replica: number, request: Uint8Array): boolean {
+    const id = this.#idOf(request)
+    const ordered = this.#log.requestOf(id)
+    const isThis = ordered !== undefined && Buffer.compare(ordered, request) === 0
+    return isThis && this.machine(replica).isExecuted(id)
   }
 
   async #start(id: number): Promise<void> {
@@ -254,30 +257,28 @@ export class Cluster {
     const life = { alive: true }
     member.life = life
     const network = this.network.port(id)
+    const isCorrect = this.correct.includes(id)
+    const machine = await this.#makeMachine({
+      ...{ id, disk: journalOf(life, member.disk) },
+      machineOf: (from) => this.#source(from),
+    })
+    member.machine = machine
+    const log = isCorrect ? this.#log : undefined
+    log?.starts(id, machine.lastExecuted())
     const replica = createReplica(
       {
         network: {
           send: (to, bytes) =>
             whileAlive(life, () => {
-              if (this.correct.includes(id)) this.#witness.hears(id, bytes)
+              if (isCorrect) this.#witness.hears(id, bytes)
               return network.send(to, bytes)
             }),
         },
-        journal: {
-          append: (records) => whileAlive(life, () => member.journal.append(records)),
-          rewrite: (records) => whileAlive(life, () => member.journal.rewrite(records)),
-          records: () => member.journal.records(),
-        },
-        stateMachine: {
-          check: (...args) => member.machine.check(...args),
-          isExecuted: (executed) => member.machine.isExecuted(executed),
-          execute: (...args) => whileAlive(life, () => member.machine.execute(...args)),
-          lastExecuted: () => member.machine.lastExecuted(),
-          transfer: (target) => whileAlive(life, () => member.machine.transfer(target)),
-        },
+        journal: journalOf(life, member.journal),
+        stateMachine: machineOf(life, id, machine, log),
         verifier: this.keys,
         signer: this.keys.signer(id),
-        clock: clockWhileAlive(this.clock, life),
+        clock: clockOf(life, this.clock),
         onEvent: (event) => life.alive && this.#options.onEvent?.(id, event),
       },
       { ...this.#options.replica, id, n: this.n },
@@ -296,7 +297,7 @@ export class Cluster {
     return isSettled && heights.every((height) => height === heights[0])
   }
 
-  #member(id: number): Member {
+  #member(id: number): Member<M> {
     const member = this.#members[id]
     if (member === undefined) throw this.#error(`there is no replica ${id}`)
     return member
@@ -304,21 +305,5 @@ export class Cluster {
 
   #error(problem: string): SimulationError {
     return new SimulationError(this.seed, problem)
-  }
-}
-
-/** What a dead replica still tries to do never happens. */
-function whileAlive<T>(life: { alive: boolean }, act: () => Promise<T>): Promise<T> {
-  return life.alive ? act() : new Promise(() => undefined)
-}
-
-function clockWhileAlive(clock: Clock, life: { alive: boolean }): Clock {
-  return {
-    now: () => clock.now(),
-    wallTime: () => clock.wallTime(),
-    schedule: (delayMs: number, callback: () => void): ClockTimer =>
-      clock.schedule(delayMs, () => {
-        if (life.alive) callback()
-      }),
   }
 }

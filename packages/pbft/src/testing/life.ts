@@ -1,0 +1,61 @@
+import type { Clock } from '@heddle/interface'
+import type { Journal, StateMachine } from '../ports.ts'
+import type { ExecutionLog } from './execution-log.ts'
+
+/** Ends with a crash: what the dead replica still wants to do has no effect. */
+export interface Life {
+  alive: boolean
+}
+
+/** What a dead replica still tries to do never happens. */
+export function whileAlive<T>(life: Life, act: () => Promise<T>): Promise<T> {
+  return life.alive ? act() : new Promise(() => undefined)
+}
+
+/** A clock whose timers end with a life. */
+export function clockOf(life: Life, clock: Clock): Clock {
+  return {
+    now: () => clock.now(),
+    wallTime: () => clock.wallTime(),
+    schedule: (delayMs, callback) =>
+      clock.schedule(delayMs, () => {
+        if (life.alive) callback()
+      }),
+  }
+}
+
+/** A journal as one life uses it. */
+export function journalOf(life: Life, journal: Journal): Journal {
+  return {
+    append: (records) => whileAlive(life, () => journal.append(records)),
+    rewrite: (records) => whileAlive(life, () => journal.rewrite(records)),
+    records: () => journal.records(),
+  }
+}
+
+/** The state machine of replica `id` as one life uses it; `log` notes what it is given and says. */
+export function machineOf(
+  life: Life,
+  id: number,
+  machine: StateMachine,
+  log: ExecutionLog | undefined,
+): StateMachine {
+  return {
+    check: (...args) => machine.check(...args),
+    isExecuted: (executed) => machine.isExecuted(executed),
+    lastExecuted: () => machine.lastExecuted(),
+    execute: (sequence, requests) =>
+      whileAlive(life, async () => {
+        log?.begins(id, sequence, requests)
+        const digest = await machine.execute(sequence, requests)
+        if (life.alive) log?.executed(id, sequence, digest)
+        return digest
+      }),
+    transfer: (...args) =>
+      whileAlive(life, async () => {
+        const point = await machine.transfer(...args)
+        if (life.alive) log?.reaches(id, point)
+        return point
+      }),
+  }
+}
