@@ -125,10 +125,15 @@ export class GrpcPort {
     this.#deps.refusals.refused(event, { address, ...fields })
   }
 
-  /** No new connections. */
+  /** No new connections. Those over which HTTP/2 has not begun are cut, without a word. */
   refuseNew(): void {
     this.#tcp?.close()
     this.#tcp = undefined
+    for (const incoming of this.#incoming.values()) {
+      if (incoming.stage === 'authentication') continue
+      incoming.refused = true
+      incoming.socket.destroy()
+    }
   }
 
   /** Cuts every connection, without a word. Resolves when none is left. */

@@ -266,8 +266,8 @@ describe('what the port of an OrdererServer refuses', function () {
     expect(lines()).to.equal(4)
   })
 
-  it('nobody who is still connected when it stops, at whatever step: they are cut in silence', async () => {
-    await start()
+  /** Somebody at each step of a connection, who says no more. */
+  async function silentOnes(): Promise<readonly Socket[]> {
     const begun = await tls()
     const answered = new Promise((resolve) => begun.once('data', resolve))
     begun.write(latin1(preface + settings))
@@ -276,12 +276,20 @@ describe('what the port of an OrdererServer refuses', function () {
     half.write(latin1(preface.slice(0, 5)))
     const hello = await tcp()
     hello.write(latin1('\x16\x03\x01'))
-    const sockets = [await tcp(), hello, await tls(), half, begun]
-    const ends = sockets.map(closed)
-    await fixture.server.stop({ signal: AbortSignal.abort() })
-    await Promise.all(ends)
-    expect(warnings).to.deep.equal([])
-  })
+    return [await tcp(), hello, await tls(), half, begun]
+  }
+
+  // Without the signal no drain time passes either: the clock stands still.
+  for (const how of ['gently', 'at once']) {
+    it(`nobody who says nothing when it stops ${how}: they are cut in silence`, async () => {
+      await start()
+      const ends = (await silentOnes()).map(closed)
+      const signal = how === 'gently' ? undefined : AbortSignal.abort()
+      await fixture.server.stop({ ...(signal && { signal }) })
+      await Promise.all(ends)
+      expect(warnings).to.deep.equal([])
+    })
+  }
 
   /** Calls the further service. Resolves when the call has ended, however it did. */
   async function ask(request: Buffer): Promise<void> {
