@@ -1,17 +1,14 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, rmSync } from 'node:fs'
-import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { PeerError, systemCode } from '../errors.ts'
+import { PeerError } from '../errors.ts'
+import { ownFolder } from './folder-owner.ts'
 import type { Server, Socket } from 'node:net'
 
 /** Longest path of a Unix socket on Linux and macOS, with room for the final zero. */
 const maxSocketPath = 100
-
-/** A lock this young belongs to a `network up` that does not listen yet. */
-const startingMs = 5000
 
 /** What `network stop` says, and the only thing that is listened to. */
 const stopOrder = 'stop\n'
@@ -59,29 +56,15 @@ export async function requestStop(dir: string): Promise<void> {
   })
 }
 
-async function isStale(lock: string, dir: string): Promise<boolean> {
-  if (await isRunning(dir)) return false
-  try {
-    const pid = Number(await readFile(lock, 'utf8'))
-    const age = Date.now() - (await stat(lock)).mtimeMs
-    process.kill(pid, 0)
-    return age > startingMs
-  } catch {
-    // Gone meanwhile, unreadable, or no such process.
-    return true
-  }
-}
-
 /** Keeps a second `network up` out of a folder, and listens for `network stop`. */
 export class NetworkLock {
   readonly #dir: string
-  readonly #lock: string
   readonly #sockets = new Set<Socket>()
   #server: Server | undefined
+  #disown: () => Promise<void> = () => Promise.resolve()
 
   constructor(dir: string) {
     this.#dir = dir
-    this.#lock = join(dir, 'network.lock')
   }
 
   /**
@@ -90,11 +73,17 @@ export class NetworkLock {
    */
   async acquire(onStop: () => void): Promise<void> {
     mkdirSync(this.#dir, { recursive: true })
-    await this.#create(true)
+    const disown = await ownFolder(this.#dir, () => isRunning(this.#dir))
+    if (disown === undefined) {
+      throw new PeerError('PEER_NETWORK_RUNNING', `a network runs in ${resolve(this.#dir)}`, {
+        cure: 'stop it with `heddle network stop`, or choose another --dir',
+      })
+    }
     try {
       this.#server = await this.#listen(onStop)
+      this.#disown = disown
     } catch (error) {
-      await rm(this.#lock, { force: true })
+      await disown()
       throw error
     }
   }
@@ -104,11 +93,11 @@ export class NetworkLock {
     const server = this.#server
     this.#server = undefined
     if (server === undefined) return
-    await rm(this.#lock, { force: true })
-    await new Promise<void>((resolveClose) => {
-      server.close(() => resolveClose())
-      for (const socket of this.#sockets) socket.destroy()
-    })
+    // First, because it removes the socket: the next owner's has the same path.
+    const closed = new Promise<void>((resolveClose) => server.close(() => resolveClose()))
+    await this.#disown()
+    for (const socket of this.#sockets) socket.destroy()
+    await closed
   }
 
   async #listen(onStop: () => void): Promise<Server> {
@@ -135,20 +124,5 @@ export class NetworkLock {
     })
     // Whoever gave the order waits for the end of this process; a mere look ends at once.
     socket.on('end', () => order !== stopOrder && socket.end())
-  }
-
-  async #create(again: boolean): Promise<void> {
-    try {
-      await writeFile(this.#lock, process.pid.toString(), { flag: 'wx' })
-    } catch (error) {
-      if (systemCode(error) !== 'EEXIST') throw error
-      if (!again || !(await isStale(this.#lock, this.#dir))) {
-        throw new PeerError('PEER_NETWORK_RUNNING', `a network runs in ${resolve(this.#dir)}`, {
-          cure: 'stop it with `heddle network stop`, or choose another --dir',
-        })
-      }
-      await rm(this.#lock, { force: true })
-      await this.#create(false)
-    }
   }
 }

@@ -1,12 +1,13 @@
 import { expect } from 'chai'
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readFile, readdir, rm, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isCodedError } from '@heddle/interface'
 import { NetworkLock, isRunning, requestStop } from '../../src/network/control.ts'
+import { ownFolder } from '../../src/network/folder-owner.ts'
 import type { Socket } from 'node:net'
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {
@@ -21,13 +22,13 @@ function deadPid(): number {
 
 describe('the lock of a network', () => {
   let dir: string
-  let lockFile: string
+  let owner: string
   let asked: number
   const locks: NetworkLock[] = []
 
   beforeEach(async () => {
     dir = await mkdtemp(join(tmpdir(), 'heddle-lock-'))
-    lockFile = join(dir, 'network.lock')
+    owner = join(dir, 'network.owner')
     asked = 0
   })
   afterEach(async () => {
@@ -47,17 +48,27 @@ describe('the lock of a network', () => {
     return lock
   }
 
-  /** Leaves a lock as a process that was killed does. */
-  async function leave(content: string, ageMs: number): Promise<void> {
-    await writeFile(lockFile, content)
+  /** Leaves a mark as a process that was killed does. */
+  async function leave(name: string, ageMs: number): Promise<void> {
+    await mkdir(owner, { recursive: true })
+    await writeFile(join(owner, name), '')
+    await age(name, ageMs)
+  }
+
+  async function age(name: string, ageMs: number): Promise<void> {
     const then = new Date(Date.now() - ageMs)
-    await utimes(lockFile, then, then)
+    await utimes(join(owner, name), then, then)
+  }
+
+  /** Whose mark there is: the start of its name. */
+  async function owners(folder = owner): Promise<string[]> {
+    return (await readdir(folder)).map((name) => name.split('-')[0]!)
   }
 
   it('makes the folder, says who has it, and leaves nothing behind', async () => {
     const folder = join(dir, 'made', 'for it')
     const lock = await acquire(folder)
-    expect(await readFile(join(folder, 'network.lock'), 'utf8')).to.equal(String(process.pid))
+    expect(await owners(join(folder, 'network.owner'))).to.deep.equal([String(process.pid)])
     expect(await isRunning(folder)).to.equal(true)
     await lock.release()
     await lock.release()
@@ -71,7 +82,7 @@ describe('the lock of a network', () => {
     expect(await codeOf(second.acquire(() => undefined))).to.equal('PEER_NETWORK_RUNNING')
     await second.release()
     expect(await isRunning(dir)).to.equal(true)
-    expect(existsSync(lockFile)).to.equal(true)
+    expect(await owners()).to.deep.equal([String(process.pid)])
     await first.release()
     await second.acquire(() => undefined)
     expect(asked).to.equal(0)
@@ -83,41 +94,85 @@ describe('the lock of a network', () => {
     expect(won).to.have.length(1)
   })
 
+  it('lets one of many in who find at once that the owner died', async () => {
+    const left = `${deadPid()}-0a`
+    for (let round = 0; round < 5; round += 1) {
+      await leave(left, 0)
+      const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => acquire()))
+      const won = outcomes.filter(({ status }) => status === 'fulfilled')
+      expect(won, `round ${round}`).to.have.length(1)
+      for (const lock of locks.splice(0)) await lock.release()
+      expect(await readdir(dir), `round ${round}`).to.deep.equal([])
+    }
+  })
+
+  it('leaves alone who has taken the place of the dead owner while it looked', async () => {
+    await leave(`${deadPid()}-0a`, 0)
+    const nobody = (): Promise<boolean> => Promise.resolve(false)
+    let first: unknown
+    const second = await ownFolder(dir, async () => {
+      first = await ownFolder(dir, nobody)
+      return false
+    })
+    expect(first).to.be.a('function')
+    expect(second).to.equal(undefined)
+    expect(await owners()).to.deep.equal([String(process.pid)])
+  })
+
   it('keeps out of a folder whose owner lives and does not listen yet', async () => {
-    await leave(String(process.pid), 0)
+    await leave(`${process.pid}-0a`, 0)
     expect(await codeOf(acquire())).to.equal('PEER_NETWORK_RUNNING')
-    expect(existsSync(lockFile)).to.equal(true)
+    expect(await owners()).to.deep.equal([String(process.pid)])
+  })
+
+  it('keeps out of a folder whose owner listens, however long it has', async () => {
+    await acquire()
+    for (const mark of await readdir(owner)) await age(mark, 60_000)
+    expect(await codeOf(acquire())).to.equal('PEER_NETWORK_RUNNING')
+    expect(await isRunning(dir)).to.equal(true)
+  })
+
+  it('asks whether an owner listens only once it has had the time to', async () => {
+    const mark = `${process.pid}-0a`
+    await leave(mark, 0)
+    const soon = async (): Promise<boolean> => {
+      await age(mark, 60_000)
+      return false
+    }
+    expect(await ownFolder(dir, soon)).to.equal(undefined)
+    expect(await readdir(owner)).to.deep.equal([mark])
   })
 
   it('takes the place of an owner that died, however lately', async () => {
-    await leave(String(deadPid()), 0)
+    await leave(`${deadPid()}-0a`, 0)
     await acquire()
-    expect(await readFile(lockFile, 'utf8')).to.equal(String(process.pid))
+    expect(await owners()).to.deep.equal([String(process.pid)])
   })
 
   it('takes the place of an owner whose id another process has now', async () => {
-    await leave(String(process.pid), 60_000)
+    await leave(`${process.pid}-0a`, 60_000)
     await acquire()
     expect(await isRunning(dir)).to.equal(true)
   })
 
-  it('takes a lock for stale that says nothing sensible', async () => {
-    for (const content of ['garbage', '-1e99', '\u0000\u0000']) {
-      await leave(content, 60_000)
-      await (await acquire()).release()
-    }
+  it('takes the place of nobody: of an empty folder, of a process that cannot be', async () => {
+    await mkdir(owner)
+    await (await acquire()).release()
+    await leave(`${'9'.repeat(30)}-0a`, 0)
+    await acquire()
+    expect(await owners()).to.deep.equal([String(process.pid)])
   })
 
-  it('waits with a lock that is being written', async () => {
-    await leave('', 0)
+  it('removes nothing that is no mark', async () => {
+    await leave('9-notes.txt', 60_000)
     expect(await codeOf(acquire())).to.equal('PEER_NETWORK_RUNNING')
-    await leave('', 60_000)
-    await acquire()
+    expect(await readdir(owner)).to.deep.equal(['9-notes.txt'])
+    expect(await readdir(dir)).to.deep.equal(['network.owner'])
   })
 
   it('takes the place of a socket that nobody listens on any more', async () => {
     await writeFile(join(dir, 'control.sock'), '')
-    await leave(String(deadPid()), 0)
+    await leave(`${deadPid()}-0a`, 0)
     expect(await isRunning(dir)).to.equal(false)
     await acquire()
     expect(await isRunning(dir)).to.equal(true)
@@ -127,7 +182,7 @@ describe('the lock of a network', () => {
     await mkdir(join(dir, 'control.sock', 'in the way'), { recursive: true })
     const error: unknown = await acquire().catch((reason: unknown) => reason)
     expect(error).to.be.an('error')
-    expect(existsSync(lockFile)).to.equal(false)
+    expect(existsSync(owner)).to.equal(false)
     await rm(join(dir, 'control.sock'), { recursive: true })
     await acquire()
   })
@@ -162,7 +217,7 @@ describe('the lock of a network', () => {
 
     it('rejects when nobody runs there', async () => {
       expect(await codeOf(requestStop(dir))).to.equal('PEER_NETWORK_NOT_RUNNING')
-      await leave(String(process.pid), 0)
+      await leave(`${process.pid}-0a`, 0)
       expect(await codeOf(requestStop(dir))).to.equal('PEER_NETWORK_NOT_RUNNING')
     })
   })
