@@ -1,10 +1,11 @@
 // Checks that packages import each other only downwards, only through published entries, and in no
-// cycle. Needs a build. Proves first, on small wrong trees, that each rule can fail.
+// cycle. Needs `pnpm install` and a build. Proves first, on small wrong trees, that each rule can fail.
 import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { cruise } from 'dependency-cruiser'
+import { missingLinks } from './links.mjs'
 import { rows, ruleSet } from './rules.mjs'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -56,18 +57,27 @@ const wrongTrees = {
   resolvable: { 'packages/pbft/src/index.ts': "import './nowhere.ts'\n" },
 }
 
-async function ruleThatFails(name, tree) {
+/** The same package, before and after its dependencies were linked. */
+const unlinked = { 'packages/pbft/package.json': '{"dependencies": {"@heddle/proto": "*"}}' }
+const linked = { ...unlinked, 'packages/pbft/node_modules/@heddle/proto/package.json': '{}' }
+
+/** What `look` says of a folder with these files. */
+async function inTree(tree, look) {
   const folder = mkdtempSync(join(tmpdir(), 'heddle-boundaries-'))
   try {
     for (const [path, text] of Object.entries(tree)) {
       mkdirSync(dirname(join(folder, path)), { recursive: true })
       writeFileSync(join(folder, path), text)
     }
-    const { found } = await violations(folder, ['packages'])
-    return found.some((violation) => violation.rule.name === name)
+    return await look(folder)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+async function ruleThatFails(name, tree) {
+  const { found } = await inTree(tree, (folder) => violations(folder, ['packages']))
+  return found.some((violation) => violation.rule.name === name)
 }
 
 let failed = 0
@@ -76,13 +86,26 @@ for (const [name, tree] of Object.entries(wrongTrees)) {
   failed += 1
   process.stderr.write(`rule ${name} does not see a tree that breaks it\n`)
 }
+for (const [tree, expected] of [
+  [unlinked, 'packages/pbft: @heddle/proto'],
+  [linked, ''],
+]) {
+  const missing = await inTree(tree, (folder) => missingLinks(folder, ['packages/pbft', 'bench']))
+  if (missing.join() === expected) continue
+  failed += 1
+  process.stderr.write(`missing links: "${missing.join()}" instead of "${expected}"\n`)
+}
 
-const sources = [
-  ...rows.flat().map((name) => `packages/${name}/src`),
-  'bench',
-  'examples',
-  'interop',
-]
+const packages = rows.flat().map((name) => `packages/${name}`)
+const others = ['bench', 'examples', 'interop']
+const missing = missingLinks(root, [...packages, ...others])
+if (missing.length > 0) {
+  // Each import of them would look like a violation.
+  process.stderr.write(`dependencies are not linked: run pnpm install\n${missing.join('\n')}\n`)
+  process.exit(1)
+}
+
+const sources = [...packages.map((folder) => `${folder}/src`), ...others]
 const { modules, found } = await violations(root, sources)
 for (const { rule, from, to } of found) process.stderr.write(`${rule.name}: ${from} -> ${to}\n`)
 if (modules < 50) {
