@@ -6,22 +6,32 @@ import type { Counter, Logger, Metrics } from '@heddle/interface'
 import type { SignatureNetwork } from '@heddle/orderer'
 import type { Network } from '@heddle/pbft'
 
-/** Another validator: where it is, and the PKI-ID that its certificate in the genesis block gives it. */
+/** Another validator, and where it is. */
 export interface PeerAddress {
+  /** Its number in the consensus, from 0 on. */
   readonly replica: number
+  /** `host:port` of its gossip service. */
   readonly endpoint: string
+  /** `pkiIdOf` the identity that the genesis block gives it: what a connection has to prove. */
   readonly pkiId: Uint8Array
 }
 
-/** Who takes what arrives. */
+/** Who takes what arrives. A handler that throws loses that message, which is counted as refused. */
 export interface PeerMessageHandlers {
+  /** `Replica.receive` of `@heddle/pbft`: `from` is a replica, from 0 on. */
   consensus(from: number, bytes: Uint8Array): void
-  blockSignature(from: number, bytes: Uint8Array): void
+  /**
+   * `BlockSignatureCollector.receive` of `@heddle/orderer`: `from` is a consenter, from 1 on. Without
+   * it, block signatures are refused.
+   */
+  blockSignature?(from: number, bytes: Uint8Array): void
 }
 
 /** What a {@link PeerNetwork} works with. */
 export interface PeerNetworkDeps {
+  /** Started and stopped by whoever made it. */
   readonly comm: Comm
+  /** Messages of other channels are left alone. */
   readonly channelId: string
   /** All validators but this one. */
   readonly peers: readonly PeerAddress[]
@@ -61,12 +71,17 @@ class Wrapper {
 }
 
 /**
- * Carries the messages of the consensus and of the block signatures between validators, as gossip
- * data messages of the channel. Who sent one is what the connection has proved: a PKI-ID that the
- * genesis block names.
+ * `@heddle/comm` as the network of `@heddle/pbft` and of the block signatures of `@heddle/orderer`:
+ * what a validator of one's own needs to take part among those of `heddle`. Messages travel as gossip
+ * data messages of the channel with a `heddle.PeerMessage` inside. Who sent one is what the
+ * connection has proved: a PKI-ID that the genesis block names; those of others are counted and
+ * dropped.
  */
 export class PeerNetwork {
-  /** For the consensus: waits for room in the queue of the other validator. */
+  /**
+   * For the consensus: `send` waits for room in the queue of the other validator, and rejects with a
+   * `CommError` when it cannot be reached. For a replica that is not among the peers it does nothing.
+   */
   readonly consensus: Network
   /** For the signature collector: drops when the queue is full, the collector asks again. */
   readonly blockSignatures: SignatureNetwork
@@ -103,7 +118,7 @@ export class PeerNetwork {
     return this.#deps.comm.connections().filter((pkiId) => this.#byPkiId.has(hex(pkiId))).length
   }
 
-  /** Begins to hand over what arrives. */
+  /** Begins to hand over what arrives; once. What arrived before is lost. */
   listen(handlers: PeerMessageHandlers): void {
     const channel = Buffer.from(this.#deps.channelId)
     this.#unsubscribe = this.#deps.comm.onMessage(
@@ -135,8 +150,9 @@ export class PeerNetwork {
         content.value.payload?.data ?? new Uint8Array(),
       )
       if (body.case === 'consensus') handlers.consensus(from, body.value)
-      else if (body.case === 'blockSignature') handlers.blockSignature(from + 1, body.value)
-      else this.#refuse(connection.endpoint, 'an empty message')
+      else if (body.case === undefined) this.#refuse(connection.endpoint, 'an empty message')
+      else if (handlers.blockSignature) handlers.blockSignature(from + 1, body.value)
+      else this.#refuse(connection.endpoint, 'nobody takes block signatures')
     } catch (error) {
       this.#refuse(connection.endpoint, messageOf(error))
     }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { MemoryNetwork } from '@heddle/comm/testing'
 import { isCodedError } from '@heddle/interface'
 import { create, encode, gossip, heddle } from '@heddle/proto'
-import { PeerNetwork } from '../../src/node/peer-network.ts'
+import { PeerNetwork } from '../../src/index.ts'
 import { createMetrics } from '../../src/operations/metrics.ts'
 import { channelId, testMembers } from '../support/channel.ts'
 import { eventually } from '../support/eventually.ts'
@@ -11,7 +11,7 @@ import { startNode } from '../support/nodes.ts'
 import { RecordingLogger } from '../support/recording-logger.ts'
 import type { Comm, EncodedMessage, RemotePeer } from '@heddle/comm'
 import type { PrometheusMetrics } from '../../src/operations/metrics.ts'
-import type { PeerAddress } from '../../src/node/peer-network.ts'
+import type { PeerAddress } from '../../src/index.ts'
 
 type Arrival = readonly ['consensus' | 'blockSignature', from: number, text: string]
 
@@ -210,6 +210,17 @@ describe('PeerNetwork', () => {
         'an empty message',
         'an empty message',
       ])
+    })
+
+    it('refuses block signatures when nobody takes them, and says so', async () => {
+      const taken: string[] = []
+      networks[0]!.listen({ consensus: (_from, bytes) => void taken.push(bytes.toString()) })
+      networks[1]!.blockSignatures.send(1, Buffer.from('signature'))
+      await networks[1]!.consensus.send(0, Buffer.from('vote'))
+      await nextTurn()
+      expect(taken).to.have.length(1)
+      expect(await refused()).to.equal(1)
+      expect(reasons()).to.deep.equal(['nobody takes block signatures'])
     })
 
     it('outlives a handler that throws', async () => {
