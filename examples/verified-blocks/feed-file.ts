@@ -1,8 +1,8 @@
 import { open, readFile, rename } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isConfigBlock } from '@heddle/deliver'
 import type { BlockSink, LedgerInfo } from '@heddle/deliver'
+import { isConfigBlock } from '@heddle/proto'
 import type { Received, common } from '@heddle/proto'
 import { linesOf } from './lines.ts'
 

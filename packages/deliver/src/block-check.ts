@@ -7,8 +7,9 @@ import {
   common,
   decode,
   encode,
+  isConfigBlock,
 } from '@heddle/proto'
-import { type ChannelConfig, isConfigBlock } from './channel-config.ts'
+import type { ChannelConfig } from './channel-config.ts'
 import { BlockError } from './errors.ts'
 
 /** Where a channel stands: what its next block must look like. Never changed, only replaced. */

@@ -1,4 +1,4 @@
-import { type Received, blockHeaderHash, type common } from '@heddle/proto'
+import { type Received, blockHeaderHash, type common, isConfigBlock } from '@heddle/proto'
 import {
   type HeaderOf,
   type Position,
@@ -8,7 +8,7 @@ import {
   checkSignatures,
   positionAfter,
 } from './block-check.ts'
-import { type ChannelConfig, channelConfigOf, isConfigBlock } from './channel-config.ts'
+import { type ChannelConfig, channelConfigOf } from './channel-config.ts'
 import { BlockError } from './errors.ts'
 
 /** A block whose place, form and hashes are right; its signatures are being checked. */

@@ -33,21 +33,6 @@ interface ConfigTransaction {
 }
 
 /**
- * Whether `block` is a configuration block: exactly one transaction, of type CONFIG.
- *
- * @see fabric v3.1.5 protoutil/commonutils.go
- */
-export function isConfigBlock(block: common.Block): boolean {
-  const [only, ...others] = block.data?.data ?? []
-  if (!only || others.length > 0) return false
-  try {
-    return payloadOf(only).channelHeader.type === configType
-  } catch {
-    return false
-  }
-}
-
-/**
  * Reads the configuration in a configuration block.
  *
  * @param block - a configuration block; nothing about its signatures is checked

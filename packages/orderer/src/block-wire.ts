@@ -1,4 +1,4 @@
-import { common, decode } from '@heddle/proto'
+import { common, decode, isConfigBlock } from '@heddle/proto'
 
 // Blocks leave as they are stored: the few bytes around them are written here by hand, so that a
 // block of megabytes is neither decoded nor encoded for each reader.
@@ -8,8 +8,6 @@ const blockTag = 0x12
 /** Field 2 of `common.Block`, length-delimited. */
 const dataField = 2
 const lengthDelimited = 2
-/** `ChannelHeader.type` of a configuration; a number there, as others may come. */
-const configType: number = common.HeaderType.CONFIG
 
 /** An encoded `orderer.DeliverResponse` that carries the block whose bytes are given. */
 export function blockResponse(block: Uint8Array): Buffer {
@@ -32,21 +30,6 @@ export function headerWithSignatures(bytes: Uint8Array): Uint8Array {
   const block = decode(common.BlockSchema, bytes)
   if (isConfigBlock(block)) return bytes
   return withoutField(bytes, dataField)
-}
-
-/** Whether `block` holds exactly one transaction and this is of type CONFIG. */
-export function isConfigBlock(block: common.Block): boolean {
-  const [only, ...others] = block.data?.data ?? []
-  if (!only || others.length > 0) return false
-  try {
-    const envelope = decode(common.EnvelopeSchema, only)
-    const { header } = decode(common.PayloadSchema, envelope.payload)
-    if (!header) return false
-    const channelHeader = decode(common.ChannelHeaderSchema, header.channelHeader)
-    return channelHeader.type === configType
-  } catch {
-    return false
-  }
 }
 
 /** The message's bytes without the fields of number `field`; `bytes` is known to decode. */

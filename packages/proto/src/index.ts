@@ -16,6 +16,7 @@ export { TimestampSchema, timestampDate, timestampFromDate } from '@bufbuild/pro
 export type { Timestamp } from '@bufbuild/protobuf/wkt'
 
 export { blockDataHash, blockHeaderBytes, blockHeaderHash } from './block.ts'
+export { isConfigBlock } from './config-block.ts'
 export { decode, encode, receive } from './codec.ts'
 export type { Received } from './codec.ts'
 export { ProtoInvalidMessageError, ProtoMalformedError } from './errors.ts'
