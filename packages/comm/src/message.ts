@@ -16,6 +16,8 @@ export class EncodedMessage {
 /**
  * Encodes `message` into an envelope without signature: the connection it travels on is
  * authenticated. Worth calling when the same message goes to several peers one after the other.
+ *
+ * @throws {ProtoInvalidMessageError} PROTO_INVALID_MESSAGE for a value that its field cannot carry
  */
 export function encodeMessage(message: gossip.GossipMessage): EncodedMessage {
   const plain = encodeDataEnvelope(message)
@@ -29,7 +31,9 @@ export function encodeMessage(message: gossip.GossipMessage): EncodedMessage {
 /**
  * Encodes `message` and signs exactly the bytes of its payload, for messages that others pass on.
  *
+ * @param sign - what it throws, goes to the caller
  * @param secret - goes along as it is; it carries its own signature
+ * @throws {ProtoInvalidMessageError} PROTO_INVALID_MESSAGE for a value that its field cannot carry
  * @see fabric v3.1 gossip/protoext/signing.go
  */
 export function signMessage(

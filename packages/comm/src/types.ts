@@ -7,6 +7,7 @@ import type { AggregatedSendResult } from './send-result.ts'
 
 /** Who is at the other end of a connection. Proven by the handshake; never changes. */
 export interface ConnectionInfo {
+  /** SHA-256 over MSP id and certificate, 32 bytes. */
   readonly pkiId: Uint8Array
   /** Serialized identity (`msp.SerializedIdentity`) as the peer sent it. */
   readonly identity: Uint8Array
@@ -18,6 +19,7 @@ export interface ConnectionInfo {
 
 /** A message that an authenticated peer sent. */
 export interface ReceivedMessage {
+  /** Decoded from the payload of `envelope`. */
   readonly message: gossip.GossipMessage
   /** The envelope with the bytes it arrived in. Copy what is kept: they belong to a larger buffer. */
   readonly envelope: Received<gossip.Envelope>
@@ -69,6 +71,8 @@ export type Outgoing = gossip.GossipMessage | EncodedMessage
 /**
  * The gossip communication layer of one node: it listens, dials, authenticates, and carries
  * messages between this node and its peers over at most one live connection to each.
+ *
+ * @see fabric v3.1 gossip/comm/comm.go (Comm)
  */
 export interface Comm extends Lifecycle {
   /** Own PKI-ID: SHA-256 over MSP id and certificate. */
@@ -102,7 +106,10 @@ export interface Comm extends Lifecycle {
     ...peers: readonly RemotePeer[]
   ): Promise<AggregatedSendResult>
 
-  /** Resolves when something that speaks gossip answers a ping there; says nothing about who. */
+  /**
+   * Resolves when something that speaks gossip answers a ping there; says nothing about who.
+   * @throws CodedError `COMM_UNREACHABLE`, `COMM_INVALID_ENDPOINT`, `COMM_STOPPED`
+   */
   probe(peer: RemotePeer, options?: AbortOptions): Promise<void>
 
   /**
@@ -158,9 +165,9 @@ export interface CommTlsOptions {
   readonly clientKey?: string
 }
 
-/** Settings of a {@link Comm}. Times in milliseconds, sizes in bytes, queues in messages. */
+/** Settings of a {@link Comm}: integers from 1 on; milliseconds, bytes, and messages for queues. */
 export interface CommOptions {
-  /** Port 0 takes a free one. */
+  /** Port 0 takes a free one, up to 65535. */
   readonly listen: { readonly host: string; readonly port: number }
   readonly tls: CommTlsOptions
   /** Own serialized identity, sent in every handshake. */
@@ -171,7 +178,7 @@ export interface CommOptions {
   readonly connTimeoutMs?: number
   /** For a TCP connection to us until its peer has authenticated. Default 10000. */
   readonly setupTimeoutMs?: number
-  /** No new dial to a peer so soon after one that failed. Default 100. */
+  /** No new dial to a peer so soon after one that failed; 0: at once. Default 100. */
   readonly redialDelayMs?: number
   /** Messages received and not yet handed on, for each connection. Default 20. */
   readonly recvBufferSize?: number

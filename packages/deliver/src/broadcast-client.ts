@@ -26,7 +26,7 @@ export interface BroadcastClientDeps {
   readonly random?: () => number
 }
 
-/** Settings of a {@link BroadcastClient}. */
+/** Settings of a {@link BroadcastClient}. Numbers are above 0. */
 export interface BroadcastClientOptions extends BackOffOptions {
   /** Who to send to: one at a time, the next one when it fails. At least one. */
   readonly endpoints: readonly Endpoint[]
@@ -40,7 +40,7 @@ export interface BroadcastClientOptions extends BackOffOptions {
   readonly connectTimeoutMs?: number
   /** How long an answer may take before another endpoint is tried. Default 30,000 ms. */
   readonly answerTimeoutMs?: number
-  /** Longest envelope and gRPC message. Default 100 MiB, as Fabric. */
+  /** Longest envelope and gRPC message, in bytes. Default 100 MiB, as Fabric. */
   readonly maxMessageBytes?: number
   /**
    * How often streams may break with one envelope as the oldest unanswered before it is taken for

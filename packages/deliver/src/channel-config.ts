@@ -35,6 +35,9 @@ interface ConfigTransaction {
 /**
  * Reads the configuration in a configuration block.
  *
+ * Where blocks are and who must have signed them is in it; members and policies are those of
+ * `channelRules` of @heddle/msp.
+ *
  * @param block - a configuration block; nothing about its signatures is checked
  * @throws {BlockError} DELIVER_CONFIG when it is none or cannot be used
  */

@@ -130,7 +130,11 @@ async function connected(
   })
 }
 
-/** What `tls_cert_hash` must be for a client certificate: SHA-256 of its DER. */
+/**
+ * What `tls_cert_hash` must be for a client certificate: SHA-256 of its DER, 32 bytes.
+ *
+ * @throws what Node throws when the certificate is no PEM
+ */
 export function tlsCertificateHash(tls: ClientTls): Uint8Array {
   return createHash('sha256').update(new X509Certificate(tls.certificate).raw).digest()
 }

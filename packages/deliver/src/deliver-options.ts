@@ -16,7 +16,7 @@ export interface PullDeps {
   readonly random?: () => number
 }
 
-/** Where blocks come from, and how patiently. */
+/** Where blocks come from, and how patiently. Numbers are above 0. */
 export interface PullOptions extends BackOffOptions {
   readonly channelId: string
   /** Who to ask; when a configuration block names others than before, they are asked too. */
@@ -30,7 +30,7 @@ export interface PullOptions extends BackOffOptions {
    * endpoint may also hold back blocks. Default 30,000 ms.
    */
   readonly stallTimeoutMs?: number
-  /** Longest gRPC message. Default 100 MiB, as Fabric. */
+  /** Longest gRPC message, in bytes. Default 100 MiB, as Fabric. */
   readonly maxMessageBytes?: number
   /** How many blocks are received and verified before their turn. Default 16. */
   readonly maxBlocksAhead?: number

@@ -12,6 +12,7 @@ import type { BlockSink, LedgerInfo } from './ports.ts'
 /** What a {@link DeliverService} works with. */
 export interface DeliverServiceDeps extends PullDeps {
   readonly ledger: LedgerInfo
+  /** What it takes, `ledger` has. */
   readonly sink: BlockSink
 }
 
@@ -36,6 +37,7 @@ export interface DeliverStatus {
 
 /** Follows a channel for as long as it runs; see {@link createDeliverService}. */
 export interface DeliverService extends Lifecycle {
+  /** Where it is now. */
   status(): DeliverStatus
 }
 

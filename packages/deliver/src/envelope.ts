@@ -31,7 +31,11 @@ export interface SignedEnvelope {
   readonly txId: string
 }
 
-/** Fabric's id of a transaction: lower-case hex of SHA-256(nonce ‖ creator). */
+/**
+ * Fabric's id of a transaction: lower-case hex of SHA-256(nonce ‖ creator).
+ *
+ * @see fabric v3.1.5 protoutil/proputils.go (ComputeTxID)
+ */
 export function transactionId(nonce: Uint8Array, creator: Uint8Array): string {
   return createHash('sha256').update(nonce).update(creator).digest('hex')
 }
@@ -39,7 +43,8 @@ export function transactionId(nonce: Uint8Array, creator: Uint8Array): string {
 /**
  * Makes and signs an envelope.
  *
- * Keep its bytes to send it again: they are its identity, so a service executes it once.
+ * Keep its bytes to send it again: they are its identity, so a service executes it once. Rejects with
+ * what the signer rejects with.
  *
  * @see fabric v3.1.5 protoutil/txutils.go (CreateSignedEnvelopeWithTLSBinding)
  */
@@ -83,6 +88,7 @@ export interface SeekRequest {
   readonly channelId: string
   readonly signer: EnvelopeSigner
   readonly clock: Clock
+  /** The first block; a number is 0 to {@link lastBlockNumber}. */
   readonly start: SeekPosition
   /** Default: {@link lastBlockNumber}, for a stream without end. */
   readonly stop?: SeekPosition
@@ -92,10 +98,16 @@ export interface SeekRequest {
   readonly contentType?: orderer.SeekInfo_SeekContentType
   /** Default STRICT; BEST_EFFORT also reads from a service that cannot order. */
   readonly errorResponse?: orderer.SeekInfo_SeekErrorResponse
+  /** {@link tlsCertificateHash} of the client's certificate; services with mutual TLS demand it. */
   readonly tlsCertHash?: Uint8Array
 }
 
-/** Makes and signs a request for blocks: `orderer.SeekInfo` in a `common.Envelope`. */
+/**
+ * Makes and signs a request for blocks: an encoded `common.Envelope` with an `orderer.SeekInfo`. Rejects
+ * with what the signer rejects with.
+ *
+ * @see fabric v3.1.5 orderer/ab.proto (SeekInfo)
+ */
 export async function seekEnvelope(request: SeekRequest): Promise<Uint8Array> {
   const { start, stop = lastBlockNumber, behavior, contentType, errorResponse } = request
   const info = create(orderer.SeekInfoSchema, {

@@ -48,7 +48,9 @@ export class DeliverError extends CodedError<DeliverErrorCode> {
 /** A service answered with a status that ends the request. */
 export class StatusError extends CodedError<'DELIVER_STATUS'> {
   readonly status: common.Status
+  /** What it said about it, for people; often empty. */
   readonly info: string
+  /** `host:port` of the service. */
   readonly endpoint: string
 
   constructor(status: common.Status, info: string, endpoint: string) {

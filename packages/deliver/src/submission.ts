@@ -5,6 +5,7 @@ import type { common } from '@heddle/proto'
 export interface BroadcastResult {
   /** SUCCESS; any other final status rejects. */
   readonly status: common.Status
+  /** What it said about it, for people; often empty. */
   readonly info: string
   /** Who answered. */
   readonly endpoint: string

@@ -73,6 +73,7 @@ export interface Manager<E> extends Lifecycle, ExpiryQueue<E> {
    * @throws {NoReceiverError} EVENTS_NO_RECEIVER without a receiver
    */
   inject(event: E): void
+  /** What it has done so far; a copy. */
   stats(): ManagerStats
 }
 

@@ -7,7 +7,9 @@ export type PurgeReason = 'unused' | 'expired' | 'invalid'
 
 /** What a mapper needs from outside. */
 export interface MapperDeps {
+  /** Says what an identity is worth, and signs for this node. */
   readonly crypto: MessageCryptoService
+  /** Says to which organisation an identity belongs. */
   readonly advisor: SecurityAdvisor
   readonly clock: Clock
   readonly logger?: Logger

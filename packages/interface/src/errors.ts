@@ -8,6 +8,7 @@ const codedError = Symbol.for('@heddle/interface/CodedError')
  * copies of this package are installed.
  */
 export class CodedError<Code extends string = string> extends Error {
+  /** `PACKAGE_CONDITION`, such as `PBFT_POOL_FULL`: what a program decides by. */
   readonly code: Code
 
   constructor(code: Code, message: string, options?: ErrorOptions) {

@@ -14,7 +14,13 @@ export interface AbortOptions {
  * undoes what it did and leaves `idle`. `stop` leaves no timer, socket or listener behind.
  */
 export interface Lifecycle extends AsyncDisposable {
+  /** Where it is now. */
   readonly state: LifecycleState
+  /**
+   * Resolves when it runs. Rejects with why it cannot, with `signal.reason`, or after `stop` with the
+   * package's `…_STOPPED`: what has stopped never runs again.
+   */
   start(options?: AbortOptions): Promise<void>
+  /** Resolves when it has stopped; what is under way may finish first, until `signal` aborts. */
   stop(options?: AbortOptions): Promise<void>
 }

@@ -31,7 +31,10 @@ export interface LedgerErrorDetail {
   readonly pid?: number
 }
 
-/** The one error class of this package; match on `code` with `isCodedError`. */
+/**
+ * The one error class of this package; match on `code` with `isCodedError`. Its fields are those of
+ * {@link LedgerErrorDetail}.
+ */
 export class LedgerError extends CodedError<LedgerErrorCode> {
   readonly file: string | undefined
   readonly offset: number | undefined

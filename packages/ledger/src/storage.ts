@@ -49,6 +49,7 @@ export interface KeyValue {
 
 /** Keys in order of their bytes. After a crash all of a commit is there or nothing of it. */
 export interface KeyValueStore {
+  /** The value of a key, committed; absent when there is none. */
   get(key: Uint8Array): Uint8Array | undefined
   /** Keys from `from` up to but without `to`, in order. Nothing may be committed meanwhile. */
   range(from: Uint8Array, to: Uint8Array, limit: number): Iterable<KeyValue>
@@ -72,6 +73,7 @@ export type KeyValueDurability = 'synced' | 'rebuildable'
 
 /** The right to use a directory. */
 export interface DirectoryLock {
+  /** Lets others have it. Twice is harmless. */
   release(): Promise<void>
 }
 

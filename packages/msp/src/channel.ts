@@ -13,6 +13,7 @@ export const maxGroupDepth = 8
 
 /** Members and policies of a channel, as one configuration states them. */
 export interface ChannelRules {
+  /** Of all organisations in it. */
   readonly msps: MspManager
   /** By path from the top: `/Channel/Application/Readers`; undefined when there is none. */
   policy(path: string): Policy | undefined
@@ -72,6 +73,7 @@ function collectPolicies(
  * Members and policies of a channel from `Config.channel_group` of a config block.
  *
  * @throws MspError `MSP_INVALID_CONFIG`, `MSP_INVALID_POLICY`
+ * @see fabric v3.0.0 common/channelconfig/bundle.go
  */
 export function channelRules(channelGroup: common.ConfigGroup): ChannelRules {
   const found = new Map<string, Msp>()

@@ -108,6 +108,7 @@ async function configOf(dir: string, mspId: string): Promise<msp.FabricMSPConfig
  * tlscacerts, tlsintermediatecerts and config.yaml; only cacerts must be there.
  *
  * @throws MspError `MSP_INVALID_FOLDER` (missing, unreadable, no PEM), `MSP_INVALID_CONFIG`
+ * @see fabric v3.0.0 msp/configbuilder.go
  */
 export async function loadMsp(dir: string, mspId: string): Promise<Msp> {
   return new Msp(await configOf(dir, mspId))

@@ -217,6 +217,7 @@ function checkValidity(identity: Identity, at: Date): void {
  * An MSP from its configuration, as a channel's config block or `loadMsp` gives it.
  *
  * @throws MspError `MSP_INVALID_CONFIG`, with the cause; `MSP_INVALID_OPTIONS`
+ * @see fabric v3.0.0 msp/mspimplsetup.go
  */
 export function mspFromConfig(
   config: msp.MSPConfig | msp.FabricMSPConfig,

@@ -9,7 +9,7 @@ const roleTypes: Readonly<Record<Role | 'member', common.MSPRole_MSPRoleType>> =
   orderer: common.MSPRole_MSPRoleType.ORDERER,
 }
 
-/** The principal "a valid `role` of `mspId`". */
+/** The principal "a valid `role` of `mspId`". @see fabric v3.0.0 msp/msp_principal.proto (MSPRole) */
 export function rolePrincipal(mspId: string, role: Role | 'member'): common.MSPPrincipal {
   const message = create(common.MSPRoleSchema, { mspIdentifier: mspId, role: roleTypes[role] })
   return create(common.MSPPrincipalSchema, {
@@ -26,7 +26,12 @@ export function identityPrincipal(serialized: Uint8Array): common.MSPPrincipal {
   })
 }
 
-/** The signature policy "at least `n` of these principals, each by another signer". */
+/**
+ * The signature policy "at least `n` of these principals, each by another signer".
+ *
+ * @param n - 1 to their number; nothing is checked here
+ * @see fabric v3.0.0 common/policies.proto (SignaturePolicyEnvelope)
+ */
 export function nOutOfPolicy(
   n: number,
   principals: readonly common.MSPPrincipal[],

@@ -61,7 +61,13 @@ export function checkCanonical(signature: Uint8Array): void {
   scalarsOf(signature)
 }
 
-/** Whether S is at most half the order of the curve (that value itself is still low). */
+/**
+ * Whether S is at most half the order of the curve (that value itself is still low).
+ *
+ * @param signature - ECDSA, DER
+ * @throws MspError `MSP_MALFORMED_SIGNATURE` when it is no canonical DER
+ * @see fabric v3.0.0 bccsp/utils/ecdsa.go
+ */
 export function isLowS(signature: Uint8Array, curve: Curve = 'P-256'): boolean {
   return isLow(scalarsOf(signature).s, curve)
 }

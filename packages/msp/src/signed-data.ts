@@ -5,7 +5,9 @@ import type { IdentityDeserializer } from './manager.ts'
 /** A claim: `identity` (serialized) signed `data`. */
 export interface SignedData {
   readonly identity: Uint8Array
+  /** As received: never encoded anew. */
   readonly data: Uint8Array
+  /** ECDSA over SHA-256 of `data`, DER with low S. */
   readonly signature: Uint8Array
 }
 

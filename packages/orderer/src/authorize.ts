@@ -13,6 +13,7 @@ const policies = { read: '/Channel/Readers', write: '/Channel/Writers' } as cons
  * @returns with the end of the certificate, even if that has passed: looking at it is up to the server
  * @throws {OrdererError} ORDERER_FORBIDDEN for an unknown identity, a wrong signature, or an
  *   identity that the policy does not name
+ * @see fabric v3.0.0 orderer/common/msgprocessor/sigfilter.go
  */
 export async function authorizeByPolicy(
   rules: ChannelRules,

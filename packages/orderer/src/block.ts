@@ -49,7 +49,11 @@ export interface BlockMetadataSlots {
 
 const empty = new Uint8Array(0)
 
-/** The metadata slots of a block, at least the five that Fabric demands. */
+/**
+ * The metadata slots of a block, at least the five that Fabric demands.
+ *
+ * @see fabric v3.0.0 common/common.proto (BlockMetadataIndex)
+ */
 export function blockMetadata(slots: BlockMetadataSlots): Uint8Array[] {
   const { signatures, transactionsFilter, orderer, commitHash, more } = slots
   return [
@@ -66,7 +70,11 @@ export function blockMetadata(slots: BlockMetadataSlots): Uint8Array[] {
   ]
 }
 
-/** Slot 0 of a block's metadata: `value` and the consenters' signatures over it, in BFT form. */
+/**
+ * Slot 0 of a block's metadata: `value` and the consenters' signatures over it, in BFT form.
+ *
+ * @see fabric v3.0.0 common/common.proto (Metadata, MetadataSignature)
+ */
 export function signaturesSlot(
   value: Uint8Array,
   signatures: readonly BlockSignature[],
@@ -85,6 +93,7 @@ export function signaturesSlot(
  *
  * @param lastConfig - number of the newest configuration block up to and including this block
  * @param consenterMetadata - bytes of the consenter, such as a proof of agreement
+ * @see fabric v3.0.0 common/common.proto (OrdererBlockMetadata)
  */
 export function ordererMetadataValue(
   lastConfig: bigint,

@@ -28,8 +28,10 @@ export interface OrdererOrganization {
 
 /** An organisation whose peers and clients use the channel. */
 export interface ApplicationOrganization {
+  /** The name of its group in the configuration. */
   readonly name: string
   readonly mspId: string
+  /** `Msp.toConfig` of @heddle/msp. */
   readonly msp: msp.MSPConfig
   /** Peers that others may meet first; none by default. */
   readonly anchorPeers?: readonly { readonly host: string; readonly port: number }[]

@@ -3,6 +3,7 @@ import type { BlockSignature } from './ports.ts'
 
 /** A block that was executed here and needs signatures. */
 export interface BlockToSign {
+  /** Its hashes are taken as they are. */
   readonly header: common.BlockHeader
   /** Slot 0's `Metadata.value`; the same bytes at every correct consenter. */
   readonly value: Uint8Array

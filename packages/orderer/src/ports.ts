@@ -73,6 +73,7 @@ export interface SignatureNetwork {
 
 /** Signs with this consenter's key: SHA-256, ECDSA P-256, DER, low S. */
 export interface BlockSigner {
+  /** The signature over exactly `message`, DER; a rejection goes to whoever wanted it. */
   sign(message: Uint8Array): Uint8Array | Promise<Uint8Array>
 }
 

@@ -28,6 +28,7 @@ export interface Journal {
 
 /** Signs view-change and checkpoint messages with the key of this replica. */
 export interface Signer {
+  /** A signature over exactly `bytes`. A rejection stops the replica: PBFT_EXECUTION_FAILED. */
   sign(bytes: Uint8Array): Uint8Array | Promise<Uint8Array>
 }
 

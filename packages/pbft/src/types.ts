@@ -1,7 +1,11 @@
 import type { AbortOptions, Clock, CodedError, Lifecycle, Logger, Metrics } from '@heddle/interface'
 import type { Journal, Network, Signer, StateMachine, Verifier } from './ports.ts'
 
-/** Settings of a replica. All but `id` and `n` have a default. All replicas must use the same `n`, `checkpointPeriod` and `logMultiplier`. */
+/**
+ * Settings of a replica, integers all; all but `id` and `n` have a default. All replicas must use the
+ * same `n`, `batchSize`, `maxBatchBytes`, `maxRequestBytes`, `checkpointPeriod` and `logMultiplier`.
+ * Milliseconds are 1 to 3,600,000 where no range is named, all else 1 or more.
+ */
 export interface ReplicaOptions {
   /** This replica: 0 to n - 1. */
   readonly id: number
@@ -11,31 +15,37 @@ export interface ReplicaOptions {
   readonly batchSize?: number
   /** Most bytes of a batch, a single larger request excepted: 1 to 48 MiB; default 4 MiB. */
   readonly maxBatchBytes?: number
-  /** Longest time that a request waits for its batch to fill while others are being agreed on; default 20. Less than `requestTimeoutMs`. */
+  /**
+   * Longest time that a request waits for its batch to fill while others are being agreed on: 0 or
+   * more, less than `requestTimeoutMs`; default 20.
+   */
   readonly batchTimeoutMs?: number
   /** Most sequence numbers that the primary has between proposal and execution: 1 or more; default 4. */
   readonly pipelineDepth?: number
-  /** K: a checkpoint is taken every so many sequence numbers; default 10. */
+  /** K: a checkpoint is taken every so many sequence numbers: 1 to 1,000,000; default 10. */
   readonly checkpointPeriod?: number
-  /** L = K · logMultiplier is the window between the watermarks; 2 or more; default 4. */
+  /** L = K · logMultiplier is the window between the watermarks: 2 to 1,000; default 4. */
   readonly logMultiplier?: number
-  /** Most batches being executed at once; default 4. */
+  /** Most batches being executed at once: 1 to 10,000; default 4. */
   readonly maxExecutionsInFlight?: number
-  /** After so long as the oldest pending one, a request forwarded to the primary goes to all; default half of `requestTimeoutMs`. */
+  /**
+   * After so long as the oldest pending one, a request forwarded to the primary goes to all: 1 to
+   * `requestTimeoutMs`; default half of it.
+   */
   readonly forwardTimeoutMs?: number
   /** After so long as the oldest pending one, a request makes the replica suspect the primary; default 2,000. Doubles with each view change that brings no progress. */
   readonly requestTimeoutMs?: number
   /** How long a new primary may take, from the quorum of view-changes to the new view; default 2,000. Doubles likewise. */
   readonly viewChangeTimeoutMs?: number
-  /** Where the doubling of both ends; default 60,000. */
+  /** Where the doubling of both ends: 1 to 86,400,000; default 60,000. */
   readonly maxTimeoutMs?: number
   /** How often this replica tells the others where it is; default 1,000. */
   readonly statusIntervalMs?: number
   /** Most bytes of a request: 1 to `maxBatchBytes`; default 1 MiB. */
   readonly maxRequestBytes?: number
-  /** Most pending requests; default 20,000. */
+  /** Most pending requests of each replica that they come from, this one included; default 20,000. */
   readonly maxPoolRequests?: number
-  /** Most bytes of pending requests; default 128 MiB. */
+  /** Most bytes of them; default 128 MiB. */
   readonly maxPoolBytes?: number
   /** Most messages, and bytes, waiting for one destination; the oldest are dropped, counted; defaults 2,000 and 128 MiB. As many may wait for the journal; there the newest are dropped. */
   readonly maxSendQueue?: number
@@ -46,15 +56,17 @@ export interface ReplicaOptions {
   /** From so many records, or bytes of them, on that wait for the journal, messages are dropped as they come, counted, requests are refused, and nothing is proposed; defaults 10,000 and 128 MiB. */
   readonly maxJournalQueue?: number
   readonly maxJournalQueueBytes?: number
-  /** The journal is rewritten at a stable checkpoint once so many bytes were appended; default 64 MiB. */
+  /** The journal is rewritten at a stable checkpoint once so many bytes were appended: 0 or more; default 64 MiB. */
   readonly journalRewriteBytes?: number
 }
 
 /** What a replica needs from outside. */
 export interface ReplicaDependencies {
   readonly network: Network
+  /** Of this replica alone, and the same over all its lives: else PBFT_JOURNAL_MISMATCH. */
   readonly journal: Journal
   readonly stateMachine: StateMachine
+  /** Has the key under which `verifier` of the others knows this replica. */
   readonly signer: Signer
   readonly verifier: Verifier
   readonly clock: Clock
@@ -77,7 +89,9 @@ export type ReplicaNotification =
   | { readonly type: 'executed'; readonly sequence: bigint; readonly requests: number }
   /** A quorum signed for the state at `sequence`; the log up to it is gone. */
   | { readonly type: 'stable'; readonly sequence: bigint }
+  /** The state machine is asked for the state at `sequence`; nothing is executed until it is there. */
   | { readonly type: 'transferStarted'; readonly sequence: bigint }
+  /** The state machine is at `sequence` now. */
   | { readonly type: 'transferEnded'; readonly sequence: bigint }
   /** A message of a peer was refused; `code` is stable, `detail` is for people. */
   | {
@@ -93,8 +107,11 @@ export type ReplicaNotification =
 export interface ReplicaStatus {
   readonly id: number
   readonly n: number
+  /** How many replicas may be faulty: ⌊(n - 1) / 3⌋. */
   readonly f: number
+  /** v: the view that it is in, or changes to. */
   readonly view: bigint
+  /** The replica that orders in `view`: view mod n. */
   readonly primary: number
   /** False between this replica's view-change and the new-view. */
   readonly activeView: boolean
@@ -106,6 +123,7 @@ export interface ReplicaStatus {
   readonly lastExecuted: bigint
   /** The highest sequence number that this replica knows of, from a proposal or a signed checkpoint. */
   readonly highestKnown: bigint
+  /** Whether the state machine fetches the state from others. */
   readonly transferring: boolean
   /** Requests accepted and not yet executed. */
   readonly pendingRequests: number
@@ -140,5 +158,6 @@ export interface Replica extends Lifecycle {
   submit(request: Uint8Array, options?: AbortOptions): Promise<SubmitResult>
   /** Takes bytes that replica `from` sent, as proven by the transport. Never throws; `bytes` must stay as they are. */
   receive(from: number, bytes: Uint8Array): void
+  /** Where it is now; before the first `start`, in view 0 with nothing executed. */
   status(): ReplicaStatus
 }

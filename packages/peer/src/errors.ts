@@ -25,6 +25,7 @@ export type PeerErrorCode =
  * a person can do about it and is printed on a line of its own.
  */
 export class PeerError<Code extends PeerErrorCode = PeerErrorCode> extends CodedError<Code> {
+  /** What a person can do about it; undefined when nothing helps but the message. */
   readonly cure: string | undefined
 
   constructor(code: Code, message: string, options?: ErrorOptions & { readonly cure?: string }) {

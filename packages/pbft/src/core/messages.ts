@@ -2,6 +2,7 @@
 export interface Batch {
   /** Hex of the SHA-256 over the SHA-256 digests of the requests. Equal digests, equal batches. */
   readonly digest: string
+  /** In their order; empty for the null request. */
   readonly requests: readonly Uint8Array[]
 }
 

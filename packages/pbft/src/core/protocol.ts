@@ -13,15 +13,21 @@ import type {
 
 /** Settings of a {@link ReplicaCore}; all are needed, ranges are checked by the shell. */
 export interface CoreOptions {
+  /** This replica: 0 to n - 1. */
   readonly id: number
+  /** N: 1 to 128. */
   readonly n: number
   /** K. */
   readonly checkpointPeriod: number
   /** L = K · logMultiplier. */
   readonly logMultiplier: number
+  /** Most `execute` effects without their answer. */
   readonly maxExecutionsInFlight: number
+  /** From the quorum of view-changes to the new-view, at first: it doubles. */
   readonly viewChangeTimeoutMs: number
+  /** Where the doubling ends. */
   readonly maxTimeoutMs: number
+  /** From one status message to the next. */
   readonly statusIntervalMs: number
   /** How long a holder of a missing batch may take before the next one is asked. */
   readonly fetchTimeoutMs: number
@@ -40,6 +46,10 @@ export interface StateDigest {
   readonly digest: string
 }
 
+/**
+ * What a timer of the core waits for: the `newView` of another primary, the time of the next `status`
+ * message, the answer to a `fetch` of a batch.
+ */
 export type TimerName = 'newView' | 'status' | 'fetch'
 
 /** What can happen to a replica. */
@@ -52,6 +62,7 @@ export type ReplicaEvent =
   | { readonly type: 'propose'; readonly batch: Batch }
   /** The primary of `view` does not do its work. */
   | { readonly type: 'suspect'; readonly view: bigint }
+  /** A timer ended; one of an old generation means nothing any more. */
   | { readonly type: 'timeout'; readonly name: TimerName; readonly generation: number }
   /** Answer to `sign`. */
   | { readonly type: 'signed'; readonly message: SignedStatement }
@@ -114,13 +125,18 @@ export type ReplicaEffect =
   /** This replica cannot go on: its state is not that of the others. Nothing follows. */
   | { readonly type: 'fail'; readonly code: 'PBFT_STATE_DIVERGED'; readonly detail: string }
 
-/** Why a peer's message was refused. */
+/** Why the core refused a message of a peer. */
 export type RejectCode =
+  /** What only the primary of its view may say. */
   | 'PBFT_NOT_PRIMARY'
+  /** A sequence number above the high watermark. */
   | 'PBFT_OUT_OF_WINDOW'
+  /** Another digest than the same replica, or the same view, has for this sequence number. */
   | 'PBFT_CONFLICT'
+  /** A pre-prepare of the null request, which only a new view may order. */
   | 'PBFT_EMPTY_BATCH'
   | 'PBFT_INVALID_CHECKPOINT'
   | 'PBFT_INVALID_VIEW_CHANGE'
   | 'PBFT_INVALID_NEW_VIEW'
+  /** More status and fetch-batch messages in a status interval than are answered. */
   | 'PBFT_TOO_MANY_REQUESTS'

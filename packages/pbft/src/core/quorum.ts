@@ -1,4 +1,8 @@
-/** f: the most faulty replicas of `n` that do no harm, ⌊(n - 1) / 3⌋. */
+/**
+ * f: the most faulty replicas of `n`, 1 or more, that do no harm: ⌊(n - 1) / 3⌋.
+ *
+ * @see PBFT (OSDI '99) §3
+ */
 export function faultsTolerated(n: number): number {
   return Math.floor((n - 1) / 3)
 }
@@ -16,7 +20,11 @@ export function weakQuorumOf(n: number): number {
   return faultsTolerated(n) + 1
 }
 
-/** The replica that assigns sequence numbers in `view`: view mod n. */
+/**
+ * The replica that assigns sequence numbers in `view`, 0 or more: view mod n.
+ *
+ * @see PBFT (OSDI '99) §4
+ */
 export function primaryOf(view: bigint, n: number): number {
   return Number(view % BigInt(n))
 }

@@ -21,13 +21,21 @@ import { onNewViewTimeout, onOwnViewChange, onSuspect, onViewChange } from './vi
 
 /** What a {@link ReplicaCore} shows of itself. */
 export interface CoreStatus {
+  /** v: the view that it is in, or changes to. */
   readonly view: bigint
+  /** The replica that orders in `view`. */
   readonly primary: number
+  /** False between its view-change and the new-view. */
   readonly active: boolean
+  /** h: the last stable checkpoint. */
   readonly lowWatermark: bigint
+  /** H = h + L. */
   readonly highWatermark: bigint
+  /** The last sequence number with its `executed`. */
   readonly lastExecuted: bigint
+  /** The highest sequence number that it knows of, from a proposal or a signed checkpoint. */
   readonly highestKnown: bigint
+  /** Whether it waits for the answer to `transfer`. */
   readonly transferring: boolean
   /** Whether the state diverged from what a quorum signed for; nothing works any more. */
   readonly failed: boolean

@@ -49,7 +49,10 @@ export interface ClusterOptions<M extends StateMachine = MemoryStateMachine> {
 /** What became of a submitted request. */
 export interface Submission {
   readonly request: Uint8Array
+  /** The replica that got it. */
   readonly to: number
+  /** `failed` also when its replica crashed before it answered: it may be executed all the same. */
   outcome: 'pending' | 'executed' | 'failed'
+  /** What `Replica.submit` rejected with. */
   error?: unknown
 }

@@ -36,12 +36,17 @@ interface Member<M> {
  * Safety is checked again and again while it runs; a violation throws with the seed.
  */
 export class Cluster<M extends StateMachine = MemoryStateMachine> {
+  /** Moves by {@link run} and its kin. */
   readonly clock = new VirtualClock()
+  /** To cut it, to filter its messages, and for a digest of the whole run. */
   readonly network: SimulatedNetwork
+  /** For choices of the test, so that the seed decides them too. */
   readonly random: Random
   readonly n: number
   readonly seed: number
+  /** All that was submitted, in order. */
   readonly submissions: Submission[] = []
+  /** Sign and verify for all replicas. */
   readonly keys = new TestKeys()
   readonly #options: ClusterOptions<M>
   readonly #makeMachine: MachineFactory<M>
@@ -107,14 +112,17 @@ export class Cluster<M extends StateMachine = MemoryStateMachine> {
     }
   }
 
+  /** Whether it was started and has not crashed since. */
   isRunning(id: number): boolean {
     return this.#member(id).replica !== undefined
   }
 
+  /** @throws {SimulationError} when it is not running */
   status(id: number): ReplicaStatus {
     return this.replica(id).status()
   }
 
+  /** @throws {SimulationError} when it is not running */
   replica(id: number): Replica {
     const { replica } = this.#member(id)
     if (replica === undefined) throw this.#error(`replica ${id} is not running`)
@@ -128,6 +136,7 @@ export class Cluster<M extends StateMachine = MemoryStateMachine> {
     return machine
   }
 
+  /** What the consensus of a replica keeps over its lives. */
   journal(id: number): MemoryJournal {
     return this.#member(id).journal
   }
@@ -211,6 +220,7 @@ export class Cluster<M extends StateMachine = MemoryStateMachine> {
     return [...lines, `time ${this.clock.now()} ms, delivered ${this.network.delivered}`].join('\n')
   }
 
+  /** Stops those that run, at once. */
   async stop(): Promise<void> {
     const ids = this.#members.map((_, id) => id).filter((id) => this.isRunning(id))
     // What is under way needs the clock to end.

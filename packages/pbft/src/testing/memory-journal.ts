@@ -1,9 +1,11 @@
 import type { Clock } from '@heddle/interface'
 import type { Journal } from '../ports.ts'
 
+/** How a {@link MemoryJournal} takes its time. */
 export interface MemoryJournalOptions {
   /** With a clock, an append takes so long; without, a microtask. */
   readonly clock?: Clock
+  /** Default 0. */
   readonly appendMs?: number
 }
 

@@ -13,9 +13,11 @@ export interface ExecutedBatch {
   readonly digest: Uint8Array
 }
 
+/** What a {@link MemoryStateMachine} takes, and how long. */
 export interface MemoryStateMachineOptions {
   /** With a clock, an execution takes so long; without, a microtask. */
   readonly clock?: Clock
+  /** Default 0. */
   readonly executeMs?: number
   /** Refuses requests; by default those that are empty. */
   readonly isValid?: (request: Uint8Array, purpose: CheckPurpose) => boolean

@@ -25,6 +25,7 @@ export class Random {
     return this.next() < probability
   }
 
+  /** One of them. */
   pick<T>(items: readonly [T, ...T[]]): T {
     return items[Math.floor(this.next() * items.length)] ?? items[0]
   }

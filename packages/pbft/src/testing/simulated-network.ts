@@ -11,7 +11,9 @@ export interface NetworkFaults {
   /** A message takes between these; different delays make one overtake another. */
   readonly minDelayMs: number
   readonly maxDelayMs: number
+  /** How many of the messages never arrive. */
   readonly loss: number
+  /** How many arrive twice. */
   readonly duplication: number
 }
 
@@ -19,6 +21,7 @@ type Receive = (from: number, bytes: Uint8Array) => void
 
 /** A network that delays, loses, duplicates, reorders and cuts, as its seed says. */
 export class SimulatedNetwork {
+  /** May be changed while it runs. */
   faults: NetworkFaults
   readonly #clock: Clock
   readonly #random: Random
@@ -28,6 +31,7 @@ export class SimulatedNetwork {
   #groups: readonly (readonly number[])[] | undefined
   /** Suppresses frames for which it returns false. */
   filter: ((from: number, to: number, bytes: Uint8Array) => boolean) | undefined
+  /** Frames that arrived so far. */
   delivered = 0
 
   constructor(clock: Clock, random: Random, faults: NetworkFaults) {
@@ -36,10 +40,12 @@ export class SimulatedNetwork {
     this.faults = faults
   }
 
+  /** From now on `id` hears what is sent to it. */
   connect(id: number, receive: Receive): void {
     this.#receivers.set(id, receive)
   }
 
+  /** Whoever sends to `id` gets an {@link UnreachableError}. */
   disconnect(id: number): void {
     this.#receivers.delete(id)
   }
@@ -54,6 +60,7 @@ export class SimulatedNetwork {
     this.#groups = groups
   }
 
+  /** The network as replica `from` sees it. */
   port(from: number): Network {
     return { send: (to, bytes) => this.#send(from, to, bytes) }
   }

@@ -1,5 +1,6 @@
 /** What a contract may read: the state after all transactions before its own. */
 export interface StateView {
+  /** The value of a key; undefined when there is none. Not to be changed. */
   get(namespace: string, key: string): Uint8Array | undefined
 }
 
@@ -22,6 +23,7 @@ export type Outcome =
 export interface Contract {
   /** Also the namespace that it writes. */
   readonly name: string
+  /** What `input`, as received, does to `state`. */
   apply(input: Uint8Array, state: StateView): Outcome
 }
 

@@ -7,6 +7,7 @@ import type { Level, LogSpec } from './logspec.ts'
 /** A logger and the levels that it and all its children obey. */
 export interface Logging {
   readonly logger: Logger
+  /** The levels in force, as of Fabric's `FABRIC_LOGGING_SPEC`: `gossip,comm=debug:info`. */
   readonly spec: string
   /** @throws {PeerError} PEER_INVALID_CONFIG; the old levels stay */
   setSpec(spec: string): void

@@ -3,6 +3,7 @@ import type { MetricOptions, Metrics } from '@heddle/interface'
 
 /** Metrics that Prometheus can scrape. */
 export interface PrometheusMetrics extends Metrics {
+  /** For the header of an HTTP answer with {@link text}. */
   readonly contentType: string
   /** All metrics in Prometheus' text format. */
   text(): Promise<string>
