@@ -128,7 +128,7 @@ class FailoverBroadcastClient implements BroadcastClient {
   }
 
   start({ signal }: AbortOptions = {}): Promise<void> {
-    signal?.throwIfAborted()
+    if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
     if (this.#stopping.signal.aborted) return Promise.reject(stopped())
     this.#state = 'started'
     this.#running ??= this.#run()

@@ -92,7 +92,7 @@ class PullingDeliverService implements DeliverService {
   }
 
   start({ signal }: AbortOptions = {}): Promise<void> {
-    signal?.throwIfAborted()
+    if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
     if (this.#stopping.signal.aborted) {
       return Promise.reject(new DeliverError('DELIVER_STOPPED', 'the service was stopped'))
     }

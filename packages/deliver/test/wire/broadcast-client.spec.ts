@@ -344,6 +344,15 @@ describe('BroadcastClient', function () {
     expect(await rejection(client.start())).to.have.property('code', 'DELIVER_STOPPED')
   })
 
+  it('rejects a start whose signal has aborted, and does not start', async () => {
+    const endpoint = await scripted(() => undefined)
+    const client = createBroadcastClient({ clock: systemClock }, { endpoints: [endpoint] })
+    const reason = new TypeError('not now')
+    const starting = client.start({ signal: AbortSignal.abort(reason) })
+    expect(await rejection(starting)).to.equal(reason)
+    expect([client.state, endpoint.streams()]).to.deep.equal(['idle', 0])
+  })
+
   it('stops although it was never given anything', async () => {
     const endpoint = await scripted(() => undefined)
     const client = await clientOf({ endpoints: [endpoint] })

@@ -348,6 +348,14 @@ describe('DeliverService', function () {
     expect(error).to.have.property('code', 'DELIVER_STOPPED')
   })
 
+  it('rejects a start whose signal has aborted, and does not start', async () => {
+    const service = await serviceOf(new Store(), { endpoints: [] })
+    const reason = new TypeError('not now')
+    const starting = service.start({ signal: AbortSignal.abort(reason) })
+    expect(await starting.catch((error: unknown) => error)).to.equal(reason)
+    expect(service.state).to.equal('idle')
+  })
+
   it('stops while it waits to connect, or to try again', async () => {
     const store = new Store()
     const { serverTls } = await channel()
