@@ -20,6 +20,8 @@ export interface EffectContext {
   readonly encoder: Encoder
   readonly reporter: Reporter
   readonly timeoutFactor: () => number
+  /** What is known of the states before that of `sequence`, where the state machine is. */
+  readonly earlierDigests: (sequence: bigint) => Promise<string[]>
   /** Answers an effect with an event. */
   readonly post: (event: ReplicaEvent) => void
   readonly fail: (error: CodedError) => void
@@ -142,15 +144,17 @@ export class Effects {
   }
 
   async #transfer({ sequence, digest, replicas }: Effect<'transfer'>): Promise<void> {
-    const { post, desk, reporter } = this.#context
+    const { post, desk, reporter, earlierDigests } = this.#context
     reporter.transferStarted(sequence)
     try {
       const target = { sequence, digest: fromHex(digest), replicas }
       const options = { signal: this.#cut.signal }
       const reached = await this.#deps.stateMachine.transfer(target, options)
+      const earlier = await earlierDigests(reached.sequence)
       desk.onTransferred(reached.sequence)
       reporter.transferEnded(reached.sequence)
-      post({ type: 'transferred', sequence: reached.sequence, digest: toHex(reached.digest) })
+      const digestHex = toHex(reached.digest)
+      post({ type: 'transferred', sequence: reached.sequence, digest: digestHex, earlier })
     } catch (error) {
       if (this.#cut.signal.aborted) return
       reporter.transferFailed(sequence, error)

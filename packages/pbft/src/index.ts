@@ -40,6 +40,7 @@ export type { Batch, Message, SignedStatement, Statement } from './core/messages
 export type { CoreStatus } from './core/replica-core.ts'
 export type {
   CoreOptions,
+  EarlierDigests,
   JournalRecord,
   RejectCode,
   ReplicaEffect,

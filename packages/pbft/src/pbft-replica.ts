@@ -6,6 +6,7 @@ import type { ReplicaEvent } from './core/protocol.ts'
 import { faultsTolerated } from './core/quorum.ts'
 import { ReplicaCore } from './core/replica-core.ts'
 import type { CoreStatus } from './core/replica-core.ts'
+import { earlierDigests } from './earlier-digests.ts'
 import { Effects } from './effects.ts'
 import { Encoder } from './encoder.ts'
 import { ExecutionError, JournalError, JournalMismatchError, StoppedError } from './errors.ts'
@@ -123,6 +124,7 @@ export class PbftReplica implements Replica {
       ...{ desk: this.#desk, outbox: this.#outbox, executions: this.#executions },
       ...{ signatures, encoder },
       reporter: this.#reporter,
+      earlierDigests: (sequence) => this.#earlierDigests(sequence),
       timeoutFactor: () => this.#core?.inspect().timeoutFactor ?? 1,
       post: (event) => this.#post(event),
       fail: (error) => this.#fail(error),
@@ -180,8 +182,7 @@ export class PbftReplica implements Replica {
     signal?.throwIfAborted()
     this.#state = 'starting'
     const records = (await this.#deps.journal.records()).map(decodeRecord)
-    signal?.throwIfAborted()
-    if (this.#stopping !== undefined) throw this.#stoppedError()
+    this.#checkStarting(signal)
     const { sequence, digest } = this.#deps.stateMachine.lastExecuted()
     const options = { ...this.#options, fetchTimeoutMs, maxResendBytes, stuckIntervals }
     const core = new ReplicaCore(options, records, { sequence, digest: toHex(digest) })
@@ -189,11 +190,24 @@ export class PbftReplica implements Replica {
     // A replica that forgot what it said could say the opposite.
     if (sequence > highWatermark) throw new JournalMismatchError(sequence, highWatermark)
     this.#core = core
+    const earlier = await this.#earlierDigests(sequence)
+    this.#checkStarting(signal)
     this.#state = 'started'
     this.#reporter.started(this.status())
     this.#pool.release(sequence)
     this.#desk.onViewChanged(core.inspect())
-    this.#post({ type: 'start' })
+    this.#post({ type: 'start', earlier })
+  }
+
+  /** Throws when its start was given up meanwhile. */
+  #checkStarting(signal: AbortSignal | undefined): void {
+    signal?.throwIfAborted()
+    if (this.#stopping !== undefined) throw this.#stoppedError()
+  }
+
+  #earlierDigests(sequence: bigint): Promise<string[]> {
+    const lowWatermark = this.#core?.inspect().lowWatermark ?? 0n
+    return earlierDigests(this.#deps.stateMachine, sequence, lowWatermark)
   }
 
   async #stop(signal: AbortSignal | undefined): Promise<void> {

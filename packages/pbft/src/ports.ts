@@ -83,6 +83,16 @@ export interface StateMachine {
   /** What was executed last, durably. */
   lastExecuted(): StatePoint
   /**
+   * Digests of the states before {@link lastExecuted}: after the sequence number before it, the one
+   * before that, and so on down to `downTo`, or to where they are known no more. Asked for at start
+   * and after a transfer, 63 at most; never beside `execute` or `transfer`. A rejection makes either
+   * fail.
+   *
+   * May be left out. Then replicas that were restarted at different numbers have no state in common
+   * to tell, and one that only their word could bring further waits for the next request.
+   */
+  earlierDigests?(downTo: bigint): Promise<readonly Uint8Array[]>
+  /**
    * Fetches the state that `target` names from others, checks it against the digest, makes it
    * durable, and resolves with where it got to. Never called beside `execute`. A rejection is tried
    * again later, perhaps with a newer target.

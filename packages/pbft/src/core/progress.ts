@@ -1,7 +1,10 @@
 import { announceCheckpoint } from './checkpoints.ts'
 import { executeNext, forgetExecuted, transferIfBehind, transferIfOutOfReach } from './execution.ts'
 import { NULL_DIGEST } from './messages.ts'
+import type { ReplicaEvent } from './protocol.ts'
 import type { State } from './state.ts'
+
+type TransferredEvent = Extract<ReplicaEvent, { type: 'transferred' }>
 
 /** A batch was executed. Answers come in order; one that a transfer overtook cannot exist. */
 export function onExecuted(state: State, sequence: bigint, digest: string): void {
@@ -17,7 +20,8 @@ export function onExecuted(state: State, sequence: bigint, digest: string): void
 }
 
 /** The state machine arrived somewhere: the target, normally. */
-export function onTransferred(state: State, sequence: bigint, digest: string): void {
+export function onTransferred(state: State, event: TransferredEvent): void {
+  const { sequence, digest, earlier = [] } = event
   const target = state.transfer
   state.transfer = undefined
   if (target?.sequence === sequence && target.digest !== digest) {
@@ -28,6 +32,7 @@ export function onTransferred(state: State, sequence: bigint, digest: string): v
   }
   if (sequence > state.lastExecuted) {
     state.reach(sequence, digest)
+    state.recall(earlier)
     state.lastScheduled = sequence
     forgetExecuted(state)
     if (sequence % state.period === 0n) announceCheckpoint(state)

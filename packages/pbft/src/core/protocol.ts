@@ -47,6 +47,12 @@ export interface StateDigest {
 }
 
 /**
+ * Hex digests of the states before the last executed one, the latest first and without gaps, as far
+ * as they are known: this replica can then tell others that are behind where it had been.
+ */
+export type EarlierDigests = readonly string[]
+
+/**
  * What a timer of the core waits for: the `newView` of another primary, the time of the next `status`
  * message, the answer to a `fetch` of a batch.
  */
@@ -55,7 +61,7 @@ export type TimerName = 'newView' | 'status' | 'fetch'
 /** What can happen to a replica. */
 export type ReplicaEvent =
   /** Begin: say where it is, and whatever was said last before the crash. Once, first. */
-  | { readonly type: 'start' }
+  | { readonly type: 'start'; readonly earlier?: EarlierDigests }
   /** From another replica, decoded, its sender and its signatures verified; a pre-prepare's batch checked. */
   | { readonly type: 'message'; readonly from: number; readonly message: Message }
   /** Order this batch; only while {@link ReplicaCore.canPropose}. */
@@ -69,7 +75,12 @@ export type ReplicaEvent =
   /** Answer to `execute`: in order, durable. */
   | { readonly type: 'executed'; readonly sequence: bigint; readonly digest: string }
   /** Answers to `transfer`. */
-  | { readonly type: 'transferred'; readonly sequence: bigint; readonly digest: string }
+  | {
+      readonly type: 'transferred'
+      readonly sequence: bigint
+      readonly digest: string
+      readonly earlier?: EarlierDigests
+    }
   | { readonly type: 'transferFailed' }
 
 /** What a replica remembers over a crash. */

@@ -131,6 +131,7 @@ export class ReplicaCore {
     const state = this.#state
     switch (event.type) {
       case 'start': {
+        state.recall(event.earlier ?? [])
         this.#start()
         return
       }
@@ -158,7 +159,7 @@ export class ReplicaCore {
         return
       }
       case 'transferred': {
-        onTransferred(state, event.sequence, event.digest)
+        onTransferred(state, event)
         return
       }
       case 'transferFailed':

@@ -2,6 +2,7 @@ import { CheckpointStore } from './checkpoint-store.ts'
 import type { Batch, Certificate, Message, NewView, Status, ViewChange } from './messages.ts'
 import type {
   CoreOptions,
+  EarlierDigests,
   JournalRecord,
   RejectCode,
   ReplicaEffect,
@@ -135,6 +136,13 @@ export class State {
     this.#lastExecuted = sequence
     this.#digests.push(digest)
     if (this.#digests.length > maxClaims) this.#digests.shift()
+  }
+
+  /** These states came before the one just reached: remembers them, if they are more than it knows. */
+  recall(earlier: EarlierDigests): void {
+    const known = this.#digests.length - 1
+    if (earlier.length <= known) return
+    this.#digests.splice(0, known, ...earlier.slice(0, maxClaims - 1).reverse())
   }
 
   /** Digests of the states after `lastExecuted` and down to `sequence` + 1, as far as remembered. */

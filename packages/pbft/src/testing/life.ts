@@ -44,6 +44,14 @@ export function machineOf(
     check: (...args) => machine.check(...args),
     isExecuted: (executed) => machine.isExecuted(executed),
     lastExecuted: () => machine.lastExecuted(),
+    earlierDigests: (downTo) =>
+      whileAlive(life, async () => {
+        const digests = (await machine.earlierDigests?.(downTo)) ?? []
+        const { sequence } = machine.lastExecuted()
+        for (const [index, digest] of digests.entries())
+          log?.executed(id, sequence - BigInt(index) - 1n, digest)
+        return digests
+      }),
     execute: (sequence, requests) =>
       whileAlive(life, async () => {
         log?.begins(id, sequence, requests)

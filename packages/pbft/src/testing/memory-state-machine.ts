@@ -90,6 +90,11 @@ export class MemoryStateMachine implements StateMachine {
     return last ?? { sequence: 0n, digest: new Uint8Array(32) }
   }
 
+  earlierDigests(downTo: bigint): Promise<Uint8Array[]> {
+    const earlier = this.#history.slice(0, -1).filter(({ sequence }) => sequence >= downTo)
+    return Promise.resolve(earlier.map(({ digest }) => digest).reverse())
+  }
+
   async execute(sequence: bigint, requests: readonly Uint8Array[]): Promise<Uint8Array> {
     const life = this.#life
     const turn = this.#tail.then(() => this.#run(sequence, requests, life))

@@ -32,6 +32,7 @@ export function stateMachineCases(
     'a request has one id, and is executed once it was executed': identified,
     'an invalid request is refused with a coded error': invalid,
     'what was executed is there after it was opened again': durable,
+    'the digests of earlier states, if it knows them, are what it executed to': remembers,
     'a transfer leads to the state of its target, and execution goes on from there': transfers,
     'a transfer ends at its target, though its source is further': transfersPart,
     'a transfer to a state that nobody has rejects': transfersNowhere,
@@ -137,6 +138,30 @@ async function durable({ create, reopen, requests }: StateMachineSetup): Promise
   const other = await create()
   await executeAll(other, requests)
   assert.equal(hex(await again.execute(3n, [requests[2]])), pointOf(other)[1])
+}
+
+/** Digests of the states before the last one, down to that after `downTo`. */
+async function earlierOf(machine: StateMachine, downTo: bigint): Promise<string[]> {
+  return ((await machine.earlierDigests?.(downTo)) ?? []).map(hex)
+}
+
+async function remembers({ create, reopen, requests }: StateMachineSetup): Promise<void> {
+  const machine = await create()
+  const batches = [[requests[0]], [], [requests[1]], [requests[2]]]
+  const given: string[] = []
+  for (const [index, batch] of batches.entries())
+    given.unshift(hex(await machine.execute(BigInt(index) + 1n, batch)))
+  const behind = await create(machine)
+  await behind.transfer(targetAt(machine.lastExecuted()), {})
+  for (const downTo of [1n, 2n, 3n, 4n])
+    for (const one of [machine, behind]) {
+      const told = await earlierOf(one, downTo)
+      assert.deepEqual(told, given.slice(1, 1 + told.length))
+      assert.ok(told.length <= Number(4n - downTo))
+    }
+  const told = await earlierOf(machine, 1n)
+  const again = await reopen(machine)
+  assert.deepEqual(await earlierOf(again, 1n), told)
 }
 
 /** The target that a replica behind is given: where `machine` is. */

@@ -223,15 +223,50 @@ describe('claims in status messages', () => {
     const driver = new Driver({ id: 1, checkpointPeriod: 10 }, [], 5n)
     driver.step({ type: 'start' })
     driver.receive(3, statusAt(0n, 0))
-    const told = (): readonly string[] | undefined =>
-      broadcasts(driver.fire('status'), 'status')[0]?.digests
-    expect(told()).to.deep.equal([stateDigest(5n)])
+    expect(toldBy(driver)).to.deep.equal([stateDigest(5n)])
     for (const from of [0, 2]) driver.receive(from, statusAt(8n))
     fireStatus(driver, 3)
     driver.step({ type: 'transferred', sequence: 8n, digest: stateDigest(8n) })
-    expect(told()).to.deep.equal([stateDigest(8n)])
+    expect(toldBy(driver)).to.deep.equal([stateDigest(8n)])
+  })
+
+  it('after a restart or a state transfer are of what the state machine knows of the way there, too', () => {
+    const driver = new Driver({ id: 1, checkpointPeriod: 10 }, [], 5n)
+    driver.step({ type: 'start', earlier: [4n, 3n].map(stateDigest) })
+    driver.receive(3, statusAt(0n, 0))
+    expect(toldBy(driver)).to.deep.equal([5n, 4n, 3n].map(stateDigest))
+    for (const from of [0, 2]) driver.receive(from, statusAt(8n))
+    fireStatus(driver, 3)
+    const earlier = [7n, 6n, 5n].map(stateDigest)
+    driver.step({ type: 'transferred', sequence: 8n, digest: stateDigest(8n), earlier })
+    expect(toldBy(driver)).to.deep.equal([8n, 7n, 6n, 5n].map(stateDigest))
+  })
+
+  it('are not fewer because the state machine knows less than this replica', () => {
+    const driver = new Driver({ id: 1, checkpointPeriod: 10 }, [], 5n)
+    driver.step({ type: 'start', earlier: [4n, 3n].map(stateDigest) })
+    for (const from of [0, 2]) driver.receive(from, statusAt(6n))
+    driver.receive(3, statusAt(0n, 0))
+    fireStatus(driver, 4)
+    const event = { type: 'transferred', sequence: 6n, digest: stateDigest(6n) } as const
+    driver.step({ ...event, earlier: [stateDigest(5n)] })
+    expect(toldBy(driver)).to.deep.equal([6n, 5n, 4n, 3n].map(stateDigest))
+  })
+
+  it('are of the last maxClaims numbers at most, whatever the state machine tells', () => {
+    const executed = BigInt(maxClaims) + 10n
+    const driver = new Driver({ id: 1, checkpointPeriod: 2 * maxClaims }, [], executed)
+    const numbers = Array.from({ length: maxClaims + 9 }, (_, index) => executed - BigInt(index))
+    driver.step({ type: 'start', earlier: numbers.slice(1).map(stateDigest) })
+    driver.receive(3, statusAt(0n, 0))
+    expect(toldBy(driver)).to.deep.equal(numbers.slice(0, maxClaims).map(stateDigest))
   })
 })
+
+/** The digests in its next status message. */
+function toldBy(driver: Driver): readonly string[] | undefined {
+  return broadcasts(driver.fire('status'), 'status')[0]?.digests
+}
 
 describe('a replica whose state came by a weak certificate', () => {
   it('asks for no batch below, whatever commits still come, and repeats no prepare of it', () => {

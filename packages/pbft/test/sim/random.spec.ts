@@ -1,3 +1,4 @@
+import { faultsTolerated, weakQuorumOf } from '../../src/index.ts'
 import { Cluster, Random, behaviours } from '../../src/testing.ts'
 import type { BehaviourName } from '../../src/testing.ts'
 
@@ -81,6 +82,41 @@ function disturbNetwork(
   } else network.filter = undefined
 }
 
+/** The world gets quiet: every message arrives, every disk answers, all of `ids` run, by default all. */
+async function calm(cluster: Cluster, ...ids: number[]): Promise<void> {
+  cluster.network.partition(undefined)
+  cluster.network.filter = undefined
+  resumeJournals(cluster)
+  cluster.network.faults = { ...cluster.network.faults, loss: 0, maxDelayMs: 10 }
+  await cluster.start(...ids)
+}
+
+const heightOf = (cluster: Cluster, id: number): bigint =>
+  cluster.machine(id).lastExecuted().sequence
+
+/** One replica is cut off until it leaves the view alone; the others hear each other now and then. */
+async function tearApart(cluster: Cluster, random: Random): Promise<void> {
+  const alone = cluster.correct.at(-1)!
+  const others = Array.from({ length: cluster.n }, (_, id) => id).filter((id) => id !== alone)
+  await calm(cluster)
+  await cluster.run(1_000)
+  cluster.network.partition([others, [alone]])
+  cluster.submit(alone, 'cut off')
+  for (let step = 0; step < 40; step++) {
+    const deaf = others.filter(() => random.chance(0.3))
+    cluster.network.filter = (_from, to) => !deaf.includes(to)
+    const [to] = others.filter((id) => cluster.isRunning(id) && cluster.correct.includes(id))
+    if (to !== undefined && random.chance(0.5)) cluster.submit(to, `apart ${step}`)
+    await cluster.run(random.pick([20, 50, 100]))
+  }
+}
+
+/** How far f + 1 of `ids` executed. */
+function provenHeight(cluster: Cluster, ids: readonly number[]): bigint {
+  const heights = ids.map((id) => heightOf(cluster, id)).sort((a, b) => (a > b ? -1 : 1))
+  return heights[weakQuorumOf(cluster.n) - 1]!
+}
+
 describe('random faults', function () {
   this.timeout(60_000)
 
@@ -90,14 +126,26 @@ describe('random faults', function () {
       const cluster = randomCluster(seed, random)
       await cluster.start()
       for (let step = 0; step < 40; step++) await disturb(cluster, random, step)
-      cluster.network.partition(undefined)
-      cluster.network.filter = undefined
-      resumeJournals(cluster)
-      cluster.network.faults = { ...cluster.network.faults, loss: 0, maxDelayMs: 10 }
-      await cluster.start()
+      await calm(cluster)
       for (const id of cluster.correct) cluster.submit(id, `last of ${id}`)
       // A liar or an earlier partition may have doubled the time-outs up to their cap.
       await cluster.runUntilLevel(200_000)
+      await cluster.stop()
+    })
+
+    it(`seed ${seed}: restarted without traffic and without the faulty ones, all get to where f + 1 were`, async () => {
+      const random = new Random(seed * 104_729)
+      const cluster = randomCluster(seed, random)
+      await cluster.start()
+      for (let step = 0; step < 10; step++) await disturb(cluster, random, step)
+      await tearApart(cluster, random)
+      for (const id of cluster.correct) if (cluster.isRunning(id)) cluster.crash(id)
+      const liars = cluster.n - cluster.correct.length
+      const running = cluster.correct.slice(faultsTolerated(cluster.n) - liars)
+      await calm(cluster, ...running)
+      const height = provenHeight(cluster, running)
+      const isThere = (id: number): boolean => heightOf(cluster, id) >= height
+      await cluster.runUntil(() => running.every(isThere), 20_000, `${height} everywhere`)
       await cluster.stop()
     })
   }

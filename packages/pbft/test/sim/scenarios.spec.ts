@@ -29,6 +29,7 @@ async function withCluster(
 const fields = {
   prePrepare: 1,
   prepare: 2,
+  commit: 3,
   newView: 6,
   status: 7,
   fetchBatch: 8,
@@ -266,6 +267,35 @@ describe('simulated cluster', function () {
       expect([0, 3].map((id) => cluster.status(id).view)).to.deep.equal([0n, 0n])
       cluster.submit(3, 'after')
       await cluster.runUntilLevel(5_000)
+    }))
+
+  it('restarts at different numbers in an idle network: who is behind gets to where f + 1 others were', () =>
+    withCluster({ seed: 18 }, async (cluster) => {
+      const { network } = cluster
+      const executed = (id: number): number => cluster.machine(id).history.length
+      await cluster.start()
+      network.partition([[0, 1, 2], [3]])
+      cluster.submit(3, 'cut off, so that 3 leaves view 0 alone')
+      for (let i = 1; i <= 3; i++) {
+        cluster.submit(0, `request ${i}`)
+        await cluster.runUntil(() => executed(1) === i, 1_000, `number ${i}`)
+      }
+      await cluster.runUntil(() => cluster.status(3).view === 1n, 5_000, 'view 1 at 3')
+      // Replica 1 hears no commits of the fourth. Then all are killed, and 2 for good: it is the faulty one.
+      network.filter = (_from, to, frame) => to !== 1 || !fieldsOf(frame).includes(fields.commit)
+      cluster.submit(0, 'request 4')
+      await cluster.runUntil(() => executed(0) === 4, 1_000, 'number 4')
+      for (const id of [0, 1, 2, 3]) cluster.crash(id)
+      network.filter = undefined
+      network.partition(undefined)
+      await cluster.start(0, 1, 3)
+      expect([0, 1, 3].map(executed)).to.deep.equal([4, 3, 0])
+      await cluster.runUntil(() => executed(3) === 3, 10_000, 'catching up')
+      cluster.submit(0, 'the next one')
+      await cluster.runUntilLevel(20_000)
+      expect([0, 1, 3].map(executed), 'and the next request brings all level').to.satisfy(
+        (heights: number[]) => heights.every((height) => height >= 5),
+      )
     }))
 
   it('many requests of one replica make nobody suspect the primary for a few of another', () =>

@@ -199,6 +199,15 @@ describe('stateMachineCases', () => {
       over(() => ({ isExecuted: () => false })),
       /executed once it was executed/,
     ],
+    'a service that tells other states than it was in': [
+      over((machine) => ({
+        earlierDigests: async (downTo) => [
+          machine.lastExecuted().digest,
+          ...(await machine.earlierDigests(downTo)),
+        ],
+      })),
+      /earlier states/,
+    ],
     'a transfer that does nothing': [
       over((machine) => ({ transfer: () => Promise.resolve(machine.lastExecuted()) })),
       /leads to the state of its target/,

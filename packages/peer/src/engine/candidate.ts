@@ -5,6 +5,7 @@ import { nextStateDigest } from '@heddle/ledger'
 import { PeerError } from '../errors.ts'
 import { executeTransactions } from './execution.ts'
 import type { BlockSignature } from '@heddle/orderer'
+import type { StatePoint } from '@heddle/pbft'
 import type { StateView } from '../contracts/contract.ts'
 import type { Execution } from './execution.ts'
 import type { TransactionReader } from './transaction.ts'
@@ -37,7 +38,7 @@ export interface Candidate {
 const lastConfig = 0n
 
 /** What the consensus signs in checkpoints: it covers all blocks and all changes of the state. */
-export function checkpointDigest(tip: ChainTip): Uint8Array {
+export function checkpointDigest(tip: Pick<ChainTip, 'headerHash' | 'stateDigest'>): Uint8Array {
   return createHash('sha256').update(tip.headerHash).update(tip.stateDigest).digest()
 }
 
@@ -113,6 +114,16 @@ export function signedValueOf(block: common.Block): Uint8Array {
 export function blockProofOf(block: common.Block): heddle.BlockProof {
   const value = decode(common.OrdererBlockMetadataSchema, signedValueOf(block))
   return decode(heddle.BlockProofSchema, value.consenterMetadata)
+}
+
+/**
+ * The state after a stored block of an executed batch, as the consensus counts it. Throws
+ * `ProtoMalformedError` when its metadata is damaged.
+ */
+export function stateAfter(block: common.Block): StatePoint {
+  const { sequence, stateDigest } = blockProofOf(block)
+  const headerHash = block.header === undefined ? new Uint8Array() : blockHeaderHash(block.header)
+  return { sequence, digest: checkpointDigest({ headerHash, stateDigest }) }
 }
 
 /** The transactions filter and the results of a block, as they stand in its metadata. */

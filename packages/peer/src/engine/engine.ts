@@ -6,6 +6,7 @@ import {
   checkpointDigest,
   encodeCandidate,
   signedValueOf,
+  stateAfter,
   blockProofOf,
 } from './candidate.ts'
 import { PendingState } from './pending-state.ts'
@@ -123,6 +124,20 @@ export class Engine implements StateMachine {
   lastExecuted(): StatePoint {
     const applied = this.#applied ?? this.tip
     return { sequence: applied.sequence, digest: checkpointDigest(applied) }
+  }
+
+  /** Read from the blocks: each is the state until the next one, as empty batches change nothing. */
+  async earlierDigests(downTo: bigint): Promise<Uint8Array[]> {
+    const { ledger } = this.#deps
+    const digests: Uint8Array[] = []
+    let at = this.lastExecuted().sequence - 1n
+    for (let number = ledger.height - 1n; number > 0n && at >= downTo; number--) {
+      const bytes = await ledger.block(number)
+      if (bytes === undefined) break
+      const { sequence, digest } = stateAfter(decode(common.BlockSchema, bytes))
+      for (; at >= sequence && at >= downTo; at--) digests.push(digest)
+    }
+    return digests
   }
 
   execute(sequence: bigint, requests: readonly Uint8Array[]): Promise<Uint8Array> {

@@ -87,6 +87,8 @@ function sourceOf(
   }
 }
 
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+
 const failure = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(
     () => undefined,
@@ -119,6 +121,25 @@ describe('Engine', () => {
       digests,
     )
     expect(fast.engine.lastExecuted().sequence).to.equal(3n)
+  })
+
+  it('tells the states that it went through, with and without a block, executed or fetched', async () => {
+    const batches = [[], [await record('a')], [], [], [await record('b'), await record('c')], []]
+    const { engine, ledger } = await engineOf()
+    const digests = ['']
+    for (const [index, batch] of batches.entries())
+      digests.push(hex(await engine.execute(BigInt(index) + 1n, batch)))
+    const told = async (of: Engine, downTo: bigint) => (await of.earlierDigests(downTo)).map(hex)
+    for (let downTo = 2; downTo <= 6; downTo++)
+      expect(await told(engine, BigInt(downTo)), `down to ${downTo}`).to.deep.equal(
+        digests.slice(downTo, 6).reverse(),
+      )
+    expect(await told(engine, 1n), 'no block leads to the first').to.deep.equal(
+      digests.slice(2, 6).reverse(),
+    )
+    const behind = await engineOf(sourceOf(ledger, (block) => block))
+    await behind.engine.transfer({ ...engine.lastExecuted(), replicas: [1] }, { signal: never })
+    expect(await told(behind.engine, 2n)).to.deep.equal(await told(engine, 2n))
   })
 
   it('fetches the state that a quorum signed for', async () => {
