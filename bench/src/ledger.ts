@@ -7,7 +7,7 @@ import { blockDataHash, blockHeaderHash, common, create, encode } from '@heddle/
 import { paired, seconds } from './measure.ts'
 import type { Figure } from './report.ts'
 
-const blocks = 150
+const blocks = 500
 const transactions = 100
 const transactionBytes = 3072
 
@@ -80,12 +80,12 @@ function throughLedger(chain: readonly Made[], window: number): Promise<number> 
 export async function run(): Promise<Figure[]> {
   const chain = makeChain()
   const one = await paired(
-    5,
+    9,
     () => throughLedger(chain, 1),
     () => bareFile(chain),
   )
   const many = await paired(
-    5,
+    9,
     () => throughLedger(chain, 8),
     () => bareFile(chain),
   )

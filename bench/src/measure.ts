@@ -20,22 +20,23 @@ export async function seconds(action: () => Promise<void> | void): Promise<numbe
 }
 
 /**
- * Measures two things by turns, so that a noisy neighbour hits both: the median of each. Both return a
- * rate or a time. A round before, in which code is compiled and files are first touched, does not count.
+ * Measures two things by turns, so that a noisy neighbour hits both, and gives the round with the
+ * middle ratio. Both return a rate. A round before, in which code is compiled and files are first
+ * touched, does not count.
  */
 export async function paired(
   rounds: number,
   ours: () => Promise<number>,
   limit: () => Promise<number>,
 ): Promise<{ ours: number; limit: number }> {
-  const results = { ours: [] as number[], limit: [] as number[] }
   await limit()
   await ours()
+  const results: { ours: number; limit: number }[] = []
   for (let round = 0; round < rounds; round += 1) {
-    results.limit.push(await limit())
-    results.ours.push(await ours())
+    results.push({ limit: await limit(), ours: await ours() })
   }
-  return { ours: median(results.ours), limit: median(results.limit) }
+  results.sort((a, b) => a.ours / a.limit - b.ours / b.limit)
+  return results[Math.floor(results.length / 2)] ?? { ours: NaN, limit: NaN }
 }
 
 /** CPU seconds of all child processes that have ended; 0 where the system does not tell. */

@@ -1,31 +1,47 @@
 import type { Logger } from '@heddle/interface'
-import { IndexRound, blockKey, blockPositionIn, metaKey, txLocationIn } from './index-round.ts'
-import type { Gathered } from './index-round.ts'
+import { positionChanges, storedPosition } from './block-positions.ts'
 import type { TxLocation } from './ports.ts'
 import type { RecordPosition } from './record-scan.ts'
-import type { KeyValueStore } from './storage.ts'
-import { isTxId, packTxId } from './tx-id.ts'
+import type { KeyChange, KeyValueStore } from './storage.ts'
+import { decodeEntries, encodeEntries, keyBytes } from './tx-entries.ts'
+import type { TxEntry } from './tx-entries.ts'
+import { hashKey, hashSeed } from './tx-hash.ts'
+import type { KeyHash } from './tx-hash.ts'
+import { isTxId, packTxIds } from './tx-id.ts'
+import { TxRuns, runKeys } from './tx-runs.ts'
+import type { RunWriter } from './tx-runs.ts'
+import { TxTable } from './tx-table.ts'
 
-/** Keys that gather before a round takes them: the more at once, the less work is each. */
-export const roundKeys = 4_096
-/** As many keys more than were added since are in each commit of a round: so rounds end. */
-export const commitMargin = 64
+/** A part of a run is committed when as many keys were added since the last: some chunks at once. */
+export const pieceKeys = 1_024
+/** As many keys more than were added since are in each part: so a run ends before the next is due. */
+export const pieceMargin = 512
 /** Keys that may wait in memory while commits fail; with more, appends are refused. */
 export const maxUnindexedKeys = 65_536
 
+/** Height u64, runs u32, identity of the block files. */
+const metaKey = Buffer.from('m')
+const metaBytes = 20
+/** The transactions that were in no run when the index was closed. */
+const tailKey = Buffer.from('w')
+
 /**
  * Finds blocks and transactions in the block files. The files are the truth: the index only holds
- * what was synced there, runs behind by some blocks in the database (by none for lookups, which see
- * what still waits in memory), and is made again from the files when it is missing.
+ * what was synced there, runs behind by a run or two in the database (by nothing for lookups, which
+ * see what still waits in memory), and is made again from the files when it is missing.
  */
 export class BlockIndex {
   readonly #store: KeyValueStore
   readonly #identity: Uint8Array
   readonly #logger: Logger | undefined
-  /** What gathers for the next round. */
-  #gathered: Gathered = { blocks: new Map(), txs: new Map() }
-  /** What is being committed. */
-  #round: IndexRound | undefined
+  readonly #seed: KeyHash
+  readonly #runs: TxRuns
+  /** Blocks that are not in the database, in order. */
+  readonly #blocks = new Map<bigint, RecordPosition>()
+  /** Transactions that are in no run, for each run to come: all but the last are full. */
+  readonly #tables: TxTable[] = []
+  /** Writes the first of them. */
+  #writer: RunWriter | undefined
   #next: bigint
   /** Keys added since the last look at what waits. */
   #added = 0
@@ -37,10 +53,14 @@ export class BlockIndex {
     this.#store = store
     this.#identity = identity
     this.#logger = logger
+    this.#seed = hashSeed(identity)
     const meta = Buffer.from(store.get(metaKey) ?? [])
-    const isOurs = meta.length === 16 && meta.subarray(8).equals(identity)
+    const isOurs = meta.length === metaBytes && meta.subarray(12).equals(identity)
     if (!isOurs) store.clear()
     this.#next = isOurs ? meta.readBigUInt64BE() : 0n
+    this.#runs = new TxRuns(store, isOurs ? meta.readUInt32BE(8) : 0)
+    const tail = Buffer.from(store.get(tailKey) ?? [])
+    for (const entry of decodeEntries(tail)) this.#addTx(entry)
   }
 
   /** Number of blocks indexed; the next to add. */
@@ -51,54 +71,49 @@ export class BlockIndex {
   /**
    * Adds a synced block; those of the index's height only, in order.
    *
-   * @param packed - the ids, packed; kept until they are committed
+   * @param txIds - what `packTxIds` made of the ids; kept until they are committed
    */
-  add(position: RecordPosition, txIds: readonly string[], packed: readonly Buffer[]): void {
-    const { blocks, txs } = this.#gathered
-    const before = blocks.size + txs.size
-    const block = position.sequence
-    blocks.set(block, position)
-    for (const [index, txId] of txIds.entries()) {
-      const key = packed[index]
-      if (key && key.length > 0 && !txs.has(txId)) txs.set(txId, { block, index, key })
+  add(position: RecordPosition, txIds: Buffer): void {
+    this.#blocks.set(position.sequence, position)
+    const block = Number(position.sequence)
+    let index = 0
+    for (let key = 0; key < txIds.length; key += keyBytes(txIds, key)) {
+      this.#addTx({ block, index, bytes: txIds, key })
+      index += 1
     }
-    this.#next = block + 1n
-    this.#added += blocks.size + txs.size - before
+    this.#next = position.sequence + 1n
+    this.#added += 1 + index
   }
 
   /** Where a block's record is; absent when it is not indexed. */
   block(number: bigint): RecordPosition | undefined {
-    const waiting = this.#gathered.blocks.get(number) ?? this.#round?.taken.blocks.get(number)
-    return waiting ?? blockPositionIn(number, this.#store.get(blockKey(number)))
+    return this.#blocks.get(number) ?? storedPosition(this.#store, number)
   }
 
   /** Where a transaction was stored first. */
   transaction(txId: string): TxLocation | undefined {
     if (!isTxId(txId)) return undefined
+    const key = packTxIds([txId])
+    const hash = this.#hash(key, 0)
     // What waits is younger than what is in the database.
-    const stored = txLocationIn(this.#store.get(packTxId(txId)))
-    if (stored !== undefined) return stored
-    const waiting = this.#round?.taken.txs.get(txId) ?? this.#gathered.txs.get(txId)
-    return waiting && { block: waiting.block, index: waiting.index }
+    return this.#runs.find(key, hash) ?? this.#waitingTx(key, 0, hash)
   }
 
   /**
-   * Commits a little, if so much waits that it is worth it: about as much as was added since. A
-   * commit that fails loses nothing: all goes on waiting in memory, and the next attempt comes when
-   * `roundKeys` more have gathered.
+   * Commits a little, when there is a run to write: about as much as was added since. A commit that
+   * fails loses nothing: all goes on waiting in memory, and the next attempt comes when `runKeys`
+   * more have gathered.
    */
   flushSome(): void {
-    const { blocks, txs } = this.#gathered
-    const waiting = this.#waiting
-    const keys = this.#added + commitMargin
-    this.#added = 0
-    if (waiting < this.#due || (!this.#round && blocks.size + txs.size < roundKeys)) return
+    if (!this.#hasRun || this.#added < pieceKeys || this.#waiting < this.#due) return
     try {
-      this.#commit(keys)
+      // What was added before a run was due says nothing about its pace.
+      this.#writeRun((this.#writer === undefined ? pieceKeys : this.#added) + pieceMargin)
+      this.#added = 0
       this.#due = 0
     } catch (error) {
-      this.#due = waiting + roundKeys
-      this.#logger?.error('index commit failed', { waiting }, error)
+      this.#due = this.#waiting + runKeys
+      this.#logger?.error('index commit failed', { waiting: this.#waiting }, error)
     }
   }
 
@@ -113,7 +128,10 @@ export class BlockIndex {
 
   /** Commits all that waits. @throws LedgerError as the store's `commit` */
   flush(): void {
-    while (this.#waiting > 0) this.#commit(Number.POSITIVE_INFINITY)
+    while (this.#hasRun) this.#writeRun(Number.POSITIVE_INFINITY)
+    if (this.#blocks.size > 0) {
+      this.#settle(this.#next, { key: tailKey, value: this.#tail() }, this.#runs.count)
+    }
     this.#due = 0
   }
 
@@ -127,17 +145,75 @@ export class BlockIndex {
   }
 
   get #waiting(): number {
-    const { blocks, txs } = this.#gathered
-    return blocks.size + txs.size + (this.#round?.size ?? 0)
+    return this.#tables.reduce((sum, { size }) => sum + size, this.#blocks.size)
   }
 
-  /** Commits so many keys of the round under way, or of one that takes all that has gathered. */
-  #commit(keys: number): void {
-    if (this.#round === undefined) {
-      this.#round = new IndexRound(this.#gathered, this.#next, this.#identity)
-      this.#gathered = { blocks: new Map(), txs: new Map() }
+  get #hasRun(): boolean {
+    return this.#tables[0]?.size === runKeys
+  }
+
+  #hash(bytes: Buffer, key: number): KeyHash {
+    return hashKey(bytes, key, key + keyBytes(bytes, key), this.#seed)
+  }
+
+  #waitingTx(bytes: Buffer, key: number, hash: KeyHash): TxLocation | undefined {
+    for (const table of this.#tables) {
+      const place = table.find(bytes, key, hash)
+      if (place !== undefined) return place
     }
-    this.#round.commit(this.#store, keys)
-    if (this.#round.size === 0) this.#round = undefined
+    return undefined
+  }
+
+  #addTx({ block, index, bytes, key }: TxEntry): void {
+    // An id of no bytes finds nothing.
+    if (keyBytes(bytes, key) === 2) return
+    const hash = this.#hash(bytes, key)
+    // Whoever was first stays.
+    if (this.#waitingTx(bytes, key, hash) !== undefined) return
+    let table = this.#tables.at(-1)
+    if (table === undefined || table.size === runKeys) {
+      table = new TxTable(runKeys)
+      this.#tables.push(table)
+    }
+    table.add({ block, index, bytes, key, first: hash.first, second: hash.second })
+  }
+
+  /** The transactions that are in no run and wait for none to be written. */
+  #tail(): Buffer {
+    const [table] = this.#tables
+    const entries = Array.from({ length: table?.size ?? 0 }, (_, at) => table?.entry(at))
+    return encodeEntries(entries.filter((entry) => entry !== undefined))
+  }
+
+  /** Writes some keys of the first run that waits; when that is complete, it counts. */
+  #writeRun(keys: number): void {
+    const [first, second] = this.#tables
+    if (first === undefined) return
+    this.#writer ??= this.#runs.begin(first)
+    this.#writer.write(keys)
+    if (!this.#writer.isDone) return
+    // The run may end within a block, whose other transactions then begin the next one.
+    const height = second === undefined ? this.#next : BigInt(second.entry(0).block)
+    this.#settle(height, this.#runs.filterChange(), this.#runs.count + 1)
+    this.#runs.grow()
+    this.#writer = undefined
+    this.#tables.shift()
+  }
+
+  /** Commits the blocks below `height`, with what holds their transactions: `runs` runs, or a tail. */
+  #settle(height: bigint, change: KeyChange, runs: number): void {
+    const positions = [...this.#blocks.values()].filter(({ sequence }) => sequence < height)
+    const meta = Buffer.alloc(metaBytes)
+    meta.writeBigUInt64BE(height)
+    meta.writeUInt32BE(runs, 8)
+    meta.set(this.#identity, 12)
+    // What was in a tail is in the run now, or in the tail that takes its place.
+    this.#store.commit([
+      { key: tailKey, value: undefined },
+      change,
+      ...positionChanges(this.#store, positions),
+      { key: metaKey, value: meta },
+    ])
+    for (const { sequence } of positions) this.#blocks.delete(sequence)
   }
 }

@@ -1,37 +1,35 @@
 import { blockHeaderHash, common, decode } from '@heddle/proto'
 import { LedgerError } from './errors.ts'
-import type { BlockRecord, LedgerHeader } from './ports.ts'
+import type { LedgerHeader } from './ports.ts'
 import type { RecordBody } from './record-file.ts'
-import { unpackTxId } from './tx-id.ts'
-import type { PackedTxIds } from './tx-id.ts'
+import { arePackedTxIds } from './tx-id.ts'
 
 /*
  * The body of a block's record: block length u32 · block · for each transaction: length of the
  * packed id u16 · packed id. Numbers are big-endian.
  */
 
-/** The body of a record; nothing is copied. */
-export function encodeBlockRecord(block: Uint8Array, txIds: PackedTxIds): RecordBody {
+/** The body of a record; nothing is copied. @param txIds - what `packTxIds` made of the ids */
+export function encodeBlockRecord(block: Uint8Array, txIds: Buffer): RecordBody {
   const length = Buffer.alloc(4)
   length.writeUInt32BE(block.length)
-  return [length, block, txIds.bytes]
+  return [length, block, txIds]
 }
 
-/** The block and the ids in a body whose checksum is right; views of it. Absent: it is no such body. */
-export function decodeBlockRecord(body: Buffer): BlockRecord | undefined {
+/** What the body of a record holds: views of it. */
+export interface BlockRecordContent {
+  readonly block: Buffer
+  /** The ids of its transactions, as `packTxIds` packs them. */
+  readonly txIds: Buffer
+}
+
+/** What a body with the right checksum holds. Absent: it is no body of a block's record. */
+export function decodeBlockRecord(body: Buffer): BlockRecordContent | undefined {
   if (body.length < 4) return undefined
-  let offset = 4 + body.readUInt32BE(0)
-  if (offset > body.length) return undefined
-  const block = body.subarray(4, offset)
-  const txIds: string[] = []
-  while (offset < body.length) {
-    if (offset + 2 > body.length) return undefined
-    const end = offset + 2 + body.readUInt16BE(offset)
-    if (end > body.length) return undefined
-    txIds.push(unpackTxId(body.subarray(offset + 2, end)))
-    offset = end
-  }
-  return { block, txIds }
+  const end = 4 + body.readUInt32BE(0)
+  if (end > body.length) return undefined
+  const txIds = body.subarray(end)
+  return arePackedTxIds(txIds) ? { block: body.subarray(4, end), txIds } : undefined
 }
 
 /**
@@ -42,7 +40,7 @@ export function decodeBlockRecord(body: Buffer): BlockRecord | undefined {
 export function headerOf(block: Uint8Array): LedgerHeader {
   let header
   try {
-    header = decode(common.BlockSchema, block).header
+    header = plainHeader(block) ?? decode(common.BlockSchema, block).header
   } catch (cause) {
     throw new LedgerError('LEDGER_BAD_BLOCK', 'the bytes are no common.Block', { cause })
   }
@@ -53,6 +51,52 @@ export function headerOf(block: Uint8Array): LedgerHeader {
     dataHash: Uint8Array.from(header.dataHash),
     hash: Uint8Array.from(blockHeaderHash(header)),
   }
+}
+
+// Field numbers and wire types of a block, as tags.
+const headerTag = 0x0a
+const dataTag = 0x12
+const metadataTag = 0x1a
+const elementTag = 0x0a
+
+/**
+ * The header of a block with its fields in order, each once: without looking into its transactions,
+ * hundreds of which would be views for nothing. Absent for any other, about which the codec decides.
+ */
+function plainHeader(block: Uint8Array): common.BlockHeader | undefined {
+  const header = fieldAt(block, 0, headerTag)
+  const data = header && fieldAt(block, header.end, dataTag)
+  const metadata = data && fieldAt(block, data.end, metadataTag)
+  if (header === undefined || data === undefined || metadata?.end !== block.length) return undefined
+  if (!isList(block, data) || !isList(block, metadata)) return undefined
+  return decode(common.BlockHeaderSchema, block.subarray(header.start, header.end))
+}
+
+interface Span {
+  readonly start: number
+  readonly end: number
+}
+
+/** The content of the field at an offset, if it has this tag and ends within the bytes. */
+function fieldAt(bytes: Uint8Array, at: number, tag: number): Span | undefined {
+  if (bytes[at] !== tag) return undefined
+  let length = 0
+  // Four bytes hold a length of 28 bits, more than any block has.
+  for (let digit = 0; digit < 4; digit += 1) {
+    const byte = bytes[at + 1 + digit] ?? 0xff
+    length += (byte & 0x7f) << (7 * digit)
+    if (byte > 0x7f) continue
+    const start = at + 2 + digit
+    return start + length > bytes.length ? undefined : { start, end: start + length }
+  }
+  return undefined
+}
+
+/** Whether the content is repeated bytes, field 1, and nothing else. */
+function isList(bytes: Uint8Array, { start, end }: Span): boolean {
+  let at = start
+  while (at < end) at = fieldAt(bytes, at, elementTag)?.end ?? Infinity
+  return at === end
 }
 
 /** Throws unless a block with `header` may come behind `previous`. @throws LedgerError */

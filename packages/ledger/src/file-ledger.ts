@@ -29,8 +29,7 @@ export interface LedgerParts {
 interface PendingBlock {
   readonly header: LedgerHeader
   readonly body: RecordBody
-  readonly txIds: readonly string[]
-  readonly packedTxIds: readonly Buffer[]
+  readonly packedTxIds: Buffer
 }
 
 /** A ledger over block files, index and state that are open and agree. */
@@ -81,7 +80,7 @@ export class FileLedger implements Ledger {
       throw new LedgerError('LEDGER_TOO_LARGE', message, { block: header.number })
     }
     this.#queue.checkRoom(bytes)
-    const item = { header, body, txIds: [...txIds], packedTxIds: packed.packed }
+    const item = { header, body, packedTxIds: packed }
     const durable = this.#queue.push(item, bytes)
     this.#accepted = header
     return durable
@@ -142,7 +141,7 @@ export class FileLedger implements Ledger {
     for (const [at, position] of positions.entries()) {
       const item = items[at]
       if (item === undefined) break
-      index.add(position, item.txIds, item.packedTxIds)
+      index.add(position, item.packedTxIds)
       this.#last = item.header
       bytes += position.length
     }

@@ -15,7 +15,6 @@ import { corrupt } from './record-access.ts'
 import type { ScannedRecord } from './record-scan.ts'
 import { KeyValueStateStore } from './state-store.ts'
 import type { Storage } from './storage.ts'
-import { packTxIds } from './tx-id.ts'
 
 /** What a ledger works with. */
 export interface LedgerDeps {
@@ -176,8 +175,8 @@ class Recovery {
     this.#last = header
     if (record.sequence < this.#index.height) return
     const { sequence, offset, length } = record
-    const { packed } = packTxIds(content.txIds)
-    this.#index.add({ sequence, offset, length }, content.txIds, packed)
+    // The record's bytes are others' after this call.
+    this.#index.add({ sequence, offset, length }, Buffer.from(content.txIds))
     this.indexed += 1
     this.#index.flushSome()
     this.#index.checkRoom()

@@ -32,17 +32,11 @@ export function openLmdb(
   }
 }
 
-/**
- * Writes within a transaction, as lmdb carries them out at once; its types know neither that nor the
- * options, its README (`put`, `putSync`) does.
- */
-interface OptionPut {
-  put(key: Buffer, value: Buffer, options: { readonly noOverwrite: boolean }): unknown
+/** Writes within a transaction: lmdb carries them out at once, which its README says, not its types. */
+interface DirectWrites {
+  put(key: Buffer, value: Buffer): unknown
   remove(key: Buffer): unknown
 }
-
-const absent = { noOverwrite: true }
-const any = { noOverwrite: false }
 
 class LmdbStore implements KeyValueStore {
   readonly #directory: string
@@ -62,12 +56,12 @@ class LmdbStore implements KeyValueStore {
   }
 
   commit(changes: readonly KeyChange[]): void {
-    const database = this.#database as unknown as OptionPut
+    const database = this.#database as DirectWrites
     this.#attempt('write to', () => {
       this.#database.transactionSync(() => {
-        for (const { key, value, ifAbsent } of changes) {
+        for (const { key, value } of changes) {
           if (value === undefined) database.remove(asBuffer(key))
-          else database.put(asBuffer(key), asBuffer(value), ifAbsent === true ? absent : any)
+          else database.put(asBuffer(key), asBuffer(value))
         }
       })
     })

@@ -37,8 +37,6 @@ export interface KeyChange {
   readonly key: Uint8Array
   /** Absent: removes the key. */
   readonly value: Uint8Array | undefined
-  /** Leaves a key that is there as it is. */
-  readonly ifAbsent?: boolean
 }
 
 /** A key and its value. */

@@ -37,12 +37,10 @@ export class MemoryKeyValues implements KeyValueStore {
     const failure = this.#failure()
     if (failure !== undefined) throw failure
     if (this.#closed) throw new LedgerError('LEDGER_CLOSED', 'the key-value store is closed')
-    for (const { key, value, ifAbsent } of changes) {
+    for (const { key, value } of changes) {
       const name = textOf(key)
       if (value === undefined) this.#disk.delete(name)
-      else if (ifAbsent !== true || !this.#disk.has(name)) {
-        this.#disk.set(name, Uint8Array.from(value))
-      }
+      else this.#disk.set(name, Uint8Array.from(value))
     }
   }
 
