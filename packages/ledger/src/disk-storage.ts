@@ -1,5 +1,5 @@
 import { diskFiles } from './disk-files.ts'
-import { openLmdb } from './lmdb-store.ts'
+import { openSyncedLmdb } from './lmdb-store.ts'
 import { lockDirectory } from './process-lock.ts'
 import { openRebuildableLmdb } from './rebuildable-lmdb.ts'
 import type { Storage } from './storage.ts'
@@ -10,6 +10,6 @@ export const diskStorage: Storage = {
   lock: lockDirectory,
   openKeyValues: async (directory, durability) => {
     await diskFiles.makeDirectory(directory)
-    return durability === 'synced' ? openLmdb(directory) : openRebuildableLmdb(directory)
+    return durability === 'synced' ? openSyncedLmdb(directory) : openRebuildableLmdb(directory)
   },
 }

@@ -1,6 +1,8 @@
+import { join } from 'node:path'
 import { open } from 'lmdb'
 import type { RootDatabase } from 'lmdb'
-import { toLedgerError } from './errors.ts'
+import { LedgerError, toLedgerError } from './errors.ts'
+import { lmdbDamage, lmdbFile } from './lmdb-file.ts'
 import type { KeyChange, KeyValue, KeyValueStore } from './storage.ts'
 
 /**
@@ -30,6 +32,23 @@ export function openLmdb(
   } catch (error) {
     throw toLedgerError(error, 'open the database in', directory)
   }
+}
+
+/**
+ * A database whose commits wait for the disk.
+ *
+ * @throws LedgerError LEDGER_CORRUPT when its file is none; LEDGER_DISK_FULL, LEDGER_IO
+ */
+export async function openSyncedLmdb(directory: string): Promise<KeyValueStore> {
+  const file = join(directory, lmdbFile)
+  const damage = await lmdbDamage(directory).catch((error: unknown) => {
+    throw toLedgerError(error, 'open', file)
+  })
+  if (damage !== 'garbage') return openLmdb(directory)
+  const cure = `move ${directory} away and open again: what it held is made again from the blocks`
+  throw new LedgerError('LEDGER_CORRUPT', `${file} is no database. Nothing was changed; ${cure}`, {
+    file,
+  })
 }
 
 /** Writes within a transaction: lmdb carries them out at once, which its README says, not its types. */

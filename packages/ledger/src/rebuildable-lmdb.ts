@@ -2,7 +2,8 @@ import { open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { diskFiles } from './disk-files.ts'
 import { toLedgerError } from './errors.ts'
-import { openLmdb } from './lmdb-store.ts'
+import { lmdbDamage, lmdbFile } from './lmdb-file.ts'
+import { openLmdb, openSyncedLmdb } from './lmdb-store.ts'
 import { bootId } from './process-lock.ts'
 import type { KeyValueStore } from './storage.ts'
 
@@ -15,18 +16,19 @@ const clean = 'clean'
  *
  * While the machine runs, the operating system has all that was written, whatever happens to the
  * process. So a marker beside the database holds the boot of the machine in which it was last open,
- * or that it was synced and closed; when it holds another boot, the database is thrown away. Where
- * boots cannot be told apart, commits are synced instead.
+ * or that it was synced and closed; when it holds another boot, the database is thrown away, as it
+ * also is when its file is damaged. Where boots cannot be told apart, commits are synced instead.
  *
  * @throws LedgerError LEDGER_DISK_FULL, LEDGER_IO
  */
 export async function openRebuildableLmdb(directory: string): Promise<KeyValueStore> {
   const boot = await bootId()
-  if (boot === undefined) return openLmdb(directory)
+  if (boot === undefined) return openSyncedLmdb(directory)
   const marker = join(directory, 'boot')
   try {
     const known = await readFile(marker, 'utf8').catch(() => undefined)
-    if (known !== boot && known !== clean) {
+    const isWhole = (await lmdbDamage(directory)) === undefined
+    if (!isWhole || (known !== boot && known !== clean)) {
       await rm(directory, { recursive: true, force: true })
       await diskFiles.makeDirectory(directory)
     }
@@ -45,7 +47,7 @@ function closer(store: KeyValueStore, directory: string, marker: string): () => 
   return async () => {
     await close()
     try {
-      const file = await open(join(directory, 'data.mdb'), 'r+')
+      const file = await open(join(directory, lmdbFile), 'r+')
       await file.sync().finally(() => file.close())
       await writeMarker(directory, marker, clean)
     } catch (error) {
