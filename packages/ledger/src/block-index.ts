@@ -48,7 +48,7 @@ export class BlockIndex {
   /** After a commit that failed: as many keys must wait before the next. */
   #due = 0
 
-  /** Takes an open store; one that belongs to other files (`identity`, 8 bytes) is emptied. */
+  /** Takes an open store; one of other files (`identity`, 8 bytes), or of another form, is emptied. */
   constructor(store: KeyValueStore, identity: Uint8Array, logger?: Logger) {
     this.#store = store
     this.#identity = identity
@@ -56,9 +56,10 @@ export class BlockIndex {
     this.#seed = hashSeed(identity)
     const meta = Buffer.from(store.get(metaKey) ?? [])
     const isOurs = meta.length === metaBytes && meta.subarray(12).equals(identity)
-    if (!isOurs) store.clear()
-    this.#next = isOurs ? meta.readBigUInt64BE() : 0n
-    this.#runs = new TxRuns(store, isOurs ? meta.readUInt32BE(8) : 0)
+    const isWhole = isOurs && TxRuns.areStored(store, meta.readUInt32BE(8))
+    if (!isWhole) store.clear()
+    this.#next = isWhole ? meta.readBigUInt64BE() : 0n
+    this.#runs = new TxRuns(store, isWhole ? meta.readUInt32BE(8) : 0)
     const tail = Buffer.from(store.get(tailKey) ?? [])
     for (const entry of decodeEntries(tail)) this.#addTx(entry)
   }

@@ -4,6 +4,8 @@ import type { KeyHash } from './tx-hash.ts'
 export const runsPerFilter = 32
 /** Words of a filter: a power of two, and 16 times the keys of a run. */
 export const filterWords = 262_144
+/** Bytes of a filter. */
+export const filterBytes = filterWords * Uint32Array.BYTES_PER_ELEMENT
 const probes = 5
 
 /**
@@ -14,9 +16,9 @@ const probes = 5
 export class RunFilter {
   readonly #words = new Uint32Array(filterWords)
 
-  /** @param bytes - of a filter that was kept */
+  /** @param bytes - of a filter that was kept: {@link filterBytes} of them */
   constructor(bytes?: Uint8Array) {
-    if (bytes?.length === this.bytes.length) this.bytes.set(bytes)
+    if (bytes !== undefined) this.bytes.set(bytes)
   }
 
   /** All that it holds, to be kept: a view. */

@@ -1,5 +1,5 @@
 import type { TxLocation } from './ports.ts'
-import { RunFilter, filterWords, runsPerFilter } from './run-filter.ts'
+import { RunFilter, filterBytes, filterWords, runsPerFilter } from './run-filter.ts'
 import type { KeyChange, KeyValueStore } from './storage.ts'
 import { encodeChunk, findInChunk } from './tx-entries.ts'
 import type { KeyHash } from './tx-hash.ts'
@@ -32,6 +32,12 @@ export class TxRuns {
     for (let first = 0; first < count; first += runsPerFilter) {
       this.#filters.push(new RunFilter(store.get(filterKey(this.#filters.length))))
     }
+  }
+
+  /** Whether the filters of so many runs are stored: without one, its runs would seem to be empty. */
+  static areStored(store: KeyValueStore, count: number): boolean {
+    const filters = Array.from({ length: Math.ceil(count / runsPerFilter) }, (_, at) => at)
+    return filters.every((number) => store.get(filterKey(number))?.length === filterBytes)
   }
 
   /** Runs that are stored. */

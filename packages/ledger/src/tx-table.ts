@@ -8,7 +8,6 @@ import type { KeyHash } from './tx-hash.ts'
  * one for each id would be what most time goes into.
  */
 export class TxTable {
-  readonly capacity: number
   /** The number of an entry, from 1 on, or 0; in the slot where its hash belongs, or behind it. */
   readonly #slots: Uint32Array
   readonly #firsts: Uint32Array
@@ -23,7 +22,6 @@ export class TxTable {
 
   /** @param capacity - a power of two */
   constructor(capacity: number) {
-    this.capacity = capacity
     this.#slots = new Uint32Array(2 * capacity)
     this.#firsts = new Uint32Array(capacity)
     this.#seconds = new Uint32Array(capacity)

@@ -196,6 +196,23 @@ describe('BlockIndex', () => {
     }
   })
 
+  it('is empty when a filter is missing or of another size, and made again', async () => {
+    add(Math.ceil(runKeys / perBlock))
+    await index.close()
+    const filterKey = Buffer.from('f\0\0\0\0', 'latin1')
+    for (const value of [undefined, Buffer.alloc(filterWords)]) {
+      await open()
+      expect(index.height).to.equal(BigInt(height))
+      store.commit([{ key: filterKey, value }])
+      await open()
+      expect(index.height).to.equal(0n)
+      height = 0
+      add(Math.ceil(runKeys / perBlock))
+      expectAll(height)
+      await index.close()
+    }
+  })
+
   it('finds blocks without transactions', async () => {
     for (let block = 0; block < 200; block += 1) {
       const position = { sequence: BigInt(block), offset: 2 ** 40 + block, length: 77 }
