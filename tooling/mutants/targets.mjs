@@ -1,0 +1,26 @@
+// What `pnpm mutants PACKAGE` changes, and the tests that must notice. The files are those whose
+// mistakes cost a ledger: agreement, identities, handshakes, verification.
+
+/** Least share of mutants killed in each file, in percent. */
+export const leastKilled = 85
+
+/** Files and specs are globs under packages/PACKAGE. */
+export const targets = {
+  pbft: {
+    mutate: ['src/core/**/*.ts'],
+    spec: ['test/unit/**/*.spec.ts', 'test/paper/**/*.spec.ts', 'test/flaws/**/*.spec.ts'],
+  },
+  msp: { mutate: ['src/*.ts', '!src/index.ts', '!src/testing.ts'], spec: ['test/**/*.spec.ts'] },
+  identity: {
+    mutate: ['src/*.ts', '!src/index.ts', '!src/testing.ts'],
+    spec: ['test/**/*.spec.ts'],
+  },
+  comm: {
+    mutate: ['src/authenticate.ts', 'src/handshake.ts', 'src/connection-store.ts'],
+    spec: ['test/unit/**/*.spec.ts', 'test/wire/**/*.spec.ts', 'test/e2e/handshake.spec.ts'],
+  },
+  deliver: {
+    mutate: ['src/block-check.ts', 'src/block-verifier.ts', 'src/channel-config.ts'],
+    spec: ['test/unit/**/*.spec.ts'],
+  },
+}
