@@ -175,7 +175,13 @@ export class PbftReplica implements Replica {
       ...{ lowWatermark, highWatermark, lastExecuted, highestKnown },
       transferring: core.transferring,
       pendingRequests: this.#pool.size,
+      oldestRequestMs: this.#oldestRequestMs(),
     })
+  }
+
+  #oldestRequestMs(): number {
+    const oldest = this.#pool.oldest()
+    return oldest === undefined ? 0 : this.#deps.clock.now() - oldest.since
   }
 
   async #start(signal: AbortSignal | undefined): Promise<void> {

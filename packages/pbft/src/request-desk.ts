@@ -216,8 +216,8 @@ export class RequestDesk {
   }
 
   #add(checked: CheckedRequest, origin: number): PoolEntry {
-    const { pool, broadcaster } = this.#deps
-    const entry = pool.add(checked, origin)
+    const { pool, broadcaster, clock } = this.#deps
+    const entry = pool.add(checked, origin, clock.now())
     const { active, primary } = this.#view
     if (active && primary === this.#options.id) {
       if (!pool.isAssigned(entry.digest)) pool.propose(entry)

@@ -15,6 +15,8 @@ export interface PoolEntry extends CheckedRequest {
   /** The replica that it came from; this replica's own id when it was submitted here. */
   readonly origin: number
   readonly waiters: Waiter[]
+  /** When it came, by the clock. */
+  readonly since: number
   /** When it was last sent to a primary, by the clock; for requests submitted here. */
   forwardedAt: number
   /** How many primaries were suspected because of it. */
@@ -107,7 +109,7 @@ export class RequestPool {
   }
 
   /** Adds a request whose id is not there yet. */
-  add(checked: CheckedRequest, origin: number): PoolEntry {
+  add(checked: CheckedRequest, origin: number, since = 0): PoolEntry {
     const { request, digest, id } = checked
     const waiters: Waiter[] = []
     const entry: PoolEntry = {
@@ -116,6 +118,7 @@ export class RequestPool {
       id,
       origin,
       waiters,
+      since,
       forwardedAt: 0,
       suspicions: 0,
       alsoQueuedFor: undefined,

@@ -127,6 +127,8 @@ export interface ReplicaStatus {
   readonly transferring: boolean
   /** Requests accepted and not yet executed. */
   readonly pendingRequests: number
+  /** How long the oldest of them has waited here, in milliseconds; 0 when there is none. */
+  readonly oldestRequestMs: number
 }
 
 /** What became of a submitted request. */

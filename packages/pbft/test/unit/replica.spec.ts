@@ -463,6 +463,21 @@ describe('Replica: what peers send', () => {
     })
   }
 
+  it('tells how long the oldest request has waited, also after younger ones came', async () => {
+    const { replica, clock } = setup({ n: 4, id: 0 })
+    await replica.start()
+    expect(replica.status().oldestRequestMs).to.equal(0)
+    replica.receive(2, frameOf(encodeForward(bytes('first'))))
+    await nextTurn()
+    await clock.advance(700)
+    replica.receive(3, frameOf(encodeForward(bytes('second'))))
+    await nextTurn()
+    await clock.advance(100)
+    expect(replica.status()).to.include({ pendingRequests: 2, oldestRequestMs: 800 })
+    await replica.stop()
+    expect(replica.status().oldestRequestMs).to.equal(0)
+  })
+
   it('keeps the pool of one peer’s requests bounded, and takes another’s', async () => {
     const { replica, codes } = setup({ n: 4, id: 1, maxPoolRequests: 3 })
     await replica.start()

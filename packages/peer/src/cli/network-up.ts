@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '@heddle/events'
+import { faultsTolerated } from '@heddle/pbft'
 import { Command } from 'commander'
 import { PeerError, messageOf, systemCode } from '../errors.ts'
 import { countLines, inputLines, openInput } from '../input/ndjson.ts'
@@ -131,7 +132,7 @@ function announce(client: NetworkClient, { options, output, input }: Work): void
   }
   const from = input === undefined ? '' : `, input ${input === '-' ? 'standard input' : input}`
   output.line(
-    `${validators.length} validators run (f = ${client.faulty}), ` +
+    `${validators.length} validators run (f = ${faultsTolerated(validators.length)}), ` +
       `batches of ${options.batchSize}, folder ${options.dir}${from}`,
   )
 }

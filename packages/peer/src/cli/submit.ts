@@ -1,4 +1,5 @@
 import { systemClock } from '@heddle/events'
+import { weakQuorumOf } from '@heddle/pbft'
 import { Command } from 'commander'
 import { inputLines, openInput } from '../input/ndjson.ts'
 import { openClient } from '../network/client.ts'
@@ -24,7 +25,7 @@ async function follow(client: NetworkClient, follower: ChainFollower): Promise<v
   const monitor = new Monitor(client, systemClock)
   await monitor.ask()
   const heights = monitor.statuses.flatMap((each) => (each === undefined ? [] : [each.height]))
-  if (heights.length <= client.faulty) {
+  if (heights.length < weakQuorumOf(client.validators.length)) {
     throw new PeerError(
       'PEER_NETWORK_UNAVAILABLE',
       `${heights.length} of ${client.validators.length} validators answer`,

@@ -4,7 +4,6 @@ import { Client, credentials } from '@grpc/grpc-js'
 import { loadSigningIdentity } from '@heddle/msp'
 import { create, grpcService, heddle } from '@heddle/proto'
 import { PeerError, messageOf } from '../errors.ts'
-import { faultyOf } from './descriptor.ts'
 import type { Endpoint } from '@heddle/deliver'
 import type { SigningIdentity } from '@heddle/msp'
 import type { NetworkDescriptor, ValidatorDescriptor } from './descriptor.ts'
@@ -109,8 +108,6 @@ export interface ClientMaterial {
 /** What a client of a network on this machine needs: who it is, and how to reach the validators. */
 export interface NetworkClient {
   readonly descriptor: NetworkDescriptor
-  /** Faulty validators that the network survives: f. */
-  readonly faulty: number
   readonly genesis: Buffer
   readonly signer: SigningIdentity
   readonly tls: ClientMaterial
@@ -134,7 +131,6 @@ export async function openClient(
   )
   return {
     descriptor,
-    faulty: faultyOf(descriptor.validators.length),
     genesis: await at(descriptor.genesis),
     signer: await loadSigningIdentity(join(dir, client.msp), client.mspId),
     tls,

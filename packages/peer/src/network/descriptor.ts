@@ -37,11 +37,6 @@ export interface NetworkDescriptor {
 
 const fileName = 'network.json'
 
-/** Faulty validators that a network of `n` survives. */
-export function faultyOf(n: number): number {
-  return Math.floor((n - 1) / 3)
-}
-
 /** Writes the descriptor, at once: a reader gets the old one or the new one. */
 export async function writeDescriptor(dir: string, descriptor: NetworkDescriptor): Promise<void> {
   const path = join(dir, fileName)

@@ -1,3 +1,4 @@
+import { weakQuorumOf } from '@heddle/pbft'
 import { PeerError, messageOf } from '../errors.ts'
 import type { heddle } from '@heddle/proto'
 import type { NetworkClient } from './client.ts'
@@ -45,7 +46,7 @@ export async function queryNetwork(
   contract: string,
   key: string,
 ): Promise<AgreedAnswer> {
-  const needed = client.faulty + 1
+  const needed = weakQuorumOf(client.validators.length)
   let failures: string[] = []
   for (let round = 0; round < rounds; round++) {
     const results = await Promise.allSettled(

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { faultsTolerated, quorumOf } from '@heddle/pbft'
 import { PeerError, messageOf } from '../errors.ts'
 import { openClient } from './client.ts'
 import { NetworkLock } from './control.ts'
@@ -141,7 +142,7 @@ export class NetworkSession {
 
   async #ready(client: NetworkClient, signal: AbortSignal): Promise<void> {
     const all = client.validators.length
-    const quorum = Math.ceil((all + client.faulty + 1) / 2)
+    const quorum = quorumOf(all)
     const monitor = new Monitor(client, this.#clock)
     const begin = this.#clock.now()
     let quorumAt: number | undefined
@@ -181,10 +182,7 @@ export class NetworkSession {
     this.#events.note(failure.message)
     this.#givenUp.add(name)
     const { validators = [] } = this.#descriptor ?? {}
-    if (
-      this.#client === undefined ||
-      this.#givenUp.size > Math.floor((validators.length - 1) / 3)
-    ) {
+    if (this.#client === undefined || this.#givenUp.size > faultsTolerated(validators.length)) {
       this.#failure = failure
       this.#events.stop(failure)
     }

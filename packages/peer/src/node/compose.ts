@@ -9,6 +9,7 @@ import { TransactionReader } from '../engine/transaction.ts'
 import { OperationsServer } from '../operations/server.ts'
 import { createBlockSource } from './block-source.ts'
 import { PbftChain, chainStatuses } from './chain.ts'
+import { healthChecks } from './health.ts'
 import { PeerNetwork } from './peer-network.ts'
 import { createQueryService } from './query-service.ts'
 import { createSignatureArchive } from './signature-archive.ts'
@@ -200,8 +201,7 @@ function composeOperations(
   replica: Replica,
   network: PeerNetwork,
 ): OperationsServer {
-  const { config, material, logging } = deps
-  const needed = Math.floor((2 * (material.channel.consenters.length - 1)) / 3)
+  const { config, logging } = deps
   return new OperationsServer(
     {
       clock: deps.clock,
@@ -209,20 +209,7 @@ function composeOperations(
       metrics: deps.metrics,
       version: deps.version,
       logger: logging.logger.child('operations'),
-      health: [
-        {
-          component: 'consensus.pbft',
-          check: () =>
-            replica.state === 'started' ? undefined : `the replica is ${replica.state}`,
-        },
-        {
-          component: 'gossip.comm',
-          check: () =>
-            network.connected >= needed
-              ? undefined
-              : `connected with ${network.connected} validators, a quorum needs ${needed}`,
-        },
-      ],
+      health: healthChecks({ replica, connected: () => network.connected }),
     },
     config['operations.listenAddress'],
   )

@@ -22,6 +22,7 @@ const replicaStatus: ReplicaStatus = {
   highestKnown: 9n,
   transferring: false,
   pendingRequests: 0,
+  oldestRequestMs: 0,
 }
 
 function write(key: string, value: string, namespace = 'records'): StateWrite {

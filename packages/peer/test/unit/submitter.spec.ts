@@ -54,7 +54,6 @@ describe('Submitter', () => {
         validators: [],
         client: { mspId: signer.mspId, msp: '', tlsCertificate: '', tlsKey: '' },
       },
-      faulty: 0,
       genesis: Buffer.alloc(0),
       signer,
       tls: { certificate: Buffer.from(tls.certificate), key: Buffer.from(tls.key) },
