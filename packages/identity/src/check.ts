@@ -2,11 +2,18 @@ import { keyOf } from './bytes.ts'
 import { IdentityError, causedError } from './errors.ts'
 import type { MessageCryptoService } from './ports.ts'
 
+/** What {@link checkIdentity} finds out. */
+export interface CheckedIdentity {
+  /** The wall time at which it expires, undefined for never; it may be in the past. */
+  readonly expiresAt: number | undefined
+  /** Digest of the certificate in hex, the same however the identity spells it. */
+  readonly certificate: string
+}
+
 /**
  * All checks of an identity that need no knowledge of others, in Fabric's order: the cheap ones,
  * then when it expires, whether it is valid, whether the PKI-ID is its own.
  *
- * @returns the wall time at which it expires, undefined for never; it may be in the past
  * @throws {IdentityError} and what `validateIdentity` throws, unchanged
  * @see fabric v3.1.5 gossip/identity/identity.go (Put)
  */
@@ -15,7 +22,7 @@ export function checkIdentity(
   pkiId: Uint8Array,
   identity: Uint8Array,
   maxIdentityBytes: number,
-): number | undefined {
+): CheckedIdentity {
   if (pkiId.length === 0) throw new IdentityError('IDENTITY_MISSING', 'the PKI-ID is empty')
   if (identity.length === 0) throw new IdentityError('IDENTITY_MISSING', 'the identity is empty')
   if (identity.length > maxIdentityBytes) {
@@ -28,7 +35,9 @@ export function checkIdentity(
   if (computed === undefined || keyOf(computed) !== keyOf(pkiId)) {
     throw new IdentityError('IDENTITY_MISMATCH', "the identity doesn't match the PKI-ID")
   }
-  return expiresAt
+  const digest = crypto.certificateDigest(identity)
+  if (digest !== undefined) return { expiresAt, certificate: keyOf(digest) }
+  throw new IdentityError('IDENTITY_UNCLASSIFIABLE', 'the identity has no certificate')
 }
 
 function expirationOf(crypto: MessageCryptoService, identity: Uint8Array): number | undefined {

@@ -5,8 +5,9 @@ import {
   type LifecycleState,
 } from '@heddle/interface'
 import { IdentityError, causedError } from './errors.ts'
-import { checkIdentity } from './check.ts'
+import { checkIdentity, type CheckedIdentity } from './check.ts'
 import { copyOf, keyOf } from './bytes.ts'
+import { IdentityTable, type Entry } from './identity-table.ts'
 import { mapperMetrics, type MapperMetrics } from './metrics.ts'
 import {
   resolveMapperOptions,
@@ -15,6 +16,7 @@ import {
   type PurgeReason,
   type ResolvedMapperOptions,
 } from './options.ts'
+import { OrganizationMemory } from './organization-memory.ts'
 import type { PeerIdentitySet } from './peer-identity-set.ts'
 import type { Mapper } from './types.ts'
 
@@ -27,41 +29,30 @@ export function createIdentityMapper(deps: MapperDeps, options: MapperOptions): 
   return new IdentityMapper(deps, resolveMapperOptions(options))
 }
 
-/** What is kept of an identity. */
-interface Entry {
-  /** The PKI-ID in hex: the key in the map. */
-  readonly key: string
-  readonly pkiId: Uint8Array
-  readonly identity: Uint8Array
-  /** Asked once: an identity does not change its organisation. */
-  readonly organization: Uint8Array | undefined
-  /** Wall time; undefined: never. */
-  readonly expiresAt: number | undefined
-  /** By the clock's `now`. */
-  lastAccess: number
-  expiry?: ClockTimer
-}
-
 class IdentityMapper implements Mapper {
   readonly #deps: MapperDeps
   readonly #options: ResolvedMapperOptions
   readonly #metrics: MapperMetrics | undefined
-  readonly #entries = new Map<string, Entry>()
-  readonly #selfKey: string
+  readonly #table = new IdentityTable()
+  readonly #gone: OrganizationMemory
   #state: LifecycleState = 'idle'
-  #sweep: ClockTimer | undefined
+  // One for all: for the next sweep, or for the identity that expires before it.
+  #timer: ClockTimer | undefined
+  #nextSweep = 0
 
   constructor(deps: MapperDeps, options: ResolvedMapperOptions) {
     this.#deps = deps
     this.#options = options
     this.#metrics = deps.metrics && mapperMetrics(deps.metrics)
+    this.#gone = new OrganizationMemory(options.maxIdentities)
     const pkiId = deps.crypto.pkiIdOf(options.selfIdentity) ?? new Uint8Array()
-    this.#selfKey = keyOf(pkiId)
     try {
       this.put(pkiId, options.selfIdentity)
     } catch (cause) {
       throw causedError('IDENTITY_INVALID_SELF', "the node's own identity is not valid", cause)
     }
+    // The node itself is always in use.
+    this.hold(pkiId, () => undefined)
   }
 
   get state(): LifecycleState {
@@ -74,14 +65,13 @@ class IdentityMapper implements Mapper {
     if (this.#state === 'stopped') throw stoppedError()
     if (this.#state === 'started') return
     this.#state = 'started'
-    for (const entry of this.#entries.values()) this.#armExpiry(entry)
-    this.#armSweep()
+    this.#nextSweep = this.#deps.clock.now() + this.#sweepMs
+    this.#arm()
   }
 
   stop(): Promise<void> {
     this.#state = 'stopped'
-    this.#sweep?.cancel()
-    for (const entry of this.#entries.values()) entry.expiry?.cancel()
+    this.#timer?.cancel()
     return Promise.resolve()
   }
 
@@ -93,8 +83,8 @@ class IdentityMapper implements Mapper {
     try {
       if (this.#state === 'stopped') throw stoppedError()
       const { maxIdentityBytes } = this.#options
-      const expiresAt = checkIdentity(this.#deps.crypto, pkiId, identity, maxIdentityBytes)
-      this.#store(pkiId, identity, expiresAt)
+      const checked = checkIdentity(this.#deps.crypto, pkiId, identity, maxIdentityBytes)
+      this.#store(pkiId, identity, checked)
     } catch (error) {
       this.#metrics?.refused.add(1, { code: isCodedError(error) ? error.code : 'other' })
       throw error
@@ -102,17 +92,17 @@ class IdentityMapper implements Mapper {
   }
 
   get(pkiId: Uint8Array): Uint8Array {
-    const key = keyOf(pkiId)
-    const entry = this.#entries.get(key)
-    // The timer of an expired entry may be late, or not run because the mapper is not started.
-    if (entry === undefined || this.#isExpired(entry.expiresAt)) {
-      throw new IdentityError(
-        'IDENTITY_NOT_FOUND',
-        `no identity is known for PKI-ID ${key.slice(0, 64)}`,
-      )
-    }
-    entry.lastAccess = this.#deps.clock.now()
+    const entry = this.#known(pkiId)
+    this.#table.use(entry, this.#deps.clock.now())
     return entry.identity
+  }
+
+  hold(pkiId: Uint8Array, onPurge: (reason: PurgeReason) => void): () => void {
+    const entry = this.#known(pkiId)
+    // A function of its own, because somebody may hold it twice with one and the same.
+    const holder = (reason: PurgeReason): void => onPurge(reason)
+    this.#table.hold(entry, holder, this.#deps.clock.now())
+    return () => this.#table.release(entry, holder, this.#deps.clock.now())
   }
 
   sign(message: Uint8Array): Uint8Array {
@@ -127,9 +117,14 @@ class IdentityMapper implements Mapper {
     return this.#deps.crypto.pkiIdOf(identity)
   }
 
+  organizationOf(pkiId: Uint8Array): Uint8Array | undefined {
+    const key = keyOf(pkiId)
+    return this.#table.get(key)?.organization ?? this.#gone.get(key)
+  }
+
   suspectPeers(predicate: (identity: Uint8Array) => boolean): number {
     const condemned: { readonly entry: Entry; readonly reason: PurgeReason }[] = []
-    for (const entry of this.#entries.values()) {
+    for (const entry of this.#table.all()) {
       const reason = this.#judge(entry, predicate)
       if (reason !== undefined) condemned.push({ entry, reason })
     }
@@ -138,42 +133,78 @@ class IdentityMapper implements Mapper {
   }
 
   identityInfo(): PeerIdentitySet {
-    return [...this.#entries.values()].map(({ pkiId, identity, organization }) => ({
+    return [...this.#table.all()].map(({ pkiId, identity, organization }) => ({
       pkiId,
       identity,
       organization,
     }))
   }
 
-  /** The checks that depend on time and on other identities, and the keeping. */
-  #store(pkiId: Uint8Array, identity: Uint8Array, expiresAt: number | undefined): void {
+  get #sweepMs(): number {
+    return this.#options.usageThresholdMs / 10
+  }
+
+  #known(pkiId: Uint8Array): Entry {
     const key = keyOf(pkiId)
-    if (this.#entries.has(key)) return
+    const entry = this.#table.get(key)
+    // The timer of an expired entry may be late, or not run because the mapper is not started.
+    if (entry !== undefined && !this.#isExpired(entry.expiresAt)) return entry
+    throw new IdentityError(
+      'IDENTITY_NOT_FOUND',
+      `no identity is known for PKI-ID ${key.slice(0, 64)}`,
+    )
+  }
+
+  /** The checks that depend on time and on other identities, and the keeping. */
+  #store(
+    pkiId: Uint8Array,
+    identity: Uint8Array,
+    { expiresAt, certificate }: CheckedIdentity,
+  ): void {
+    const key = keyOf(pkiId)
+    if (this.#table.get(key) !== undefined) return
     if (expiresAt !== undefined && this.#isExpired(expiresAt)) {
       const message = `the peer's identity expired at ${new Date(expiresAt).toISOString()}`
       throw new IdentityError('IDENTITY_EXPIRED', message)
     }
-    if (this.#entries.size >= this.#options.maxIdentities) {
-      throw new IdentityError('IDENTITY_FULL', `${this.#entries.size} identities are known already`)
-    }
+    const displaced = this.#displaced(certificate)
+    if (displaced !== undefined) this.#table.remove(displaced)
     const entry: Entry = {
       key,
       pkiId: copyOf(pkiId),
       identity: copyOf(identity),
+      certificate,
       organization: this.#deps.advisor.orgOf(identity),
       expiresAt,
       lastAccess: this.#deps.clock.now(),
+      holders: new Set(),
     }
-    this.#entries.set(key, entry)
-    this.#metrics?.known.set(this.#entries.size)
-    if (this.#state === 'started') this.#armExpiry(entry)
+    this.#table.add(entry)
+    this.#metrics?.known.set(this.#table.size)
+    if (this.#state === 'started' && this.#table.firstToExpire === entry) this.#arm()
+    if (displaced !== undefined) this.#gonePast(displaced, 'displaced')
+  }
+
+  /** Who gives way to an identity with this certificate: nobody who is in use. */
+  #displaced(certificate: string): Entry | undefined {
+    const twin = this.#table.ofCertificate(certificate)
+    if (twin !== undefined && twin.holders.size > 0) {
+      const message = `its certificate is in use under PKI-ID ${twin.key}, in another spelling`
+      throw new IdentityError('IDENTITY_DUPLICATE', message)
+    }
+    if (twin !== undefined) return twin
+    const { size } = this.#table
+    if (size < this.#options.maxIdentities) return undefined
+    const { stalest } = this.#table
+    if (stalest !== undefined) return stalest
+    throw new IdentityError('IDENTITY_FULL', `${size} identities are in use already`)
   }
 
   /** Why the entry has to go; undefined: it stays. */
   #judge(entry: Entry, isSuspected: (identity: Uint8Array) => boolean): PurgeReason | undefined {
     const unusedMs = this.#deps.clock.now() - entry.lastAccess
     if (this.#isExpired(entry.expiresAt)) return 'expired'
-    if (entry.key !== this.#selfKey && unusedMs > this.#options.usageThresholdMs) return 'unused'
+    if (entry.holders.size === 0 && unusedMs > this.#options.usageThresholdMs) return 'unused'
     if (!isSuspected(entry.identity)) return undefined
     try {
       this.#deps.crypto.validateIdentity(entry.identity)
@@ -184,20 +215,35 @@ class IdentityMapper implements Mapper {
     }
   }
 
-  /** False when the entry has gone already; another one may have come in its place. */
+  /** False when the entry has gone already. */
   #purge(entry: Entry, reason: PurgeReason): boolean {
-    if (this.#entries.get(entry.key) !== entry) return false
-    this.#entries.delete(entry.key)
-    entry.expiry?.cancel()
-    this.#metrics?.known.set(this.#entries.size)
-    this.#metrics?.purged.add(1, { reason })
-    this.#deps.logger?.info('purged identity', { pkiId: entry.key, reason })
-    try {
-      this.#options.onPurge(entry.pkiId, entry.identity, reason)
-    } catch (error) {
-      this.#deps.logger?.error('purge callback failed', { pkiId: entry.key, reason }, error)
-    }
+    if (!this.#table.remove(entry)) return false
+    this.#metrics?.known.set(this.#table.size)
+    this.#gonePast(entry, reason)
     return true
+  }
+
+  /** Tells everybody that the entry has gone. */
+  #gonePast(entry: Entry, reason: PurgeReason): void {
+    const { key, organization } = entry
+    // Else one certificate's spellings would push everybody else out of the memory.
+    const respelled = this.#table.ofCertificate(entry.certificate) !== undefined
+    if (organization !== undefined && !respelled) this.#gone.remember(key, organization)
+    this.#metrics?.purged.add(1, { reason })
+    // Who makes others give way must not fill the log with it.
+    const level = reason === 'displaced' ? 'debug' : 'info'
+    this.#deps.logger?.[level]('purged identity', { pkiId: key, reason })
+    for (const holder of entry.holders) this.#tell(entry, reason, () => holder(reason))
+    const { onPurge } = this.#options
+    this.#tell(entry, reason, () => onPurge(entry.pkiId, entry.identity, reason))
+  }
+
+  #tell({ key }: Entry, reason: PurgeReason, callback: () => void): void {
+    try {
+      callback()
+    } catch (error) {
+      this.#deps.logger?.error('purge callback failed', { pkiId: key, reason }, error)
+    }
   }
 
   /** Fabric's limit: at its very time an identity is still valid. */
@@ -205,22 +251,26 @@ class IdentityMapper implements Mapper {
     return expiresAt !== undefined && this.#deps.clock.wallTime() > expiresAt
   }
 
-  /** Purges the entry 1 ms after its time, or later if the wall clock was set back meanwhile. */
-  #armExpiry(entry: Entry): void {
-    if (entry.expiresAt === undefined) return
-    const delayMs = entry.expiresAt + 1 - this.#deps.clock.wallTime()
-    entry.expiry = this.#deps.clock.schedule(delayMs, () => {
-      if (this.#isExpired(entry.expiresAt)) this.#purge(entry, 'expired')
-      else this.#armExpiry(entry)
-    })
+  /** Waits for the next sweep, or for 1 ms after the time of the identity that expires first. */
+  #arm(): void {
+    const { clock } = this.#deps
+    this.#timer?.cancel()
+    const expiresAt = this.#table.firstToExpire?.expiresAt ?? Infinity
+    const delayMs = Math.min(this.#nextSweep - clock.now(), expiresAt + 1 - clock.wallTime())
+    this.#timer = clock.schedule(delayMs, () => this.#tick())
   }
 
-  /** Looks for unused identities, and those whose timer was late, again and again. */
-  #armSweep(): void {
-    this.#sweep = this.#deps.clock.schedule(this.#options.usageThresholdMs / 10, () => {
+  /** Purges who has expired (nobody, if the wall clock was set back); sweeps when it is time. */
+  #tick(): void {
+    for (let next = this.#table.firstToExpire; next; next = this.#table.firstToExpire) {
+      if (!this.#isExpired(next.expiresAt)) break
+      this.#purge(next, 'expired')
+    }
+    if (this.#deps.clock.now() >= this.#nextSweep) {
       this.suspectPeers(() => false)
-      if (this.#state === 'started') this.#armSweep()
-    })
+      this.#nextSweep = this.#deps.clock.now() + this.#sweepMs
+    }
+    if (this.#state === 'started') this.#arm()
   }
 }
 

@@ -18,7 +18,7 @@ export function mapperMetrics(metrics: Metrics): MapperMetrics {
     }),
     purged: metrics.counter({
       name: 'identity_purged_total',
-      help: 'Identities purged, by reason: unused, expired or invalid',
+      help: 'Identities purged, by reason: unused, expired, invalid or displaced',
       labelNames: ['reason'],
     }),
   }

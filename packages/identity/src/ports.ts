@@ -9,6 +9,11 @@
 export interface MessageCryptoService {
   /** SHA-256 of MSP id and certificate bytes; undefined when the bytes are no identity. */
   pkiIdOf(identity: Uint8Array): Uint8Array | undefined
+  /**
+   * The digest of the certificate in an identity: the same for every spelling (line ends, encodings
+   * of the issuer's signature) that `validateIdentity` lets pass. Undefined when there is none.
+   */
+  certificateDigest(identity: Uint8Array): Uint8Array | undefined
   /** Throws, with the reason, unless an MSP vouches for the identity now. */
   validateIdentity(identity: Uint8Array): void
   /** When the identity expires; undefined: never. Throws when it cannot tell. */

@@ -30,6 +30,11 @@ export interface MessageCryptoDeps {
 export interface MessageCrypto {
   /** The PKI-ID, or undefined when the bytes are no identity. Validates nothing. */
   pkiIdOf(identity: Uint8Array): Uint8Array | undefined
+  /**
+   * SHA-256 of the certificate as Fabric would encode it: the same for every spelling of it (line
+   * ends, a high S in the issuer's signature). Undefined when no known MSP issued it.
+   */
+  certificateDigest(identity: Uint8Array): Uint8Array | undefined
   /** Throws an MspError unless it is a well-formed, valid member of the own or a channel's MSP. */
   validateIdentity(identity: Uint8Array): void
   /** When the identity's certificate ends; throws when that cannot be told. */
@@ -141,6 +146,10 @@ export function createMessageCryptoService(deps: MessageCryptoDeps): MessageCryp
   }
   return {
     pkiIdOf,
+    certificateDigest: (serialized) => {
+      const identity = attempt(() => identify(serialized, deps))
+      return identity instanceof MspError ? undefined : Buffer.from(identity.id, 'hex')
+    },
     validateIdentity: (serialized) => {
       checkForm(serialized)
       judge(serialized, deps)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { decode, msp } from '@heddle/proto'
+import { create, decode, encode, msp } from '@heddle/proto'
 import type { MessageCryptoService, SecurityAdvisor } from '../ports.ts'
 
 /** A message crypto service and security advisor to be checked, with people that it knows or not. */
@@ -31,6 +31,7 @@ export function messageCryptoCases(
   const cases: Record<string, (fixture: CryptoFixture) => void> = {
     'computes a PKI-ID: SHA-256 of MSP id and id bytes': computesPkiId,
     'gives no PKI-ID for what is no identity': givesNoPkiId,
+    'gives one digest to every spelling of a certificate, another to another': digestsCertificates,
     'finds valid identities valid, and throws for all else': validates,
     'tells when an identity expires, and throws when it cannot tell': tellsExpiration,
     'verifies what it signed, and nothing that differs from it': verifies,
@@ -58,6 +59,23 @@ function computesPkiId({ crypto, identity, other, stranger }: CryptoFixture): vo
 
 function givesNoPkiId({ crypto }: CryptoFixture): void {
   for (const each of garbage) assert.equal(crypto.pkiIdOf(each), undefined)
+}
+
+function digestsCertificates({ crypto, identity, other }: CryptoFixture): void {
+  const { mspid, idBytes } = decode(msp.SerializedIdentitySchema, identity)
+  const spelling = create(msp.SerializedIdentitySchema, { mspid, idBytes: respell(idBytes) })
+  const digestOf = (each: Uint8Array): string =>
+    Buffer.from(crypto.certificateDigest(each) ?? []).toString('hex')
+  assert.notEqual(digestOf(identity), '')
+  assert.equal(digestOf(encode(msp.SerializedIdentitySchema, spelling)), digestOf(identity))
+  assert.notEqual(digestOf(other), digestOf(identity))
+  for (const each of garbage) assert.equal(crypto.certificateDigest(each), undefined)
+}
+
+/** The same certificate with other line ends. */
+function respell(idBytes: Uint8Array): Uint8Array {
+  const text = Buffer.from(idBytes).toString('latin1')
+  return Buffer.from(text.includes('\n') ? text.replaceAll('\n', '\r\n') : `${text}\n`, 'latin1')
 }
 
 function validates({ crypto, identity, other, stranger }: CryptoFixture): void {
@@ -102,6 +120,7 @@ function changesNothing({ crypto, advisor, identity }: CryptoFixture): void {
   const given = Uint8Array.from(identity)
   crypto.validateIdentity(given)
   crypto.pkiIdOf(given)
+  crypto.certificateDigest(given)
   crypto.expiration(given)
   advisor.orgOf(given)
   crypto.verify(given, crypto.sign(message), message)

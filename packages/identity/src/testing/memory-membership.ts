@@ -1,7 +1,6 @@
 import { createHash, createHmac } from 'node:crypto'
 import { CodedError } from '@heddle/interface'
 import { create, decode, encode, msp } from '@heddle/proto'
-import { keyOf } from '../bytes.ts'
 import type { MessageCryptoService, SecurityAdvisor } from '../ports.ts'
 
 /** Why a {@link MemoryMembership} refused. */
@@ -29,7 +28,8 @@ interface Account {
 /**
  * Organisations and their nodes in memory, without certificates: who was enrolled is a member,
  * until it is revoked. Signatures are HMACs under secrets that only this object knows.
- * The same calls give the same bytes.
+ * The same calls give the same bytes. White space after a name is another spelling of it, as line
+ * ends are of a certificate: same member, another PKI-ID.
  */
 export class MemoryMembership {
   readonly #accounts = new Map<string, Account>()
@@ -44,7 +44,7 @@ export class MemoryMembership {
     )
     const secret = createHash('sha256').update('secret of ').update(identity).digest()
     const account = { mspId, secret, expiresAt, isRevoked: false }
-    this.#accounts.set(keyOf(identity), account)
+    this.#accounts.set(certificateOf(identity), account)
     const pkiId = createHash('sha256').update(mspId).update(idBytes).digest()
     return { identity, pkiId, crypto: this.#cryptoOf(account) }
   }
@@ -68,6 +68,10 @@ export class MemoryMembership {
     }
     return {
       pkiIdOf,
+      certificateDigest: (identity) => {
+        const certificate = certificateOf(identity)
+        return certificate === '' ? undefined : sha256(certificate)
+      },
       validateIdentity: (identity) => void this.#valid(identity),
       expiration: (identity) => this.#account(identity).expiresAt,
       sign: (message) => signatureOf(own.secret, message),
@@ -80,7 +84,7 @@ export class MemoryMembership {
         verify(identity, signature, message)
       },
       orgOf: (identity) => {
-        const mspId = this.#accounts.get(keyOf(identity))?.mspId
+        const mspId = this.#accounts.get(certificateOf(identity))?.mspId
         return mspId === undefined ? undefined : Buffer.from(mspId, 'utf8')
       },
     }
@@ -88,7 +92,7 @@ export class MemoryMembership {
 
   /** Throws MEMBERSHIP_UNKNOWN for whoever was never enrolled, garbage included. */
   #account(identity: Uint8Array): Account {
-    const account = this.#accounts.get(keyOf(identity))
+    const account = this.#accounts.get(certificateOf(identity))
     if (account !== undefined) return account
     throw new MembershipError('MEMBERSHIP_UNKNOWN', 'no MSP supports the given identity')
   }
@@ -101,6 +105,17 @@ export class MemoryMembership {
   }
 }
 
+/** What all spellings of an identity have in common; empty for what is none. */
+function certificateOf(identity: Uint8Array): string {
+  try {
+    const { mspid, idBytes } = decode(msp.SerializedIdentitySchema, identity)
+    const name = Buffer.from(idBytes).toString('latin1').trimEnd()
+    return name === '' ? '' : JSON.stringify([mspid, name])
+  } catch {
+    return ''
+  }
+}
+
 function pkiIdOf(identity: Uint8Array): Uint8Array | undefined {
   if (identity.length === 0) return undefined
   try {
@@ -110,6 +125,8 @@ function pkiIdOf(identity: Uint8Array): Uint8Array | undefined {
     return undefined
   }
 }
+
+const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest()
 
 const signatureOf = (secret: Uint8Array, message: Uint8Array): Buffer =>
   createHmac('sha256', secret).update(message).digest()

@@ -7,6 +7,10 @@ import { codeOf, fixture, startTime } from './support.ts'
 const put = (mapper: Mapper, { pkiId, identity }: Member): void => mapper.put(pkiId, identity)
 const at = (ms: number): Date => new Date(startTime + ms)
 
+/** Mallory's certificate with something after it: the same one under another PKI-ID. */
+const spelling = (membership: MemoryMembership, end: string): Member =>
+  membership.enroll('Org2MSP', `mallory${end}`)
+
 describe('Mapper', () => {
   describe('put', () => {
     it('takes a valid identity under its PKI-ID, twice if need be', () => {
@@ -78,15 +82,60 @@ describe('Mapper', () => {
       expect(await codeOf(() => mapper.put(garbage, garbage))).to.equal('IDENTITY_TOO_LARGE')
     })
 
-    it('refuses one more than maxIdentities, and takes it when another one has gone', async () => {
-      const { membership, mapper } = fixture({ maxIdentities: 2 })
+    it('keeps maxIdentities: the next displaces the one unused for the longest time', async () => {
+      const { clock, membership, mapper, purged } = fixture({ maxIdentities: 3 })
+      const peers = ['a', 'b', 'c', 'd'].map((name) => membership.enroll('Org2MSP', name))
+      const [a, b, c, d] = peers as [Member, Member, Member, Member]
+      put(mapper, a)
+      put(mapper, b)
+      await clock.advance(1)
+      mapper.get(a.pkiId)
+      put(mapper, c)
+      expect(purged).to.deep.equal(['displaced b'])
+      put(mapper, d)
+      expect(purged).to.deep.equal(['displaced b', 'displaced a'])
+      expect(mapper.identityInfo()).to.have.length(3)
+    })
+
+    it('refuses one more than maxIdentities when all are held, and takes it after a release', async () => {
+      const { membership, mapper, purged } = fixture({ maxIdentities: 2 })
       const [a, b] = [membership.enroll('Org2MSP', 'a'), membership.enroll('Org2MSP', 'b')]
       put(mapper, a)
+      const release = mapper.hold(a.pkiId, () => undefined)
       expect(await codeOf(() => put(mapper, b))).to.equal('IDENTITY_FULL')
       put(mapper, a)
-      membership.revoke(a.identity)
-      mapper.suspectPeers(() => true)
+      release()
       put(mapper, b)
+      expect(purged).to.deep.equal(['displaced a'])
+    })
+
+    // The kind: one member takes what was meant for all.
+    it('knows one certificate in one spelling: the new one displaces the old, nobody else', () => {
+      const { membership, mapper, purged, logger } = fixture({ maxIdentities: 3 })
+      const honest = membership.enroll('Org2MSP', 'honest')
+      put(mapper, honest)
+      for (let i = 0; i < 100; i += 1) put(mapper, spelling(membership, ' '.repeat(i)))
+      expect(mapper.identityInfo()).to.have.length(3)
+      expect(purged).to.have.length(99)
+      expect(mapper.get(honest.pkiId)).to.have.length(honest.identity.length)
+      expect(mapper.organizationOf(spelling(membership, '').pkiId)).to.equal(undefined)
+      const told = logger.lines.filter(({ level }) => level !== 'debug')
+      expect(told).to.deep.equal([])
+    })
+
+    it('refuses another spelling of a certificate that is held, its own too', async () => {
+      const { membership, mapper, purged } = fixture()
+      const first = spelling(membership, '')
+      const second = spelling(membership, ' ')
+      put(mapper, first)
+      const release = mapper.hold(first.pkiId, () => undefined)
+      expect(await codeOf(() => put(mapper, second))).to.equal('IDENTITY_DUPLICATE')
+      const own = membership.enroll('Org1MSP', 'self ')
+      expect(await codeOf(() => put(mapper, own))).to.equal('IDENTITY_DUPLICATE')
+      release()
+      put(mapper, second)
+      expect(purged).to.deep.equal(['displaced mallory'])
+      expect(await codeOf(() => mapper.get(first.pkiId))).to.equal('IDENTITY_NOT_FOUND')
     })
 
     it('keeps copies: the caller may change its bytes', () => {
@@ -265,10 +314,8 @@ describe('Mapper', () => {
       await mapper.start()
       const peer = membership.enroll('Org2MSP', 'peer', at(500))
       put(mapper, peer)
-      const pending = clock.pending
       membership.revoke(peer.identity)
       mapper.suspectPeers(() => true)
-      expect(clock.pending).to.equal(pending - 1)
       await clock.advance(1000)
       expect(purged).to.deep.equal(['invalid peer'])
     })
@@ -293,6 +340,122 @@ describe('Mapper', () => {
       expect(purged).to.deep.equal([])
       await clock.advance(200)
       expect(purged).to.deep.equal(['expired peer'])
+    })
+  })
+
+  describe('timers', () => {
+    it('are one for 100,000 identities, which all expire at their own time', async () => {
+      const count = 100_000
+      const { clock, membership, mapper, purged } = fixture({ maxIdentities: count + 1 })
+      await mapper.start()
+      // In an order that is neither that of time nor its reverse.
+      for (let i = 0; i < count; i += 1) {
+        put(mapper, membership.enroll('Org2MSP', `peer${i}`, at(1 + ((i * 7919) % count))))
+      }
+      expect(clock.pending).to.equal(1)
+      for (const passed of [1, 1000, 5000]) {
+        await clock.advance(passed - clock.now())
+        await clock.advance(1)
+        expect(purged, `at ${clock.now()}`).to.have.length(clock.now() - 1)
+        expect(clock.pending).to.equal(1)
+      }
+    }).timeout(60_000)
+
+    it('do not outlast those who went: what is displaced leaves nothing behind', async () => {
+      const { clock, membership, mapper, purged } = fixture({ maxIdentities: 2 })
+      await mapper.start()
+      for (let i = 0; i < 10; i += 1) {
+        put(mapper, membership.enroll('Org2MSP', `peer${i}`, at(100 + i)))
+      }
+      expect(clock.pending).to.equal(1)
+      await clock.advance(200)
+      expect(purged.at(-1)).to.equal('expired peer9')
+      expect(purged).to.have.length(10)
+    })
+  })
+
+  describe('hold', () => {
+    it('keeps an identity in use for as long as it lasts, and a while after', async () => {
+      const { clock, membership, mapper, purged } = fixture({ usageThresholdMs: 1000 })
+      await mapper.start()
+      const peer = membership.enroll('Org2MSP', 'peer')
+      put(mapper, peer)
+      const [release, other] = [1, 2].map(() => mapper.hold(peer.pkiId, () => undefined))
+      await clock.advance(10_000)
+      release?.()
+      release?.()
+      await clock.advance(10_000)
+      expect(purged).to.deep.equal([])
+      other?.()
+      await clock.advance(1000)
+      expect(purged).to.deep.equal([])
+      await clock.advance(100)
+      expect(purged).to.deep.equal(['unused peer'])
+    })
+
+    it('is told once when the identity expires or is found invalid, before onPurge, and not after release', async () => {
+      const { clock, membership, mapper, purged } = fixture()
+      await mapper.start()
+      const [a, b] = [membership.enroll('Org2MSP', 'a', at(500)), membership.enroll('Org2MSP', 'b')]
+      put(mapper, a)
+      put(mapper, b)
+      const holder = (name: string) => (reason: string) => purged.push(`told ${name} ${reason}`)
+      mapper.hold(a.pkiId, holder('a'))
+      mapper.hold(b.pkiId, holder('b'))
+      mapper.hold(b.pkiId, holder('released'))()
+      await clock.advance(501)
+      membership.revoke(b.identity)
+      mapper.suspectPeers(() => true)
+      mapper.suspectPeers(() => true)
+      expect(purged).to.deep.equal(['told a expired', 'expired a', 'told b invalid', 'invalid b'])
+    })
+
+    it('does not hold back the others, nor onPurge, when it throws', () => {
+      const { membership, mapper, purged, logger } = fixture()
+      const peer = membership.enroll('Org2MSP', 'peer')
+      put(mapper, peer)
+      mapper.hold(peer.pkiId, () => {
+        throw new RangeError('from a holder')
+      })
+      mapper.hold(peer.pkiId, () => purged.push('told'))
+      membership.revoke(peer.identity)
+      mapper.suspectPeers(() => true)
+      expect(purged).to.deep.equal(['told', 'invalid peer'])
+      expect(logger.lines.map(({ event }) => event)).to.include('purge callback failed')
+    })
+
+    it('takes only who is known', async () => {
+      const { membership, mapper } = fixture()
+      const { pkiId } = membership.enroll('Org2MSP', 'peer')
+      expect(await codeOf(() => mapper.hold(pkiId, () => undefined))).to.equal('IDENTITY_NOT_FOUND')
+    })
+  })
+
+  describe('organizationOf', () => {
+    const orgOf = (mapper: Mapper, { pkiId }: Member): string | undefined =>
+      mapper.organizationOf(pkiId) && Buffer.from(mapper.organizationOf(pkiId)!).toString()
+
+    it('tells whose an identity is, or was, so that a renewed certificate is known again', async () => {
+      const { clock, self, membership, mapper } = fixture()
+      await mapper.start()
+      const peer = membership.enroll('Org2MSP', 'peer', at(500))
+      expect(orgOf(mapper, peer)).to.equal(undefined)
+      put(mapper, peer)
+      expect([orgOf(mapper, self), orgOf(mapper, peer)]).to.deep.equal(['Org1MSP', 'Org2MSP'])
+      await clock.advance(501)
+      expect(orgOf(mapper, peer)).to.equal('Org2MSP')
+    })
+
+    it('remembers maxIdentities of those that went', () => {
+      const { membership, mapper } = fixture({ maxIdentities: 2 })
+      const peers = ['a', 'b', 'c', 'd'].map((name) => membership.enroll('Org2MSP', name))
+      for (const peer of peers) put(mapper, peer)
+      expect(peers.map((peer) => orgOf(mapper, peer))).to.deep.equal([
+        undefined,
+        'Org2MSP',
+        'Org2MSP',
+        'Org2MSP',
+      ])
     })
   })
 
@@ -414,7 +577,7 @@ describe('Mapper', () => {
       expect([mapper.state, clock.pending]).to.deep.equal(['idle', 0])
       await mapper.start()
       await mapper.start()
-      expect([mapper.state, clock.pending]).to.deep.equal(['started', 2])
+      expect([mapper.state, clock.pending]).to.deep.equal(['started', 1])
       await mapper.stop()
       await mapper[Symbol.asyncDispose]()
       expect([mapper.state, clock.pending]).to.deep.equal(['stopped', 0])

@@ -58,6 +58,9 @@ describe('messageCryptoCases', () => {
     'a service that finds everybody valid': () => ({ validateIdentity: () => undefined }),
     'a service that takes any signature': () => ({ verify: () => undefined }),
     'a service that takes anybody for a reader': () => ({ verifyByChannel: () => undefined }),
+    'a service that tells spellings of a certificate apart': ({ crypto }) => ({
+      certificateDigest: (identity) => crypto.pkiIdOf(identity),
+    }),
     'a service that knows the expiry of garbage': () => ({ expiration: () => undefined }),
   }
   for (const [what, breakage] of Object.entries(breakages)) {

@@ -17,6 +17,20 @@ function signatureOf(identity: Uint8Array, message: Uint8Array): Buffer {
   return createHash('sha256').update(identity).update(message).digest()
 }
 
+/** Names have no other spellings but line ends. */
+function digestOf(idBytes: Uint8Array): Buffer {
+  return createHash('sha256').update(Buffer.from(idBytes).toString('latin1').trimEnd()).digest()
+}
+
+function attempt<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof MspError) return undefined
+    throw error
+  }
+}
+
 /**
  * A node `name` of organisation `mspId` whose signature is a plain hash: anybody can forge it, and
  * it costs nothing. Every identity of the form is valid until it is revoked.
@@ -40,6 +54,7 @@ export function createFakeMessageCrypto(mspId: string, name: string): FakeMessag
     revoke: (bytes) => void revoked.add(keyOf(bytes)),
     expire: (bytes, at) => void ends.set(keyOf(bytes), at),
     pkiIdOf,
+    certificateDigest: (bytes) => attempt(() => digestOf(readSerialized(bytes).idBytes)),
     validateIdentity,
     expiration: (bytes) => {
       readSerialized(bytes)
@@ -50,13 +65,6 @@ export function createFakeMessageCrypto(mspId: string, name: string): FakeMessag
     verifyByChannel: (_channel, ...signed) => {
       verify(...signed)
     },
-    orgOf: (bytes) => {
-      try {
-        return Buffer.from(readSerialized(bytes).mspId, 'utf8')
-      } catch (error) {
-        if (error instanceof MspError) return undefined
-        throw error
-      }
-    },
+    orgOf: (bytes) => attempt(() => Buffer.from(readSerialized(bytes).mspId, 'utf8')),
   }
 }

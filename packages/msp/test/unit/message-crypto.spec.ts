@@ -57,6 +57,25 @@ describe('createMessageCryptoService', () => {
     expect(crypto.pkiIdOf(Buffer.from([0xff, 0xff]))).to.equal(undefined)
   })
 
+  it('gives every spelling of a certificate one digest, and none to whom no MSP issued it', () => {
+    const spelled = (end: string): Uint8Array =>
+      serializeIdentity(
+        'Org1MSP',
+        Buffer.from(Buffer.from(me.idBytes).toString('latin1').replaceAll('\n', end)),
+      )
+    expect(crypto.pkiIdOf(spelled('\r\n'))).not.to.deep.equal(me.pkiId)
+    for (const each of [me.serialized, spelled('\r\n')]) {
+      expect(crypto.certificateDigest(each)).to.deep.equal(Buffer.from(me.id, 'hex'))
+    }
+    expect(crypto.certificateDigest(friend.serialized)).to.deep.equal(Buffer.from(friend.id, 'hex'))
+    expect(crypto.certificateDigest(unknown.serialized)).to.equal(undefined)
+    expect(crypto.certificateDigest(Buffer.from([0xff, 0xff]))).to.equal(undefined)
+    const fake = createFakeMessageCrypto('Org1MSP', 'peer0')
+    const other = serializeIdentity('Org1MSP', Buffer.from('peer0\r\n'))
+    expect(fake.certificateDigest(other)).to.deep.equal(fake.certificateDigest(fake.identity))
+    expect(fake.certificateDigest(Buffer.from([0xff, 0xff]))).to.equal(undefined)
+  })
+
   it('validates members of the own MSP and of the channels’, and nobody else', () => {
     crypto.validateIdentity(me.serialized)
     crypto.validateIdentity(friend.serialized)
