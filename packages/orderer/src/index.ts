@@ -25,7 +25,7 @@ export { createOrdererServer } from './server.ts'
 export type { ExtraService, OrdererServer, OrdererServerDeps } from './server.ts'
 export type { OrdererServerOptions, ServerTls } from './server-options.ts'
 export { BlockSignatureCollector } from './signature-collector.ts'
-export type { BlockToSign } from './open-block.ts'
+export type { BlockToSign, UnsignedBlock } from './open-block.ts'
 export type {
   SignatureCollectorDeps,
   SignatureCollectorOptions,

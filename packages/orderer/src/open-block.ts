@@ -9,11 +9,28 @@ export interface BlockToSign {
   readonly value: Uint8Array
 }
 
+/** What a block waits for. */
+export interface UnsignedBlock {
+  readonly number: bigint
+  /** How long it has collected signatures, in milliseconds. */
+  readonly waitingMs: number
+  /** Consenters that signed it as it was executed here, in order; this one among them. */
+  readonly signed: readonly number[]
+  /**
+   * Consenters whose own last signature for this number fits nothing that was executed here, in
+   * order: they have another block or other results, or lie.
+   */
+  readonly differing: readonly number[]
+}
+
 /** One block that collects signatures. */
 export interface OpenBlock extends BlockToSign {
   readonly number: bigint
   readonly headerBytes: Uint8Array
   readonly accepted: Map<number, BlockSignature>
+  /** See {@link UnsignedBlock}. */
+  readonly differing: Set<number>
+  readonly openedAt: number
   /** `sender:id` of the checks under way: one of each at a time, so that they are bounded. */
   readonly checking: Set<string>
   own: BlockSignature | undefined
@@ -25,7 +42,7 @@ export interface OpenBlock extends BlockToSign {
 /** Opens the collection of a block; `settle` ends it. */
 export function openBlock(
   { header, value }: BlockToSign,
-  sentAt: number,
+  now: number,
   settle: Pick<OpenBlock, 'resolve' | 'reject'>,
 ): OpenBlock {
   return {
@@ -34,9 +51,11 @@ export function openBlock(
     headerBytes: blockHeaderBytes(header),
     value,
     accepted: new Map(),
+    differing: new Set(),
+    openedAt: now,
     checking: new Set(),
     own: undefined,
-    sentAt,
+    sentAt: now,
     ...settle,
   }
 }
@@ -50,4 +69,16 @@ export function quorumOf(
   const others = [...accepted].filter(([id]) => id !== self).slice(0, quorum - 1)
   const own = [...accepted].filter(([id]) => id === self)
   return [...own, ...others].sort(([a], [b]) => a - b).map(([, signature]) => signature)
+}
+
+/** Where the collection of a block is. */
+export function unsignedBlock(open: OpenBlock, now: number): UnsignedBlock {
+  const { number, openedAt, accepted, differing } = open
+  const sorted = (ids: Iterable<number>): number[] => [...ids].sort((a, b) => a - b)
+  return {
+    number,
+    waitingMs: now - openedAt,
+    signed: sorted(accepted.keys()),
+    differing: sorted(differing),
+  }
 }

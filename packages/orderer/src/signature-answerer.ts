@@ -43,7 +43,7 @@ export class SignatureAnswerer {
     answering.add(number)
     this.#send(to, number)
       .catch((error: unknown) => {
-        logger?.warn('stored block signatures unreadable', { number }, error)
+        logger?.warn('stored block signatures unreadable', { block: number, to }, error)
       })
       .finally(() => answering.delete(number))
   }

@@ -4,7 +4,14 @@ import { heddle } from '@heddle/proto'
 import { blockQuorum, blockSignaturePreimage } from './block.ts'
 import { OrdererError } from './errors.ts'
 import { type CollectorMetrics, collectorMetrics } from './metrics.ts'
-import { type BlockToSign, type OpenBlock, openBlock, quorumOf } from './open-block.ts'
+import {
+  type BlockToSign,
+  type OpenBlock,
+  type UnsignedBlock,
+  openBlock,
+  quorumOf,
+  unsignedBlock,
+} from './open-block.ts'
 import type { BlockSignature } from './ports.ts'
 import { signBlock } from './sign-block.ts'
 import { SignatureAnswerer } from './signature-answerer.ts'
@@ -68,6 +75,14 @@ export class BlockSignatureCollector implements Lifecycle {
   /** How many blocks collect now. */
   get openBlocks(): number {
     return this.#open.size
+  }
+
+  /** The block with the lowest number of those that collect now: it holds up all others. */
+  get oldestOpen(): UnsignedBlock | undefined {
+    let oldest: OpenBlock | undefined
+    for (const open of this.#open.values())
+      if (oldest === undefined || open.number < oldest.number) oldest = open
+    return oldest && unsignedBlock(oldest, this.#deps.clock.now())
   }
 
   /** Begins to send again what is incomplete. */
@@ -206,8 +221,14 @@ export class BlockSignatureCollector implements Lifecycle {
       open.checking.delete(key)
       this.#count(valid ? 'accepted' : 'invalid')
       if (valid) this.#accept(open, claimed.id, claimed)
-      else this.#deps.logger?.debug('block signature does not verify', { from, id: claimed.id })
+      else this.#refuse(open, from, claimed.id)
     })
+  }
+
+  /** Only its author answers for a signature: whoever relays it may have made it up. */
+  #refuse(open: OpenBlock, from: number, id: number): void {
+    if (from === id) open.differing.add(id)
+    this.#deps.logger?.debug('block signature does not verify', { block: open.number, from, id })
   }
 
   async #verify(open: OpenBlock, claimed: ClaimedSignature): Promise<boolean> {
@@ -217,7 +238,8 @@ export class BlockSignatureCollector implements Lifecycle {
     try {
       return await this.#deps.verifier.verify(id, preimage, signature)
     } catch (error) {
-      this.#deps.logger?.warn('block signature could not be checked', { id }, error)
+      const { number: block } = open
+      this.#deps.logger?.warn('block signature could not be checked', { block, id }, error)
       return false
     }
   }
@@ -225,6 +247,7 @@ export class BlockSignatureCollector implements Lifecycle {
   #accept(open: OpenBlock, id: number, { identifierHeader, signature }: BlockSignature): void {
     if (this.#open.get(open.number) !== open) return
     open.accepted.set(id, { identifierHeader, signature })
+    open.differing.delete(id)
     // Without the own signature, others could not be helped from our stored block alone.
     if (open.accepted.size < this.#quorum || !open.own) return
     this.#close(open)

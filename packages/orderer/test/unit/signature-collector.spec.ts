@@ -208,6 +208,43 @@ describe('BlockSignatureCollector', function () {
     await one.collector.stop()
   })
 
+  it('tells which block waits longest, who signed it as it is here, and who something else', async () => {
+    const one = await alone()
+    expect(one.collector.oldestOpen).to.equal(undefined)
+    const collected = one.collector.collect(blockToSign(7))
+    await one.clock.advance(400)
+    void one.collector.collect(blockToSign(8)).catch(() => undefined)
+    const other = signatureOf(4, blockToSign(1))
+    one.collector.receive(4, message(7, Purpose.SHARE, [other]))
+    one.collector.receive(2, share(2, 7))
+    await turns()
+    expect(one.collector.oldestOpen).to.deep.equal({
+      ...{ number: 7n, waitingMs: 400, signed: [1, 2], differing: [4] },
+    })
+    // Relayed: 2 may have made it up.
+    const relayed = [signatureOf(2, blockToSign(7)), signatureOf(3, blockToSign(1))]
+    one.collector.receive(2, message(7, Purpose.ANSWER, relayed))
+    await turns()
+    expect(one.collector.oldestOpen?.differing).to.deep.equal([4])
+    one.collector.receive(4, share(4, 7))
+    await collected
+    expect(one.collector.oldestOpen).to.deep.include({ number: 8n, waitingMs: 0 })
+    await one.collector.stop()
+    expect(one.collector.oldestOpen).to.equal(undefined)
+  })
+
+  it('takes back that a consenter signed something else when it signs the same', async () => {
+    const one = await alone({ consenters: [1, 2, 3, 4, 5, 6, 7] })
+    void one.collector.collect(blockToSign(0)).catch(() => undefined)
+    one.collector.receive(4, message(0, Purpose.SHARE, [signatureOf(4, blockToSign(1))]))
+    await turns()
+    expect(one.collector.oldestOpen?.differing).to.deep.equal([4])
+    one.collector.receive(4, share(4, 0))
+    await turns()
+    expect(one.collector.oldestOpen).to.deep.include({ signed: [1, 4], differing: [] })
+    await one.collector.stop()
+  })
+
   const malformed: [string, number, Uint8Array][] = [
     ['garbage', 2, Uint8Array.of(0xff)],
     ['nothing', 2, new Uint8Array()],
