@@ -4,6 +4,7 @@ import type { PeerCertificate, SecureContext } from 'node:tls'
 import { ChannelCredentials, Client } from '@grpc/grpc-js'
 import type { CallCredentials, ChannelOptions } from '@grpc/grpc-js'
 import { formatEndpoint, parseEndpoint } from './endpoint.ts'
+import type { HttpProxy } from './ports.ts'
 
 // A TLS server name must not be an IP address (RFC 6066 §3); what stands in for one is not checked.
 const serverNameOfIp = 'localhost'
@@ -26,8 +27,10 @@ export function openChannel(
   endpoint: string,
   secureContext: SecureContext,
   options: ChannelOptions,
+  proxy?: HttpProxy,
 ): Channel {
   const { host, port, isIp } = parseEndpoint(endpoint)
+  const authority = formatEndpoint(host, port)
   const verify = (_name: string, certificate: PeerCertificate): Error | undefined =>
     checkServerIdentity(host, certificate)
   const credentials = new CuttableCredentials(
@@ -35,15 +38,17 @@ export function openChannel(
       secureContext,
       isIp ? { checkServerIdentity: verify } : {},
     ),
+    proxy && ((socket) => proxy.open(socket, authority)),
   )
-  const client = new Client(`dns:///${formatEndpoint(host, port)}`, credentials, {
+  const client = new Client(`dns:///${proxy?.address ?? authority}`, credentials, {
     ...options,
+    'grpc.default_authority': authority,
     'grpc.enable_retries': 0,
     'grpc.enable_http_proxy': 0,
     'grpc.service_config_disable_resolution': 1,
     // Without a pool of its own a channel would share its TCP connection with another's.
     'grpc.use_local_subchannel_pool': 1,
-    ...(isIp && { 'grpc.ssl_target_name_override': serverNameOfIp }),
+    'grpc.ssl_target_name_override': isIp ? serverNameOfIp : host,
   })
   const close = (): void => {
     client.close()
@@ -58,12 +63,15 @@ export function openChannel(
  */
 class CuttableCredentials extends ChannelCredentials {
   readonly #inner: ChannelCredentials
+  readonly #before: ((socket: Socket) => Promise<void>) | undefined
   readonly #sockets = new Set<Socket>()
   #isCut = false
 
-  constructor(inner: ChannelCredentials) {
+  /** @param before - has each socket before TLS begins on it */
+  constructor(inner: ChannelCredentials, before?: (socket: Socket) => Promise<void>) {
     super()
     this.#inner = inner
+    this.#before = before
   }
 
   /** Destroys the sockets that are not connected yet, and those that come to be. */
@@ -92,6 +100,7 @@ class CuttableCredentials extends ChannelCredentials {
         this.#sockets.add(socket)
         if (this.#isCut) this.cut()
         try {
+          await this.#before?.(socket)
           return await connector.connect(socket)
         } finally {
           this.#sockets.delete(socket)

@@ -14,7 +14,7 @@ import type { Comm, CommDeps, CommOptions } from './types.ts'
  */
 export function createComm(deps: CommDeps, options: CommOptions): Comm {
   const resolved = resolveCommOptions(options)
-  const { mapper, clock = systemClock } = deps
+  const { mapper, clock = systemClock, proxyFor } = deps
   const pkiId = mapper.pkiIdOf(resolved.identity)
   if (pkiId === undefined) {
     throw new CommError('COMM_INVALID_OPTIONS', 'identity is no serialized identity')
@@ -26,5 +26,5 @@ export function createComm(deps: CommDeps, options: CommOptions): Comm {
     { port: 'gossip', maxRefusalLinesPerMinute },
   )
   const metrics = commMetrics(deps.metrics)
-  return new GrpcComm({ mapper, clock, logger, metrics, refusals }, resolved, pkiId)
+  return new GrpcComm({ mapper, clock, logger, metrics, refusals, proxyFor }, resolved, pkiId)
 }

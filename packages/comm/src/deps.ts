@@ -1,6 +1,6 @@
 import type { Clock, Logger } from '@heddle/interface'
 import type { CommMetrics } from './metrics.ts'
-import type { PeerMapper } from './ports.ts'
+import type { HttpProxy, PeerMapper } from './ports.ts'
 import type { RefusalLog } from './refusal-log.ts'
 
 /** {@link CommDeps} with what is absent filled in. */
@@ -10,4 +10,5 @@ export interface ResolvedCommDeps {
   readonly logger: Logger | undefined
   readonly metrics: CommMetrics
   readonly refusals: RefusalLog
+  readonly proxyFor: ((endpoint: string) => HttpProxy | undefined) | undefined
 }

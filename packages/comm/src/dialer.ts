@@ -7,6 +7,7 @@ import { authenticate } from './authenticate.ts'
 import { openChannel } from './channel.ts'
 import type { Channel } from './channel.ts'
 import { abortable, within } from './deadline.ts'
+import type { ResolvedCommDeps } from './deps.ts'
 import { CommError } from './errors.ts'
 import { GossipStream } from './gossip-stream.ts'
 import { pemCertificateHash } from './handshake.ts'
@@ -28,14 +29,16 @@ export class Dialer {
   readonly #pkiId: Uint8Array
   readonly #tlsCertHash: Uint8Array
   readonly #secureContext: SecureContext
+  readonly #proxyFor: ResolvedCommDeps['proxyFor']
 
   constructor(
-    deps: { readonly mapper: PeerMapper; readonly clock: Clock },
+    deps: Pick<ResolvedCommDeps, 'mapper' | 'clock' | 'proxyFor'>,
     options: ResolvedCommOptions,
     pkiId: Uint8Array,
   ) {
     this.#mapper = deps.mapper
     this.#clock = deps.clock
+    this.#proxyFor = deps.proxyFor
     this.#options = options
     this.#pkiId = pkiId
     const { clientCertificate, clientKey, roots } = options.tls
@@ -125,7 +128,8 @@ export class Dialer {
   }
 
   #channel(endpoint: string): Channel {
-    return openChannel(endpoint, this.#secureContext, transportOptions(this.#options))
+    const proxy = this.#proxyFor?.(endpoint)
+    return openChannel(endpoint, this.#secureContext, transportOptions(this.#options), proxy)
   }
 }
 

@@ -1,3 +1,5 @@
+import type { Socket } from 'node:net'
+
 /**
  * Keeps the identities of the network and signs and verifies with them. `@heddle/identity`'s
  * `Mapper` is one; any object with these methods will do.
@@ -22,4 +24,12 @@ export interface PeerMapper {
 export interface IdentityOrganization {
   readonly pkiId: Uint8Array
   readonly organization: Uint8Array | undefined
+}
+
+/** An HTTP proxy that a connection goes through; those of `@heddle/deliver` are such. */
+export interface HttpProxy {
+  /** `host:port` of the proxy. */
+  readonly address: string
+  /** Turns `socket`, which is connected to the proxy, into a tunnel to `endpoint`, or rejects. */
+  open(socket: Socket, endpoint: string): Promise<void>
 }

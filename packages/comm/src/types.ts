@@ -1,7 +1,7 @@
 import type { AbortOptions, Clock, Lifecycle, Logger, Metrics } from '@heddle/interface'
 import type { gossip, Received } from '@heddle/proto'
 import type { EncodedMessage } from './message.ts'
-import type { PeerMapper } from './ports.ts'
+import type { HttpProxy, PeerMapper } from './ports.ts'
 import type { RemotePeer } from './remote-peer.ts'
 import type { AggregatedSendResult } from './send-result.ts'
 
@@ -151,6 +151,11 @@ export interface CommDeps {
   readonly clock?: Clock
   readonly logger?: Logger
   readonly metrics?: Metrics
+  /**
+   * Which HTTP proxy leads to an endpoint. Default: none, whatever the environment says; to heed it,
+   * give `proxyFor` of `@heddle/deliver`.
+   */
+  readonly proxyFor?: (endpoint: string) => HttpProxy | undefined
 }
 
 /** TLS material of a node, PEM texts. */

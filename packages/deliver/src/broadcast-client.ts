@@ -10,11 +10,12 @@ import { common, decode } from '@heddle/proto'
 import { type BackOffOptions, backOffMs, defaultBackOff, pause } from './back-off.ts'
 import { BroadcastSession } from './broadcast-session.ts'
 import { openStream } from './connection.ts'
-import { assertPositive, definedNumbers } from './deliver-options.ts'
+import { assertPositive, definedNumbers, proxiesOf } from './deliver-options.ts'
 import { EndpointSet } from './endpoint-set.ts'
 import { DeliverError } from './errors.ts'
 import { type BroadcastMetrics, broadcastMetrics } from './metrics.ts'
 import type { ClientTls, Endpoint } from './ports.ts'
+import type { ProxyChoice } from './proxy.ts'
 import { type BroadcastResult, Submission } from './submission.ts'
 
 /** What a {@link BroadcastClient} works with. */
@@ -24,6 +25,8 @@ export interface BroadcastClientDeps {
   readonly metrics?: Metrics
   /** 0 inclusive to 1 exclusive; for the order of endpoints and for jitter. Default Math.random. */
   readonly random?: () => number
+  /** Which HTTP proxy leads to an endpoint. Default: {@link proxyFor}, by the environment. */
+  readonly proxyFor?: ProxyChoice
 }
 
 /** Settings of a {@link BroadcastClient}. Numbers are above 0. */
@@ -93,7 +96,10 @@ const defaults = {
 
 class FailoverBroadcastClient implements BroadcastClient {
   readonly #deps: BroadcastClientDeps
-  readonly #options: typeof defaults & { readonly tls: ClientTls | undefined }
+  readonly #options: typeof defaults & {
+    readonly tls: ClientTls | undefined
+    readonly proxyFor: ProxyChoice
+  }
   readonly #endpoints: EndpointSet
   readonly #random: () => number
   readonly #metrics: BroadcastMetrics | undefined
@@ -110,7 +116,11 @@ class FailoverBroadcastClient implements BroadcastClient {
     this.#deps = deps
     const limits = { ...defaults, ...definedNumbers(options) }
     assertPositive(limits)
-    this.#options = { ...limits, tls: options.tls }
+    this.#options = {
+      ...limits,
+      tls: options.tls,
+      proxyFor: proxiesOf(deps, options.endpoints),
+    }
     if (options.endpoints.length === 0) {
       throw new DeliverError('DELIVER_NO_ENDPOINTS', 'there is no endpoint to send to')
     }

@@ -1,17 +1,25 @@
 import { X509Certificate, createHash } from 'node:crypto'
-import { isIP } from 'node:net'
 import { type PeerCertificate, checkServerIdentity } from 'node:tls'
-import { Client, type ClientDuplexStream, credentials } from '@grpc/grpc-js'
+import {
+  type ChannelCredentials,
+  Client,
+  type ClientDuplexStream,
+  credentials,
+} from '@grpc/grpc-js'
 import type { Clock } from '@heddle/interface'
 import { grpcService, orderer } from '@heddle/proto'
+import { ipIn, splitAddress } from './address.ts'
 import { DeliverError } from './errors.ts'
+import { guardSockets } from './guard-sockets.ts'
 import type { ClientTls, Endpoint } from './ports.ts'
+import type { HttpProxy, ProxyChoice } from './proxy.ts'
 
 /** Settings of a connection, all resolved. */
 export interface ConnectionOptions {
   readonly tls: ClientTls | undefined
   readonly connectTimeoutMs: number
   readonly maxMessageBytes: number
+  readonly proxyFor: ProxyChoice
 }
 
 /** A stream of the AtomicBroadcast service; both directions are encoded messages. */
@@ -36,18 +44,23 @@ export async function openStream(
   options: ConnectionOptions & { readonly signal: AbortSignal; readonly clock: Clock },
 ): Promise<OpenStream> {
   options.signal.throwIfAborted()
-  const client = createClient(endpoint, options)
+  const proxy = options.proxyFor(endpoint.address)
+  const connection = connectionTo(endpoint, proxy, options)
+  const { client } = connection
   const bytes = (value: Uint8Array): Buffer =>
     Buffer.from(value.buffer, value.byteOffset, value.byteLength)
   const { path } = grpcService(orderer.AtomicBroadcast)[method]
   const call = client.makeBidiStreamRequest(path, bytes, (value: Buffer) => value)
   const close = (): void => {
     call.cancel()
-    client.close()
+    connection.close()
   }
   call.on('error', () => undefined) // whoever reads or writes learns of it by its own listener
   try {
-    await connected(client, call, { endpoint, ...options })
+    const where = proxy
+      ? `${endpoint.address} through the proxy ${proxy.address} (${proxy.variable})`
+      : endpoint.address
+    await connected(client, call, { endpoint, where, ...options })
     return { call, close }
   } catch (error) {
     close()
@@ -58,36 +71,55 @@ export async function openStream(
 // A TLS server name must not be an IP address (RFC 6066 §3); what stands in for one is not checked.
 const serverNameOfIp = 'localhost'
 
-/** The IP address in `host:port`; undefined when the host is a name. */
-function ipIn(address: string): string | undefined {
-  const host = address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
-  return isIP(host) === 0 ? undefined : host
+/** A client and its connection, once there is one. */
+interface Connection {
+  readonly client: Client
+  /** Leaves no socket behind. Harmless twice. */
+  close(): void
 }
 
-function createClient(endpoint: Endpoint, { tls, maxMessageBytes }: ConnectionOptions): Client {
-  const { roots, serverName } = endpoint
-  const ip = serverName === undefined ? ipIn(endpoint.address) : undefined
-  const verify = (_name: string, certificate: PeerCertificate): Error | undefined =>
-    checkServerIdentity(ip ?? '', certificate)
-  const secure = credentials.createSsl(
-    roots.length > 0 ? Buffer.concat(roots.map((pem) => Buffer.from(pem))) : null,
-    tls ? Buffer.from(tls.key) : null,
-    tls ? Buffer.from(tls.certificate) : null,
-    ip === undefined ? {} : { checkServerIdentity: verify },
-  )
-  return new Client(endpoint.address, secure, {
+function connectionTo(
+  endpoint: Endpoint,
+  proxy: HttpProxy | undefined,
+  options: ConnectionOptions,
+): Connection {
+  const { maxMessageBytes } = options
+  const { address, serverName } = endpoint
+  const ip = serverName === undefined ? ipIn(address) : undefined
+  const expected = serverName ?? (ip === undefined ? splitAddress(address).host : serverNameOfIp)
+  const secure = secureCredentials(endpoint, options)
+  const cut = guardSockets(secure, proxy && ((socket) => proxy.open(socket, address)))
+  const client = new Client(proxy ? `dns:///${proxy.address}` : address, secure, {
     'grpc.max_receive_message_length': maxMessageBytes,
     'grpc.max_send_message_length': maxMessageBytes,
     'grpc.keepalive_time_ms': 60_000, // Fabric's servers refuse to be pinged more often
     'grpc.keepalive_timeout_ms': 20_000,
     'grpc.enable_retries': 0, // a retried call would keep all that was ever written to it
     'grpc.use_local_subchannel_pool': 1,
-    ...(ip !== undefined && { 'grpc.ssl_target_name_override': serverNameOfIp }),
-    ...(serverName !== undefined && {
-      'grpc.ssl_target_name_override': serverName,
-      'grpc.default_authority': serverName,
-    }),
+    'grpc.enable_http_proxy': 0, // grpc-js would send loopback to it as well
+    'grpc.ssl_target_name_override': expected,
+    'grpc.default_authority': serverName ?? address,
   })
+  const close = (): void => {
+    client.close()
+    cut()
+  }
+  return { client, close }
+}
+
+function secureCredentials(
+  { address, roots, serverName }: Endpoint,
+  { tls }: ConnectionOptions,
+): ChannelCredentials {
+  const ip = serverName === undefined ? ipIn(address) : undefined
+  const verify = (_name: string, certificate: PeerCertificate): Error | undefined =>
+    checkServerIdentity(ip ?? '', certificate)
+  return credentials.createSsl(
+    roots.length > 0 ? Buffer.concat(roots.map((pem) => Buffer.from(pem))) : null,
+    tls ? Buffer.from(tls.key) : null,
+    tls ? Buffer.from(tls.certificate) : null,
+    ip === undefined ? {} : { checkServerIdentity: verify },
+  )
 }
 
 async function connected(
@@ -95,17 +127,19 @@ async function connected(
   call: ByteStream,
   options: {
     readonly endpoint: Endpoint
+    /** The endpoint and the way to it, for people. */
+    readonly where: string
     readonly connectTimeoutMs: number
     readonly signal: AbortSignal
     readonly clock: Clock
   },
 ): Promise<void> {
-  const { endpoint, connectTimeoutMs, signal, clock } = options
+  const { endpoint, where, connectTimeoutMs, signal, clock } = options
   await new Promise<void>((resolve, reject) => {
     const fail = (cause: unknown): void => {
       settle()
-      const why = cause instanceof Error ? cause.message : `not within ${connectTimeoutMs} ms`
-      const message = `cannot connect to ${endpoint.address}: ${why}`
+      const why = cause instanceof Error ? reasonIn(cause) : `not within ${connectTimeoutMs} ms`
+      const message = `cannot connect to ${where}: ${why}`
       reject(
         new DeliverError('DELIVER_UNREACHABLE', message, { cause, endpoint: endpoint.address }),
       )
@@ -128,6 +162,11 @@ async function connected(
       else resolve()
     })
   })
+}
+
+/** What went wrong, without what grpc-js puts around it. */
+function reasonIn({ message }: Error): string {
+  return /Last error: (?:\w*Error: )?(.+)\. Resolution note:/s.exec(message)?.[1] ?? message
 }
 
 /**

@@ -5,6 +5,7 @@ import { EndpointSet } from './endpoint-set.ts'
 import { DeliverError } from './errors.ts'
 import { deliverMetrics } from './metrics.ts'
 import type { ClientTls, Endpoint, EnvelopeSigner } from './ports.ts'
+import { type ProxyChoice, announced, proxyFor } from './proxy.ts'
 
 /** What pulling blocks works with. */
 export interface PullDeps {
@@ -14,6 +15,8 @@ export interface PullDeps {
   readonly metrics?: Metrics
   /** 0 inclusive to 1 exclusive; for the order of endpoints and for jitter. Default Math.random. */
   readonly random?: () => number
+  /** Which HTTP proxy leads to an endpoint. Default: {@link proxyFor}, by the environment. */
+  readonly proxyFor?: ProxyChoice
 }
 
 /** Where blocks come from, and how patiently. Numbers are above 0. */
@@ -64,11 +67,26 @@ export function resolvePullOptions(
     signer: deps.signer,
     clock,
     random,
+    proxyFor: proxiesOf(deps, options.endpoints),
     given: options.endpoints,
     endpoints: new EndpointSet(options.endpoints, clock, random),
     logger: deps.logger,
     metrics: deps.metrics && deliverMetrics(deps.metrics),
   }
+}
+
+/**
+ * The choice of proxies, tried for `endpoints`: what cannot be used is refused now.
+ *
+ * @throws {DeliverError} DELIVER_INVALID_OPTIONS
+ */
+export function proxiesOf(
+  { proxyFor: choose = proxyFor, logger }: Pick<PullDeps, 'proxyFor' | 'logger'>,
+  endpoints: readonly Endpoint[],
+): ProxyChoice {
+  const choice = announced((address) => choose(address), logger)
+  for (const { address } of endpoints) choice(address)
+  return choice
 }
 
 /** The settings that are numbers and given. */

@@ -14,7 +14,7 @@ import { createTestOrganization } from '@heddle/msp/testing'
 import type { TestOrganization, TlsMaterial } from '@heddle/msp/testing'
 import { create, gossip } from '@heddle/proto'
 import { createComm } from '../../src/index.ts'
-import type { Comm, CommOptions, ReceivedMessage, RemotePeer } from '../../src/index.ts'
+import type { Comm, CommDeps, CommOptions, ReceivedMessage, RemotePeer } from '../../src/index.ts'
 import { RecordingLogger, RecordingMetrics } from './recording.ts'
 
 /** The organisations of the tests; made once, because certificates take time. */
@@ -41,6 +41,7 @@ export interface Node {
 }
 
 export interface NodeOptions extends Partial<Omit<CommOptions, 'tls' | 'identity'>> {
+  readonly proxyFor?: CommDeps['proxyFor']
   readonly organization?: 'a' | 'b'
   readonly clock?: Clock
   readonly tls?: Partial<CommOptions['tls']>
@@ -84,7 +85,7 @@ export async function createNode(options: NodeOptions = {}): Promise<Node> {
   const logger = new RecordingLogger()
   const metrics = new RecordingMetrics()
   const comm = createComm(
-    { mapper, clock, logger, metrics },
+    { mapper, clock, logger, metrics, ...(options.proxyFor && { proxyFor: options.proxyFor }) },
     {
       listen: { host: 'localhost', port: 0 },
       // On the real clock nothing may hang on how busy the machine is.

@@ -47,6 +47,17 @@ export function text(help: string, fallback?: string): Setting<string> {
   }
 }
 
+/** One of a few words; the first is the default. */
+export function oneOf<Word extends string>(help: string, words: readonly Word[]): Setting<Word> {
+  return {
+    help: `${help} (${words.join(', ')})`,
+    fallback: words[0],
+    parse: (raw) =>
+      words.find((word) => word === raw) ??
+      refuse(`${shown(raw)} is not known`, `give one of: ${words.join(', ')}`),
+  }
+}
+
 /** A whole number from `min` to `max`. */
 export function integer(
   help: string,

@@ -1,4 +1,4 @@
-import { address, duration, integer, text, validatorList } from './setting.ts'
+import { address, duration, integer, oneOf, text, validatorList } from './setting.ts'
 import type { Setting } from './setting.ts'
 
 const loopback = (port: number) => ({ host: '127.0.0.1', port })
@@ -17,6 +17,10 @@ export const settings = {
   'peer.tls.cert.file': text('TLS certificate, PEM.'),
   'peer.tls.key.file': text('Key of the TLS certificate, PEM.'),
   'peer.tls.serverhostoverride': text('Name in the TLS certificates of the others.', 'localhost'),
+  'peer.proxy': oneOf(
+    'Whether other validators are reached through the proxy of the environment.',
+    ['none', 'environment'],
+  ),
   'peer.gossip.dialTimeout': duration('To reach another validator.', {
     minMs: 10,
     maxMs: 60_000,

@@ -29,6 +29,7 @@ export class ValidatorClient {
       'grpc.default_authority': serverName,
       'grpc.max_receive_message_length': maxMessageBytes,
       'grpc.enable_retries': 0,
+      'grpc.enable_http_proxy': 0, // they are on this machine
       'grpc.initial_reconnect_backoff_ms': 200,
       'grpc.max_reconnect_backoff_ms': 1000,
     })

@@ -1,4 +1,5 @@
 import { pullBlocks } from '@heddle/deliver'
+import { validatorProxy } from './validator-proxy.ts'
 import type { Endpoint } from '@heddle/deliver'
 import type { Clock } from '@heddle/interface'
 import type { BlockSource } from '../engine/engine.ts'
@@ -43,7 +44,12 @@ export function createBlockSource({
   return {
     pull: (from, replicas, options) =>
       pullBlocks(
-        { signer, clock, logger: logging.logger.child('deliverclient') },
+        {
+          signer,
+          clock,
+          logger: logging.logger.child('deliverclient'),
+          proxyFor: validatorProxy(config),
+        },
         {
           ...options,
           channelId: channel.channelId,

@@ -8,6 +8,7 @@ import { EnvelopeChecker } from '../engine/envelope-checker.ts'
 import { TransactionReader } from '../engine/transaction.ts'
 import { OperationsServer } from '../operations/server.ts'
 import { createBlockSource } from './block-source.ts'
+import { validatorProxy } from './validator-proxy.ts'
 import { PbftChain, chainStatuses } from './chain.ts'
 import { healthChecks } from './health.ts'
 import { PeerNetwork } from './peer-network.ts'
@@ -63,7 +64,7 @@ function createCrypto({ msp, signer, channel }: Material): MessageCrypto {
 function composeComm(deps: CompositionDeps, mapper: Mapper, logger: Logger): Comm {
   const { config, material, clock, metrics } = deps
   return createComm(
-    { mapper, clock, metrics, logger },
+    { mapper, clock, metrics, logger, proxyFor: validatorProxy(config) },
     {
       listen: config['peer.listenAddress'],
       tls: {
