@@ -5,8 +5,7 @@ import { BlockFiles } from './block-files.ts'
 import { BlockIndex } from './block-index.ts'
 import { checkSuccessor, decodeBlockRecord, headerOf } from './block-record.ts'
 import { diskStorage } from './disk-storage.ts'
-import { toLedgerError } from './errors.ts'
-import type { LedgerError } from './errors.ts'
+import { LedgerError, toLedgerError } from './errors.ts'
 import { FileLedger } from './file-ledger.ts'
 import { ledgerMetrics } from './metrics.ts'
 import { numberOption } from './options.ts'
@@ -107,6 +106,8 @@ async function openParts(
   const logger = deps.logger?.child('ledger')
   const metrics = ledgerMetrics(deps.metrics, deps.channelId ?? '')
   const stateValues = await storage.openKeyValues(join(dir, 'state'), 'synced')
+  if (stateValues.repaired !== undefined)
+    logger?.warn('state damaged: rebuilt from the blocks', { dir, reason: stateValues.repaired })
   let height = (): bigint => 0n
   const state = new KeyValueStateStore({
     store: stateValues,
@@ -119,24 +120,55 @@ async function openParts(
   const applied = state.savepoint.height
   const identity = await BlockFiles.prepare(storage.files, dir, applied)
   const indexValues = await storage.openKeyValues(join(dir, 'index'), 'rebuildable')
-  const index = new BlockIndex(indexValues, identity, logger)
-  opened.push(() => index.close())
-  const recovery = new Recovery(index)
-  const files = await BlockFiles.open({
-    files: storage.files,
-    dir,
-    maxSegmentBytes: options.maxSegmentBytes,
-    // Only blocks that were synced are indexed, and only those are applied.
-    syncedBelow: index.height > applied ? index.height : applied,
-    ...recovery.start(options.verifyOnOpen),
-    visit: (record) => recovery.visit(record),
+  opened.push(() => indexValues.close())
+  if (indexValues.repaired !== undefined)
+    logger?.warn('index damaged: rebuilt from the blocks', { dir, reason: indexValues.repaired })
+  const openFiles = async (): Promise<IndexedFiles> => {
+    const index = new BlockIndex(indexValues, identity, logger)
+    const recovery = new Recovery(index)
+    const files = await BlockFiles.open({
+      files: storage.files,
+      dir,
+      maxSegmentBytes: options.maxSegmentBytes,
+      // Only blocks that were synced are indexed, and only those are applied.
+      syncedBelow: index.height > applied ? index.height : applied,
+      ...recovery.start(options.verifyOnOpen),
+      visit: (record) => recovery.visit(record),
+    })
+    return { files, index, recovery }
+  }
+  const { files, index, recovery } = await openFiles().catch((error: unknown) => {
+    const place = error instanceof LedgerError ? error.cause : undefined
+    if (!(place instanceof OtherPlace)) throw error
+    logger?.warn('index of other block files: rebuilt from the blocks', { dir, block: place.block })
+    indexValues.clear()
+    return openFiles()
   })
+  // It closes the store when it has written what waits.
+  opened.pop()
+  opened.push(() => index.close())
   const parts = { files, index, state, clock, logger, metrics, release }
   const ledger = new FileLedger(parts, options, recovery.last)
   height = () => ledger.height
   logger?.info('ledger open', { dir, height: ledger.height, applied, indexed: recovery.indexed })
   metrics.height(ledger.height)
   return ledger
+}
+
+interface IndexedFiles {
+  readonly files: BlockFiles
+  readonly index: BlockIndex
+  readonly recovery: Recovery
+}
+
+/** The index says that a block is elsewhere: somebody put other files in the place of its own. */
+class OtherPlace extends Error {
+  readonly block: bigint
+
+  constructor(block: bigint) {
+    super(`block ${block.toString()} is elsewhere`)
+    this.block = block
+  }
 }
 
 /** Checks the blocks that are read on opening, and indexes those that are not indexed yet. */
@@ -173,8 +205,12 @@ class Recovery {
       throw this.#corrupt(record, error)
     }
     this.#last = header
-    if (record.sequence < this.#index.height) return
     const { sequence, offset, length } = record
+    if (sequence < this.#index.height) {
+      const known = this.#index.block(sequence)
+      if (known?.offset !== offset || known.length !== length) throw new OtherPlace(sequence)
+      return
+    }
     // The record's bytes are others' after this call.
     this.#index.add({ sequence, offset, length }, Buffer.from(content.txIds))
     this.indexed += 1

@@ -1,8 +1,11 @@
-import { join } from 'node:path'
+import { access, constants, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { open } from 'lmdb'
 import type { RootDatabase } from 'lmdb'
+import { diskFiles } from './disk-files.ts'
 import { LedgerError, toLedgerError } from './errors.ts'
 import { lmdbDamage, lmdbFile } from './lmdb-file.ts'
+import { seal, unseal } from './sealed-values.ts'
 import type { KeyChange, KeyValue, KeyValueStore } from './storage.ts'
 
 /**
@@ -15,10 +18,11 @@ import type { KeyChange, KeyValue, KeyValueStore } from './storage.ts'
  * Its asynchronous writes are not used: when the disk is full they reject promises that nobody can
  * catch, and `close` may then wait for ever (lmdb 3.5.6, with a file size limit).
  */
-export function openLmdb(
+export async function openLmdb(
   directory: string,
   { noSync = false }: { readonly noSync?: boolean } = {},
-): KeyValueStore {
+): Promise<KeyValueStore> {
+  await prepareFiles(directory)
   try {
     const database = open<Buffer, Buffer>({
       path: directory,
@@ -35,19 +39,42 @@ export function openLmdb(
 }
 
 /**
- * A database whose commits wait for the disk.
+ * A database whose commits wait for the disk. One that is damaged is moved aside, to the same name
+ * with `-damaged` behind it, and an empty one takes its place: see `repaired`.
  *
- * @throws LedgerError LEDGER_CORRUPT when its file is none; LEDGER_DISK_FULL, LEDGER_IO
+ * @throws LedgerError LEDGER_DISK_FULL, LEDGER_IO
  */
 export async function openSyncedLmdb(directory: string): Promise<KeyValueStore> {
-  const file = join(directory, lmdbFile)
-  const damage = await lmdbDamage(directory).catch((error: unknown) => {
-    throw toLedgerError(error, 'open', file)
+  const aside = `${directory}-damaged`
+  let repaired: string | undefined
+  try {
+    const damage = lmdbDamage(directory)
+    if (damage !== undefined) {
+      await rm(aside, { recursive: true, force: true })
+      await rename(directory, aside)
+      await diskFiles.makeDirectory(directory)
+      await diskFiles.syncDirectory(dirname(directory))
+      repaired = `${damage}; moved to ${aside}`
+    }
+  } catch (error) {
+    throw toLedgerError(error, 'open the database in', directory)
+  }
+  return Object.assign(await openLmdb(directory), { repaired })
+}
+
+/**
+ * LMDB's file of locks among processes is of no use behind the lock of the ledger's directory, but a
+ * damaged one would be believed: it is made anew.
+ */
+async function prepareFiles(directory: string): Promise<void> {
+  const locks = join(directory, 'lock.mdb')
+  await rm(locks, { force: true }).catch((error: unknown) => {
+    throw toLedgerError(error, 'remove', locks)
   })
-  if (damage !== 'garbage') return openLmdb(directory)
-  const cure = `move ${directory} away and open again: what it held is made again from the blocks`
-  throw new LedgerError('LEDGER_CORRUPT', `${file} is no database. Nothing was changed; ${cure}`, {
-    file,
+  const file = join(directory, lmdbFile)
+  await access(file, constants.R_OK | constants.W_OK).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+      throw toLedgerError(error, 'write to', file)
   })
 }
 
@@ -67,11 +94,15 @@ class LmdbStore implements KeyValueStore {
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
-    return this.#database.get(asBuffer(key))
+    const sealed = this.#database.get(asBuffer(key))
+    return sealed && this.#unseal(key, sealed)
   }
 
   range(from: Uint8Array, to: Uint8Array, limit: number): Iterable<KeyValue> {
-    return this.#database.getRange({ start: asBuffer(from), end: asBuffer(to), limit })
+    const range = { start: asBuffer(from), end: asBuffer(to), limit }
+    return this.#database
+      .getRange(range)
+      .map(({ key, value }) => ({ key, value: this.#unseal(key, value) }))
   }
 
   commit(changes: readonly KeyChange[]): void {
@@ -80,7 +111,7 @@ class LmdbStore implements KeyValueStore {
       this.#database.transactionSync(() => {
         for (const { key, value } of changes) {
           if (value === undefined) database.remove(asBuffer(key))
-          else database.put(asBuffer(key), asBuffer(value))
+          else database.put(asBuffer(key), seal(key, value))
         }
       })
     })
@@ -96,6 +127,14 @@ class LmdbStore implements KeyValueStore {
     } catch (error) {
       throw toLedgerError(error, 'close the database in', this.#directory)
     }
+  }
+
+  #unseal(key: Uint8Array, sealed: Buffer): Buffer {
+    const value = unseal(key, sealed)
+    if (value !== undefined) return value
+    const file = join(this.#directory, lmdbFile)
+    const message = `a value in ${file} has changed on the disk: open again, then it is rebuilt from the blocks`
+    throw new LedgerError('LEDGER_CORRUPT', message, { file })
   }
 
   #attempt(doing: string, run: () => void): void {

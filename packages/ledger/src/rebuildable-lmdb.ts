@@ -25,10 +25,11 @@ export async function openRebuildableLmdb(directory: string): Promise<KeyValueSt
   const boot = await bootId()
   if (boot === undefined) return openSyncedLmdb(directory)
   const marker = join(directory, 'boot')
+  let repaired: string | undefined
   try {
     const known = await readFile(marker, 'utf8').catch(() => undefined)
-    const isWhole = (await lmdbDamage(directory)) === undefined
-    if (!isWhole || (known !== boot && known !== clean)) {
+    repaired = lmdbDamage(directory)
+    if (repaired !== undefined || (known !== boot && known !== clean)) {
       await rm(directory, { recursive: true, force: true })
       await diskFiles.makeDirectory(directory)
     }
@@ -37,8 +38,8 @@ export async function openRebuildableLmdb(directory: string): Promise<KeyValueSt
   } catch (error) {
     throw toLedgerError(error, 'prepare the database in', directory)
   }
-  const store = openLmdb(directory, { noSync: true })
-  return Object.assign(store, { close: closer(store, directory, marker) })
+  const store = await openLmdb(directory, { noSync: true })
+  return Object.assign(store, { repaired, close: closer(store, directory, marker) })
 }
 
 /** Closes a store, syncs its file and says so. */

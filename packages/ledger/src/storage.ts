@@ -47,6 +47,8 @@ export interface KeyValue {
 
 /** Keys in order of their bytes. After a crash all of a commit is there or nothing of it. */
 export interface KeyValueStore {
+  /** What was wrong when it was opened and is empty for that reason; undefined when nothing was. */
+  readonly repaired?: string | undefined
   /** The value of a key, committed; absent when there is none. */
   get(key: Uint8Array): Uint8Array | undefined
   /** Keys from `from` up to but without `to`, in order. Nothing may be committed meanwhile. */

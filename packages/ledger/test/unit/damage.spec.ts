@@ -1,4 +1,5 @@
 import { isCodedError } from '@heddle/interface'
+import { common, create, decode, encode } from '@heddle/proto'
 import { expect } from 'chai'
 import type { BlockRecord } from '../../src/index.ts'
 import type { LedgerError } from '../../src/errors.ts'
@@ -410,5 +411,40 @@ describe('damaged journal', () => {
       expect(error?.code, `bit in byte ${at}`).to.equal('LEDGER_CORRUPT')
       expect(bytesOf(storage, journalPath).equals(damaged), `byte ${at}`).to.equal(true)
     }
+  })
+})
+
+describe('a block file in the place of another', () => {
+  const maxSegmentBytes = 4_096
+  const chain = makeTestChain(9, { transactions: 2, bytes: 500 })
+  /** The same block with metadata that nobody signs, as another validator keeps it. */
+  const elsewhere = ({ block, txIds }: BlockRecord): BlockRecord => {
+    const { header, data } = decode(common.BlockSchema, block)
+    const metadata = { metadata: [new Uint8Array(30)] }
+    const parts = { ...(header && { header }), ...(data && { data }), metadata }
+    return { block: encode(common.BlockSchema, create(common.BlockSchema, parts)), txIds }
+  }
+
+  it('is read and indexed again where the index finds the blocks elsewhere', async () => {
+    const storages = []
+    for (const blocks of [chain, chain.map(elsewhere)]) {
+      const storage = new MemoryStorage()
+      const ledger = await openMemoryLedger({ maxSegmentBytes }, storage)
+      for (const record of blocks) await ledger.append(record)
+      await ledger.close()
+      storages.push(storage)
+    }
+    const [own, other] = storages as [MemoryStorage, MemoryStorage]
+    const middle = '/ledger/00000000000000000003.blocks'
+    own.memory.put(middle, bytesOf(other, middle))
+    const ledger = await openMemoryLedger({ maxSegmentBytes }, own)
+    expect(ledger.height).to.equal(9n)
+    for (const [number, record] of chain.entries()) {
+      const { block, txIds } = number >= 3 && number < 6 ? elsewhere(record) : record
+      const read = await ledger.block(BigInt(number))
+      expect(Buffer.from(read!).equals(block), `block ${number}`).to.equal(true)
+      expect(ledger.txLocation(txIds[1]!)).to.deep.equal({ block: BigInt(number), index: 1 })
+    }
+    await ledger.close()
   })
 })
