@@ -19,7 +19,6 @@ export interface EffectContext {
   readonly signatures: Signatures
   readonly encoder: Encoder
   readonly reporter: Reporter
-  readonly timeoutFactor: () => number
   /** What is known of the states before that of `sequence`, where the state machine is. */
   readonly earlierDigests: (sequence: bigint) => Promise<string[]>
   /** Answers an effect with an event. */
@@ -163,8 +162,8 @@ export class Effects {
   }
 
   #viewChanged({ view, primary, active }: Effect<'viewChanged'>): void {
-    const { desk, reporter, timeoutFactor } = this.#context
+    const { desk, reporter } = this.#context
     reporter.viewChanged(view, primary, active)
-    desk.onViewChanged({ view, primary, active, timeoutFactor: timeoutFactor() })
+    desk.onViewChanged({ view, primary, active })
   }
 }

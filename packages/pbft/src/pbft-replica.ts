@@ -2,7 +2,7 @@ import { InvariantError, isCodedError } from '@heddle/interface'
 import type { AbortOptions, CodedError, LifecycleState } from '@heddle/interface'
 import { Broadcaster } from './broadcaster.ts'
 import { toHex } from './codec.ts'
-import type { ReplicaEvent } from './core/protocol.ts'
+import type { CoreOptions, ReplicaEvent } from './core/protocol.ts'
 import { faultsTolerated } from './core/quorum.ts'
 import { ReplicaCore } from './core/replica-core.ts'
 import type { CoreStatus } from './core/replica-core.ts'
@@ -27,6 +27,8 @@ import type { Replica, ReplicaDependencies, ReplicaStatus, SubmitResult } from '
 const fetchTimeoutMs = 250
 /** Most bytes of batches sent again to one replica, in answer to its status messages, in one status interval. */
 const maxResendBytes = 32 * 1024 * 1024
+/** The same in answer to its fetch-batch messages. */
+const maxFetchBytes = 32 * 1024 * 1024
 /** Status intervals without progress, while f + 1 others prove to be ahead, before their state is fetched. */
 const stuckIntervals = 3
 
@@ -81,7 +83,9 @@ export class PbftReplica implements Replica {
         // Who hears nothing cannot tell whose fault it is that a request is late.
         isBehind: () => this.#outbox.isFull || (this.#core?.isBehind() ?? false),
         isHeldUp: () => this.#outbox.isFull,
+        timeoutFactor: () => this.#core?.inspect().timeoutFactor ?? 1,
         onReady: () => this.#wake(),
+        onLate: (view, isLate) => this.#post({ type: 'late', view, isLate }),
         onSuspect: (view) => this.#post({ type: 'suspect', view }),
         onReject: (from, error) => this.#reporter.rejectedRequest(from, error),
       },
@@ -116,6 +120,8 @@ export class PbftReplica implements Replica {
         this.#desk.onExecuted(sequence, batch)
         this.#reporter.executed(sequence, batch.requests.length, this.#pool.size)
         this.#post({ type: 'executed', sequence, digest })
+        // Only now: what was executed may have ended the time of longer time-outs.
+        this.#desk.watch()
       },
       failed: (sequence, error) =>
         this.#fail(new ExecutionError(`executing ${sequence.toString()}`, error)),
@@ -125,7 +131,6 @@ export class PbftReplica implements Replica {
       ...{ signatures, encoder },
       reporter: this.#reporter,
       earlierDigests: (sequence) => this.#earlierDigests(sequence),
-      timeoutFactor: () => this.#core?.inspect().timeoutFactor ?? 1,
       post: (event) => this.#post(event),
       fail: (error) => this.#fail(error),
     })
@@ -190,8 +195,7 @@ export class PbftReplica implements Replica {
     const records = (await this.#deps.journal.records()).map(decodeRecord)
     this.#checkStarting(signal)
     const { sequence, digest } = this.#deps.stateMachine.lastExecuted()
-    const options = { ...this.#options, fetchTimeoutMs, maxResendBytes, stuckIntervals }
-    const core = new ReplicaCore(options, records, { sequence, digest: toHex(digest) })
+    const core = new ReplicaCore(this.#coreOptions(), records, { sequence, digest: toHex(digest) })
     const { highWatermark } = core.inspect()
     // A replica that forgot what it said could say the opposite.
     if (sequence > highWatermark) throw new JournalMismatchError(sequence, highWatermark)
@@ -203,6 +207,15 @@ export class PbftReplica implements Replica {
     this.#pool.release(sequence)
     this.#desk.onViewChanged(core.inspect())
     this.#post({ type: 'start', earlier })
+  }
+
+  #coreOptions(): CoreOptions {
+    const { checkpointPeriod, logMultiplier, statusIntervalMs } = this.#options
+    // All of a window, of one and the same holder, as often as it is asked.
+    const maxFetchAnswers =
+      checkpointPeriod * logMultiplier * Math.ceil(statusIntervalMs / fetchTimeoutMs)
+    const bounds = { maxResendBytes, maxFetchAnswers, maxFetchBytes, stuckIntervals }
+    return { ...this.#options, ...bounds, fetchTimeoutMs }
   }
 
   /** Throws when its start was given up meanwhile. */

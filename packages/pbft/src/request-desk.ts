@@ -1,4 +1,4 @@
-import type { AbortOptions, Clock, ClockTimer } from '@heddle/interface'
+import type { AbortOptions, Clock } from '@heddle/interface'
 import type { Broadcaster } from './broadcaster.ts'
 import type { Batch } from './core/messages.ts'
 import type { StoppedError } from './errors.ts'
@@ -16,6 +16,7 @@ import type { StateMachine } from './ports.ts'
 import { RequestBatch, requestDigest } from './request-batch.ts'
 import type { CheckedRequest, RequestChecker } from './request-checker.ts'
 import type { PoolEntry, RequestPool, Waiter } from './request-pool.ts'
+import { RequestWatch } from './request-watch.ts'
 import type { SubmitResult } from './types.ts'
 
 /** Most requests sent to the primary again at one time. */
@@ -35,10 +36,14 @@ export interface RequestDeskDependencies {
   readonly clock: Clock
   /** See ReplicaCore.isBehind. */
   readonly isBehind: () => boolean
+  /** See CoreStatus.timeoutFactor. */
+  readonly timeoutFactor: () => number
   /** Whether the replica takes no new requests now. */
   readonly isHeldUp: () => boolean
   /** There is something to propose. */
   readonly onReady: () => void
+  /** Whether a request has waited for the primary of `view` for half of what makes it suspect. */
+  readonly onLate: (view: bigint, isLate: boolean) => void
   /** The primary of `view` left a request waiting for too long. */
   readonly onSuspect: (view: bigint) => void
   /** A forwarded request of replica `from` was refused. */
@@ -50,36 +55,31 @@ export interface DeskView {
   readonly view: bigint
   readonly primary: number
   readonly active: boolean
-  /** How much longer than usual to wait. */
-  readonly timeoutFactor: number
 }
 
-/**
- * Takes requests in, gets them to the primary, and watches that they are executed.
- *
- * Only the oldest request is timed, from when it became the oldest: under load every request gets
- * its turn, and one that the primary leaves out soon is the oldest. (PBFT, OSDI '99 §4.4: the timer
- * stops when that request was executed, not when any was.)
- */
+/** Takes requests in, gets them to the primary, and watches that they are executed. */
 export class RequestDesk {
   readonly #deps: RequestDeskDependencies
   readonly #options: ResolvedOptions
   readonly #intake: Intake
-  #view: DeskView = { view: 0n, primary: 0, active: false, timeoutFactor: 1 }
-  #watched: PoolEntry | undefined
-  /** Whether the watched request was sent to all; the next thing is to suspect the primary. */
-  #isReminded = false
-  /** When, by the clock, the watched request is late. */
-  #deadline = 0
-  /** When the timer fires: at the deadline or before. */
-  #timerDue = 0
-  #timer: ClockTimer | undefined
+  readonly #watch: RequestWatch
+  #view: DeskView = { view: 0n, primary: 0, active: false }
   #stopped: StoppedError | undefined
 
   constructor(deps: RequestDeskDependencies, options: ResolvedOptions) {
     this.#deps = deps
     this.#options = options
     this.#intake = new Intake(deps.pool, deps.checker, options.maxPoolRequests)
+    const { pool, clock, timeoutFactor } = deps
+    this.#watch = new RequestWatch(
+      {
+        ...{ pool, clock, timeoutFactor },
+        onLate: (entry) => this.#remind(entry),
+        onTimeout: (entry) => this.#suspect(entry),
+        onRelief: () => deps.onLate(this.#view.view, false),
+      },
+      options,
+    )
   }
 
   async submit(given: Uint8Array, { signal }: AbortOptions): Promise<SubmitResult> {
@@ -153,7 +153,11 @@ export class RequestDesk {
     }
     // Of a batch that was fetched, or comes from the journal, only the state machine knows the ids.
     if (!areAllKnown) this.#settleExecuted(sequence)
-    this.#watch()
+  }
+
+  /** The core knows of what was executed: whatever is the oldest now is timed. */
+  watch(): void {
+    this.#watch.look()
   }
 
   /** A quorum executed up to `sequence`: this replica does too, or fetches the state. */
@@ -165,15 +169,15 @@ export class RequestDesk {
   onTransferred(sequence: bigint): void {
     this.#deps.pool.release(sequence)
     this.#settleExecuted(sequence)
-    this.#watch()
+    this.watch()
   }
 
   /** A view ended, or one began: then its primary must hear of everything that waits here. */
   onViewChanged(view: DeskView): void {
     const { pool } = this.#deps
+    this.#watch.stop()
     this.#view = view
     pool.unassignAll()
-    this.#unwatch()
     if (!view.active) return
     if (view.primary === this.#options.id) {
       pool.startProposing()
@@ -182,7 +186,7 @@ export class RequestDesk {
       for (const entry of pool.entries()) if (this.#isOwn(entry)) this.#forward(entry)
       this.#deps.broadcaster.flush()
     }
-    this.#watch()
+    if (this.#stopped === undefined) this.#watch.start()
   }
 
   /** From time to time: what the primary seems not to have got is sent again. */
@@ -204,7 +208,7 @@ export class RequestDesk {
   /** Ends all waits; nothing is taken in any more. */
   stop(reason: StoppedError): void {
     this.#stopped = reason
-    this.#unwatch()
+    this.#watch.stop()
     for (const entry of [...this.#deps.pool.entries()]) this.#drop(entry, reason)
   }
 
@@ -227,7 +231,7 @@ export class RequestDesk {
       this.#forward(entry)
       broadcaster.flush()
     }
-    this.#watch()
+    this.watch()
     return entry
   }
 
@@ -308,53 +312,8 @@ export class RequestDesk {
     for (const waiter of [...entry.waiters]) waiter.reject(reason)
   }
 
-  /** Times the oldest request, if that is another one than before. */
-  #watch(): void {
-    const { pool } = this.#deps
-    // Nothing gets older than the oldest, so it stays that until it goes.
-    if (this.#watched !== undefined && pool.get(this.#watched.id) === this.#watched) return
-    this.#watched = this.#view.active && this.#stopped === undefined ? pool.oldest() : undefined
-    if (this.#watched === undefined) return
-    this.#isReminded = false
-    this.#setDeadline(this.#options.forwardTimeoutMs)
-  }
-
-  #unwatch(): void {
-    this.#timer?.cancel()
-    this.#timer = undefined
-    this.#watched = undefined
-  }
-
-  /** Sets the time at which the watched request is late. A timer that runs already finds out. */
-  #setDeadline(delayMs: number): void {
-    const { timeoutFactor } = this.#view
-    const scaled = Math.min(delayMs * timeoutFactor, this.#options.maxTimeoutMs)
-    this.#deadline = this.#deps.clock.now() + scaled
-    if (this.#timer === undefined || this.#timerDue > this.#deadline) this.#arm(scaled)
-  }
-
-  #arm(delayMs: number): void {
-    this.#timer?.cancel()
-    this.#timerDue = this.#deps.clock.now() + delayMs
-    this.#timer = this.#deps.clock.schedule(delayMs, () => this.#onTimer())
-  }
-
-  #onTimer(): void {
-    this.#timer = undefined
-    const entry = this.#watched
-    if (entry === undefined) return
-    const leftMs = this.#deadline - this.#deps.clock.now()
-    // The oldest changes with every batch; setting the timer anew each time would cost more.
-    if (leftMs > 0) this.#arm(leftMs)
-    else if (this.#isReminded) this.#suspect(entry)
-    else this.#remind(entry)
-  }
-
   /** Half the patience is used up: the other replicas hear of the request and begin to watch too. */
   #remind(entry: PoolEntry): void {
-    const { requestTimeoutMs, forwardTimeoutMs } = this.#options
-    this.#isReminded = true
-    this.#setDeadline(requestTimeoutMs - forwardTimeoutMs)
     // Of another replica's, at least the primary must have heard before it is blamed.
     const to = this.#isOwn(entry) ? 'all' : this.#view.primary
     this.#deps.broadcaster.forward(to, encodeForward(entry.request))
@@ -373,19 +332,19 @@ export class RequestDesk {
         .check(entry.request, entry.digest, 'proposal')
         .catch((error: unknown) => this.#drop(entry, error as Error))
     }
-    this.#watch()
+    this.watch()
+    if (this.#watch.entry === entry && this.#mayBlame()) this.#deps.onLate(this.#view.view, true)
   }
 
   #suspect(entry: PoolEntry): void {
-    const { view, primary } = this.#view
-    this.#watched = undefined
-    // The primary itself cannot tell why others do not answer; they will, if it is to blame.
-    if (primary !== this.#options.id && !this.#deps.isBehind()) {
-      entry.suspicions++
-      if (entry.suspicions >= this.#options.n)
-        this.#drop(entry, new RequestAbandonedError(entry.id))
-      else this.#deps.onSuspect(view)
-    }
-    this.#watch()
+    if (!this.#mayBlame()) return
+    entry.suspicions++
+    if (entry.suspicions >= this.#options.n) this.#drop(entry, new RequestAbandonedError(entry.id))
+    else this.#deps.onSuspect(this.#view.view)
+  }
+
+  /** The primary itself cannot tell why others do not answer; they will, if it is to blame. */
+  #mayBlame(): boolean {
+    return this.#view.primary !== this.#options.id && !this.#deps.isBehind()
   }
 }

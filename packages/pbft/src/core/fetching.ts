@@ -1,4 +1,4 @@
-import { NULL_DIGEST } from './messages.ts'
+import { bytesOf, NULL_DIGEST } from './messages.ts'
 import type { FetchBatch, Vote } from './messages.ts'
 import type { State } from './state.ts'
 
@@ -33,17 +33,23 @@ export function onFetchTimeout(state: State): void {
 export function onFetchBatch(state: State, from: number, { sequence, digest }: FetchBatch): void {
   const batch = state.slots.get(sequence)?.batch(digest)
   if (batch === undefined) return
-  if (!state.spend(from)) {
+  const allowance = state.allowanceOf(from)
+  if (allowance.fetches <= 0 || allowance.fetchBytes <= 0) {
     state.reject(from, 'PBFT_TOO_MANY_REQUESTS', 'fetch-batch')
     return
   }
+  allowance.fetches--
+  allowance.fetchBytes -= bytesOf(batch)
   state.send(from, { type: 'batch', batch })
 }
 
-/** After a view ended: only what a quorum committed is still worth asking for. */
+/** Only what a quorum committed, and what a new view that is awaited names, is still worth asking for. */
 export function forgetUnwanted(state: State): void {
+  const named = new Set(state.pendingView?.replay.digests)
   for (const [sequence, { digest }] of state.wanted) {
-    if (state.slots.get(sequence)?.decided?.digest !== digest) state.wanted.delete(sequence)
+    const isDecided = state.slots.get(sequence)?.decided?.digest === digest
+    if (!isDecided && !named.has(digest)) state.wanted.delete(sequence)
   }
+  for (const digest of state.fetched.keys()) if (!named.has(digest)) state.fetched.delete(digest)
   if (state.wanted.size === 0) state.stopTimer('fetch')
 }

@@ -6,6 +6,11 @@ export interface Batch {
   readonly requests: readonly Uint8Array[]
 }
 
+/** Bytes of its requests. */
+export function bytesOf({ requests }: Batch): number {
+  return requests.reduce((sum, request) => sum + request.length, 0)
+}
+
 /** The digest of the batch without requests: SHA-256 of nothing. */
 export const NULL_DIGEST = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
 

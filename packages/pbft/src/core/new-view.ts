@@ -49,6 +49,7 @@ function newViewProblem(state: State, { view, viewChanges }: NewView): string | 
 /** Gets the batches that the view starts with, where they are missing, and enters it. */
 function prepareView(state: State, pending: PendingView): void {
   state.pendingView = pending
+  forgetUnwanted(state)
   const missing = missingBatches(state, pending.replay)
   for (const { sequence, digest } of missing) {
     want(
@@ -79,23 +80,14 @@ export function onBatch(state: State, batch: Batch): void {
     if (wanted.digest !== batch.digest) continue
     state.wanted.delete(sequence)
     const slot = state.slots.get(sequence)
-    if (slot?.decided?.digest === batch.digest) {
-      commitBatch(state, slot, batch)
-    }
+    if (slot?.decided?.digest === batch.digest) commitBatch(state, slot, batch)
+    else state.fetched.set(batch.digest, batch)
   }
-  continuePendingView(state, batch)
+  resumePendingView(state)
   if (state.wanted.size === 0) state.stopTimer('fetch')
 }
 
-/** A batch that was wanted arrived: if it was the last one that a new view waits for, it begins. */
-function continuePendingView(state: State, batch: Batch): void {
-  const pending = state.pendingView
-  if (pending === undefined || !pending.replay.digests.includes(batch.digest)) return
-  state.fetched.set(batch.digest, batch)
-  if (missingBatches(state, pending.replay).length === 0) beginView(state, pending)
-}
-
-/** The stable checkpoint moved: what a pending view waited for may be needed no more. */
+/** A batch came, or the stable checkpoint moved: perhaps a pending view waits for nothing any more. */
 export function resumePendingView(state: State): void {
   const pending = state.pendingView
   if (pending === undefined || state.failed) return
@@ -117,7 +109,8 @@ function beginView(state: State, pending: PendingView): void {
 /** This replica's own new-view, signed. */
 export function onOwnNewView(state: State, newView: NewView): void {
   const pending = state.pendingView
-  if (pending === undefined || newView.view !== state.view || state.active) return // overtaken
+  // Of an asynchronous signer: overtaken by a later view, or by the new-view of one that is awaited.
+  if (pending?.isSigning !== true || pending.view !== newView.view) return
   enterView(state, newView, pending.replay)
 }
 
@@ -129,6 +122,7 @@ function enterView(state: State, newView: NewView, replay: ReplayedView): void {
   state.active = true
   state.newView = newView
   state.pendingView = undefined
+  state.isLate = false
   state.stopTimer('newView')
   forgetViewChanges(state)
   for (const slot of state.slots.values()) slot.current = undefined
@@ -172,7 +166,6 @@ function replayBatches(state: State, replay: ReplayedView, newView: NewView): vo
     acceptBatch(state, slot, replayedBatch(state, slot, digest), true)
     slots.push(slot)
   }
-  state.fetched.clear()
   forgetUnwanted(state)
   // Only now: a record of the view stands for all of its batches, which come before it.
   state.persist({ type: 'new-view', newView })

@@ -33,6 +33,10 @@ export interface CoreOptions {
   readonly fetchTimeoutMs: number
   /** Most bytes of batches sent again to one replica, in answer to its status messages, in one status interval. */
   readonly maxResendBytes: number
+  /** Most batches sent to one replica in answer to its fetch-batch messages, in one status interval. */
+  readonly maxFetchAnswers: number
+  /** Most bytes of them; the last one may exceed it. */
+  readonly maxFetchBytes: number
   /**
    * For how many status intervals in a row f + 1 others must prove to be ahead, while this replica
    * executes nothing, before it fetches their state.
@@ -66,6 +70,8 @@ export type ReplicaEvent =
   | { readonly type: 'message'; readonly from: number; readonly message: Message }
   /** Order this batch; only while {@link ReplicaCore.canPropose}. */
   | { readonly type: 'propose'; readonly batch: Batch }
+  /** Whether the oldest request here has waited, in `view`, for half of what makes it `suspect`. */
+  | { readonly type: 'late'; readonly view: bigint; readonly isLate: boolean }
   /** The primary of `view` does not do its work. */
   | { readonly type: 'suspect'; readonly view: bigint }
   /** A timer ended; one of an old generation means nothing any more. */

@@ -15,9 +15,17 @@ import type {
   StateDigest,
   TimerName,
 } from './protocol.ts'
+import { hear } from './silence.ts'
 import { State } from './state.ts'
-import { broadcastStatus, onStatus, onStatusTimeout, refillAllowances } from './status.ts'
-import { onNewViewTimeout, onOwnViewChange, onSuspect, onViewChange } from './view-change.ts'
+import { broadcastStatus, onStatus, onStatusTimeout } from './status.ts'
+import {
+  awaitInFull,
+  onLate,
+  onNewViewTimeout,
+  onOwnViewChange,
+  onSuspect,
+  onViewChange,
+} from './view-change.ts'
 
 /** What a {@link ReplicaCore} shows of itself. */
 export interface CoreStatus {
@@ -42,6 +50,11 @@ export interface CoreStatus {
   /** How much longer than usual to wait before suspecting the primary: 1 or more. */
   readonly timeoutFactor: number
 }
+
+type AnswerEvent = Extract<
+  ReplicaEvent,
+  { type: 'signed' | 'executed' | 'transferred' | 'transferFailed' }
+>
 
 /**
  * The protocol of one replica as a pure, synchronous state machine: an event in, effects out.
@@ -143,6 +156,10 @@ export class ReplicaCore {
         propose(state, event.batch)
         return
       }
+      case 'late': {
+        onLate(state, event.view, event.isLate)
+        return
+      }
       case 'suspect': {
         onSuspect(state, event.view)
         return
@@ -150,6 +167,17 @@ export class ReplicaCore {
       case 'timeout':
         if (state.expire(event.name, event.generation)) this.#timeout(event.name)
         return
+      default: {
+        this.#handleAnswer(event)
+        return
+      }
+    }
+  }
+
+  /** An effect was performed. */
+  #handleAnswer(event: AnswerEvent): void {
+    const state = this.#state
+    switch (event.type) {
       case 'signed': {
         this.#signed(event.message)
         return
@@ -162,18 +190,16 @@ export class ReplicaCore {
         onTransferred(state, event)
         return
       }
-      case 'transferFailed':
+      case 'transferFailed': {
         state.transfer = undefined
-        {
-          executeNext(state)
-          return
-        }
+        executeNext(state)
+        return
+      }
     }
   }
 
   #start(): void {
     const state = this.#state
-    refillAllowances(state)
     state.startTimer('status', state.options.statusIntervalMs)
     for (const { sequence, current } of state.slots.values()) {
       if (current !== undefined) state.emit({ type: 'accepted', sequence, batch: current.batch })
@@ -191,6 +217,7 @@ export class ReplicaCore {
 
   #receive(from: number, message: Message): void {
     const state = this.#state
+    if (hear(state, from)) awaitInFull(state, from)
     switch (message.type) {
       case 'pre-prepare': {
         onPrePrepare(state, from, message)

@@ -1,3 +1,5 @@
+import { fullAllowance } from './allowance.ts'
+import type { Allowance } from './allowance.ts'
 import { CheckpointStore } from './checkpoint-store.ts'
 import type { Batch, Certificate, Message, NewView, Status, ViewChange } from './messages.ts'
 import type {
@@ -69,6 +71,10 @@ export class State {
   pendingView: PendingView | undefined
   /** Whether the new-view timer was started for `view`: at the quorum, once. */
   newViewTimerStarted = false
+  /** Whether that timer is the short one for a primary that was silent when it was started. */
+  isAwaitingSilent = false
+  /** Whether the oldest request here has used up half its time in `view`. */
+  isLate = false
   /** View changes since the last progress; timeouts double with each after the first. */
   attempts = 0
   /** Executing a batch above this sequence number is progress. */
@@ -80,15 +86,18 @@ export class State {
   intervalsBehind = 0
   /** `lastExecuted` at the previous status timeout. */
   executedAtLastStatus = -1n
+  /** By replica: the status intervals that began since something was heard from it last. */
+  readonly unheardFor: number[]
   /** The last status of each replica. */
   readonly statuses: (Status | undefined)[]
-  /** What each replica may still ask for before the next status timeout. */
-  readonly allowances: number[]
-  /** How many bytes of batches each may still be sent again before the next status timeout. */
-  readonly resendBytes: number[]
+  /** By replica. */
+  readonly #allowances: Allowance[]
   /** Batches known by digest only: `sequence` to digest and who has it. */
   readonly wanted = new Map<bigint, WantedBatch>()
-  /** Batches that arrived for `pendingView`, by digest. */
+  /**
+   * Batches that arrived for `pendingView`, or for one that another took the place of, by digest: only
+   * what the latest pending view names, so a window of them at most.
+   */
   readonly fetched = new Map<string, Batch>()
   failed = false
 
@@ -112,9 +121,9 @@ export class State {
     this.window = BigInt(options.checkpointPeriod * options.logMultiplier)
     this.checkpoints = new CheckpointStore(options.n, options.logMultiplier + 2)
     this.viewChanges = new Array<ViewChange | undefined>(options.n).fill(undefined)
+    this.unheardFor = new Array<number>(options.n).fill(0)
     this.statuses = new Array<Status | undefined>(options.n).fill(undefined)
-    this.allowances = new Array<number>(options.n).fill(0)
-    this.resendBytes = new Array<number>(options.n).fill(0)
+    this.#allowances = Array.from({ length: options.n }, () => fullAllowance(options))
   }
 
   get id(): number {
@@ -207,12 +216,14 @@ export class State {
     this.emit({ type: 'reject', from, code, detail })
   }
 
-  /** Takes one from what replica `from` may still ask for; false when that is used up. */
-  spend(from: number): boolean {
-    const left = this.allowances[from] ?? 0
-    if (left <= 0) return false
-    this.allowances[from] = left - 1
-    return true
+  /** What replica `from` may still ask for. */
+  allowanceOf(from: number): Allowance {
+    return (this.#allowances[from] ??= fullAllowance(this.options))
+  }
+
+  /** A status interval begins. */
+  refillAllowances(): void {
+    for (const id of this.#allowances.keys()) this.#allowances[id] = fullAllowance(this.options)
   }
 
   fail(detail: string): void {

@@ -1,12 +1,11 @@
 import { transferIfStuck } from './catch-up.ts'
 import { transferIfBehind } from './execution.ts'
+import { bytesOf } from './messages.ts'
+import { countSilence } from './silence.ts'
 import type { Slot } from './slot.ts'
 import type { SlotStatus, Status } from './messages.ts'
 import type { State } from './state.ts'
-import { currentViewChanges } from './view-change.ts'
-
-/** How many status messages of one replica are answered between two status timeouts of this one. */
-const answersPerInterval = 2
+import { awaitNoLonger, currentViewChanges, leaveEarly } from './view-change.ts'
 
 /** Says where this replica is, so that the others send what it lacks (TOCS '02 §5.2). */
 export function broadcastStatus(state: State): void {
@@ -59,7 +58,10 @@ function slotStatus(state: State, slot: Slot | undefined): SlotStatus {
 /** Once per interval: tell, allow the others to ask again, and see to it that the log leads on. */
 export function onStatusTimeout(state: State): void {
   state.startTimer('status', state.options.statusIntervalMs)
-  refillAllowances(state)
+  state.refillAllowances()
+  countSilence(state)
+  leaveEarly(state)
+  awaitNoLonger(state)
   const isStill = state.executedAtLastStatus === state.lastExecuted
   if (isStill) {
     transferIfBehind(state)
@@ -82,19 +84,16 @@ function repeatPrepares(state: State): void {
   }
 }
 
-export function refillAllowances(state: State): void {
-  state.allowances.fill(Number(state.window) + answersPerInterval)
-  state.resendBytes.fill(state.options.maxResendBytes)
-}
-
 /** Sends `from` what it lacks and this replica has, and nothing else. */
 export function onStatus(state: State, from: number, status: Status): void {
   const previous = state.statuses[from]
   state.statuses[from] = status
-  if (!state.spend(from)) {
+  const allowance = state.allowanceOf(from)
+  if (allowance.answers <= 0) {
     state.reject(from, 'PBFT_TOO_MANY_REQUESTS', 'status')
     return
   }
+  allowance.answers--
   answerView(state, from, status)
   // What is under way needs no second copy: only what did not move since the last status does.
   const behindCheckpoint = previous === undefined || previous.lowWatermark >= status.lowWatermark
@@ -127,10 +126,10 @@ function answerCheckpoint(state: State, from: number, status: Status): void {
  */
 function answerSlots(state: State, from: number, status: Status): void {
   const last = status.lastExecuted + 2n * state.window
+  const allowance = state.allowanceOf(from)
   for (const slot of [...state.slots.values()].sort((a, b) => (a.sequence < b.sequence ? -1 : 1))) {
-    const left = state.resendBytes[from] ?? 0
-    if (slot.sequence <= status.lastExecuted || slot.sequence > last || left <= 0) continue
-    state.resendBytes[from] = left - answerSlot(state, from, status, slot)
+    if (slot.sequence <= status.lastExecuted || slot.sequence > last) continue
+    if (allowance.resendBytes > 0) allowance.resendBytes -= answerSlot(state, from, status, slot)
   }
 }
 
@@ -157,5 +156,5 @@ function answerInView(state: State, from: number, has: SlotStatus, slot: Slot): 
   const { batch } = current
   if (has.prePrepared || !state.isPrimary || batch.requests.length === 0) return 0
   state.send(from, { type: 'pre-prepare', view, sequence, batch })
-  return batch.requests.reduce((sum, request) => sum + request.length, 0)
+  return bytesOf(batch)
 }

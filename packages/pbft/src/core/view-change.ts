@@ -1,6 +1,6 @@
-import { forgetUnwanted } from './fetching.ts'
 import type { Claim, ViewChange, ViewChangeStatement } from './messages.ts'
 import { tryNewView } from './new-view.ts'
+import { isSilent } from './silence.ts'
 import type { State } from './state.ts'
 import { viewChangeProblem } from './view-change-rules.ts'
 
@@ -9,15 +9,34 @@ export function onSuspect(state: State, view: bigint): void {
   if (view === state.view && state.active) startViewChange(state, view + 1n)
 }
 
+/** The owner of the requests says whether the oldest one has waited for half its time in `view`. */
+export function onLate(state: State, view: bigint, isLate: boolean): void {
+  if (view !== state.view || !state.active) return
+  state.isLate = isLate
+  leaveEarly(state)
+}
+
+/**
+ * Half the patience is enough when there is another reason to think ill of the primary: somebody left
+ * the view already, for which a quorum may lack it from now on, or the primary is out of reach. A liar
+ * that leaves views for nothing can halve the time that a late request waits, and no more.
+ */
+export function leaveEarly(state: State): void {
+  if (!state.active || !state.isLate || state.isPrimary) return
+  const others = state.viewChanges.filter((_, replica) => replica !== state.id)
+  const isLeft = others.some((vc) => vc !== undefined && vc.view > state.view)
+  if (isLeft || isSilent(state, state.primary)) startViewChange(state, state.view + 1n)
+}
+
 /** Leaves the current view for `view` (§4.4): from now on only checkpoints and view changes count. */
 export function startViewChange(state: State, view: bigint): void {
   state.view = view
   state.active = false
   state.attempts++
+  // What was fetched for it, and what is on its way, the next new-view will name again.
   state.pendingView = undefined
-  state.fetched.clear()
-  forgetUnwanted(state)
   state.newViewTimerStarted = false
+  state.isLate = false
   state.stopTimer('newView')
   for (const slot of state.slots.values()) slot.current = undefined
   state.emit({ type: 'viewChanged', view, primary: state.primary, active: false })
@@ -70,6 +89,7 @@ export function onViewChange(state: State, from: number, viewChange: ViewChange)
   }
   state.viewChanges[replica] = viewChange
   joinOthers(state)
+  leaveEarly(state)
   considerNewView(state)
 }
 
@@ -94,11 +114,32 @@ function considerNewView(state: State): void {
   const supporters = state.viewChanges.filter((vc) => vc !== undefined && vc.view >= state.view)
   if (supporters.length >= state.quorum && !state.newViewTimerStarted) {
     state.newViewTimerStarted = true
-    const { viewChangeTimeoutMs, maxTimeoutMs } = state.options
-    state.startTimer('newView', Math.min(viewChangeTimeoutMs * state.timeoutFactor, maxTimeoutMs))
+    startNewViewTimer(state)
   }
   const viewChanges = currentViewChanges(state)
   if (state.isPrimary && viewChanges.length >= state.quorum) tryNewView(state, viewChanges)
+}
+
+/** A primary that is out of reach gets a status interval: if it can be reached again, it is heard then. */
+function startNewViewTimer(state: State): void {
+  const { viewChangeTimeoutMs, statusIntervalMs, maxTimeoutMs } = state.options
+  state.isAwaitingSilent = isSilent(state, state.primary)
+  const usual = state.isAwaitingSilent
+    ? Math.min(viewChangeTimeoutMs, statusIntervalMs)
+    : viewChangeTimeoutMs
+  state.startTimer('newView', Math.min(usual * state.timeoutFactor, maxTimeoutMs))
+}
+
+/** Something was heard from `replica`: if its new view is awaited, it gets all the time for it. */
+export function awaitInFull(state: State, replica: number): void {
+  if (!state.isAwaitingSilent || replica !== state.primary) return
+  if (state.isRunning('newView')) startNewViewTimer(state)
+}
+
+/** The primary whose new view is awaited may have become silent since. */
+export function awaitNoLonger(state: State): void {
+  if (state.isAwaitingSilent || !state.isRunning('newView')) return
+  if (isSilent(state, state.primary)) startNewViewTimer(state)
 }
 
 /** The view-changes for this replica's view, in order of replica. */

@@ -2,7 +2,7 @@ import { VirtualClock } from '@heddle/events/testing'
 import { createReplica } from '../replica.ts'
 import { requestDigest } from '../request-batch.ts'
 import type { StateMachine } from '../ports.ts'
-import type { Replica, ReplicaStatus } from '../types.ts'
+import type { Replica, ReplicaOptions, ReplicaStatus } from '../types.ts'
 import { behaviours } from './behaviours.ts'
 import { checkSafety, SimulationError } from './checkers.ts'
 import type { Observation } from './checkers.ts'
@@ -80,6 +80,11 @@ export class Cluster<M extends StateMachine = MemoryStateMachine> {
       const liar = { id: Number(id), random: this.random, signer }
       this.network.corrupt(Number(id), behaviours[name], liar)
     }
+  }
+
+  /** Settings of every replica. */
+  get replicaOptions(): Partial<ReplicaOptions> {
+    return this.#options.replica ?? {}
   }
 
   /** The replicas that follow the protocol. */

@@ -31,6 +31,8 @@ export const coreOptions: CoreOptions = {
   statusIntervalMs: 1_000,
   fetchTimeoutMs: 50,
   maxResendBytes: 1_000_000,
+  maxFetchAnswers: 12,
+  maxFetchBytes: 1_000_000,
   stuckIntervals: 3,
 }
 

@@ -1,0 +1,55 @@
+import { faultsTolerated } from '../core/quorum.ts'
+import { resolveReplicaOptions } from '../options.ts'
+import type { StateMachine } from '../ports.ts'
+import { SimulationError } from './checkers.ts'
+import type { Cluster } from './cluster.ts'
+
+/** So long must a group have worked without faults for {@link checkRecovery} to promise anything. */
+export const healthyWorkMs = 10_000
+
+/** A request so often, given to the replicas in turn, unless as many as there are replicas wait. */
+const requestEveryMs = 100
+
+/**
+ * Whatever came before: after {@link healthyWorkMs} of healthy work, the crash of the primary costs
+ * less than two time-outs. Ends all faults, works, crashes the primary, and throws when nothing is
+ * executed in time. Call it when all replicas run and are level.
+ *
+ * @returns whether it could judge: the group tolerates a fault, and no request of the work took half
+ * a time-out, which would be reason enough to suspect
+ * @throws {SimulationError} PBFT_SIMULATION_FAILED
+ */
+export async function checkRecovery<M extends StateMachine>(cluster: Cluster<M>): Promise<boolean> {
+  const { n, seed } = cluster
+  if (faultsTolerated(n) === 0) return false
+  const { requestTimeoutMs } = resolveReplicaOptions({ ...cluster.replicaOptions, id: 0, n })
+  cluster.network.endFaults()
+  if ((await work(cluster)) >= requestTimeoutMs / 2) return false
+  const { primary } = cluster.status(0)
+  cluster.crash(primary)
+  const others = Array.from({ length: n }, (_, id) => id).filter((id) => id !== primary)
+  const waiting = others.map((id) => cluster.submit(id, `after the crash, at ${id}`))
+  const isBack = (): boolean => waiting.some(({ outcome }) => outcome === 'executed')
+  const limitMs = 2 * requestTimeoutMs
+  for (let passed = 0; passed < limitMs && !isBack(); passed += 50) await cluster.run(50, 50)
+  if (isBack()) return true
+  const problem = `the crash of primary ${primary} stops all for ${limitMs} ms`
+  throw new SimulationError(seed, `${problem}\n${cluster.describe()}`)
+}
+
+/** Returns how long the slowest request took, in milliseconds. */
+async function work<M extends StateMachine>(cluster: Cluster<M>): Promise<number> {
+  const { clock, n } = cluster
+  const waiting = new Map<ReturnType<typeof cluster.submit>, number>()
+  let slowest = 0
+  for (let passed = 0; passed < healthyWorkMs; passed += requestEveryMs) {
+    const to = (passed / requestEveryMs) % n
+    if (waiting.size < n) waiting.set(cluster.submit(to, `work at ${passed}`), clock.now())
+    await cluster.run(requestEveryMs, requestEveryMs)
+    for (const [submission, since] of waiting) {
+      slowest = Math.max(slowest, clock.now() - since)
+      if (submission.outcome !== 'pending') waiting.delete(submission)
+    }
+  }
+  return slowest
+}

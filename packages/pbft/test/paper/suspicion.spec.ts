@@ -1,0 +1,131 @@
+import { expect } from 'chai'
+import type { ReplicaEffect } from '../../src/core/protocol.ts'
+import { silentIntervals } from '../../src/core/silence.ts'
+import { broadcasts, Driver, Group, only, viewChange } from '../support/cores.ts'
+
+const late = (driver: Driver, view = 0n, isLate = true): ReplicaEffect[] =>
+  driver.step({ type: 'late', view, isLate })
+
+const leaves = (effects: readonly ReplicaEffect[]): bigint[] =>
+  broadcasts(effects, 'view-change').map(({ view }) => view)
+
+const status = { type: 'status', view: 0n, active: true, lastExecuted: 0n } as const
+const nothing = { lowWatermark: 0n, viewChanges: [], slots: [], digests: [] } as const
+
+/** One status interval, in which the named replicas are heard. */
+function interval(driver: Driver, ...heard: number[]): ReplicaEffect[] {
+  const effects = driver.fire('status')
+  for (const from of heard) effects.push(...driver.receive(from, { ...status, ...nothing }))
+  return effects
+}
+
+/** Status intervals until whoever is not named is silent. */
+function silence(driver: Driver, ...heard: number[]): void {
+  for (let i = 0; i <= silentIntervals; i++) interval(driver, ...heard)
+}
+
+function started(id: number, options = {}): Driver {
+  const driver = new Driver({ id, ...options })
+  driver.step({ type: 'start' })
+  return driver
+}
+
+describe('a lone suspicion', () => {
+  it('is joined at once by who waits half its time already', () => {
+    const driver = started(2)
+    expect(leaves(late(driver))).to.deep.equal([])
+    expect(leaves(driver.receive(3, viewChange(3, 1n)))).to.deep.equal([1n])
+  })
+
+  it('is joined by others as soon as half their time is over', () => {
+    const driver = started(2)
+    expect(leaves(driver.receive(3, viewChange(3, 1n)))).to.deep.equal([])
+    expect(leaves(late(driver))).to.deep.equal([1n])
+  })
+
+  it('is not joined once what was late was executed', () => {
+    const driver = started(2)
+    late(driver)
+    late(driver, 0n, false)
+    expect(leaves(driver.receive(3, viewChange(3, 1n)))).to.deep.equal([])
+  })
+
+  it('is not joined by the primary, nor for what was late in another view', () => {
+    const primary = started(0)
+    primary.receive(3, viewChange(3, 1n))
+    expect(leaves(late(primary))).to.deep.equal([])
+    const backup = started(2)
+    backup.receive(3, viewChange(3, 1n))
+    expect(leaves(late(backup, 7n))).to.deep.equal([])
+  })
+
+  it('leads to the next view only, however far the liar claims to be', () => {
+    const driver = started(2)
+    driver.receive(3, viewChange(3, 1_000n))
+    expect(leaves(late(driver))).to.deep.equal([1n])
+  })
+
+  it('with a dead backup no longer leaves the others waiting for a quorum', () => {
+    const group = new Group(4)
+    group.drop = ({ from, to }) => from === 1 || to === 1
+    group.suspect(3)
+    group.act(2, { type: 'late', view: 0n, isLate: true })
+    for (const id of [0, 2, 3]) expect(group.at(id).core.inspect()).to.include({ view: 1n })
+    for (const id of [0, 2, 3]) group.fire(id, 'newView')
+    expect(group.at(2).core.inspect()).to.include({ view: 2n, active: true })
+  })
+})
+
+describe('a primary that is out of reach', () => {
+  it('is given up at half time, by who hears a quorum and not it', () => {
+    const driver = started(3)
+    silence(driver, 1, 2)
+    expect(leaves(late(driver))).to.deep.equal([1n])
+  })
+
+  it('is given up when it becomes silent while a request is late', () => {
+    const driver = started(3)
+    late(driver)
+    const effects: ReplicaEffect[] = []
+    for (let i = 0; i < silentIntervals; i++) effects.push(...interval(driver, 1, 2))
+    expect(leaves(effects), 'not yet silent').to.deep.equal([])
+    expect(leaves(interval(driver, 1, 2))).to.deep.equal([1n])
+  })
+
+  it('is not given up while it is heard, or by who hears no quorum', () => {
+    const hearing = started(3)
+    silence(hearing, 0, 1, 2)
+    expect(leaves(late(hearing))).to.deep.equal([])
+    const cutOff = started(3)
+    silence(cutOff, 1)
+    expect(leaves(late(cutOff))).to.deep.equal([])
+  })
+
+  const awaiting = (...heard: number[]): Driver => {
+    const driver = started(3, { viewChangeTimeoutMs: 5_000, maxTimeoutMs: 50_000 })
+    silence(driver, ...heard)
+    driver.step({ type: 'suspect', view: 0n })
+    for (const from of [0, 2]) driver.receive(from, viewChange(from, 1n))
+    return driver
+  }
+  const newViewTimers = (effects: readonly ReplicaEffect[]): number[] =>
+    only(effects, 'startTimer').flatMap((t) => (t.name === 'newView' ? [t.afterMs] : []))
+
+  it('gets one status interval for its new view', () => {
+    expect(newViewTimers(awaiting(0, 2).effects)).to.deep.equal([1_000])
+    expect(newViewTimers(awaiting(0, 1, 2).effects), 'one that is heard').to.deep.equal([5_000])
+  })
+
+  it('gets all the time when it is heard again meanwhile', () => {
+    const driver = awaiting(0, 2)
+    expect(newViewTimers(driver.receive(1, { ...status, ...nothing }))).to.deep.equal([5_000])
+    expect(newViewTimers(driver.receive(1, { ...status, ...nothing })), 'once').to.deep.equal([])
+  })
+
+  it('gets no more time once it becomes silent while it is waited for', () => {
+    const driver = awaiting(0, 1, 2)
+    const effects: ReplicaEffect[] = []
+    for (let i = 0; i <= silentIntervals; i++) effects.push(...interval(driver, 0, 2))
+    expect(newViewTimers(effects)).to.deep.equal([1_000])
+  })
+})

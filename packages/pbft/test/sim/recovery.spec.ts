@@ -1,0 +1,104 @@
+import { expect } from 'chai'
+import { decodeMessage } from '../../src/codec.ts'
+import { decodeFrame } from '../../src/frame.ts'
+import { checkRecovery, Cluster } from '../../src/testing.ts'
+import type { ClusterOptions } from '../../src/testing.ts'
+
+const timeouts = { requestTimeoutMs: 5_000, viewChangeTimeoutMs: 5_000 }
+
+async function withCluster(
+  options: ClusterOptions,
+  test: (cluster: Cluster) => Promise<void>,
+): Promise<void> {
+  const cluster = new Cluster(options)
+  try {
+    await cluster.start()
+    await test(cluster)
+  } finally {
+    await cluster.stop()
+  }
+}
+
+/** Submits one request each 100 ms to replica `to`. */
+async function load(cluster: Cluster, to: number, ms: number): Promise<void> {
+  for (let passed = 0; passed < ms; passed += 100) {
+    cluster.submit(to, `load ${cluster.submissions.length}`)
+    await cluster.run(100, 100)
+  }
+}
+
+/** How long it takes until a request that `to` gets now is executed there. */
+async function timeToExecute(cluster: Cluster, to: number): Promise<number> {
+  const start = cluster.clock.now()
+  const submission = cluster.submit(to, `request ${cluster.submissions.length}`)
+  await cluster.runUntil(() => submission.outcome === 'executed', 300_000, 'an execution')
+  return cluster.clock.now() - start
+}
+
+const isNewView = (frame: Uint8Array): boolean =>
+  decodeFrame(frame).some((bytes) => {
+    const message = decodeMessage(bytes)
+    return message.type === 'signed' && message.kind === 'new-view'
+  })
+
+describe('trouble that is over', function () {
+  this.timeout(30_000)
+
+  for (const views of [1, 2, 3, 5])
+    it(`costs nothing any more: ${views} views that never began`, () =>
+      withCluster({ seed: 7, replica: timeouts }, async (cluster) => {
+        await load(cluster, 3, 1_000)
+        cluster.network.filter = (_from, _to, frame) => !isNewView(frame)
+        cluster.crash(0)
+        cluster.submit(3, 'in trouble')
+        await cluster.runUntil(() => Number(cluster.status(3).view) > views, 300_000, 'views')
+        cluster.network.filter = undefined
+        await cluster.runUntilLevel(300_000)
+        await cluster.start(0)
+        await cluster.runUntilLevel(10_000)
+        expect(await checkRecovery(cluster)).to.equal(true)
+      }))
+
+  for (const n of [4, 7, 10, 13])
+    it(`costs nothing any more: f dead primaries in a row, of ${n}`, () =>
+      withCluster({ seed: 7, n }, async (cluster) => {
+        await load(cluster, n - 1, 1_000)
+        const dead = Array.from({ length: Math.floor((n - 1) / 3) }, (_, id) => id)
+        for (const id of dead) cluster.crash(id)
+        await timeToExecute(cluster, n - 1)
+        await cluster.start(...dead)
+        await cluster.runUntilLevel(30_000)
+        expect(await checkRecovery(cluster)).to.equal(true)
+      }))
+})
+
+describe('with one backup dead', function () {
+  this.timeout(30_000)
+
+  it('one that leaves a healthy primary alone stops the others for less than a time-out, though the dead one is next', () =>
+    withCluster({ seed: 7, replica: timeouts }, async (cluster) => {
+      cluster.crash(1)
+      await load(cluster, 2, 3_000)
+      // Nobody but replica 3 ever hears of this one.
+      const victim = Buffer.from('victim').toString('latin1')
+      cluster.network.filter = (_from, _to, frame) =>
+        !Buffer.from(frame).toString('latin1').includes(victim)
+      cluster.submit(3, 'victim')
+      while (cluster.status(3).view === 0n) await load(cluster, 2, 100)
+      cluster.network.filter = undefined
+      expect(await timeToExecute(cluster, 2)).to.be.lessThan(5_000)
+      expect(cluster.status(2), 'past the dead one').to.include({ view: 2n, activeView: true })
+    }))
+})
+
+describe('f dead primaries in a row', function () {
+  this.timeout(30_000)
+
+  for (const n of [4, 7, 10])
+    it(`cost less than two time-outs, of ${n}`, () =>
+      withCluster({ seed: 8, n, replica: timeouts }, async (cluster) => {
+        await load(cluster, n - 1, 3_000)
+        for (let id = 0; id < Math.floor((n - 1) / 3); id++) cluster.crash(id)
+        expect(await timeToExecute(cluster, n - 1)).to.be.lessThan(10_000)
+      }))
+})

@@ -1,0 +1,136 @@
+import { expect } from 'chai'
+import { VirtualClock } from '@heddle/events/testing'
+import { requestDigest } from '../../src/request-batch.ts'
+import { RequestPool } from '../../src/request-pool.ts'
+import type { PoolEntry } from '../../src/request-pool.ts'
+import { RequestWatch } from '../../src/request-watch.ts'
+
+/** Time-out 1,000 ms, first part 400, cap 5,000. */
+function setup() {
+  const clock = new VirtualClock()
+  const pool = new RequestPool({
+    ...{ batchSize: 10, maxBatchBytes: 100, maxPoolRequests: 10, maxPoolBytes: 100 },
+  })
+  const told: string[] = []
+  const state = { factor: 1 }
+  const tell = (what: string) => (entry: PoolEntry) =>
+    void told.push(`${clock.now()} ${what} ${entry.id}`)
+  const watch = new RequestWatch(
+    {
+      ...{ pool, clock, timeoutFactor: () => state.factor },
+      onLate: tell('late'),
+      onTimeout: tell('timeout'),
+      onRelief: () => void told.push(`${clock.now()} relief`),
+    },
+    { requestTimeoutMs: 1_000, forwardTimeoutMs: 400, maxTimeoutMs: 5_000 },
+  )
+  const add = (id: string): PoolEntry => {
+    const request = Buffer.from(id)
+    return pool.add({ request, id, digest: requestDigest(request) }, 0)
+  }
+  const execute = (entry: PoolEntry): void => {
+    pool.remove(entry)
+    watch.look()
+  }
+  return { clock, told, state, watch, add, execute }
+}
+
+describe('RequestWatch', () => {
+  it('tells at forwardTimeoutMs that the oldest is late, at requestTimeoutMs that its time is over', async () => {
+    const { clock, told, watch, add } = setup()
+    add('a')
+    watch.start()
+    await clock.advance(399)
+    expect(told).to.deep.equal([])
+    await clock.advance(601)
+    expect(told).to.deep.equal(['400 late a', '1000 relief', '1000 timeout a'])
+  })
+
+  it('times a request from when it became the oldest', async () => {
+    const { clock, told, watch, add, execute } = setup()
+    const [a] = [add('a'), add('b')]
+    watch.start()
+    await clock.advance(300)
+    execute(a)
+    await clock.advance(399)
+    expect(told).to.deep.equal([])
+    await clock.advance(1)
+    expect(told).to.deep.equal(['700 late b'])
+  })
+
+  it('tells when what was late was executed', async () => {
+    const { clock, told, watch, add, execute } = setup()
+    const a = add('a')
+    watch.start()
+    await clock.advance(400)
+    execute(a)
+    execute(a)
+    await clock.advance(10_000)
+    expect(told).to.deep.equal(['400 late a', '400 relief'])
+  })
+
+  it('scales both parts by the factor', async () => {
+    const { clock, told, state, watch, add } = setup()
+    state.factor = 4
+    add('a')
+    watch.start()
+    await clock.advance(4_000)
+    expect(told).to.deep.equal(['1600 late a', '4000 relief', '4000 timeout a'])
+  })
+
+  it('caps the whole at maxTimeoutMs, not each part', async () => {
+    const { clock, told, state, watch, add } = setup()
+    state.factor = 32
+    add('a')
+    watch.start()
+    await clock.advance(5_000)
+    expect(told).to.deep.equal(['2000 late a', '5000 relief', '5000 timeout a'])
+  })
+
+  it('times the next one without the factor, once there was progress', async () => {
+    const { clock, told, state, watch, add, execute } = setup()
+    state.factor = 4
+    const [a] = [add('a'), add('b')]
+    watch.start()
+    await clock.advance(100)
+    state.factor = 1
+    execute(a)
+    await clock.advance(1_000)
+    expect(told).to.deep.equal(['500 late b', '1100 relief', '1100 timeout b'])
+  })
+
+  it('lets one that waits on without the factor have a full part from the progress on, and no more', async () => {
+    const { clock, told, state, watch, add } = setup()
+    state.factor = 4
+    add('left out')
+    watch.start()
+    await clock.advance(1_000)
+    state.factor = 1
+    watch.look()
+    await clock.advance(1_000)
+    expect(told).to.deep.equal(['1400 late left out', '2000 relief', '2000 timeout left out'])
+  })
+
+  it('never waits longer because of progress', async () => {
+    const { clock, told, state, watch, add } = setup()
+    state.factor = 2
+    add('a')
+    watch.start()
+    await clock.advance(790)
+    state.factor = 1
+    watch.look()
+    await clock.advance(10)
+    expect(told).to.deep.equal(['800 late a'])
+  })
+
+  it('times nothing before start and after stop', async () => {
+    const { clock, told, watch, add } = setup()
+    add('a')
+    watch.look()
+    await clock.advance(10_000)
+    watch.start()
+    watch.stop()
+    await clock.advance(10_000)
+    expect(told).to.deep.equal([])
+  })
+})
