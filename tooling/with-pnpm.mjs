@@ -3,6 +3,9 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { requireNode } from '../packages/peer/bin/required-node.js'
+
+requireNode('heddle', new URL('../package.json', import.meta.url))
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))

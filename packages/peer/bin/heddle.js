@@ -1,2 +1,5 @@
 #!/usr/bin/env node
-import '../dist/cli.js'
+import { requireNode } from './required-node.js'
+
+requireNode('heddle', new URL('../package.json', import.meta.url))
+await import('../dist/cli.js')
