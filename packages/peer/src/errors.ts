@@ -19,6 +19,10 @@ export type PeerErrorCode =
   | 'PEER_PROOF_FAILED'
   | 'PEER_STATE_TRANSFER_FAILED'
   | 'PEER_INVALID_OPTION'
+  | 'PEER_NO_ACCESS'
+  | 'PEER_DISK_FULL'
+  | 'PEER_SYSTEM_LIMIT'
+  | 'PEER_VALIDATOR_GAVE_UP'
 
 /**
  * An error of this package. `message` says what happened and where; {@link PeerError.cure} says what
@@ -31,6 +35,17 @@ export class PeerError<Code extends PeerErrorCode = PeerErrorCode> extends Coded
   constructor(code: Code, message: string, options?: ErrorOptions & { readonly cure?: string }) {
     super(code, message, options)
     this.cure = options?.cure
+  }
+}
+
+/** The process of a validator ended by itself: there is no use in starting it again. */
+export class GaveUp extends PeerError<'PEER_VALIDATOR_GAVE_UP'> {
+  /** Its exit status; null when a signal ended it, or when it could not be started. */
+  readonly status: number | null
+
+  constructor(status: number | null, message: string) {
+    super('PEER_VALIDATOR_GAVE_UP', message)
+    this.status = status
   }
 }
 

@@ -1,3 +1,4 @@
+import { systemCode } from '../errors.ts'
 import type { Writable } from 'node:stream'
 
 /** Where a command writes: lines for people or for machines, never both. */
@@ -26,9 +27,19 @@ export function taken(stream: Writable): Promise<boolean> {
   })
 }
 
-/** Whoever stops reading (`heddle blocks | head`) ends no command with an uncaught error. */
-export function outliveReaders(): void {
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
+/**
+ * Whoever stops reading (`heddle blocks | head`) ends no command with an uncaught error.
+ * @returns tells why standard output took no more, when that is not because nobody reads it
+ */
+export function outliveReaders(
+  streams: Pick<NodeJS.Process, 'stdout' | 'stderr'> = process,
+): () => Error | undefined {
+  let failure: Error | undefined
+  streams.stderr.on('error', () => undefined)
+  streams.stdout.on('error', (error) => {
+    if (systemCode(error) !== 'EPIPE') failure ??= error
+  })
+  return () => failure
 }
 
 /** `12345` → `12,345`. */

@@ -6,6 +6,8 @@ import { readMaterial } from '../node/material.ts'
 import { Validator } from '../node/validator.ts'
 import { createMetrics } from '../operations/metrics.ts'
 import { readVersion } from '../package-root.ts'
+import { exitCodes } from '../exit-status.ts'
+import { filesNeeded, requireOpenFiles } from '../open-files.ts'
 
 interface StartOptions {
   readonly config: string
@@ -26,9 +28,20 @@ function onEnd(attached: boolean, stop: () => void): void {
   process.stdin.resume()
 }
 
+/** Nothing of what was acknowledged is lost: that is on the disk. */
+function tooSlow(name: string): void {
+  process.stderr.write(
+    `heddle: ${name} did not stop within ${stopTimeoutMs / 1000} s and ends all the same\n` +
+      `  exit status ${exitCodes.internal}\n`,
+  )
+  process.exit(exitCodes.internal)
+}
+
 async function start({ config: file, attached }: StartOptions): Promise<void> {
   const config = await loadConfig(file, process.env)
   const logging = createLogging(config['logging.spec'], { peer: config['peer.id'] })
+  const { length } = config.validators
+  requireOpenFiles(filesNeeded(length), `a validator in a network of ${length}`)
   const material = await readMaterial(config)
   const validator = new Validator({
     config,
@@ -42,7 +55,7 @@ async function start({ config: file, attached }: StartOptions): Promise<void> {
   onEnd(attached === true, () => {
     if (stopping) return
     stopping = true
-    setTimeout(() => process.exit(70), stopTimeoutMs).unref()
+    setTimeout(() => tooSlow(config['peer.id']), stopTimeoutMs).unref()
     void validator.stop()
   })
   await validator.start()

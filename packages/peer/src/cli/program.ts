@@ -2,7 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { readVersion } from '../package-root.ts'
 import { blocksCommand } from './blocks.ts'
 import { cryptoCommand } from './crypto-generate.ts'
-import { describeFailure, exitCodeOf, exitCodes } from './failure.ts'
+import { exitCodes, exitMeanings } from '../exit-status.ts'
 import { networkStatusCommand } from './network-status.ts'
 import { networkStopCommand } from './network-stop.ts'
 import { networkUpCommand } from './network-up.ts'
@@ -10,14 +10,11 @@ import { peerCommand } from './peer-start.ts'
 import { queryCommand } from './query.ts'
 import { submitCommand } from './submit.ts'
 
-const exitHelp = `
-Exit status:
-  0   done                            69  network or service not available
-  1   the proof did not hold          70  an error of heddle itself
-  64  wrong option or argument        74  the ledger cannot be read or written
-  65  input lines that are no JSON    75  port or folder in use
-  66  no such file                    77  not allowed
-  78  configuration or certificate    130 interrupted`
+const names = Object.keys(exitCodes) as (keyof typeof exitCodes)[]
+const exitHelp = [
+  '\nExit status:',
+  ...names.map((name) => `  ${exitCodes[name].toString().padEnd(4)}${exitMeanings[name]}`),
+].join('\n')
 
 function versionCommand(): Command {
   return new Command('version')
@@ -63,7 +60,7 @@ function withoutExit(command: Command): void {
 }
 
 /**
- * Runs `heddle` with arguments.
+ * Runs `heddle` with arguments. Rejects with why it could not.
  * @returns the exit status; what is to be said was said
  */
 export async function runProgram(args: readonly string[]): Promise<number> {
@@ -75,7 +72,6 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   } catch (error) {
     // Commander has printed what is wrong, or the help that was asked for.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage
-    process.stderr.write(describeFailure(error))
-    return exitCodeOf(error)
+    throw error
   }
 }

@@ -24,16 +24,38 @@ function describe(error: unknown): unknown {
   }
 }
 
+/** Bytes of lines that wait for a log that takes none, as on a full disk; what is beyond is lost. */
+export const maxLogBacklogBytes = 64 * 1024
+
+/**
+ * Writes at once, so that the last line before a crash is not lost. A log that cannot be written is
+ * no reason to end: what waits follows when there is room again, then how many lines were lost.
+ *
+ * @param fd - default: standard output
+ */
+export function logDestination(fd = 1): DestinationStream {
+  const stream = pino.destination({ dest: fd, sync: true, maxLength: maxLogBacklogBytes })
+  let lost = 0
+  stream.on('error', () => undefined)
+  stream.on('drop', () => lost++)
+  stream.on('drain', () => {
+    if (lost === 0) return
+    const line = { level: 'warn', time: new Date().toISOString(), logger: 'logging' }
+    stream.write(`${JSON.stringify({ ...line, msg: 'lines of the log were lost', lost })}\n`)
+    lost = 0
+  })
+  return stream
+}
+
 /**
  * JSON lines `{"level","time","logger","msg",…fields,"error"}` by pino.
  *
- * @param destination - where the lines go; default standard output, written at once so that the
- *   last line before a crash is not lost
+ * @param destination - where the lines go; default standard output
  */
 export function createLogging(
   spec: string,
   base: LogFields,
-  destination: DestinationStream = pino.destination({ dest: 1, sync: true }),
+  destination: DestinationStream = logDestination(),
 ): Logging {
   let current: LogSpec = parseLogSpec(spec)
   const options = {

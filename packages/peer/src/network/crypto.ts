@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { generateOrganization } from '@heddle/msp'
 import { PeerError, messageOf } from '../errors.ts'
+import { systemCauseOf } from '../system-error.ts'
 import type { GeneratedNode, GeneratedOrganization } from '@heddle/msp'
 
 /** An organisation with its only node. */
@@ -32,10 +33,13 @@ async function member(
     if (generated === undefined) throw new PeerError('PEER_INVALID_CONFIG', 'no node was made')
     return { organization, node: generated }
   } catch (error) {
-    throw new PeerError('PEER_WRONG_CERTIFICATE', `${dir}: ${messageOf(error)}`, {
-      cure: 'remove the folder to have new material made, or choose another --dir',
-      cause: error,
-    })
+    throw (
+      systemCauseOf(error, dir) ??
+      new PeerError('PEER_WRONG_CERTIFICATE', `${dir}: ${messageOf(error)}`, {
+        cure: 'remove the folder to have new material made, or choose another --dir',
+        cause: error,
+      })
+    )
   }
 }
 

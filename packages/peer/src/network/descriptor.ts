@@ -1,6 +1,7 @@
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { PeerError, messageOf, systemCode } from '../errors.ts'
+import { systemCauseOf } from '../system-error.ts'
 
 /** A validator of a network on this machine. Paths are relative to the network's folder. */
 export interface ValidatorDescriptor {
@@ -51,10 +52,13 @@ export async function findDescriptor(dir: string): Promise<NetworkDescriptor | u
     return JSON.parse(await readFile(path, 'utf8')) as NetworkDescriptor
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined
-    throw new PeerError('PEER_INVALID_CONFIG', `${path}: ${messageOf(error)}`, {
-      cure: 'remove the file; `heddle network up` writes it again',
-      cause: error,
-    })
+    throw (
+      systemCauseOf(error, path) ??
+      new PeerError('PEER_INVALID_CONFIG', `${path}: ${messageOf(error)}`, {
+        cure: 'remove the file; `heddle network up` writes it again',
+        cause: error,
+      })
+    )
   }
 }
 

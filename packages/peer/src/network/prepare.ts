@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { stringify } from 'yaml'
 import { PeerError } from '../errors.ts'
+import { filesNeeded, requireOpenFiles } from '../open-files.ts'
 import { generateMaterial } from './crypto.ts'
 import { findDescriptor, writeDescriptor } from './descriptor.ts'
 import { ensureGenesis } from './genesis.ts'
@@ -143,6 +144,7 @@ function countValidators(spec: NetworkSpec, existing: NetworkDescriptor | undefi
 export async function prepareNetwork(spec: NetworkSpec, clock: Clock): Promise<NetworkDescriptor> {
   const existing = await findDescriptor(spec.dir)
   const count = countValidators(spec, existing)
+  requireOpenFiles(filesNeeded(count), `a network of ${count} validators`)
   const ports = await choosePorts(spec, count * portsEach, existing)
   const material = await generateMaterial(join(spec.dir, 'crypto'), count)
   const descriptor = describeNetwork(spec.dir, material, ports)

@@ -2,7 +2,10 @@ import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import type { ChildProcess } from 'node:child_process'
+import { messageOf } from '../errors.ts'
+import { exitCodes } from '../exit-status.ts'
 import { cliPath } from '../package-root.ts'
+import { LastWords } from './last-words.ts'
 import type { Clock } from '@heddle/interface'
 
 /** How a validator is started. */
@@ -19,6 +22,13 @@ export interface ProcessEnd {
   readonly name: string
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
+  /** What it said last on standard error, or why it could not be started; may be empty. */
+  readonly words: string
+}
+
+/** The exit status of a process, or the one that says the same as the signal that ended it. */
+export function statusOfEnd({ code, signal }: ProcessEnd): number | null {
+  return signal === diskSignal ? exitCodes.disk : code
 }
 
 /** How long a validator may take to stop before it is killed. */
@@ -27,16 +37,27 @@ const stopTimeoutMs = 10_000
 /** How often a validator that was killed by a signal is started again. */
 export const maxRestarts = 5
 
+/**
+ * What the system sends when a file that is mapped into memory, as those of lmdb are, has no room on the
+ * disk or cannot be read. The process has no last words then, and would end so again.
+ */
+const diskSignal = 'SIGBUS'
+const diskWords = [
+  'heddle: a file that is mapped into memory could not be read or written: the disk is full or fails',
+  '  try: free some space and start again: what was acknowledged is kept',
+].join('\n')
+
 /** Starts the process of a validator. */
 export type Launch = (spec: ProcessSpec) => ChildProcess
 
+/** Standard error comes to us: on a disk that is full for its log too, its last words are not lost. */
 function spawnValidator({ config, log }: ProcessSpec): ChildProcess {
   const output = openSync(log, 'a')
   try {
     return spawn(
       process.execPath,
       [...process.execArgv, cliPath(), 'peer', 'start', '--config', config, '--attached'],
-      { stdio: ['pipe', output, output], detached: true, env: validatorEnvironment() },
+      { stdio: ['pipe', output, 'pipe'], detached: true, env: validatorEnvironment() },
     )
   } finally {
     closeSync(output)
@@ -118,21 +139,30 @@ export class ValidatorProcesses {
   #launch(spec: ProcessSpec, restarts: number): void {
     const child = this.#spawn(spec)
     child.stdin?.on('error', () => undefined)
+    const words = new LastWords(child.stderr)
     const ended = new Promise<void>((resolve) => {
-      const onOver = (code: number | null, signal: NodeJS.Signals | null): void => {
+      let isOver = false
+      const onOver = (end: Omit<ProcessEnd, 'name'>): void => {
         resolve()
-        if (!this.#stopping) this.#lost(spec, restarts, { name: spec.name, code, signal })
+        if (!isOver && !this.#stopping) this.#lost(spec, restarts, { name: spec.name, ...end })
+        isOver = true
       }
-      child.once('exit', onOver)
-      // Without a process id it never ran, and there is no `exit`.
-      child.on('error', () => child.pid === undefined && onOver(null, null))
+      // Not `exit`, after which some of what it said may still be under way.
+      child.once('close', (code, signal) => {
+        onOver({ code, signal, words: signal === diskSignal ? diskWords : words.toString() })
+      })
+      child.on('error', (error) => {
+        // Without a process id it never ran.
+        if (child.pid === undefined) onOver({ code: null, signal: null, words: messageOf(error) })
+      })
     })
     this.#running.set(spec.name, { spec, child, restarts, ended })
   }
 
   /** A validator that was killed is started again; one that gave up has a reason that stays. */
   #lost(spec: ProcessSpec, restarts: number, end: ProcessEnd): void {
-    const again = end.signal !== null && restarts < maxRestarts
+    const killed = end.signal !== null && end.signal !== diskSignal
+    const again = killed && restarts < maxRestarts
     this.#onEnd(end, again && this.#relaunch(spec, restarts + 1))
   }
 

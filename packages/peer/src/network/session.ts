@@ -1,14 +1,13 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { faultsTolerated, quorumOf } from '@heddle/pbft'
-import { PeerError, messageOf } from '../errors.ts'
+import { GaveUp, PeerError, messageOf } from '../errors.ts'
 import { openClient } from './client.ts'
 import { NetworkLock } from './control.ts'
 import { findDescriptor, writeDescriptor } from './descriptor.ts'
 import { Monitor } from './monitor.ts'
 import { pause } from './pause.ts'
 import { prepareNetwork } from './prepare.ts'
-import { ValidatorProcesses } from './processes.ts'
+import { ValidatorProcesses, statusOfEnd } from './processes.ts'
 import type { Clock } from '@heddle/interface'
 import type { NetworkClient } from './client.ts'
 import type { NetworkDescriptor } from './descriptor.ts'
@@ -33,13 +32,6 @@ export interface SessionEvents {
   stop(reason: Error | undefined): void
 }
 
-/** The reason that a validator printed at the end of its log before it gave up. */
-export async function lastWords(log: string): Promise<string> {
-  const text = await readFile(log, 'utf8').catch(() => '')
-  const start = text.lastIndexOf('heddle: ')
-  return start === -1 ? `see ${log}` : text.slice(start).trim()
-}
-
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
@@ -60,6 +52,8 @@ export class NetworkSession {
   #client: NetworkClient | undefined
   #failure: PeerError | undefined
   readonly #givenUp = new Set<string>()
+  /** Whether it was said that network.json cannot be written. */
+  #noted = false
   /** Resolves when network.json is written as asked last: one write at a time. */
   #written: Promise<void> = Promise.resolve()
 
@@ -134,7 +128,8 @@ export class NetworkSession {
         await writeDescriptor(this.#spec.dir, make(this.#descriptor))
       } catch (error) {
         // On a full disk the validators end one after the other; this must not end us first.
-        this.#events.note(`network.json was not written: ${messageOf(error)}`)
+        if (!this.#noted) this.#events.note(`network.json was not written: ${messageOf(error)}`)
+        this.#noted = true
       }
     })
     return this.#written
@@ -170,21 +165,33 @@ export class NetworkSession {
     )
   }
 
-  async #ended({ name, code, signal }: ProcessEnd, restarted: boolean): Promise<void> {
-    const how = signal === null ? `exit status ${code ?? 'unknown'}` : signal
+  async #ended(end: ProcessEnd, restarted: boolean): Promise<void> {
     await this.#publish()
+    const how =
+      end.signal ?? (end.code === null ? 'it could not be started' : `exit status ${end.code}`)
     if (restarted) {
-      this.#events.note(`${name} ended (${how}) and was started again`)
+      this.#events.note(this.#withWords(`${end.name} ended (${how}) and was started again`, end))
       return
     }
-    const words = await lastWords(join(this.#spec.dir, 'validators', name, 'log.json'))
-    const failure = new PeerError('PEER_NETWORK_UNAVAILABLE', `${name} gave up (${how}):\n${words}`)
-    this.#events.note(failure.message)
-    this.#givenUp.add(name)
+    const text = this.#withWords(`${end.name} gave up (${how})`, end)
+    const failure = new GaveUp(statusOfEnd(end), text)
+    this.#givenUp.add(end.name)
     const { validators = [] } = this.#descriptor ?? {}
-    if (this.#client === undefined || this.#givenUp.size > faultsTolerated(validators.length)) {
-      this.#failure = failure
-      this.#events.stop(failure)
+    const all = validators.length
+    if (this.#client !== undefined && this.#givenUp.size <= faultsTolerated(all)) {
+      this.#events.note(failure.message)
+      return
     }
+    // The first is told when all is over; the others most likely have the same reason.
+    this.#failure ??= failure
+    this.#events.stop(this.#failure)
+  }
+
+  /** Adds what a validator said last, and where its log is. */
+  #withWords(what: string, { name, words }: ProcessEnd): string {
+    const log = this.#descriptor?.validators.find((each) => each.name === name)?.log ?? ''
+    const lines = words.split('\n').filter((line) => line !== '')
+    const first = lines.length === 0 ? what : `${what}:`
+    return [first, ...lines, `  log: ${join(this.#spec.dir, log)}`].join('\n')
   }
 }

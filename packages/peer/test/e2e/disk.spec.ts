@@ -148,8 +148,10 @@ describe('a disk that is full for all validators of `network up`', function () {
   it('ends it with the reason, and a later run goes on with everything acknowledged', async () => {
     const input = await sandbox.file('input.ndjson', recordLines('r', 4000))
     const full = await sandbox.run(up(input), { maxFileBytes: 1200 * 1024 })
-    expect(full.status, full.stderr).to.equal(69)
-    expect(full.stderr).to.match(/validator\d gave up \(exit status 74\)/)
+    expect(full.status, full.stderr).to.equal(ledgerFailed)
+    expect(full.stderr).to.match(/heddle: validator\d gave up \(exit status 74\)/)
+    expect(full.stderr).to.match(/^ {2}log: .*validator\d.log\.json$/m)
+    expect(full.stderr).to.match(/^ {2}try: free some space/m)
     expect(full.stderr).to.match(/no room \((EFBIG|27)\)/)
     const done = full.heddle.find('progress')
 

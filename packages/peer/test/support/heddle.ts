@@ -25,13 +25,21 @@ export interface HeddleOptions {
    * full for whoever wants to write more. Rounded up to 512 bytes; some shells count 1,024.
    */
   readonly maxFileBytes?: number
+  /** Files that it and its children may have open, as RLIMIT_NOFILE. */
+  readonly maxOpenFiles?: number
+  /** Whose rights it has; only root can say. Default: one's own. */
+  readonly uid?: number
 }
 
-function commandOf(args: readonly string[], { maxFileBytes }: HeddleOptions): string[] {
+function commandOf(args: readonly string[], options: HeddleOptions): string[] {
+  const { maxFileBytes, maxOpenFiles } = options
   const command = [process.execPath, cli, ...args]
-  if (maxFileBytes === undefined) return command
-  const limit = Math.ceil(maxFileBytes / 512).toString()
-  return ['sh', '-c', `ulimit -f ${limit} && exec "$@"`, 'sh', ...command]
+  const limits = [
+    ...(maxFileBytes === undefined ? [] : [`ulimit -f ${Math.ceil(maxFileBytes / 512)}`]),
+    ...(maxOpenFiles === undefined ? [] : [`ulimit -n ${maxOpenFiles}`]),
+  ]
+  if (limits.length === 0) return command
+  return ['sh', '-c', `${limits.join(' && ')} && exec "$@"`, 'sh', ...command]
 }
 
 /** A `heddle` that runs, with what it prints. */
@@ -49,6 +57,7 @@ export class Heddle {
     this.child = spawn(program, rest, {
       env: { ...process.env, ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
+      ...(options.uid === undefined ? {} : { uid: options.uid }),
     })
     this.child.stdin?.on('error', () => undefined)
     this.child.stdin?.end(options.input ?? '')

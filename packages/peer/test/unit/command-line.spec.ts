@@ -1,6 +1,5 @@
 import { expect } from 'chai'
-import { CodedError } from '@heddle/interface'
-import { describeFailure, exitCodeOf, exitCodes } from '../../src/cli/failure.ts'
+import { describeFailure } from '../../src/cli/failure.ts'
 import { grouped, toJson } from '../../src/cli/output.ts'
 import { createProgram } from '../../src/cli/program.ts'
 import { PeerError } from '../../src/errors.ts'
@@ -51,11 +50,20 @@ describe('the command line', () => {
     )
   })
 
-  it('has an exit status for errors of every package', () => {
-    expect(exitCodeOf(new CodedError('LEDGER_CORRUPT', 'x'))).to.equal(exitCodes.ledger)
-    expect(exitCodeOf(new CodedError('LEDGER_LOCKED', 'x'))).to.equal(exitCodes.portBusy)
-    expect(exitCodeOf(new CodedError('MSP_INVALID_CONFIG', 'x'))).to.equal(exitCodes.config)
-    expect(exitCodeOf(new Error('x'))).to.equal(exitCodes.internal)
+  it('says a cause only once, and the cure of whatever caused it', () => {
+    const full = Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' })
+    const error = new Error(`cannot append to a.blocks: ${full.message}`, { cause: full })
+    expect(describeFailure(error)).to.equal(
+      'heddle: cannot append to a.blocks: ENOSPC: no space left\n' +
+        '  try: free some space and start again: what was acknowledged is kept\n' +
+        '  exit status 74\n',
+    )
+  })
+
+  it('ends for causes that go in a circle', () => {
+    const error = new Error('a')
+    error.cause = new Error('b', { cause: error })
+    expect(describeFailure(error)).to.equal('heddle: a\n  because: b\n  exit status 70\n')
   })
 
   it('groups digits, and writes bigints as JSON numbers or digits', () => {

@@ -1,14 +1,15 @@
 import { expect } from 'chai'
-import { EventEmitter } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import { VirtualClock } from '@heddle/events/testing'
-import { ValidatorProcesses, maxRestarts } from '../../src/network/processes.ts'
+import { ValidatorProcesses, maxRestarts, statusOfEnd } from '../../src/network/processes.ts'
 import type { ChildProcess } from 'node:child_process'
 import type { ProcessEnd } from '../../src/network/processes.ts'
 
 /** A process that does what the test says. */
 class FakeProcess extends EventEmitter {
   readonly stdin = new PassThrough()
+  readonly stderr = new PassThrough()
   readonly signals: string[] = []
   exitCode: number | null = null
   signalCode: NodeJS.Signals | null = null
@@ -32,6 +33,7 @@ class FakeProcess extends EventEmitter {
     this.exitCode = code
     this.signalCode = signal
     this.emit('exit', code, signal)
+    this.emit('close', code, signal)
   }
 }
 
@@ -77,7 +79,9 @@ describe('ValidatorProcesses', () => {
     latest().end(null, 'SIGKILL')
     expect(children).to.have.length(2)
     expect(processes.pid('validator0')).to.equal(1001)
-    expect(ends).to.deep.equal([[{ name: 'validator0', code: null, signal: 'SIGKILL' }, true]])
+    expect(ends).to.deep.equal([
+      [{ name: 'validator0', code: null, signal: 'SIGKILL', words: '' }, true],
+    ])
   })
 
   it(`starts each validator again ${maxRestarts} times, and no more`, () => {
@@ -91,23 +95,56 @@ describe('ValidatorProcesses', () => {
     expect(children).to.have.length(2 + maxRestarts)
     expect(processes.pid('validator0')).to.equal(undefined)
     children[1]!.end(null, 'SIGKILL')
-    expect(ends.at(-1)).to.deep.equal([{ name: 'validator1', code: null, signal: 'SIGKILL' }, true])
+    expect(ends.at(-1)).to.deep.equal([
+      { name: 'validator1', code: null, signal: 'SIGKILL', words: '' },
+      true,
+    ])
   })
 
   it('leaves a validator ended that gave up by itself', () => {
     for (const code of [0, 1, 137]) {
       start(`validator${code}`).end(code, null)
-      expect(ends.at(-1)).to.deep.equal([{ name: `validator${code}`, code, signal: null }, false])
+      expect(ends.at(-1)).to.deep.equal([
+        { name: `validator${code}`, code, signal: null, words: '' },
+        false,
+      ])
       expect(processes.pid(`validator${code}`)).to.equal(undefined)
     }
     expect(children).to.have.length(3)
+  })
+
+  it('tells what it said last, all of it, however late that comes', async () => {
+    start()
+    const child = latest()
+    child.stderr.write('some noise\nheddle: the disk is full\n')
+    child.exitCode = 74
+    child.emit('exit', 74, null)
+    child.stderr.end('  try: free some space\n')
+    await once(child.stderr, 'end')
+    expect(ends, 'not before its output has ended').to.deep.equal([])
+    child.emit('close', 74, null)
+    const words = 'heddle: the disk is full\n  try: free some space'
+    expect(ends).to.deep.equal([[{ name: 'validator0', code: 74, signal: null, words }, false]])
+  })
+
+  it('takes SIGBUS for a full disk: it says so, and starts nothing again', () => {
+    start().end(null, 'SIGBUS')
+    const [end, again] = ends.at(-1)!
+    expect(again).to.equal(false)
+    expect(end.words).to.match(/the disk is full or fails\n {2}try: /)
+    expect(statusOfEnd(end)).to.equal(74)
+    expect(statusOfEnd({ ...end, signal: 'SIGKILL' })).to.equal(null)
+    expect(statusOfEnd({ ...end, code: 75, signal: null })).to.equal(75)
   })
 
   it('tells of a process that could not be started, and does not wait for it', async () => {
     start()
     latest().pid = undefined
     latest().emit('error', new Error('spawn EAGAIN'))
-    expect(ends).to.deep.equal([[{ name: 'validator0', code: null, signal: null }, false]])
+    latest().emit('close', -11, null)
+    expect(ends).to.deep.equal([
+      [{ name: 'validator0', code: null, signal: null, words: 'spawn EAGAIN' }, false],
+    ])
     expect(processes.pid('validator0')).to.equal(undefined)
     await processes.stop()
   })

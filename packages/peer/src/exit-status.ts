@@ -1,0 +1,108 @@
+import { isCodedError } from '@heddle/interface'
+import { GaveUp } from './errors.ts'
+import { explainSystemError } from './system-error.ts'
+
+/** Exit statuses of `heddle`: those of sysexits.h where it has one. */
+export const exitCodes = {
+  ok: 0,
+  notProven: 1,
+  usage: 64,
+  badInput: 65,
+  noInput: 66,
+  unavailable: 69,
+  internal: 70,
+  limit: 71,
+  noAccess: 73,
+  disk: 74,
+  busy: 75,
+  forbidden: 77,
+  config: 78,
+  interrupted: 130,
+} as const
+
+/** What each means, as `heddle --help` and the README say. */
+export const exitMeanings: Readonly<Record<keyof typeof exitCodes, string>> = {
+  ok: 'done',
+  notProven: 'the proof did not hold',
+  usage: 'wrong option or argument',
+  badInput: 'input lines that are no JSON object, or were refused',
+  noInput: 'no such file, or no such key',
+  unavailable: 'network or validator not available',
+  internal: 'an error of heddle itself: please report it',
+  limit: 'too few open files, processes or memory allowed',
+  noAccess: 'a file or folder that may not be written or made',
+  disk: 'disk full or failing, ledger damaged',
+  busy: 'port or folder in use',
+  forbidden: 'not allowed by the network',
+  config: 'configuration, genesis block or certificate',
+  interrupted: 'interrupted',
+}
+
+const byCode: Readonly<Record<string, number>> = {
+  PEER_INVALID_CONFIG: exitCodes.config,
+  PEER_WRONG_CERTIFICATE: exitCodes.config,
+  PEER_INVALID_OPTION: exitCodes.usage,
+  PEER_FILE_MISSING: exitCodes.noInput,
+  PEER_PORT_BUSY: exitCodes.busy,
+  PEER_LEDGER_FAILED: exitCodes.disk,
+  PEER_BAD_LINE: exitCodes.badInput,
+  PEER_INVALID_ENVELOPE: exitCodes.badInput,
+  PEER_DUPLICATE_TRANSACTION: exitCodes.badInput,
+  PEER_NETWORK_RUNNING: exitCodes.busy,
+  PEER_NETWORK_NOT_RUNNING: exitCodes.unavailable,
+  PEER_NETWORK_UNAVAILABLE: exitCodes.unavailable,
+  PEER_NO_AGREEMENT: exitCodes.unavailable,
+  PEER_VALIDATOR_GAVE_UP: exitCodes.unavailable,
+  PEER_PROOF_FAILED: exitCodes.notProven,
+  PEER_FORBIDDEN: exitCodes.forbidden,
+  PEER_STOPPED: exitCodes.unavailable,
+  PEER_STATE_TRANSFER_FAILED: exitCodes.unavailable,
+  PEER_NO_ACCESS: exitCodes.noAccess,
+  PEER_DISK_FULL: exitCodes.disk,
+  PEER_SYSTEM_LIMIT: exitCodes.limit,
+  LEDGER_LOCKED: exitCodes.busy,
+  PBFT_INVALID_OPTIONS: exitCodes.config,
+  COMM_INVALID_OPTIONS: exitCodes.config,
+  ORDERER_INVALID_OPTIONS: exitCodes.config,
+}
+
+const byPackage: readonly (readonly [string, number])[] = [
+  ['LEDGER_', exitCodes.disk],
+  ['MSP_', exitCodes.config],
+  ['IDENTITY_', exitCodes.config],
+  ['DELIVER_', exitCodes.unavailable],
+  ['COMM_', exitCodes.unavailable],
+  ['ORDERER_', exitCodes.unavailable],
+]
+
+function statusOfCode(code: string): number | undefined {
+  return byCode[code] ?? byPackage.find(([prefix]) => code.startsWith(prefix))?.[1]
+}
+
+/** Statuses that say what was wrong with a validator; the others say only that it ended. */
+function tells(status: number | null): status is number {
+  return (
+    status !== null &&
+    status >= exitCodes.usage &&
+    Object.values<number>(exitCodes).includes(status)
+  )
+}
+
+/**
+ * The exit status for what was thrown: what the operating system refused says more than who was
+ * refused, and a cause says more than an error that says nothing.
+ */
+export function exitCodeOf(error: unknown): number {
+  return statusOf(error, 0) ?? exitCodes.internal
+}
+
+function statusOf(error: unknown, depth: number): number | undefined {
+  // Bounded: a chain of causes could be a circle.
+  if (!(error instanceof Error) || depth > 4) return undefined
+  if (error instanceof GaveUp) return tells(error.status) ? error.status : byCode[error.code]
+  const system = explainSystemError(error)
+  if (system !== undefined) return byCode[system.code]
+  const known = isCodedError(error) ? statusOfCode(error.code) : undefined
+  const decides = known !== undefined && !isCodedError(error, 'LEDGER_IO')
+  return decides ? known : (statusOf(error.cause, depth + 1) ?? known)
+}
