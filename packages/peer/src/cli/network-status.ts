@@ -41,7 +41,8 @@ function hex(bytes: Uint8Array): string {
 function toText({ name, status, problem }: Line): string {
   if (status === undefined) return `${name}  no answer: ${problem ?? ''}`
   const { view, activeView, primary, height, lastBlockHash, sequence, connected } = status
-  return [
+  const { problems } = status
+  const line = [
     name,
     `height ${grouped(height)}`,
     `block ${hex(lastBlockHash).slice(0, 16)}`,
@@ -50,6 +51,7 @@ function toText({ name, status, problem }: Line): string {
     `sequence ${grouped(sequence)}`,
     `connected ${connected}`,
   ].join('  ')
+  return [line, ...problems.map((each) => `  ${each.component}: ${each.reason}`)].join('\n')
 }
 
 function toObject({ name, status, problem }: Line): unknown {
@@ -61,6 +63,10 @@ function toObject({ name, status, problem }: Line): unknown {
     lastBlockHash: hex(status.lastBlockHash),
     stateDigest: hex(status.stateDigest),
     cpuSeconds: Number(status.cpuMs) / 1000,
+    lastBlockAgeSeconds: Number(status.lastBlockAgeMs) / 1000,
+    oldestRequestSeconds: Number(status.oldestRequestMs) / 1000,
+    unsignedBlocks: status.unsignedBlocks,
+    problems: status.problems.map(({ component, reason }) => ({ component, reason })),
   }
 }
 

@@ -38,6 +38,11 @@ export class Monitor {
     return found === undefined ? undefined : { view: found.view, primary: found.primary }
   }
 
+  /** Those of which the last answer says that something is wrong with them. */
+  get notWell(): number[] {
+    return this.#latest.flatMap((each, index) => ((each?.problems.length ?? 0) > 0 ? [index] : []))
+  }
+
   /** Asks once. */
   async ask(): Promise<void> {
     await Promise.all(

@@ -12,6 +12,8 @@ export interface Progress extends Counts {
   readonly primary: string | undefined
   /** Height of each validator, in order; undefined when it gives no answer. */
   readonly heights: readonly (bigint | undefined)[]
+  /** Names of those that say that something is wrong with them: `network status` tells what. */
+  readonly notWell: readonly string[]
 }
 
 /** Shows progress; `end` leaves the last state on the screen. */
@@ -36,10 +38,12 @@ export function bar(done: number, total: number | undefined): string {
 /** One line for people. */
 export function describe(progress: Progress): string {
   const { accepted, rejected, total, txPerSecond, blocks, view, primary, heights } = progress
+  const { notWell } = progress
   const done = accepted + rejected
   const shown = heights.map((height) => (height === undefined ? '–' : grouped(height)))
   return [
     bar(done, total),
+    ...(notWell.length === 0 ? [] : [`not well: ${notWell.join(', ')}`]),
     ...(total === undefined ? [] : [`${grouped(done)}/${grouped(total)}`]),
     `${grouped(Math.round(txPerSecond))} tx/s`,
     `${grouped(blocks)} blocks`,

@@ -160,6 +160,7 @@ export class Run {
       view: view?.view,
       primary: view === undefined ? undefined : validators[view.primary]?.name,
       heights: this.#monitor.statuses.map((each) => each?.height),
+      notWell: this.#monitor.notWell.map((index) => validators[index]?.name ?? ''),
     })
   }
 

@@ -10,9 +10,10 @@ import { OperationsServer } from '../operations/server.ts'
 import { createBlockSource } from './block-source.ts'
 import { validatorProxy } from './validator-proxy.ts'
 import { PbftChain, chainStatuses } from './chain.ts'
-import { healthChecks } from './health.ts'
+import { problemsOf } from './health.ts'
 import { PeerNetwork } from './peer-network.ts'
 import { createQueryService } from './query-service.ts'
+import { StandstillWatch } from './standstill-watch.ts'
 import { createSignatureArchive } from './signature-archive.ts'
 import { createValidatorVerifier } from './validator-verifier.ts'
 import type { Comm } from '@heddle/comm'
@@ -24,6 +25,7 @@ import type { Network, Replica, ReplicaNotification, StateMachine } from '@heddl
 import type { Config } from '../config/settings.ts'
 import type { Logging } from '../logging/logger.ts'
 import type { PrometheusMetrics } from '../operations/metrics.ts'
+import type { Problem } from '../operations/server.ts'
 import type { Version } from '../package-root.ts'
 import type { Material } from './material.ts'
 import type { PeerAddress } from './peer-network.ts'
@@ -48,6 +50,7 @@ export interface Composition {
   readonly collector: BlockSignatureCollector
   readonly replica: Replica
   readonly server: OrdererServer
+  readonly watch: StandstillWatch
   readonly operations: OperationsServer
 }
 
@@ -160,6 +163,8 @@ function composeServer(
     readonly replica: Replica
     readonly network: PeerNetwork
     readonly reader: TransactionReader
+    readonly watch: StandstillWatch
+    readonly problems: () => readonly Problem[]
   },
 ): OrdererServer {
   const { config, material, clock, metrics, logging, version } = deps
@@ -174,6 +179,8 @@ function composeServer(
     replica: parts.replica,
     connected: () => parts.network.connected,
     version: version.Version,
+    watch: parts.watch,
+    problems: parts.problems,
   })
   return createOrdererServer(
     {
@@ -199,8 +206,7 @@ function composeServer(
 
 function composeOperations(
   deps: CompositionDeps,
-  replica: Replica,
-  network: PeerNetwork,
+  problems: () => readonly Problem[],
 ): OperationsServer {
   const { config, logging } = deps
   return new OperationsServer(
@@ -210,7 +216,7 @@ function composeOperations(
       metrics: deps.metrics,
       version: deps.version,
       logger: logging.logger.child('operations'),
-      health: healthChecks({ replica, connected: () => network.connected }),
+      problems,
     },
     config['operations.listenAddress'],
   )
@@ -260,6 +266,13 @@ export function compose(
     metrics,
   })
   const replica = composeReplica(deps, { network: network.consensus, engine, storage }, onEvent)
+  const watch = new StandstillWatch({
+    ...{ replica, collector, clock, metrics },
+    ledger: storage.ledger,
+    logger: logger.child('peer.watch'),
+  })
+  const problems = (): readonly Problem[] =>
+    problemsOf({ replica, connected: () => network.connected, watch })
   return {
     engine,
     mapper,
@@ -267,7 +280,8 @@ export function compose(
     network,
     collector,
     replica,
-    server: composeServer(deps, { storage, replica, network, reader }),
-    operations: composeOperations(deps, replica, network),
+    watch,
+    server: composeServer(deps, { storage, replica, network, reader, watch, problems }),
+    operations: composeOperations(deps, problems),
   }
 }

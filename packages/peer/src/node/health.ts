@@ -1,28 +1,31 @@
 import { quorumOf } from '@heddle/pbft'
 import type { Replica } from '@heddle/pbft'
-import type { HealthCheck } from '../operations/server.ts'
+import type { Problem } from '../operations/server.ts'
+import type { StandstillWatch } from './standstill-watch.ts'
 
 /** What a validator says of itself. */
 export interface HealthDeps {
   readonly replica: Pick<Replica, 'state' | 'status'>
   /** Other validators connected now. */
   readonly connected: () => number
+  readonly watch: Pick<StandstillWatch, 'standstill'>
 }
 
-/** What `/healthz` asks: whether this validator takes part, and reaches enough others for a quorum. */
-export function healthChecks({ replica, connected }: HealthDeps): HealthCheck[] {
-  const others = quorumOf(replica.status().n) - 1
-  return [
-    {
-      component: 'consensus.pbft',
-      check: () => (replica.state === 'started' ? undefined : `the replica is ${replica.state}`),
-    },
-    {
-      component: 'gossip.comm',
-      check: () =>
-        connected() >= others
-          ? undefined
-          : `connected with ${connected()} validators, a quorum needs ${others}`,
-    },
-  ]
+/**
+ * What is wrong with a validator: it does not take part, reaches too few others for a quorum, or
+ * stands still. `/healthz` and `heddle network status` say it.
+ */
+export function problemsOf({ replica, connected, watch }: HealthDeps): Problem[] {
+  const problems: Problem[] = []
+  if (replica.state !== 'started')
+    problems.push({ component: 'consensus.pbft', reason: `the replica is ${replica.state}` })
+  const needed = quorumOf(replica.status().n) - 1
+  if (connected() < needed) {
+    const reason = `connected with ${connected()} validators, a quorum needs ${needed}`
+    problems.push({ component: 'gossip.comm', reason })
+  }
+  const { standstill } = watch
+  if (standstill !== undefined)
+    problems.push({ component: standstill.component, reason: standstill.reason })
+  return problems
 }

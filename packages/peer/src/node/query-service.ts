@@ -5,6 +5,8 @@ import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc
 import type { Ledger, StateEntry } from '@heddle/ledger'
 import type { ExtraService } from '@heddle/orderer'
 import type { Replica } from '@heddle/pbft'
+import type { Problem } from '../operations/server.ts'
+import type { StandstillWatch } from './standstill-watch.ts'
 
 /** What the Query service answers from. */
 export interface QueryServiceDeps {
@@ -13,6 +15,9 @@ export interface QueryServiceDeps {
   /** Validators connected now. */
   readonly connected: () => number
   readonly version: string
+  /** What is wrong with this validator. */
+  readonly problems: () => readonly Problem[]
+  readonly watch: Pick<StandstillWatch, 'ages'>
 }
 
 /** Entries read at a time, and most in one message of a stream. */
@@ -26,6 +31,7 @@ function statusOf(deps: QueryServiceDeps, withDigest: boolean): heddle.StatusRep
   const { id, view, activeView, primary, lastExecuted } = replica.status()
   const { savepoint } = ledger.state
   const { user, system } = process.cpuUsage()
+  const { lastBlockMs, oldestRequestMs, unsignedBlocks } = deps.watch.ages
   return create(heddle.StatusReplySchema, {
     replica: id,
     view,
@@ -40,7 +46,15 @@ function statusOf(deps: QueryServiceDeps, withDigest: boolean): heddle.StatusRep
     connected: deps.connected(),
     version: deps.version,
     cpuMs: BigInt(Math.round((user + system) / 1000)),
+    problems: deps.problems().map((each) => create(heddle.ProblemSchema, { ...each })),
+    lastBlockAgeMs: wholeMs(lastBlockMs),
+    oldestRequestMs: wholeMs(oldestRequestMs),
+    unsignedBlocks,
   })
+}
+
+function wholeMs(ms: number): bigint {
+  return BigInt(Math.round(ms))
 }
 
 function unknownContract(name: string): { code: number; details: string } {

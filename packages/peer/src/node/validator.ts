@@ -104,6 +104,7 @@ export class Validator implements Lifecycle {
     await this.#startPart(parts.comm, 'peer.listenAddress')
     await this.#startPart(parts.collector)
     await this.#startReplica(parts.replica)
+    await this.#startPart(parts.watch)
     await this.#startPart(parts.server, 'general.listenAddress')
     await this.#startPart(parts.operations)
   }

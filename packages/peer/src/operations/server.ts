@@ -11,10 +11,10 @@ import type { Logging } from '../logging/logger.ts'
 import type { PrometheusMetrics } from './metrics.ts'
 import type { RequestGuardOptions } from './request-guard.ts'
 
-/** What /healthz asks: a component, and what is wrong with it (undefined = nothing). */
-export interface HealthCheck {
+/** A part of a peer, and what is wrong with it. */
+export interface Problem {
   readonly component: string
-  check(): string | undefined
+  readonly reason: string
 }
 
 /** What the operations server shows. */
@@ -22,7 +22,8 @@ export interface OperationsDeps {
   readonly clock: Clock
   readonly logging: Logging
   readonly metrics: PrometheusMetrics
-  readonly health: readonly HealthCheck[]
+  /** What is wrong now: /healthz says it. */
+  readonly problems: () => readonly Problem[]
   readonly version: { readonly Version: string; readonly CommitSHA: string }
   readonly logger?: Logger
 }
@@ -141,11 +142,7 @@ export class OperationsServer implements Lifecycle {
 
   #health(response: ServerResponse): void {
     const time = new Date(this.#deps.clock.wallTime()).toISOString()
-    const failed = this.#deps.health.flatMap((each) => {
-      const { component } = each
-      const reason = each.check()
-      return reason === undefined ? [] : [{ component, reason }]
-    })
+    const failed = this.#deps.problems()
     if (failed.length === 0) sendJson(response, 200, { status: 'OK', time })
     else sendJson(response, 503, { status: 'Service Unavailable', time, failed_checks: failed })
   }

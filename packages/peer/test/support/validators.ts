@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { once } from 'node:events'
 import { get } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { PeerError } from '../../src/errors.ts'
 import { openClient } from '../../src/network/client.ts'
 import { eventually } from './eventually.ts'
@@ -18,6 +19,12 @@ export interface Standing {
   readonly height: bigint
   readonly lastBlock: string
   readonly content: string
+}
+
+/** What an operations server answered. */
+export interface OperationsReply {
+  readonly status: number
+  readonly body: string
 }
 
 function describe({ replica, view, activeView, sequence, connected }: heddle.StatusReply): string {
@@ -159,12 +166,16 @@ export class Validators {
     return standings[0]!
   }
 
+  /** What its operations server answers. */
+  async operations(name: string, path: string): Promise<OperationsReply> {
+    // A connection of its own: one that is kept may be closed by the other side just now.
+    const request = get(`http://${this.described(name).operations}${path}`, { agent: false })
+    const [response] = (await once(request, 'response')) as [IncomingMessage]
+    return { status: response.statusCode ?? 0, body: await text(response) }
+  }
+
   /** Whether its health check says that it works. */
   async healthy(name: string): Promise<boolean> {
-    // A connection of its own: one that is kept may be closed by the other side just now.
-    const request = get(`http://${this.described(name).operations}/healthz`, { agent: false })
-    const [response] = (await once(request, 'response')) as [IncomingMessage]
-    response.resume()
-    return response.statusCode === 200
+    return (await this.operations(name, '/healthz')).status === 200
   }
 }

@@ -22,6 +22,7 @@ const progress = {
   view: 2n,
   primary: 'validator2',
   heights: [4n, undefined, 1234n],
+  notWell: [],
 }
 
 describe('the command line', () => {
@@ -90,6 +91,13 @@ describe('the progress display', () => {
     expect(lines, 'every fifth update').to.have.length(2)
     createProgressDisplay({ json: true, stream, output }).update(progress)
     expect(JSON.parse(lines[2] ?? '')).to.include({ type: 'progress', accepted: 10, blocks: 3 })
+  })
+
+  it('names the validators that say that something is wrong with them', () => {
+    expect(describeProgress({ ...progress, notWell: ['validator1', 'validator3'] })).to.include(
+      ' | not well: validator1, validator3 | ',
+    )
+    expect(describeProgress(progress)).not.to.include('not well')
   })
 
   it('draws over one line of a terminal, no longer than it is wide', () => {

@@ -64,7 +64,7 @@ describe('the operations server', () => {
       logging,
       metrics,
       version: { Version: '1.2.3', CommitSHA: 'abc' },
-      health: [{ component: 'ledger', check: () => problem }],
+      problems: () => (problem === undefined ? [] : [{ component: 'ledger', reason: problem }]),
     },
     { host: '127.0.0.1', port: 0 },
   )
@@ -127,7 +127,13 @@ describe('the operations server', () => {
 
   it('names a port that is taken', async () => {
     const second = new OperationsServer(
-      { clock: systemClock, logging, metrics, version: { Version: '', CommitSHA: '' }, health: [] },
+      {
+        clock: systemClock,
+        logging,
+        metrics,
+        version: { Version: '', CommitSHA: '' },
+        problems: () => [],
+      },
       { host: '127.0.0.1', port: server.port },
     )
     const error: unknown = await second.start().catch((reason: unknown) => reason)
@@ -149,7 +155,7 @@ describe('what the operations server refuses', () => {
       logging,
       metrics,
       version: { Version: '1.2.3', CommitSHA: 'abc' },
-      health: [],
+      problems: () => [],
       logger: logging.logger,
     },
     { host: '127.0.0.1', port: 0 },

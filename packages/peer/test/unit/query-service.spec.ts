@@ -47,6 +47,10 @@ describe('the Query service', () => {
       replica: replica as Replica,
       connected: () => 3,
       version: '1.2.3',
+      problems: () => [{ component: 'gossip.comm', reason: 'connected with 1' }],
+      watch: {
+        ages: { lastBlockMs: 1.4, oldestRequestMs: 2, oldestUnsignedMs: 3, unsignedBlocks: 4 },
+      },
     })
     server = new Server()
     server.addService(definition, handlers)
@@ -190,6 +194,9 @@ describe('the Query service', () => {
       expect(Buffer.from(reply.stateDigest).equals(ledger.state.savepoint.digest)).to.equal(true)
       expect(reply.contentDigest).to.have.length(0)
       expect(reply.cpuMs > 0n).to.equal(true)
+      expect(reply).to.deep.include({ lastBlockAgeMs: 1n, oldestRequestMs: 2n, unsignedBlocks: 4 })
+      expect(reply.problems).to.have.length(1)
+      expect(reply.problems[0]).to.include({ component: 'gossip.comm', reason: 'connected with 1' })
     })
 
     it('digests the whole state only when it is asked to', async () => {

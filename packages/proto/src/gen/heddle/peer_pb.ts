@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file heddle/peer.proto.
  */
 export const file_heddle_peer: GenFile = /*@__PURE__*/
-  fileDesc("ChFoZWRkbGUvcGVlci5wcm90bxIGaGVkZGxlIi4KC1RyYW5zYWN0aW9uEhAKCGNvbnRyYWN0GAEgASgJEg0KBWlucHV0GAIgASgMIjkKDEdlbmVzaXNTdGF0ZRIpCghhY2NvdW50cxjoByADKAsyFi5oZWRkbGUuR2VuZXNpc0FjY291bnQiLwoOR2VuZXNpc0FjY291bnQSDAoEbmFtZRgBIAEoCRIPCgdiYWxhbmNlGAIgASgJIkwKCkJsb2NrUHJvb2YSEAoIc2VxdWVuY2UYASABKAQSFAoMc3RhdGVfZGlnZXN0GAIgASgMEhYKDnJlc3VsdHNfZGlnZXN0GAMgASgMIjsKElRyYW5zYWN0aW9uUmVzdWx0cxIlCgpyZWplY3Rpb25zGAEgAygLMhEuaGVkZGxlLlJlamVjdGlvbiIqCglSZWplY3Rpb24SDQoFaW5kZXgYASABKA0SDgoGcmVhc29uGAIgASgJIkUKC1BlZXJNZXNzYWdlEhMKCWNvbnNlbnN1cxgBIAEoDEgAEhkKD2Jsb2NrX3NpZ25hdHVyZRgCIAEoDEgAQgYKBGJvZHkiKwoKR2V0UmVxdWVzdBIQCghjb250cmFjdBgBIAEoCRILCgNrZXkYAiABKAkiOAoIR2V0UmVwbHkSDQoFZm91bmQYASABKAgSDQoFdmFsdWUYAiABKAwSDgoGaGVpZ2h0GAMgASgEIicKDVN0YXR1c1JlcXVlc3QSFgoOY29udGVudF9kaWdlc3QYASABKAgihQIKC1N0YXR1c1JlcGx5Eg8KB3JlcGxpY2EYASABKA0SDAoEdmlldxgCIAEoBBITCgthY3RpdmVfdmlldxgDIAEoCBIPCgdwcmltYXJ5GAQgASgNEg4KBmhlaWdodBgFIAEoBBIXCg9sYXN0X2Jsb2NrX2hhc2gYBiABKAwSEAoIc2VxdWVuY2UYByABKAQSFAoMc3RhdGVfZGlnZXN0GAggASgMEhYKDmNvbnRlbnRfZGlnZXN0GAkgASgMEhQKDHN0YXRlX2hlaWdodBgKIAEoBBIRCgljb25uZWN0ZWQYCyABKA0SDwoHdmVyc2lvbhgMIAEoCRIOCgZjcHVfbXMYDSABKAQiIgoORW50cmllc1JlcXVlc3QSEAoIY29udHJhY3QYASABKAkiPgoMRW50cmllc1JlcGx5Eg4KBmhlaWdodBgBIAEoBBIeCgdlbnRyaWVzGAIgAygLMg0uaGVkZGxlLkVudHJ5IiMKBUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDDKlAQoFUXVlcnkSKwoDR2V0EhIuaGVkZGxlLkdldFJlcXVlc3QaEC5oZWRkbGUuR2V0UmVwbHkSNAoGU3RhdHVzEhUuaGVkZGxlLlN0YXR1c1JlcXVlc3QaEy5oZWRkbGUuU3RhdHVzUmVwbHkSOQoHRW50cmllcxIWLmhlZGRsZS5FbnRyaWVzUmVxdWVzdBoULmhlZGRsZS5FbnRyaWVzUmVwbHkwAWIGcHJvdG8z");
+  fileDesc("ChFoZWRkbGUvcGVlci5wcm90bxIGaGVkZGxlIi4KC1RyYW5zYWN0aW9uEhAKCGNvbnRyYWN0GAEgASgJEg0KBWlucHV0GAIgASgMIjkKDEdlbmVzaXNTdGF0ZRIpCghhY2NvdW50cxjoByADKAsyFi5oZWRkbGUuR2VuZXNpc0FjY291bnQiLwoOR2VuZXNpc0FjY291bnQSDAoEbmFtZRgBIAEoCRIPCgdiYWxhbmNlGAIgASgJIkwKCkJsb2NrUHJvb2YSEAoIc2VxdWVuY2UYASABKAQSFAoMc3RhdGVfZGlnZXN0GAIgASgMEhYKDnJlc3VsdHNfZGlnZXN0GAMgASgMIjsKElRyYW5zYWN0aW9uUmVzdWx0cxIlCgpyZWplY3Rpb25zGAEgAygLMhEuaGVkZGxlLlJlamVjdGlvbiIqCglSZWplY3Rpb24SDQoFaW5kZXgYASABKA0SDgoGcmVhc29uGAIgASgJIkUKC1BlZXJNZXNzYWdlEhMKCWNvbnNlbnN1cxgBIAEoDEgAEhkKD2Jsb2NrX3NpZ25hdHVyZRgCIAEoDEgAQgYKBGJvZHkiKwoKR2V0UmVxdWVzdBIQCghjb250cmFjdBgBIAEoCRILCgNrZXkYAiABKAkiOAoIR2V0UmVwbHkSDQoFZm91bmQYASABKAgSDQoFdmFsdWUYAiABKAwSDgoGaGVpZ2h0GAMgASgEIicKDVN0YXR1c1JlcXVlc3QSFgoOY29udGVudF9kaWdlc3QYASABKAgi9wIKC1N0YXR1c1JlcGx5Eg8KB3JlcGxpY2EYASABKA0SDAoEdmlldxgCIAEoBBITCgthY3RpdmVfdmlldxgDIAEoCBIPCgdwcmltYXJ5GAQgASgNEg4KBmhlaWdodBgFIAEoBBIXCg9sYXN0X2Jsb2NrX2hhc2gYBiABKAwSEAoIc2VxdWVuY2UYByABKAQSFAoMc3RhdGVfZGlnZXN0GAggASgMEhYKDmNvbnRlbnRfZGlnZXN0GAkgASgMEhQKDHN0YXRlX2hlaWdodBgKIAEoBBIRCgljb25uZWN0ZWQYCyABKA0SDwoHdmVyc2lvbhgMIAEoCRIOCgZjcHVfbXMYDSABKAQSIQoIcHJvYmxlbXMYDyADKAsyDy5oZWRkbGUuUHJvYmxlbRIZChFsYXN0X2Jsb2NrX2FnZV9tcxgQIAEoBBIZChFvbGRlc3RfcmVxdWVzdF9tcxgRIAEoBBIXCg91bnNpZ25lZF9ibG9ja3MYEiABKA0iLAoHUHJvYmxlbRIRCgljb21wb25lbnQYASABKAkSDgoGcmVhc29uGAIgASgJIiIKDkVudHJpZXNSZXF1ZXN0EhAKCGNvbnRyYWN0GAEgASgJIj4KDEVudHJpZXNSZXBseRIOCgZoZWlnaHQYASABKAQSHgoHZW50cmllcxgCIAMoCzINLmhlZGRsZS5FbnRyeSIjCgVFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAwypQEKBVF1ZXJ5EisKA0dldBISLmhlZGRsZS5HZXRSZXF1ZXN0GhAuaGVkZGxlLkdldFJlcGx5EjQKBlN0YXR1cxIVLmhlZGRsZS5TdGF0dXNSZXF1ZXN0GhMuaGVkZGxlLlN0YXR1c1JlcGx5EjkKB0VudHJpZXMSFi5oZWRkbGUuRW50cmllc1JlcXVlc3QaFC5oZWRkbGUuRW50cmllc1JlcGx5MAFiBnByb3RvMw");
 
 /**
  * The data of an envelope of type MESSAGE: one call of a built-in contract.
@@ -394,6 +394,34 @@ export type StatusReply = Message<"heddle.StatusReply"> & {
    * @generated from field: uint64 cpu_ms = 13;
    */
   cpuMs: bigint;
+
+  /**
+   * What is wrong with it, as its /healthz says.
+   *
+   * @generated from field: repeated heddle.Problem problems = 15;
+   */
+  problems: Problem[];
+
+  /**
+   * How long ago it stored its last block, or started.
+   *
+   * @generated from field: uint64 last_block_age_ms = 16;
+   */
+  lastBlockAgeMs: bigint;
+
+  /**
+   * How long the oldest request that it knows of has waited; 0 when none waits.
+   *
+   * @generated from field: uint64 oldest_request_ms = 17;
+   */
+  oldestRequestMs: bigint;
+
+  /**
+   * Blocks that it executed and that lack signatures of a quorum.
+   *
+   * @generated from field: uint32 unsigned_blocks = 18;
+   */
+  unsignedBlocks: number;
 };
 
 /**
@@ -402,6 +430,34 @@ export type StatusReply = Message<"heddle.StatusReply"> & {
  */
 export const StatusReplySchema: GenMessage<StatusReply> = /*@__PURE__*/
   messageDesc(file_heddle_peer, 10);
+
+/**
+ * Something that is wrong with a validator.
+ *
+ * @generated from message heddle.Problem
+ */
+export type Problem = Message<"heddle.Problem"> & {
+  /**
+   * The part that it was noticed at.
+   *
+   * @generated from field: string component = 1;
+   */
+  component: string;
+
+  /**
+   * What is wrong, for people.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message heddle.Problem.
+ * Use `create(ProblemSchema)` to create a new message.
+ */
+export const ProblemSchema: GenMessage<Problem> = /*@__PURE__*/
+  messageDesc(file_heddle_peer, 11);
 
 /**
  * Asks for all entries of a contract.
@@ -422,7 +478,7 @@ export type EntriesRequest = Message<"heddle.EntriesRequest"> & {
  * Use `create(EntriesRequestSchema)` to create a new message.
  */
 export const EntriesRequestSchema: GenMessage<EntriesRequest> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 11);
+  messageDesc(file_heddle_peer, 12);
 
 /**
  * Some entries; the stream ends with ABORTED when a block changes the state meanwhile.
@@ -450,7 +506,7 @@ export type EntriesReply = Message<"heddle.EntriesReply"> & {
  * Use `create(EntriesReplySchema)` to create a new message.
  */
 export const EntriesReplySchema: GenMessage<EntriesReply> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 12);
+  messageDesc(file_heddle_peer, 13);
 
 /**
  * A key with its value.
@@ -478,7 +534,7 @@ export type Entry = Message<"heddle.Entry"> & {
  * Use `create(EntrySchema)` to create a new message.
  */
 export const EntrySchema: GenMessage<Entry> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 13);
+  messageDesc(file_heddle_peer, 14);
 
 /**
  * Reading from one validator. Only f+1 equal answers mean something: one of them is from a correct one.
