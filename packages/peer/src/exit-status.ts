@@ -61,6 +61,7 @@ const byCode: Readonly<Record<string, number>> = {
   PEER_DISK_FULL: exitCodes.disk,
   PEER_SYSTEM_LIMIT: exitCodes.limit,
   LEDGER_LOCKED: exitCodes.busy,
+  DELIVER_INVALID_OPTIONS: exitCodes.config,
   PBFT_INVALID_OPTIONS: exitCodes.config,
   COMM_INVALID_OPTIONS: exitCodes.config,
   ORDERER_INVALID_OPTIONS: exitCodes.config,

@@ -67,7 +67,7 @@ function createCrypto({ msp, signer, channel }: Material): MessageCrypto {
 function composeComm(deps: CompositionDeps, mapper: Mapper, logger: Logger): Comm {
   const { config, material, clock, metrics } = deps
   return createComm(
-    { mapper, clock, metrics, logger, proxyFor: validatorProxy(config) },
+    { mapper, clock, metrics, logger, proxyFor: validatorProxy(config, logger.child('peer')) },
     {
       listen: config['peer.listenAddress'],
       tls: {

@@ -87,7 +87,7 @@ describe('exit statuses', () => {
     expect(exitCodeOf(new CodedError('LEDGER_IO', 'x', { cause: new Error('y') }))).to.equal(74)
     expect(exitCodeOf(new CodedError('LEDGER_LOCKED', 'x'))).to.equal(75)
     expect(exitCodeOf(new CodedError('MSP_INVALID_CONFIG', 'x'))).to.equal(78)
-    for (const name of ['PBFT', 'COMM', 'ORDERER']) {
+    for (const name of ['PBFT', 'COMM', 'ORDERER', 'DELIVER']) {
       expect(exitCodeOf(new CodedError(`${name}_INVALID_OPTIONS`, 'x')), name).to.equal(78)
     }
   })
