@@ -18,6 +18,7 @@ export type { LedgerDeps, LedgerOptions } from './ledger.ts'
 export { openJournal } from './journal.ts'
 export type { JournalDeps, JournalOptions } from './journal.ts'
 export { nextStateDigest, stateDigestSeed } from './state-digest.ts'
+export { isStateWrite } from './state-keys.ts'
 export { diskStorage } from './disk-storage.ts'
 export type {
   DirectoryLock,

@@ -61,7 +61,7 @@ export interface StateWrite {
   readonly namespace: string
   /** 1 to 1,024 bytes in UTF-8, without half surrogate pairs; else LEDGER_BAD_KEY. */
   readonly key: string
-  /** Absent: removes the key. */
+  /** Absent: removes the key. At most 64 MiB, else LEDGER_TOO_LARGE. */
   readonly value: Uint8Array | undefined
 }
 
@@ -110,7 +110,7 @@ export interface StateStore {
    * @param digest - what `nextStateDigest` gives for these writes of a block, from whoever had to
    * compute it before; computed here when it is absent
    * @throws LedgerError LEDGER_OUT_OF_ORDER (wrong height or sequence, or above the block file),
-   * LEDGER_BAD_KEY, LEDGER_CLOSED; LEDGER_DISK_FULL or LEDGER_IO when too much could not be stored
+   * LEDGER_BAD_KEY, LEDGER_TOO_LARGE, LEDGER_CLOSED; LEDGER_DISK_FULL or LEDGER_IO when too much could not be stored
    */
   apply(
     height: bigint,

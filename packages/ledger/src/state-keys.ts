@@ -1,5 +1,5 @@
 import { LedgerError } from './errors.ts'
-import type { Savepoint } from './ports.ts'
+import type { Savepoint, StateWrite } from './ports.ts'
 import { stateDigestSeed } from './state-digest.ts'
 
 /*
@@ -11,6 +11,8 @@ import { stateDigestSeed } from './state-digest.ts'
 export const maxNamespaceBytes = 64
 /** Most bytes of a key, in UTF-8. */
 export const maxKeyBytes = 1_024
+/** Most bytes of a value. */
+export const maxValueBytes = 64 * 1024 * 1024
 /** Most bytes of the key of an entry. */
 export const maxEntryKeyBytes = 1 + maxNamespaceBytes + 1 + maxKeyBytes
 
@@ -38,9 +40,21 @@ export function isName(namespace: string, key: string): boolean {
   )
 }
 
-/** @throws LedgerError LEDGER_BAD_KEY unless {@link isName} */
-export function checkName(namespace: string, key: string): void {
-  if (isName(namespace, key)) return
+/**
+ * Whether a {@link StateStore} takes this change: ask before others build on it, because `apply`
+ * rejects all changes of a block for one that does not fit.
+ */
+export function isStateWrite({ namespace, key, value }: StateWrite): boolean {
+  return isName(namespace, key) && (value === undefined || value.length <= maxValueBytes)
+}
+
+/** @throws LedgerError LEDGER_BAD_KEY or LEDGER_TOO_LARGE unless {@link isStateWrite} */
+export function checkWrite(write: StateWrite): void {
+  if (isStateWrite(write)) return
+  if (isName(write.namespace, write.key)) {
+    const message = `a value has more than ${maxValueBytes} bytes`
+    throw new LedgerError('LEDGER_TOO_LARGE', message)
+  }
   const message =
     `a namespace must have 1 to ${maxNamespaceBytes} bytes of UTF-8 without NUL, ` +
     `a key 1 to ${maxKeyBytes} bytes of UTF-8`

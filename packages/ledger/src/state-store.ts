@@ -6,7 +6,7 @@ import { numberOption } from './options.ts'
 import type { EntriesOptions, Savepoint, StateEntry, StateStore, StateWrite } from './ports.ts'
 import { hashField, nextStateDigest } from './state-digest.ts'
 import {
-  checkName,
+  checkWrite,
   decodeSavepoint,
   encodeSavepoint,
   entriesEnd,
@@ -100,7 +100,7 @@ export class KeyValueStateStore implements StateStore {
   ): Promise<void> {
     this.#refuseClosed()
     const isBlock = this.#checkOrder(height, sequence, writes)
-    for (const { namespace, key } of writes) checkName(namespace, key)
+    for (const write of writes) checkWrite(write)
     if (this.#waiting.size >= maxWaitingChanges || this.#waitingBytes >= maxWaitingBytes) {
       this.#flush()
     }

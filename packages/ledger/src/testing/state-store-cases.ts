@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { isStateWrite, maxValueBytes } from '../state-keys.ts'
 import type { StateStore, StateWrite } from '../ports.ts'
 import { nextStateDigest, stateDigestSeed } from '../state-digest.ts'
 import { caseOver, rejectsWith } from './compliance.ts'
@@ -134,8 +135,15 @@ async function names(open: Open): Promise<void> {
     put('\ud800', '1'),
   ]
   for (const write of bad) {
+    assert.equal(isStateWrite(write), false)
     await rejectsWith(state.apply(1n, 1n, [good, write]), 'LEDGER_BAD_KEY')
   }
+  assert.equal(isStateWrite(good), true)
+  const large = { ...good, value: new Uint8Array(maxValueBytes) }
+  assert.equal(isStateWrite(large), true)
+  const tooLarge = { ...good, value: new Uint8Array(maxValueBytes + 1) }
+  assert.equal(isStateWrite(tooLarge), false)
+  await rejectsWith(state.apply(1n, 1n, [tooLarge]), 'LEDGER_TOO_LARGE')
   assert.equal(state.get('a', 'good'), undefined)
   await state.apply(1n, 1n, [put('k'.repeat(1_024), '1'), put('k', '2', 'n'.repeat(64))])
   assert.equal(text(state.get('a', 'k'.repeat(1_024))), '1')

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { contractNames } from '../contracts/registry.ts'
+import { contractNames } from '../rules/rules-2/contracts.ts'
 import { PeerError } from '../errors.ts'
 import { openClient } from '../network/client.ts'
 import { readDescriptor } from '../network/descriptor.ts'

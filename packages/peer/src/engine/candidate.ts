@@ -3,11 +3,9 @@ import { blockHeaderHash, common, create, decode, encode, heddle } from '@heddle
 import { blockMetadata, buildBlock, ordererMetadataValue } from '@heddle/orderer'
 import { nextStateDigest } from '@heddle/ledger'
 import { PeerError } from '../errors.ts'
-import { executeTransactions } from './execution.ts'
 import type { BlockSignature } from '@heddle/orderer'
 import type { StatePoint } from '@heddle/pbft'
-import type { StateView } from '../contracts/contract.ts'
-import type { Execution } from './execution.ts'
+import type { Execution, Rules, StateView } from '../rules/rules.ts'
 import type { TransactionReader } from './transaction.ts'
 
 /** Where a chain ends: what the next block continues. */
@@ -53,17 +51,29 @@ export interface CandidateDeps {
   /** The state at `before`. */
   readonly state: StateView
   readonly reader: TransactionReader
+  /** Those in force in this state. */
+  readonly rules: Rules
 }
 
-/** Executes a batch on top of a chain and builds the block, without signatures. */
-export function buildCandidate(
-  { before, state, reader }: CandidateDeps,
-  sequence: bigint,
-  envelopes: readonly Uint8Array[],
+/** The transactions of a block, and the place that the consensus gave them. */
+export interface Batch {
+  readonly sequence: bigint
+  readonly envelopes: readonly Uint8Array[]
+}
+
+/** The number of the rules that a proof names. */
+export function rulesNumberOf({ rules }: heddle.BlockProof): number {
+  return rules === 0 ? 1 : rules
+}
+
+/** The block, without signatures, of a batch that gave `execution`. */
+export function candidateOf(
+  { before, rules }: Pick<CandidateDeps, 'before' | 'rules'>,
+  { sequence, envelopes }: Batch,
+  execution: Execution,
 ): Candidate {
-  const execution = executeTransactions(envelopes, state, reader)
   const number = before.height
-  const stateDigest = nextStateDigest(before.stateDigest, number + 1n, execution.writes)
+  const stateDigest = nextStateDigest(before.stateDigest, number + 1n, execution.changes)
   const block = buildBlock({ number, previousHash: before.headerHash, envelopes })
   if (block.header === undefined)
     throw new PeerError('PEER_LEDGER_FAILED', 'a block without header')
@@ -71,6 +81,7 @@ export function buildCandidate(
     sequence,
     stateDigest,
     resultsDigest: resultsDigest(execution),
+    rules: rules.number === 1 ? 0 : rules.number,
   })
   return {
     header: block.header,
@@ -86,6 +97,12 @@ export function buildCandidate(
   }
 }
 
+/** Executes a batch on top of a chain and builds the block, without signatures. */
+export function buildCandidate(deps: CandidateDeps, batch: Batch): Candidate {
+  const { rules, state, reader } = deps
+  return candidateOf(deps, batch, rules.execute(batch.envelopes, state, reader))
+}
+
 /** The bytes of the finished block. */
 export function encodeCandidate(
   { block, execution, value }: Candidate,
@@ -99,6 +116,15 @@ export function encodeCandidate(
   const { header, data } = block
   const finished = { ...(header && { header }), ...(data && { data }), metadata: { metadata } }
   return encode(common.BlockSchema, create(common.BlockSchema, finished))
+}
+
+/** The signatures of a block. Throws `ProtoMalformedError` when slot 0 is damaged. */
+export function signaturesOf(block: common.Block): BlockSignature[] {
+  const slot = block.metadata?.metadata[slots.signatures] ?? new Uint8Array()
+  return decode(common.MetadataSchema, slot).signatures.map(({ identifierHeader, signature }) => ({
+    identifierHeader,
+    signature,
+  }))
 }
 
 /** Metadata slots that this package reads. */

@@ -1,21 +1,23 @@
 import { common, decode } from '@heddle/proto'
 import { PeerError, messageOf } from '../errors.ts'
 import { genesisWrites } from '../node/genesis-state.ts'
+import { rulesInForce } from '../rules/in-force.ts'
+import { rulesOf } from '../rules/known-rules.ts'
 import {
+  blockProofOf,
   buildCandidate,
   checkpointDigest,
   encodeCandidate,
-  signedValueOf,
   stateAfter,
-  blockProofOf,
 } from './candidate.ts'
 import { PendingState } from './pending-state.ts'
+import { reexecute, reexecuteReceived } from './replay.ts'
 import type { AbortOptions, Logger, Metrics } from '@heddle/interface'
 import type { Ledger, StateWrite } from '@heddle/ledger'
 import type { BlockSignature, BlockToSign } from '@heddle/orderer'
 import type { CheckPurpose, StateMachine, StatePoint, TransferTarget } from '@heddle/pbft'
 import type { Received } from '@heddle/proto'
-import type { Candidate, ChainTip } from './candidate.ts'
+import type { Batch, Candidate, ChainTip } from './candidate.ts'
 import type { TransactionReader } from './transaction.ts'
 
 /** Collects the signatures of a quorum over a block. Met by `BlockSignatureCollector`. */
@@ -88,7 +90,8 @@ export class Engine implements StateMachine {
    * Brings the state up to the stored blocks: after a crash it may lag behind them. Call it once,
    * before anything else; the ledger holds at least the genesis block.
    *
-   * @throws {PeerError} PEER_LEDGER_FAILED when a stored block does not lead to the state it says
+   * @throws {PeerError} PEER_LEDGER_FAILED when a stored block does not lead to the state it says,
+   * PEER_UNKNOWN_RULES when one needs rules that this software does not know, or the next one does
    */
   async recover(): Promise<void> {
     const { ledger } = this.#deps
@@ -111,6 +114,7 @@ export class Engine implements StateMachine {
       stateDigest: digest,
     }
     this.#applied = this.#tip
+    rulesOf(rulesInForce(state), ledger.height)
   }
 
   check(request: Uint8Array, purpose: CheckPurpose): Promise<string> {
@@ -143,7 +147,7 @@ export class Engine implements StateMachine {
   execute(sequence: bigint, requests: readonly Uint8Array[]): Promise<Uint8Array> {
     const envelopes = this.#unexecuted(requests)
     if (envelopes.length === 0) return this.#advance(sequence)
-    const candidate = this.#build(this.tip, sequence, envelopes)
+    const candidate = this.#build({ sequence, envelopes })
     const { writes, txIds } = candidate.execution
     this.#tip = candidate.tip
     this.#pending.add(candidate.tip.height, writes, txIds)
@@ -202,9 +206,12 @@ export class Engine implements StateMachine {
     return checkpointDigest(tip)
   }
 
-  #build(before: ChainTip, sequence: bigint, envelopes: readonly Uint8Array[]): Candidate {
+  #build(batch: Batch): Candidate {
     const { reader } = this.#deps
-    return buildCandidate({ before, state: this.#pending, reader }, sequence, envelopes)
+    const before = this.tip
+    const state = this.#pending
+    const rules = rulesOf(rulesInForce(state), before.height)
+    return buildCandidate({ before, state, reader, rules }, batch)
   }
 
   async #finish(candidate: Candidate): Promise<Uint8Array> {
@@ -247,31 +254,18 @@ export class Engine implements StateMachine {
     return durable
   }
 
-  /** Executes a block that a quorum signed; it must come out as they signed it. */
-  #reexecute(block: common.Block, before: ChainTip): Candidate {
-    const proof = blockProofOf(block)
-    const candidate = this.#build(before, proof.sequence, block.data?.data ?? [])
-    if (Buffer.compare(candidate.value, signedValueOf(block)) !== 0) {
-      throw new PeerError(
-        'PEER_LEDGER_FAILED',
-        `block ${candidate.header.number} gives other results here than its quorum signed`,
-        {
-          cure: 'run the same version on all validators; otherwise remove the ledger to fetch it anew',
-        },
-      )
-    }
-    return candidate
-  }
-
   /** Stores a verified block of another validator. The chain ends in it only once it is stored. */
   async #take(block: Received<common.Block>): Promise<void> {
-    const { tip, execution } = this.#reexecute(block.message, this.tip)
+    const { reader } = this.#deps
+    const deps = { before: this.tip, state: this.#pending, reader }
+    const { tip, execution } = reexecuteReceived(deps, block)
     await this.#store(block.bytes, tip, execution.txIds, execution.writes)
     this.#tip = tip
   }
 
   async #replay(block: common.Block): Promise<void> {
-    const { state } = this.#deps.ledger
+    const { ledger, reader } = this.#deps
+    const { state } = ledger
     const { height, sequence, digest } = state.savepoint
     const before = {
       height,
@@ -280,7 +274,7 @@ export class Engine implements StateMachine {
       stateDigest: digest,
     }
     try {
-      const { tip, execution } = this.#reexecute(block, before)
+      const { tip, execution } = reexecute({ before, state, reader }, block)
       await state.apply(tip.height, tip.sequence, execution.writes, tip.stateDigest)
     } catch (error) {
       if (error instanceof PeerError) throw error

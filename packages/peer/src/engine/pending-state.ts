@@ -1,4 +1,4 @@
-import type { StateView, StateWrite } from '../contracts/contract.ts'
+import type { StateView, StateWrite } from '../rules/rules.ts'
 
 interface PendingWrite {
   readonly height: bigint

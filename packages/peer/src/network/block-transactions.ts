@@ -1,5 +1,6 @@
 import { common, decode, heddle, protos } from '@heddle/proto'
 import { resultsOf } from '../engine/candidate.ts'
+import { sentenceOf } from '../rules/sentences.ts'
 import type { Verdict } from './submissions.ts'
 
 const valid: number = protos.TxValidationCode.VALID
@@ -21,7 +22,7 @@ function headerOf(envelope: Uint8Array): common.ChannelHeader {
 export function transactionsOf(block: common.Block): BlockTransaction[] {
   const { filter, results } = resultsOf(block)
   const { rejections } = decode(heddle.TransactionResultsSchema, results)
-  const reasons = new Map(rejections.map(({ index, reason }) => [index, reason]))
+  const reasons = new Map(rejections.map((each) => [each.index, sentenceOf(each)]))
   return (block.data?.data ?? []).map((envelope, index) => {
     const { txId, type } = headerOf(envelope)
     const reason = reasons.get(index)

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { common, decode } from '@heddle/proto'
-import { accountsContract, decodeBalance } from '../contracts/accounts.ts'
-import { recordsContract } from '../contracts/records.ts'
 import { PeerError } from '../errors.ts'
 import { genesisWrites } from '../node/genesis-state.ts'
+import { rulesNamespace } from '../rules/in-force.ts'
+import { accountsContract, decodeBalance } from '../rules/rules-2/accounts.ts'
+import { recordsContract } from '../rules/rules-2/records.ts'
 import { digestOf } from './line-transaction.ts'
 import { pause } from './pause.ts'
 import type { Hash } from 'node:crypto'
@@ -27,8 +28,8 @@ interface DownloadedState {
   readonly records: ReadonlyMap<string, string>
 }
 
-/** Contracts in the order in which the state store keeps them. */
-const contracts = [accountsContract, recordsContract].sort()
+/** Namespaces in the order in which the state store keeps them. */
+const namespaces = [accountsContract, recordsContract, rulesNamespace].sort()
 
 function hashField(hash: Hash, bytes: Uint8Array): void {
   const length = Buffer.alloc(4)
@@ -44,12 +45,12 @@ async function download(
   const hash = createHash('sha256')
   const records = new Map<string, string>()
   let accounts = 0n
-  for (const contract of contracts) {
-    for await (const { key, value } of validator.entries(contract)) {
-      hashField(hash, Buffer.from(`${contract}\0${key}`))
+  for (const namespace of namespaces) {
+    for await (const { key, value } of validator.entries(namespace)) {
+      hashField(hash, Buffer.from(`${namespace}\0${key}`))
       hashField(hash, value)
-      if (contract === accountsContract) accounts += decodeBalance(value)
-      else if (wanted.has(key)) records.set(key, digestOf(value))
+      if (namespace === accountsContract) accounts += decodeBalance(value)
+      if (namespace === recordsContract && wanted.has(key)) records.set(key, digestOf(value))
     }
   }
   return { digest: hash.digest('hex'), accounts, records }
@@ -111,7 +112,8 @@ async function downloadFromAny(
 export function genesisTotal(genesis: Uint8Array): bigint {
   const writes = genesisWrites(decode(common.BlockSchema, genesis))
   return writes.reduce(
-    (sum, { value }) => sum + (value === undefined ? 0n : decodeBalance(value)),
+    (sum, { namespace, value }) =>
+      namespace === accountsContract && value !== undefined ? sum + decodeBalance(value) : sum,
     0n,
   )
 }

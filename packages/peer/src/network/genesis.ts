@@ -5,6 +5,7 @@ import { createGenesisBlock } from '@heddle/orderer'
 import { common, encode } from '@heddle/proto'
 import { systemCode } from '../errors.ts'
 import { encodeGenesisState } from '../node/genesis-state.ts'
+import { newestRules } from '../rules/known-rules.ts'
 import type { Clock } from '@heddle/interface'
 import type { Address } from '../config/setting.ts'
 import type { Member, NetworkMaterial } from './crypto.ts'
@@ -64,7 +65,7 @@ async function makeGenesis(spec: GenesisSpec): Promise<Uint8Array> {
       preferredMaxBytes: 2 * 1024 * 1024,
     },
     batchTimeout: '2s',
-    consensusMetadata: encodeGenesisState(accounts),
+    consensusMetadata: encodeGenesisState({ accounts, rules: newestRules }),
   })
   return encode(common.BlockSchema, block)
 }

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
-import { accountsContract, isTransfer } from '../contracts/accounts.ts'
-import { jsonMembers } from '../contracts/json-members.ts'
-import { recordKey, recordsContract } from '../contracts/records.ts'
+import { accountsContract, isTransfer } from '../rules/rules-2/accounts.ts'
+import { readLine } from '../rules/rules-2/lines.ts'
+import { recordKey, recordsContract } from '../rules/rules-2/records.ts'
 
 /** A line of the input as a call of a contract. */
 export interface LineCall {
@@ -20,11 +20,11 @@ export function digestOf(content: Uint8Array): string {
  * @throws {PeerError} PEER_BAD_LINE when the line is no JSON object
  */
 export function lineCall(text: string): LineCall {
-  const members = jsonMembers(text)
+  const members = readLine(text)
   const input = Buffer.from(text)
   if (isTransfer(members)) return { contract: accountsContract, input }
   const key = recordKey(members, input)
   // Without a key the validators reject it, and say why in the block.
-  if (key === undefined) return { contract: recordsContract, input }
+  if (typeof key !== 'string') return { contract: recordsContract, input }
   return { contract: recordsContract, input, record: { key, digest: digestOf(input) } }
 }

@@ -1,15 +1,17 @@
 import { create, decode, encode, heddle } from '@heddle/proto'
+import { PeerError } from '../errors.ts'
+import { rulesWrite } from '../rules/in-force.ts'
 import {
   accountsContract,
   encodeBalance,
-  maxAccountNameBytes,
+  nameProblem,
   readAmount,
-} from '../contracts/accounts.ts'
-import { jsonMembers } from '../contracts/json-members.ts'
-import { PeerError, messageOf } from '../errors.ts'
+} from '../rules/rules-2/accounts.ts'
+import { isObject, readObject } from '../rules/rules-2/json-object.ts'
+import { sentenceOf } from '../rules/sentences.ts'
 import { consensusMetadataOf } from './channel-config.ts'
 import type { common } from '@heddle/proto'
-import type { StateWrite } from '../contracts/contract.ts'
+import type { StateWrite } from '../rules/rules.ts'
 
 /** Most accounts that a genesis block may begin with. */
 export const maxGenesisAccounts = 100_000
@@ -25,39 +27,47 @@ function refuse(file: string, what: string): never {
  * @throws {PeerError} PEER_INVALID_OPTION naming the file and the account
  */
 export function readGenesisAccounts(source: string, file: string): Map<string, bigint> {
-  let members
-  try {
-    members = jsonMembers(source)
-  } catch (error) {
-    return refuse(file, messageOf(error))
-  }
+  const members = readObject(source)
+  if (!isObject(members)) return refuse(file, sentenceOf(members))
   if (members.size > maxGenesisAccounts) refuse(file, `more than ${maxGenesisAccounts} accounts`)
   const accounts = new Map<string, bigint>()
   for (const [name, member] of members) {
     const amount = readAmount(member.source)
-    if (typeof amount === 'string') refuse(file, `account ${JSON.stringify(name)}: ${amount}`)
-    if (name === '' || Buffer.byteLength(name) > maxAccountNameBytes) {
-      refuse(file, `account name ${JSON.stringify(name.slice(0, 40))} is empty or too long`)
+    if (typeof amount !== 'bigint') {
+      return refuse(file, `account ${member.name.slice(0, 40)}: ${sentenceOf(amount.reason)}`)
+    }
+    if (nameProblem(name) !== undefined) {
+      refuse(file, `account name ${member.name.slice(0, 40)} is empty, too long or no text`)
     }
     accounts.set(name, amount)
   }
   return accounts
 }
 
+/** What the state of a network begins with. */
+export interface GenesisState {
+  readonly accounts: ReadonlyMap<string, bigint>
+  /** Number of the rules by which the first blocks are executed. */
+  readonly rules: number
+}
+
 /** The metadata of the consensus type in the genesis block: what the state begins with. */
-export function encodeGenesisState(accounts: ReadonlyMap<string, bigint>): Uint8Array {
+export function encodeGenesisState({ accounts, rules }: GenesisState): Uint8Array {
   const message = create(heddle.GenesisStateSchema, {
     accounts: [...accounts].map(([name, balance]) => ({ name, balance: balance.toString() })),
+    rules,
   })
   return encode(heddle.GenesisStateSchema, message)
 }
 
 /** The writes of the genesis block. */
 export function genesisWrites(genesis: common.Block): StateWrite[] {
-  const { accounts } = decode(heddle.GenesisStateSchema, consensusMetadataOf(genesis))
-  return accounts.map(({ name, balance }) => ({
+  const { accounts, rules } = decode(heddle.GenesisStateSchema, consensusMetadataOf(genesis))
+  const writes = accounts.map(({ name, balance }) => ({
     namespace: accountsContract,
     key: name,
     value: encodeBalance(BigInt(balance)),
   }))
+  // A state that says nothing has rules 1 in force: so it was before they were numbered.
+  return rules > 1 ? [...writes, rulesWrite(rules)] : writes
 }

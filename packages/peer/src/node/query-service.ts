@@ -1,6 +1,7 @@
 import { status as grpcStatus } from '@grpc/grpc-js'
 import { create, grpcService, heddle } from '@heddle/proto'
-import { contractNames } from '../contracts/registry.ts'
+import { rulesNamespace } from '../rules/in-force.ts'
+import { contractNames } from '../rules/rules-2/contracts.ts'
 import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js'
 import type { Ledger, StateEntry } from '@heddle/ledger'
 import type { ExtraService } from '@heddle/orderer'
@@ -19,6 +20,9 @@ export interface QueryServiceDeps {
   readonly problems: () => readonly Problem[]
   readonly watch: Pick<StandstillWatch, 'ages'>
 }
+
+/** What can be read: the contracts' namespaces, and what else the state holds. */
+const readable: readonly string[] = [...contractNames, rulesNamespace]
 
 /** Entries read at a time, and most in one message of a stream. */
 export const maxReplyEntries = 100
@@ -58,7 +62,7 @@ function wholeMs(ms: number): bigint {
 }
 
 function unknownContract(name: string): { code: number; details: string } {
-  const details = `no contract ${JSON.stringify(name.slice(0, 40))}: there are ${contractNames.join(', ')}`
+  const details = `no contract ${JSON.stringify(name.slice(0, 40))}: there are ${readable.join(', ')}`
   return { code: grpcStatus.INVALID_ARGUMENT, details }
 }
 
@@ -129,7 +133,7 @@ export function createQueryService(deps: QueryServiceDeps): ExtraService {
         reply: sendUnaryData<heddle.GetReply>,
       ) {
         const { contract, key } = call.request
-        if (!contractNames.includes(contract)) {
+        if (!readable.includes(contract)) {
           reply(unknownContract(contract))
           return
         }
@@ -151,7 +155,7 @@ export function createQueryService(deps: QueryServiceDeps): ExtraService {
         reply(null, statusOf(deps, call.request.contentDigest))
       },
       entries(call: EntriesCall) {
-        if (!contractNames.includes(call.request.contract)) {
+        if (!readable.includes(call.request.contract)) {
           call.emit('error', unknownContract(call.request.contract))
           return
         }

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { accountsContract, encodeBalance } from '../../src/contracts/accounts.ts'
+import { accountsContract, encodeBalance } from '../../src/rules/rules-2/accounts.ts'
 import { alterState, forgetState } from '../support/altered-state.ts'
 import { eventually } from '../support/eventually.ts'
 import { Sandbox } from '../support/heddle.ts'

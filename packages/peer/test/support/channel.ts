@@ -6,6 +6,7 @@ import { createGenesisBlock } from '@heddle/orderer'
 import { common, create, encode, heddle, timestampFromDate } from '@heddle/proto'
 import { readChannelConfig } from '../../src/node/channel-config.ts'
 import { encodeGenesisState } from '../../src/node/genesis-state.ts'
+import { newestRules } from '../../src/rules/known-rules.ts'
 import type { SigningIdentity } from '@heddle/msp'
 import type { TestOrganization } from '@heddle/msp/testing'
 import type { ChannelConfig } from '../../src/node/channel-config.ts'
@@ -53,8 +54,8 @@ export interface TestChannel {
   readonly config: ChannelConfig
 }
 
-/** Makes the genesis block of a channel of the first `n` validators. */
-export async function testChannel(n: number): Promise<TestChannel> {
+/** Makes the genesis block of a channel of the first `n` validators, which begins with these rules. */
+export async function testChannel(n: number, rules = newestRules): Promise<TestChannel> {
   const { ordering, clients, validators } = await testMembers()
   const group = ({ mspId, msp }: TestOrganization) => ({ name: mspId, mspId, msp: msp.toConfig() })
   const block = createGenesisBlock({
@@ -70,7 +71,7 @@ export async function testChannel(n: number): Promise<TestChannel> {
     })),
     batchSize: { maxMessageCount: 10, absoluteMaxBytes: 1_000_000, preferredMaxBytes: 1_000_000 },
     batchTimeout: '1s',
-    consensusMetadata: encodeGenesisState(new Map([['alice', 100n]])),
+    consensusMetadata: encodeGenesisState({ accounts: new Map([['alice', 100n]]), rules }),
   })
   return { block, genesis: encode(common.BlockSchema, block), config: readChannelConfig(block) }
 }

@@ -66,8 +66,16 @@ async function startCollector(
   return collector
 }
 
-async function openIn(dir: string, other: TestEngine | undefined): Promise<TestEngine> {
-  const channel = await testChannel(1)
+/** What a test engine may begin with. */
+export interface TestEngineOptions {
+  /** Where its state transfers pull from. */
+  readonly other?: TestEngine
+  /** Number of the rules that its genesis block names; default: the newest. */
+  readonly rules?: number
+}
+
+async function openIn(dir: string, options: TestEngineOptions): Promise<TestEngine> {
+  const channel = await testChannel(1, options.rules)
   const storage = await openStorage({
     dir,
     channelId,
@@ -78,16 +86,16 @@ async function openIn(dir: string, other: TestEngine | undefined): Promise<TestE
   })
   const collector = await startCollector(channel, storage)
   const reader = new TransactionReader()
-  const options = { maxEnvelopeBytes: 100_000, timeWindowMs }
+  const bounds = { maxEnvelopeBytes: 100_000, timeWindowMs }
   const engine = new Engine({
     ledger: storage.ledger,
     reader,
     checker: new EnvelopeChecker(
       { channelId, rules: channel.config.rules, reader, clock: systemClock },
-      options,
+      bounds,
     ),
     collector,
-    source: blocksOf(other),
+    source: blocksOf(options.other),
   })
   await engine.recover()
   const shut = async (): Promise<void> => {
@@ -101,7 +109,7 @@ async function openIn(dir: string, other: TestEngine | undefined): Promise<TestE
     channel,
     reopen: async () => {
       await shut()
-      return openIn(dir, other)
+      return openIn(dir, options)
     },
     close: async () => {
       await shut()
@@ -110,13 +118,9 @@ async function openIn(dir: string, other: TestEngine | undefined): Promise<TestE
   }
 }
 
-/**
- * Opens an engine over a new folder. Its channel has one validator, so that it signs alone.
- *
- * @param other - where its state transfers pull from
- */
-export async function openEngine(other?: TestEngine): Promise<TestEngine> {
-  return openIn(await mkdtemp(join(tmpdir(), 'heddle-engine-')), other)
+/** Opens an engine over a new folder. Its channel has one validator, so that it signs alone. */
+export async function openEngine(options: TestEngineOptions = {}): Promise<TestEngine> {
+  return openIn(await mkdtemp(join(tmpdir(), 'heddle-engine-')), options)
 }
 
 /** The block of a number, which is there. */

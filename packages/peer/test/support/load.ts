@@ -1,7 +1,7 @@
 import { createBroadcastClient } from '@heddle/deliver'
 import { systemClock } from '@heddle/events'
 import { signTransaction } from '../../src/engine/transaction.ts'
-import { recordsContract } from '../../src/contracts/records.ts'
+import { recordsContract } from '../../src/rules/rules-2/records.ts'
 import type { BroadcastClient, Endpoint } from '@heddle/deliver'
 import type { NetworkClient } from '../../src/network/client.ts'
 

@@ -2,18 +2,19 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { systemClock } from '@heddle/events'
 import { common, create, decode, encode, heddle, protos } from '@heddle/proto'
-import { encodeBalance } from '../../src/contracts/accounts.ts'
 import {
   blockProofOf,
   buildCandidate,
   encodeCandidate,
   resultsOf,
 } from '../../src/engine/candidate.ts'
-import { executeTransactions } from '../../src/engine/execution.ts'
 import { PendingState } from '../../src/engine/pending-state.ts'
 import { TransactionReader, signTransaction } from '../../src/engine/transaction.ts'
 import { PeerError } from '../../src/errors.ts'
 import { transactionsOf } from '../../src/network/block-transactions.ts'
+import { encodeBalance } from '../../src/rules/rules-2/accounts.ts'
+import { rulesOf } from '../../src/rules/known-rules.ts'
+import { sentenceOf } from '../../src/rules/sentences.ts'
 
 const signer = { serialized: Buffer.from('somebody'), sign: () => Buffer.from('signature') }
 const state = {
@@ -34,6 +35,8 @@ function transfers(): Promise<Uint8Array[]> {
     envelope('{"id":"x"}', 'records'),
   ])
 }
+
+const rules = rulesOf(2, 0n)
 
 describe('transactions', () => {
   it('gives two calls of the same content ids of their own, and the same bytes the same id', async () => {
@@ -68,7 +71,7 @@ describe('transactions', () => {
 
 describe('executing a block', () => {
   it('sees what earlier transactions of the block wrote, and says why others were rejected', async () => {
-    const { filter, results, txIds, writes } = executeTransactions(
+    const { filter, results, txIds, writes } = rules.execute(
       await transfers(),
       state,
       new TransactionReader(),
@@ -76,7 +79,7 @@ describe('executing a block', () => {
     const { VALID, INVALID_OTHER_REASON, BAD_PAYLOAD } = protos.TxValidationCode
     expect([...filter]).to.deep.equal([VALID, INVALID_OTHER_REASON, BAD_PAYLOAD, VALID])
     const { rejections } = decode(heddle.TransactionResultsSchema, results)
-    expect(rejections.map(({ index, reason }) => [index, reason])).to.deep.equal([
+    expect(rejections.map((each) => [each.index, sentenceOf(each)])).to.deep.equal([
       [1, 'overdraws a: balance 3, amount 7'],
       [2, 'not a transaction'],
     ])
@@ -99,7 +102,10 @@ describe('executing a block', () => {
       stateDigest: Buffer.alloc(32, 2),
     }
     const build = (view: typeof state) =>
-      buildCandidate({ before, state: view, reader: new TransactionReader() }, 9n, envelopes)
+      buildCandidate(
+        { before, state: view, reader: new TransactionReader(), rules },
+        { sequence: 9n, envelopes },
+      )
     const one = build(state)
     expect(build(state).value).to.deep.equal(one.value)
     expect(build({ get: () => undefined }).value).to.not.deep.equal(one.value)
@@ -114,11 +120,8 @@ describe('executing a block', () => {
       stateDigest: Buffer.alloc(32, 2),
     }
     const reader = new TransactionReader()
-    const candidate = buildCandidate(
-      { before, state, reader },
-      9n,
-      await transfers().then((all) => all.slice(0, 2)),
-    )
+    const envelopes = await transfers().then((all) => all.slice(0, 2))
+    const candidate = buildCandidate({ before, state, reader, rules }, { sequence: 9n, envelopes })
     const signatures = [{ identifierHeader: Buffer.from('id'), signature: Buffer.from('s') }]
     const block = decode(common.BlockSchema, encodeCandidate(candidate, signatures))
     expect(block.header?.number).to.equal(5n)

@@ -44,7 +44,10 @@ async function enginesOnDisk(): Promise<StateMachineSetup> {
     return made.engine
   }
   return {
-    create: async (source) => keep(await openEngine(source && opened.get(source))),
+    create: async (source) => {
+      const other = source && opened.get(source)
+      return keep(await openEngine(other && { other }))
+    },
     reopen: async (machine) => {
       const before = opened.get(machine)
       if (before === undefined) throw new TypeError('no engine of this setup')

@@ -110,6 +110,6 @@ describe('Submitter', () => {
     expect(one.problemCount).to.equal(2)
     const problems = new Map(one.problems.map(({ line, problem }) => [line, problem]))
     expect(problems.get(1)).to.match(/^refused: .*FORBIDDEN/)
-    expect(problems.get(2)).to.equal('not a JSON object: []')
+    expect(problems.get(2)).to.equal('not a JSON object')
   })
 })

@@ -4,15 +4,15 @@
 
 // What a Heddle validator puts into blocks and offers to clients beyond Fabric's services.
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file heddle/peer.proto.
  */
 export const file_heddle_peer: GenFile = /*@__PURE__*/
-  fileDesc("ChFoZWRkbGUvcGVlci5wcm90bxIGaGVkZGxlIi4KC1RyYW5zYWN0aW9uEhAKCGNvbnRyYWN0GAEgASgJEg0KBWlucHV0GAIgASgMIjkKDEdlbmVzaXNTdGF0ZRIpCghhY2NvdW50cxjoByADKAsyFi5oZWRkbGUuR2VuZXNpc0FjY291bnQiLwoOR2VuZXNpc0FjY291bnQSDAoEbmFtZRgBIAEoCRIPCgdiYWxhbmNlGAIgASgJIkwKCkJsb2NrUHJvb2YSEAoIc2VxdWVuY2UYASABKAQSFAoMc3RhdGVfZGlnZXN0GAIgASgMEhYKDnJlc3VsdHNfZGlnZXN0GAMgASgMIjsKElRyYW5zYWN0aW9uUmVzdWx0cxIlCgpyZWplY3Rpb25zGAEgAygLMhEuaGVkZGxlLlJlamVjdGlvbiIqCglSZWplY3Rpb24SDQoFaW5kZXgYASABKA0SDgoGcmVhc29uGAIgASgJIkUKC1BlZXJNZXNzYWdlEhMKCWNvbnNlbnN1cxgBIAEoDEgAEhkKD2Jsb2NrX3NpZ25hdHVyZRgCIAEoDEgAQgYKBGJvZHkiKwoKR2V0UmVxdWVzdBIQCghjb250cmFjdBgBIAEoCRILCgNrZXkYAiABKAkiOAoIR2V0UmVwbHkSDQoFZm91bmQYASABKAgSDQoFdmFsdWUYAiABKAwSDgoGaGVpZ2h0GAMgASgEIicKDVN0YXR1c1JlcXVlc3QSFgoOY29udGVudF9kaWdlc3QYASABKAgi9wIKC1N0YXR1c1JlcGx5Eg8KB3JlcGxpY2EYASABKA0SDAoEdmlldxgCIAEoBBITCgthY3RpdmVfdmlldxgDIAEoCBIPCgdwcmltYXJ5GAQgASgNEg4KBmhlaWdodBgFIAEoBBIXCg9sYXN0X2Jsb2NrX2hhc2gYBiABKAwSEAoIc2VxdWVuY2UYByABKAQSFAoMc3RhdGVfZGlnZXN0GAggASgMEhYKDmNvbnRlbnRfZGlnZXN0GAkgASgMEhQKDHN0YXRlX2hlaWdodBgKIAEoBBIRCgljb25uZWN0ZWQYCyABKA0SDwoHdmVyc2lvbhgMIAEoCRIOCgZjcHVfbXMYDSABKAQSIQoIcHJvYmxlbXMYDyADKAsyDy5oZWRkbGUuUHJvYmxlbRIZChFsYXN0X2Jsb2NrX2FnZV9tcxgQIAEoBBIZChFvbGRlc3RfcmVxdWVzdF9tcxgRIAEoBBIXCg91bnNpZ25lZF9ibG9ja3MYEiABKA0iLAoHUHJvYmxlbRIRCgljb21wb25lbnQYASABKAkSDgoGcmVhc29uGAIgASgJIiIKDkVudHJpZXNSZXF1ZXN0EhAKCGNvbnRyYWN0GAEgASgJIj4KDEVudHJpZXNSZXBseRIOCgZoZWlnaHQYASABKAQSHgoHZW50cmllcxgCIAMoCzINLmhlZGRsZS5FbnRyeSIjCgVFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAwypQEKBVF1ZXJ5EisKA0dldBISLmhlZGRsZS5HZXRSZXF1ZXN0GhAuaGVkZGxlLkdldFJlcGx5EjQKBlN0YXR1cxIVLmhlZGRsZS5TdGF0dXNSZXF1ZXN0GhMuaGVkZGxlLlN0YXR1c1JlcGx5EjkKB0VudHJpZXMSFi5oZWRkbGUuRW50cmllc1JlcXVlc3QaFC5oZWRkbGUuRW50cmllc1JlcGx5MAFiBnByb3RvMw");
+  fileDesc("ChFoZWRkbGUvcGVlci5wcm90bxIGaGVkZGxlIi4KC1RyYW5zYWN0aW9uEhAKCGNvbnRyYWN0GAEgASgJEg0KBWlucHV0GAIgASgMIkkKDEdlbmVzaXNTdGF0ZRIpCghhY2NvdW50cxjoByADKAsyFi5oZWRkbGUuR2VuZXNpc0FjY291bnQSDgoFcnVsZXMY6QcgASgNIi8KDkdlbmVzaXNBY2NvdW50EgwKBG5hbWUYASABKAkSDwoHYmFsYW5jZRgCIAEoCSJbCgpCbG9ja1Byb29mEhAKCHNlcXVlbmNlGAEgASgEEhQKDHN0YXRlX2RpZ2VzdBgCIAEoDBIWCg5yZXN1bHRzX2RpZ2VzdBgDIAEoDBINCgVydWxlcxgEIAEoDSI7ChJUcmFuc2FjdGlvblJlc3VsdHMSJQoKcmVqZWN0aW9ucxgBIAMoCzIRLmhlZGRsZS5SZWplY3Rpb24iYAoJUmVqZWN0aW9uEg0KBWluZGV4GAEgASgNEg4KBnJlYXNvbhgCIAEoCRIjCgRjb2RlGAMgASgOMhUuaGVkZGxlLlJlamVjdGlvbkNvZGUSDwoHZGV0YWlscxgEIAMoDCJFCgtQZWVyTWVzc2FnZRITCgljb25zZW5zdXMYASABKAxIABIZCg9ibG9ja19zaWduYXR1cmUYAiABKAxIAEIGCgRib2R5IisKCkdldFJlcXVlc3QSEAoIY29udHJhY3QYASABKAkSCwoDa2V5GAIgASgJIjgKCEdldFJlcGx5Eg0KBWZvdW5kGAEgASgIEg0KBXZhbHVlGAIgASgMEg4KBmhlaWdodBgDIAEoBCInCg1TdGF0dXNSZXF1ZXN0EhYKDmNvbnRlbnRfZGlnZXN0GAEgASgIIvcCCgtTdGF0dXNSZXBseRIPCgdyZXBsaWNhGAEgASgNEgwKBHZpZXcYAiABKAQSEwoLYWN0aXZlX3ZpZXcYAyABKAgSDwoHcHJpbWFyeRgEIAEoDRIOCgZoZWlnaHQYBSABKAQSFwoPbGFzdF9ibG9ja19oYXNoGAYgASgMEhAKCHNlcXVlbmNlGAcgASgEEhQKDHN0YXRlX2RpZ2VzdBgIIAEoDBIWCg5jb250ZW50X2RpZ2VzdBgJIAEoDBIUCgxzdGF0ZV9oZWlnaHQYCiABKAQSEQoJY29ubmVjdGVkGAsgASgNEg8KB3ZlcnNpb24YDCABKAkSDgoGY3B1X21zGA0gASgEEiEKCHByb2JsZW1zGA8gAygLMg8uaGVkZGxlLlByb2JsZW0SGQoRbGFzdF9ibG9ja19hZ2VfbXMYECABKAQSGQoRb2xkZXN0X3JlcXVlc3RfbXMYESABKAQSFwoPdW5zaWduZWRfYmxvY2tzGBIgASgNIiwKB1Byb2JsZW0SEQoJY29tcG9uZW50GAEgASgJEg4KBnJlYXNvbhgCIAEoCSIiCg5FbnRyaWVzUmVxdWVzdBIQCghjb250cmFjdBgBIAEoCSI+CgxFbnRyaWVzUmVwbHkSDgoGaGVpZ2h0GAEgASgEEh4KB2VudHJpZXMYAiADKAsyDS5oZWRkbGUuRW50cnkiIwoFRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgMKrQDCg1SZWplY3Rpb25Db2RlEhkKFVJFSkVDVElPTl9VTlNQRUNJRklFRBAAEhUKEU5PVF9BX1RSQU5TQUNUSU9OEAESFAoQVU5LTk9XTl9DT05UUkFDVBACEgwKCE5PVF9VVEY4EAMSDAoITk9UX0pTT04QBBIRCg1OT1RfQU5fT0JKRUNUEAUSEAoMTUVNQkVSX1RXSUNFEAYSEwoPQ09OVFJBQ1RfRkFJTEVEEAcSEAoMVU5GSVRfUkVTVUxUEAgSEQoNVU5LTk9XTl9GSUVMRBAJEhEKDUZJRUxEX01JU1NJTkcQChIOCgpOT1RfQV9OQU1FEAsSEQoNTkFNRV9UT09fTE9ORxAMEhEKDU5BTUVfTk9UX1RFWFQQDRITCg9BTU9VTlRfTkVHQVRJVkUQDhIUChBBTU9VTlRfTk9UX1dIT0xFEA8SEwoPQU1PVU5UX1RPT19MT05HEBASEwoPTk9fU1VDSF9BQ0NPVU5UEBESDQoJT1ZFUkRSQVdOEBISDwoLSURfVE9PX0xPTkcQExIPCgtJRF9OT1RfVEVYVBAUEhEKDVJFQ09SRF9FWElTVFMQFTKlAQoFUXVlcnkSKwoDR2V0EhIuaGVkZGxlLkdldFJlcXVlc3QaEC5oZWRkbGUuR2V0UmVwbHkSNAoGU3RhdHVzEhUuaGVkZGxlLlN0YXR1c1JlcXVlc3QaEy5oZWRkbGUuU3RhdHVzUmVwbHkSOQoHRW50cmllcxIWLmhlZGRsZS5FbnRyaWVzUmVxdWVzdBoULmhlZGRsZS5FbnRyaWVzUmVwbHkwAWIGcHJvdG8z");
 
 /**
  * The data of an envelope of type MESSAGE: one call of a built-in contract.
@@ -55,6 +55,13 @@ export type GenesisState = Message<"heddle.GenesisState"> & {
    * @generated from field: repeated heddle.GenesisAccount accounts = 1000;
    */
   accounts: GenesisAccount[];
+
+  /**
+   * Number of the rules by which the first blocks are executed; absent: 1.
+   *
+   * @generated from field: uint32 rules = 1001;
+   */
+  rules: number;
 };
 
 /**
@@ -119,6 +126,14 @@ export type BlockProof = Message<"heddle.BlockProof"> & {
    * @generated from field: bytes results_digest = 3;
    */
   resultsDigest: Uint8Array;
+
+  /**
+   * Number of the rules by which the block was executed. Absent for 1, so that blocks of these rules
+   * have the bytes that they had before rules were numbered.
+   *
+   * @generated from field: uint32 rules = 4;
+   */
+  rules: number;
 };
 
 /**
@@ -163,11 +178,26 @@ export type Rejection = Message<"heddle.Rejection"> & {
   index: number;
 
   /**
-   * For people.
+   * Rules 1 only: a sentence, in part in the words of a JSON parser.
    *
    * @generated from field: string reason = 2;
    */
   reason: string;
+
+  /**
+   * Rules 2 and above: what was wrong.
+   *
+   * @generated from field: heddle.RejectionCode code = 3;
+   */
+  code: RejectionCode;
+
+  /**
+   * What it was wrong with: bytes of the transaction or of the state, at most three, each cut to 64
+   * bytes. Which a code has stands beside it.
+   *
+   * @generated from field: repeated bytes details = 4;
+   */
+  details: Uint8Array[];
 };
 
 /**
@@ -535,6 +565,173 @@ export type Entry = Message<"heddle.Entry"> & {
  */
 export const EntrySchema: GenMessage<Entry> = /*@__PURE__*/
   messageDesc(file_heddle_peer, 14);
+
+/**
+ * What was wrong with a rejected transaction.
+ *
+ * @generated from enum heddle.RejectionCode
+ */
+export enum RejectionCode {
+  /**
+   * Rules 1 gave a reason instead.
+   *
+   * @generated from enum value: REJECTION_UNSPECIFIED = 0;
+   */
+  REJECTION_UNSPECIFIED = 0,
+
+  /**
+   * The envelope is none, or holds no call of a contract.
+   *
+   * @generated from enum value: NOT_A_TRANSACTION = 1;
+   */
+  NOT_A_TRANSACTION = 1,
+
+  /**
+   * No contract has this name. Details: the name.
+   *
+   * @generated from enum value: UNKNOWN_CONTRACT = 2;
+   */
+  UNKNOWN_CONTRACT = 2,
+
+  /**
+   * The input is no UTF-8.
+   *
+   * @generated from enum value: NOT_UTF8 = 3;
+   */
+  NOT_UTF8 = 3,
+
+  /**
+   * The input is no JSON. Details: the first bytes that are none.
+   *
+   * @generated from enum value: NOT_JSON = 4;
+   */
+  NOT_JSON = 4,
+
+  /**
+   * The input is JSON, but no object.
+   *
+   * @generated from enum value: NOT_AN_OBJECT = 5;
+   */
+  NOT_AN_OBJECT = 5,
+
+  /**
+   * A member is named twice. Details: its name, as it is written.
+   *
+   * @generated from enum value: MEMBER_TWICE = 6;
+   */
+  MEMBER_TWICE = 6,
+
+  /**
+   * The contract failed.
+   *
+   * @generated from enum value: CONTRACT_FAILED = 7;
+   */
+  CONTRACT_FAILED = 7,
+
+  /**
+   * What the contract wants to write does not fit the state.
+   *
+   * @generated from enum value: UNFIT_RESULT = 8;
+   */
+  UNFIT_RESULT = 8,
+
+  /**
+   * A transfer has a field too many. Details: its name, as it is written.
+   *
+   * @generated from enum value: UNKNOWN_FIELD = 9;
+   */
+  UNKNOWN_FIELD = 9,
+
+  /**
+   * A transfer lacks a field. Details: its name.
+   *
+   * @generated from enum value: FIELD_MISSING = 10;
+   */
+  FIELD_MISSING = 10,
+
+  /**
+   * The field is not the name of an account: not a text, or empty. Details: from or to.
+   *
+   * @generated from enum value: NOT_A_NAME = 11;
+   */
+  NOT_A_NAME = 11,
+
+  /**
+   * The name is too long. Details: from or to.
+   *
+   * @generated from enum value: NAME_TOO_LONG = 12;
+   */
+  NAME_TOO_LONG = 12,
+
+  /**
+   * The name holds half of a surrogate pair, which has no UTF-8. Details: from or to.
+   *
+   * @generated from enum value: NAME_NOT_TEXT = 13;
+   */
+  NAME_NOT_TEXT = 13,
+
+  /**
+   * The amount is below zero. Details: it, as it is written.
+   *
+   * @generated from enum value: AMOUNT_NEGATIVE = 14;
+   */
+  AMOUNT_NEGATIVE = 14,
+
+  /**
+   * The amount is no whole number. Details: it, as it is written.
+   *
+   * @generated from enum value: AMOUNT_NOT_WHOLE = 15;
+   */
+  AMOUNT_NOT_WHOLE = 15,
+
+  /**
+   * The amount has too many digits.
+   *
+   * @generated from enum value: AMOUNT_TOO_LONG = 16;
+   */
+  AMOUNT_TOO_LONG = 16,
+
+  /**
+   * There is no account of the payer. Details: its name.
+   *
+   * @generated from enum value: NO_SUCH_ACCOUNT = 17;
+   */
+  NO_SUCH_ACCOUNT = 17,
+
+  /**
+   * The payer has less. Details: its name, what it has, the amount.
+   *
+   * @generated from enum value: OVERDRAWN = 18;
+   */
+  OVERDRAWN = 18,
+
+  /**
+   * The id of a record is too long.
+   *
+   * @generated from enum value: ID_TOO_LONG = 19;
+   */
+  ID_TOO_LONG = 19,
+
+  /**
+   * The id of a record holds half of a surrogate pair, which has no UTF-8.
+   *
+   * @generated from enum value: ID_NOT_TEXT = 20;
+   */
+  ID_NOT_TEXT = 20,
+
+  /**
+   * There is a record of this id with other content. Details: the id.
+   *
+   * @generated from enum value: RECORD_EXISTS = 21;
+   */
+  RECORD_EXISTS = 21,
+}
+
+/**
+ * Describes the enum heddle.RejectionCode.
+ */
+export const RejectionCodeSchema: GenEnum<RejectionCode> = /*@__PURE__*/
+  enumDesc(file_heddle_peer, 0);
 
 /**
  * Reading from one validator. Only f+1 equal answers mean something: one of them is from a correct one.

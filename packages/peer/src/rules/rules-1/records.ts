@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { messageOf } from '../errors.ts'
+import { messageOf } from '../../errors.ts'
 import { accept, reject } from './contract.ts'
 import { jsonMembers } from './json-members.ts'
 import { textOf } from './text.ts'

@@ -1,8 +1,9 @@
-import { messageOf } from '../errors.ts'
+import { messageOf } from '../../errors.ts'
 import { accept, reject } from './contract.ts'
 import { jsonMembers } from './json-members.ts'
 import { textOf } from './text.ts'
-import type { Contract, Outcome, StateView } from './contract.ts'
+import type { StateView } from '../rules.ts'
+import type { Contract, Outcome } from './contract.ts'
 import type { JsonMember } from './json-members.ts'
 
 /** Name and namespace of the accounts contract. */

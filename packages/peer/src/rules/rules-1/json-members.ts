@@ -1,4 +1,4 @@
-import { PeerError, messageOf } from '../errors.ts'
+import { PeerError, messageOf } from '../../errors.ts'
 
 /** A member of a JSON object: what it means, and how it was written. */
 export class JsonMember {

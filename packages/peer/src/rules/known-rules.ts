@@ -1,0 +1,27 @@
+import { PeerError } from '../errors.ts'
+import { rules1 } from './rules-1/rules-1.ts'
+import { rules2 } from './rules-2/rules-2.ts'
+import type { Rules } from './rules.ts'
+
+const known: readonly Rules[] = [rules1, rules2]
+
+/** The numbers of the rules that this software can execute, ascending. */
+export const knownRules: readonly number[] = known.map(({ number }) => number)
+
+/** What new networks begin with. */
+export const newestRules = Math.max(...knownRules)
+
+/**
+ * The rules of a number.
+ * @param block - number of the block that needs them, for the message
+ * @throws {PeerError} PEER_UNKNOWN_RULES
+ */
+export function rulesOf(number: number, block: bigint): Rules {
+  const rules = known.find((each) => each.number === number)
+  if (rules !== undefined) return rules
+  throw new PeerError(
+    'PEER_UNKNOWN_RULES',
+    `block ${block} needs rules ${number}; this software knows ${knownRules.join(', ')}`,
+    { cure: `install a version of heddle that knows rules ${number}` },
+  )
+}

@@ -1,0 +1,44 @@
+import type { StateWrite } from '@heddle/ledger'
+import type { TransactionReader } from '../engine/transaction.ts'
+
+export type { StateWrite }
+
+/** What a contract may read: the state after all transactions before its own. */
+export interface StateView {
+  /** The value of a key; undefined when there is none. Not to be changed. */
+  get(namespace: string, key: string): Uint8Array | undefined
+}
+
+/** What the transactions of one block did, in their order. */
+export interface Execution {
+  /** Empty for an envelope that is no transaction. */
+  readonly txIds: readonly string[]
+  /** One `protos.TxValidationCode` each: block metadata slot 2. */
+  readonly filter: Uint8Array
+  /** Encoded `heddle.TransactionResults`: block metadata slot 5. */
+  readonly results: Uint8Array
+  /** What the state digest covers: all changes, of each key the last. */
+  readonly changes: readonly StateWrite[]
+  /** How the state holds these changes: every one of them fits the store. */
+  readonly writes: readonly StateWrite[]
+}
+
+/**
+ * What decides the bytes of results: what becomes of each transaction, how that is written down, and
+ * what changes. Rules that ever executed a block are never changed again, or the block could not be
+ * executed again: a change is a new number, which takes effect at one block on all validators.
+ */
+export interface Rules {
+  /** 1 and above; the signed proof of a block names it. */
+  readonly number: number
+  /**
+   * Applies the transactions of a block to a state. A pure function of its arguments, the same on
+   * every machine, which never throws: what does not fit is a rejection of that one transaction.
+   */
+  execute(envelopes: readonly Uint8Array[], before: StateView, reader: TransactionReader): Execution
+  /**
+   * Whether the results in a stored block, which are those that its quorum signed, say what `own`
+   * says. Always so when the bytes are equal, which for all but rules 1 is the only way.
+   */
+  isSameResult(stored: Uint8Array, own: Uint8Array): boolean
+}

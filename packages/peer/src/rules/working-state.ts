@@ -1,0 +1,30 @@
+import type { StateView, StateWrite } from './rules.ts'
+
+/** The state as the next transaction sees it: what this block wrote, over what was there before. */
+export class WorkingState implements StateView {
+  readonly #before: StateView
+  readonly #written = new Map<string, StateWrite>()
+
+  constructor(before: StateView) {
+    this.#before = before
+  }
+
+  get(namespace: string, key: string): Uint8Array | undefined {
+    const write = this.#written.get(nameOf(namespace, key))
+    return write === undefined ? this.#before.get(namespace, key) : write.value
+  }
+
+  write(writes: readonly StateWrite[]): void {
+    for (const write of writes) this.#written.set(nameOf(write.namespace, write.key), write)
+  }
+
+  /** The last write of each key, in the order in which the keys were first written. */
+  get writes(): StateWrite[] {
+    return [...this.#written.values()]
+  }
+}
+
+/** One name for each key: a namespace holds no NUL. */
+function nameOf(namespace: string, key: string): string {
+  return `${namespace}\0${key}`
+}
