@@ -1,90 +1,70 @@
 import { X509Certificate } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
+import { curveOf, keyName, readAlgorithm } from './algorithm.ts'
+import type { Signed } from './algorithm.ts'
 import { DerReader, TAG, derEncode, integerContent, oidText, wholeBitString } from './der.ts'
-import type { DerNode } from './der.ts'
 import { MspError } from './errors.ts'
 import { readExtensions } from './extensions.ts'
 import type { Extensions } from './extensions.ts'
 import { decodeName } from './name.ts'
+import type { NameParts } from './name.ts'
 import { toLowS } from './signature.ts'
 import type { Curve } from './signature.ts'
 import { readTime } from './time.ts'
 
-/** Signature algorithms of certificates and CRLs: ECDSA with SHA-2, as Fabric's tools issue. */
-const digestOf: Readonly<Record<string, string>> = {
-  '1.2.840.10045.4.3.2': 'sha256',
-  '1.2.840.10045.4.3.3': 'sha384',
-  '1.2.840.10045.4.3.4': 'sha512',
-}
-
-const curveNames: Readonly<Record<string, Curve>> = { prime256v1: 'P-256', secp384r1: 'P-384' }
-
-/** What a certificate says, with the parts that node's own X509Certificate does not give. */
-export interface Certificate extends Extensions {
-  readonly x509: X509Certificate
-  readonly der: Buffer
-  /** The part that the issuer signed. */
-  readonly toBeSigned: Buffer
-  readonly signature: Buffer
-  /** Name of the digest under the issuer's signature. */
-  readonly digest: string
-  readonly publicKey: KeyObject
-  readonly curve: Curve
+interface SignedPart extends Extensions, NameParts {
   /** Content of the INTEGER, lower-case hex. */
   readonly serial: string
   /** DER of the names, lower-case hex: chains compare these, byte for byte. */
   readonly issuer: string
   readonly subject: string
-  readonly organizationalUnits: readonly string[]
-  readonly commonName: string | undefined
   readonly notBefore: Date
   readonly notAfter: Date
+  /** SubjectPublicKeyInfo, DER. */
+  readonly publicKeyInfo: Buffer
+}
+
+/** What a certificate says, with the parts that node's own X509Certificate does not give. */
+export interface Certificate extends SignedPart, Signed {
+  readonly x509: X509Certificate
+  readonly der: Buffer
+  /** Undefined when the key is of a kind that OpenSSL does not know. */
+  readonly publicKey: KeyObject | undefined
+  /** Of an ECDSA key; undefined = a key that signs no messages here. */
+  readonly curve: Curve | undefined
 }
 
 /** SignedCertificate and CertificateList have the same frame: what is signed, how, the signature. */
-export interface SignedFrame {
-  readonly toBeSigned: DerNode
-  readonly digest: string
-  /** Object identifier of the signature algorithm; the signed part repeats it. */
-  readonly algorithm: string
-  readonly signature: Buffer
+export interface SignedFrame extends Signed {
+  /** Content of `toBeSigned`. */
+  readonly fields: DerReader
+  /** AlgorithmIdentifier, DER: the signed part of a certificate must repeat it. */
+  readonly identifier: Buffer
 }
 
-/** Takes the frame of a certificate or a CRL apart; refuses algorithms that Fabric's MSP would not verify. */
+/** Takes the frame of a certificate or a revocation list apart, whatever algorithm it names. */
 export function readSignedFrame(der: Uint8Array): SignedFrame {
   const outer = new DerReader(der)
   const inner = outer.sequence()
   outer.end()
-  const toBeSigned = inner.next(TAG.sequence)
-  const algorithm = oidText(inner.sequence().next(TAG.oid))
+  const { bytes, content } = inner.next(TAG.sequence)
+  const identifier = inner.next(TAG.sequence)
   const signature = wholeBitString(inner.next(TAG.bitString))
   inner.end()
-  const digest = digestOf[algorithm]
-  if (digest === undefined) {
-    throw new MspError(
-      'MSP_UNSUPPORTED_CERTIFICATE',
-      `signature algorithm ${algorithm} is not ECDSA with SHA-2`,
-    )
+  return {
+    toBeSigned: bytes,
+    fields: new DerReader(content),
+    identifier: identifier.bytes,
+    algorithm: readAlgorithm(new DerReader(identifier.content)),
+    signature,
   }
-  return { toBeSigned, digest, algorithm, signature }
-}
-
-interface SignedPart extends Extensions {
-  readonly serial: string
-  readonly issuer: string
-  readonly subject: string
-  readonly organizationalUnits: readonly string[]
-  readonly commonName: string | undefined
-  readonly notBefore: Date
-  readonly notAfter: Date
 }
 
 // RFC 5280 §4.1: version, serial, algorithm, issuer, validity, subject, key, ids, extensions.
-function readSignedPart({ toBeSigned, algorithm }: SignedFrame): SignedPart {
-  const fields = new DerReader(toBeSigned.content)
+function readSignedPart({ fields, identifier }: SignedFrame): SignedPart {
   fields.optional(0xa0)
   const serial = integerContent(fields.next(TAG.integer)).toString('hex')
-  if (oidText(fields.sequence().next(TAG.oid)) !== algorithm) {
+  if (!fields.next(TAG.sequence).bytes.equals(identifier)) {
     throw new MspError('MSP_MALFORMED_IDENTITY', 'two different signature algorithms')
   }
   const issuer = fields.next(TAG.sequence)
@@ -92,7 +72,7 @@ function readSignedPart({ toBeSigned, algorithm }: SignedFrame): SignedPart {
   const notBefore = readTime(validity.next())
   const notAfter = readTime(validity.next())
   const subject = fields.next(TAG.sequence)
-  fields.sequence()
+  const publicKeyInfo = fields.next(TAG.sequence).bytes
   fields.optional(0x81)
   fields.optional(0x82)
   const extensions = fields.optional(0xa3)
@@ -104,46 +84,57 @@ function readSignedPart({ toBeSigned, algorithm }: SignedFrame): SignedPart {
     ...decodeName(subject.content),
     notBefore,
     notAfter,
+    publicKeyInfo,
     ...readExtensions(extensions?.content),
   }
 }
 
-function curveOf(key: KeyObject): Curve {
-  const curve = curveNames[key.asymmetricKeyDetails?.namedCurve ?? '']
-  if (key.asymmetricKeyType === 'ec' && curve !== undefined) return curve
-  throw new MspError(
-    'MSP_UNSUPPORTED_CERTIFICATE',
-    `key is ${key.asymmetricKeyType ?? 'unknown'}, not ECDSA on P-256 or P-384`,
-  )
+/** Keys of these kinds must be readable; with another kind a CA may still be one for TLS. */
+const knownKeys = new Set(['1.2.840.10045.2.1', '1.2.840.113549.1.1.1', '1.3.101.112'])
+
+function keyOf(x509: X509Certificate, publicKeyInfo: Buffer): KeyObject | undefined {
+  try {
+    return x509.publicKey
+  } catch (cause) {
+    const kind = oidText(new DerReader(publicKeyInfo).sequence().sequence().next(TAG.oid))
+    if (knownKeys.has(kind)) throw cause
+    return undefined
+  }
 }
 
 /**
- * Parses a DER certificate.
+ * Parses a DER certificate, of any algorithm.
  *
  * @param der - kept: must not be changed afterwards
  * @throws MspError `MSP_MALFORMED_IDENTITY` when it is no certificate, `MSP_UNSUPPORTED_CERTIFICATE`
- *   when its key or signature is not ECDSA
+ *   when its key is on a curve that Go does not know either
  */
 export function parseCertificate(der: Buffer): Certificate {
   const frame = readSignedFrame(der)
   const part = readSignedPart(frame)
+  const { toBeSigned, algorithm, signature } = frame
+  let x509: X509Certificate
+  let publicKey: KeyObject | undefined
   try {
-    const x509 = new X509Certificate(der)
-    const publicKey = x509.publicKey
-    return {
-      ...part,
-      x509,
-      der,
-      toBeSigned: frame.toBeSigned.bytes,
-      signature: frame.signature,
-      digest: frame.digest,
-      publicKey,
-      curve: curveOf(publicKey),
-    }
+    x509 = new X509Certificate(der)
+    publicKey = keyOf(x509, part.publicKeyInfo)
   } catch (cause) {
-    if (cause instanceof MspError) throw cause
     throw new MspError('MSP_MALFORMED_IDENTITY', 'not an X.509 certificate', { cause })
   }
+  const curve = curveOf(publicKey)
+  if (publicKey?.asymmetricKeyType === 'ec' && curve === undefined) {
+    const name = nameOf(part)
+    throw new MspError(
+      'MSP_UNSUPPORTED_CERTIFICATE',
+      `certificate ${name} has a key of ${keyName(publicKey)}, a curve that Go does not know`,
+    )
+  }
+  return { ...part, x509, der, toBeSigned, algorithm, signature, publicKey, curve }
+}
+
+/** How messages call a certificate: by its subject, or its serial number when that is empty. */
+export function nameOf({ subjectText, serial }: Pick<SignedPart, 'subjectText' | 'serial'>): string {
+  return subjectText === '' ? `with serial number ${serial}` : JSON.stringify(subjectText)
 }
 
 /**
@@ -151,9 +142,13 @@ export function parseCertificate(der: Buffer): Certificate {
  * high, so that certificate, identity bytes and PKI-ID have one form (msp/cert.go).
  *
  * @param curve - of the issuer's key
- * @returns the same object when nothing had to change
+ * @returns the same object when nothing had to change, or the signature is not ECDSA
  */
-export function sanitizeCertificate(certificate: Certificate, curve: Curve): Certificate {
+export function sanitizeCertificate(
+  certificate: Certificate,
+  curve: Curve | undefined,
+): Certificate {
+  if (curve === undefined || certificate.algorithm.key !== 'ec') return certificate
   const low = toLowS(certificate.signature, curve)
   if (low === certificate.signature) return certificate
   const fields = new DerReader(certificate.der).sequence()

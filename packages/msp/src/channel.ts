@@ -1,5 +1,7 @@
 import { decode, msp } from '@heddle/proto'
 import type { common } from '@heddle/proto'
+import { isCodedError } from '@heddle/interface'
+import { contentOf } from './config.ts'
 import { MspError } from './errors.ts'
 import { MspManager } from './manager.ts'
 import { mspFromConfig } from './msp.ts'
@@ -21,33 +23,55 @@ export interface ChannelRules {
   evaluate(path: string, signed: readonly SignedData[]): void
 }
 
-function mspOf(value: common.ConfigValue): Msp {
+/** The MSPs of a configuration by their ids. */
+interface Members {
+  readonly msps: Map<string, Msp>
+  readonly unsupported: Map<string, MspError>
+  /** Content of each: an organisation may stand in several groups, with the same MSP. */
+  readonly contents: Map<string, Uint8Array>
+}
+
+/** Takes the MSP of one group in; `path` says in errors which group. */
+function addMsp(value: common.ConfigValue, path: string, members: Members): void {
+  const config = decode(msp.MSPConfigSchema, value.value)
+  const { mspId, content } = contentOf(config)
+  const known = members.contents.get(mspId)
+  if (known !== undefined) {
+    if (Buffer.compare(known, content) === 0) return
+    throw new MspError('MSP_INVALID_CONFIG', `another group has another MSP with the id ${mspId}`)
+  }
+  members.contents.set(mspId, content)
   try {
-    return mspFromConfig(decode(msp.MSPConfigSchema, value.value))
-  } catch (cause) {
-    if (cause instanceof MspError) throw cause
-    throw new MspError('MSP_INVALID_CONFIG', 'the MSP of a group cannot be decoded', { cause })
+    members.msps.set(mspId, mspFromConfig(config))
+  } catch (error) {
+    if (!isCodedError(error, 'MSP_UNSUPPORTED_MSP')) throw error
+    members.unsupported.set(mspId, ofGroup(`${path} (${mspId})`, error))
   }
 }
 
-function sameConfig(a: Msp, b: Msp): boolean {
-  return Buffer.compare(a.toConfig().config, b.toConfig().config) === 0
+function ofGroup(path: string, error: unknown): MspError {
+  const code = error instanceof MspError ? error.code : 'MSP_INVALID_CONFIG'
+  const detail = error instanceof Error ? error.message : 'its MSP cannot be read'
+  return new MspError(code, `organisation ${path}: ${detail}`, { cause: error })
 }
 
-/** Collects the MSPs of all groups; an organisation may stand in several, with the same MSP. */
-function collectMsps(group: common.ConfigGroup, found: Map<string, Msp>, depth: number): void {
+function collectMsps(
+  group: common.ConfigGroup,
+  path: string,
+  members: Members,
+  depth: number,
+): void {
   if (depth > maxGroupDepth)
     throw new MspError('MSP_INVALID_CONFIG', 'configuration groups too deep')
   const value = group.values['MSP']
-  if (value !== undefined) {
-    const one = mspOf(value)
-    const known = found.get(one.mspId)
-    if (known !== undefined && !sameConfig(known, one)) {
-      throw new MspError('MSP_INVALID_CONFIG', `two different MSPs with the id ${one.mspId}`)
-    }
-    if (known === undefined) found.set(one.mspId, one)
+  try {
+    if (value !== undefined) addMsp(value, path, members)
+  } catch (error) {
+    throw ofGroup(path, error)
   }
-  for (const child of Object.values(group.groups)) collectMsps(child, found, depth + 1)
+  for (const [name, child] of Object.entries(group.groups)) {
+    collectMsps(child, `${path}/${name}`, members, depth + 1)
+  }
 }
 
 function collectPolicies(
@@ -76,9 +100,9 @@ function collectPolicies(
  * @see fabric v3.0.0 common/channelconfig/bundle.go
  */
 export function channelRules(channelGroup: common.ConfigGroup): ChannelRules {
-  const found = new Map<string, Msp>()
-  collectMsps(channelGroup, found, 1)
-  const msps = new MspManager(found.values())
+  const members: Members = { msps: new Map(), unsupported: new Map(), contents: new Map() }
+  collectMsps(channelGroup, '/Channel', members, 1)
+  const msps = new MspManager(members.msps.values(), members.unsupported)
   const policies = new Map<string, Policy>()
   collectPolicies(channelGroup, '/Channel', msps, policies)
   return {

@@ -1,27 +1,40 @@
 import { createHash } from 'node:crypto'
-import { decode, msp } from '@heddle/proto'
-import { parseCertificate, sanitizeCertificate } from './certificate.ts'
-import type { Certificate } from './certificate.ts'
+import { decode, encode, msp } from '@heddle/proto'
+import {
+  checkTlsAnchors,
+  identityAnchors,
+  parseListed,
+  refuse,
+  sanitizedChain,
+} from './anchors.ts'
+import type { Origins } from './anchors.ts'
 import { parseRevocationList } from './crl.ts'
 import type { RevocationList } from './crl.ts'
 import { MspError } from './errors.ts'
 import type { Role } from './identity.ts'
-import { certificateDer, decodePem } from './pem.ts'
+import { decodePem } from './pem.ts'
 import { certifiersIdOf } from './rules.ts'
 import type { MspRules, NodeOu } from './rules.ts'
 import { chainOf } from './trust.ts'
 import type { TrustAnchors } from './trust.ts'
 
-function refuse(what: string, cause?: unknown): MspError {
-  const options = cause === undefined ? undefined : { cause }
-  const detail = cause instanceof Error ? `: ${cause.message}` : ''
-  return new MspError('MSP_INVALID_CONFIG', `${what}${detail}`, options)
+/** `MSPConfig.type` (fabric v3.1.5 msp/msp.go, ProviderType). */
+const type = { x509: 0, idemix: 1 } as const
+
+const no: Origins = new Map()
+
+function unsupported(what: string): MspError {
+  return new MspError(
+    'MSP_UNSUPPORTED_MSP',
+    `it ${what}, which is not supported: its identities satisfy nothing here`,
+  )
 }
 
-/** The FabricMSPConfig inside an MSPConfig; `MSP_INVALID_CONFIG` for other types (Idemix). */
+/** The FabricMSPConfig inside an MSPConfig. */
 export function fabricConfigOf(config: msp.MSPConfig | msp.FabricMSPConfig): msp.FabricMSPConfig {
   if (config.$typeName === 'msp.FabricMSPConfig') return config
-  if (config.type !== 0) throw refuse(`MSP type ${config.type} is not X.509 (0)`)
+  if (config.type === type.idemix) throw unsupported('is an Idemix MSP')
+  if (config.type !== type.x509) throw refuse(`MSP type ${config.type} is not known`)
   try {
     return decode(msp.FabricMSPConfigSchema, config.config)
   } catch (cause) {
@@ -29,42 +42,21 @@ export function fabricConfigOf(config: msp.MSPConfig | msp.FabricMSPConfig): msp
   }
 }
 
-/** Parses each PEM of a list; `what` names the list in the error. */
-function parseAll(pems: readonly Uint8Array[], what: string): Certificate[] {
-  return pems.map((pem) => {
-    try {
-      return parseCertificate(certificateDer(pem))
-    } catch (cause) {
-      throw refuse(`a certificate of ${what} is refused`, cause)
-    }
-  })
+/** The id of a configured MSP, also of one that is not supported, and its content in one encoding. */
+export function contentOf(config: msp.MSPConfig): { mspId: string; content: Uint8Array } {
+  if (config.type !== type.idemix) {
+    const fabric = fabricConfigOf(config)
+    return { mspId: fabric.name, content: encode(msp.FabricMSPConfigSchema, fabric) }
+  }
+  const idemix = decode(msp.IdemixMSPConfigSchema, config.config)
+  return { mspId: idemix.name, content: encode(msp.IdemixMSPConfigSchema, idemix) }
 }
 
-/** {@link chainOf} `certificate`, which then bears its issuer's signature in low-S form. */
-export function sanitizedChain(
-  certificate: Certificate,
-  anchors: TrustAnchors,
-): readonly [Certificate, ...Certificate[]] {
-  const [, ...above] = chainOf(certificate, anchors)
-  return [sanitizeCertificate(certificate, (above[0] ?? certificate).curve), ...above]
-}
-
-/** CAs must be CAs, name their key, and chain to a root among them. */
-function checkedAnchors(raw: TrustAnchors, what: string): TrustAnchors {
-  for (const ca of [...raw.roots, ...raw.intermediates]) {
-    const name = JSON.stringify(ca.commonName ?? '')
-    if (!ca.isCa) throw refuse(`${what} certificate ${name} is not marked as a CA`)
-    if (ca.subjectKeyId === undefined)
-      throw refuse(`${what} certificate ${name} has no subject key id`)
-  }
-  try {
-    return {
-      roots: raw.roots.map((ca) => sanitizedChain(ca, raw)[0]),
-      intermediates: raw.intermediates.map((ca) => sanitizedChain(ca, raw)[0]),
-    }
-  } catch (cause) {
-    throw refuse(`a certificate of ${what} does not chain to a root`, cause)
-  }
+function otherHashes(config: msp.FabricCryptoConfig | undefined): string | undefined {
+  const { signatureHashFamily: family = '', identityIdentifierHashFunction: hash = '' } =
+    config ?? {}
+  if (!['', 'SHA2'].includes(family)) return family
+  return ['', 'SHA256'].includes(hash) ? undefined : hash
 }
 
 function innerCasOf(anchors: TrustAnchors): Set<string> {
@@ -72,48 +64,66 @@ function innerCasOf(anchors: TrustAnchors): Set<string> {
   return new Set(parents.map((ca) => ca.der.toString('hex')))
 }
 
-function revocationLists(pems: readonly Uint8Array[]): RevocationList[] {
-  return pems.map((pem) => {
+function revocationLists(pems: readonly Uint8Array[], origins: Origins): RevocationList[] {
+  return pems.map((pem, at) => {
     try {
       return parseRevocationList(decodePem(pem)?.der ?? Buffer.from(pem))
     } catch (cause) {
-      throw refuse('a revocation list is refused', cause)
+      const where = origins.get(pem) ?? `${at + 1} of ${pems.length}`
+      throw refuse(`revocation list (${where}) is refused`, cause)
     }
   })
 }
 
-/** Chain id of the CA that a configured organisational unit names; undefined when it names none. */
-function certifierOf(ou: msp.FabricOUIdentifier, rules: MspCas): string | undefined {
-  if (ou.certificate.length === 0) return undefined
-  const [parsed] = parseAll([ou.certificate], 'organisational units')
-  if (parsed === undefined) return undefined
-  // The signed part tells CAs apart: its signature may be high here and is low among the trusted.
-  const isIt = (one: Certificate): boolean => one.toBeSigned.equals(parsed.toBeSigned)
-  const edge = rules.intermediates.filter((one) => !rules.innerCas.has(one.der.toString('hex')))
-  const known = rules.roots.find(isIt) ?? edge.find(isIt)
-  if (known !== undefined) return certifiersIdOf(chainOf(known, rules)).toString('hex')
-  throw refuse(
-    `organisational unit ${ou.organizationalUnitIdentifier} names no issuing CA of this MSP`,
-  )
-}
-
 type MspCas = TrustAnchors & Pick<MspRules, 'innerCas'>
 
-function memberUnits(config: msp.FabricMSPConfig, cas: MspCas): Map<string, Set<string>> {
+/** Chain id of the CA that a configured organisational unit names; undefined when it names none. */
+function certifierOf(
+  ou: msp.FabricOUIdentifier,
+  cas: MspCas,
+  origins: Origins,
+): string | undefined {
+  if (ou.certificate.length === 0) return undefined
+  const kind = `the CA of organisational unit ${JSON.stringify(ou.organizationalUnitIdentifier)}`
+  const [listed] = parseListed([ou.certificate], kind, origins)
+  if (listed === undefined) return undefined
+  const edge = cas.intermediates.filter((one) => !cas.innerCas.has(one.der.toString('hex')))
+  try {
+    // Its signature may be high here and is low among the trusted.
+    const [{ der }] = sanitizedChain(listed.certificate, cas)
+    const known = [...cas.roots, ...edge].find((one) => one.der.equals(der))
+    if (known !== undefined) return certifiersIdOf(chainOf(known, cas)).toString('hex')
+  } catch (cause) {
+    throw refuse(`${listed.label} is refused`, cause)
+  }
+  throw refuse(`${listed.label} is no issuing CA of this MSP`)
+}
+
+function memberUnits(
+  config: msp.FabricMSPConfig,
+  cas: MspCas,
+  origins: Origins,
+): Map<string, Set<string>> {
   const units = new Map<string, Set<string>>()
   for (const ou of config.organizationalUnitIdentifiers) {
-    const certifier = certifierOf(ou, cas)
-    if (certifier === undefined)
-      throw refuse('an organisational unit without the CA that issues it')
+    const certifier = certifierOf(ou, cas, origins)
+    if (certifier === undefined) {
+      const name = JSON.stringify(ou.organizationalUnitIdentifier)
+      throw refuse(`organisational unit ${name} does not name the CA that issues it`)
+    }
     const chains = units.get(ou.organizationalUnitIdentifier) ?? new Set()
     units.set(ou.organizationalUnitIdentifier, chains.add(certifier))
   }
   return units
 }
 
-function nodeOus(config: msp.FabricMSPConfig, cas: MspCas): Map<Role, NodeOu> | undefined {
+function nodeOus(
+  config: msp.FabricMSPConfig,
+  cas: MspCas,
+  origins: Origins,
+): Map<Role, NodeOu> | undefined {
   const ous = config.fabricNodeOus
-  if (ous?.enable !== true) return undefined
+  if (ous === undefined) return undefined
   const configured: [Role, msp.FabricOUIdentifier | undefined][] = [
     ['client', ous.clientOuIdentifier],
     ['peer', ous.peerOuIdentifier],
@@ -123,60 +133,58 @@ function nodeOus(config: msp.FabricMSPConfig, cas: MspCas): Map<Role, NodeOu> | 
   const found = new Map<Role, NodeOu>()
   for (const [role, ou] of configured) {
     if (ou === undefined) continue
-    const certifiersId = certifierOf(ou, cas)
+    const certifiersId = certifierOf(ou, cas, origins)
     found.set(role, { organizationalUnit: ou.organizationalUnitIdentifier, certifiersId })
   }
-  return found.size > 0 ? found : undefined
+  return ous.enable && found.size > 0 ? found : undefined
 }
 
-function checkHashes(config: msp.FabricMSPConfig): void {
-  const { signatureHashFamily = '', identityIdentifierHashFunction = '' } =
-    config.cryptoConfig ?? {}
-  if (!['', 'SHA2'].includes(signatureHashFamily)) {
-    throw refuse(`signature hash family ${signatureHashFamily} is not SHA2`)
-  }
-  if (!['', 'SHA256'].includes(identityIdentifierHashFunction)) {
-    throw refuse(`identity hash ${identityIdentifierHashFunction} is not SHA256`)
-  }
-}
-
-/** `Identity.id` of an administrator's certificate. */
-function adminId(admin: Certificate, anchors: TrustAnchors): string {
-  try {
-    const [{ der }] = sanitizedChain(admin, anchors)
-    return createHash('sha256').update(der).digest('hex')
-  } catch (cause) {
-    throw refuse('an administrator is refused', cause)
-  }
+/** `Identity.id` of each administrator's certificate. */
+function adminIds(
+  config: msp.FabricMSPConfig,
+  anchors: TrustAnchors,
+  origins: Origins,
+): Set<string> {
+  const ids = parseListed(config.admins, 'administrator', origins).map(({ certificate, label }) => {
+    try {
+      const [{ der }] = sanitizedChain(certificate, anchors)
+      return createHash('sha256').update(der).digest('hex')
+    } catch (cause) {
+      throw refuse(`${label} is refused`, cause)
+    }
+  })
+  return new Set(ids)
 }
 
 /** The rules of a configured MSP, its administrators not yet checked; see {@link MspRules}. */
-export function rulesOf(config: msp.FabricMSPConfig): MspRules {
+export function rulesOf(config: msp.FabricMSPConfig, origins: Origins = no): MspRules {
   if (config.name === '') throw refuse('the MSP has no name')
   if (config.rootCerts.length === 0) throw refuse('the MSP has no root CA')
-  checkHashes(config)
-  const raw = {
-    roots: parseAll(config.rootCerts, 'the root CAs'),
-    intermediates: parseAll(config.intermediateCerts, 'the intermediate CAs'),
-  }
-  const anchors = checkedAnchors(raw, 'CA')
-  checkedAnchors(
+  const hashes = otherHashes(config.cryptoConfig)
+  if (hashes !== undefined) throw unsupported(`hashes with ${hashes}`)
+  const listed = (pems: readonly Uint8Array[], kind: string) => parseListed(pems, kind, origins)
+  const lists = revocationLists(config.revocationList, origins)
+  const anchors = identityAnchors(
     {
-      roots: parseAll(config.tlsRootCerts, 'the TLS root CAs'),
-      intermediates: parseAll(config.tlsIntermediateCerts, 'the TLS intermediate CAs'),
+      roots: listed(config.rootCerts, 'root CA'),
+      intermediates: listed(config.intermediateCerts, 'intermediate CA'),
     },
-    'TLS CA',
+    lists,
+  )
+  checkTlsAnchors(
+    {
+      roots: listed(config.tlsRootCerts, 'TLS root CA'),
+      intermediates: listed(config.tlsIntermediateCerts, 'TLS intermediate CA'),
+    },
+    lists,
   )
   const cas = { ...anchors, innerCas: innerCasOf(anchors) }
-  const admins = parseAll(config.admins, 'the administrators').map((admin) =>
-    adminId(admin, anchors),
-  )
   return {
     ...cas,
     mspId: config.name,
-    revocationLists: revocationLists(config.revocationList),
-    memberUnits: memberUnits(config, cas),
-    nodeOus: nodeOus(config, cas),
-    admins: new Set(admins),
+    revocationLists: lists,
+    memberUnits: memberUnits(config, cas, origins),
+    nodeOus: nodeOus(config, cas, origins),
+    admins: adminIds(config, anchors, origins),
   }
 }

@@ -1,19 +1,19 @@
-import { verify } from 'node:crypto'
-import { readSignedFrame } from './certificate.ts'
+import { isSignedWith } from './algorithm.ts'
+import type { Signed } from './algorithm.ts'
+import { nameOf, readSignedFrame } from './certificate.ts'
 import type { Certificate } from './certificate.ts'
 import { DerReader, TAG, integerContent } from './der.ts'
+import { MspError } from './errors.ts'
 import { readExtensions } from './extensions.ts'
+import { checkCanonical } from './signature.ts'
 import { readTime } from './time.ts'
 
 /** A certificate revocation list of one CA. */
-export interface RevocationList {
-  /** Lower-case hex; undefined = the list names no authority and applies to nothing, as in Fabric. */
+export interface RevocationList extends Signed {
+  /** Lower-case hex; undefined = the list does not say whose it is. */
   readonly authorityKeyId: string | undefined
   /** Serial numbers, lower-case hex of the INTEGER's content. */
   readonly serials: ReadonlySet<string>
-  readonly toBeSigned: Buffer
-  readonly digest: string
-  readonly signature: Buffer
 }
 
 function readSerials(entries: DerReader): Set<string> {
@@ -26,10 +26,14 @@ function readSerials(entries: DerReader): Set<string> {
   return serials
 }
 
-/** Parses a DER CertificateList (RFC 5280 §5.1); throws `MSP_MALFORMED_IDENTITY` or `…_UNSUPPORTED_…`. */
+/**
+ * Parses a DER CertificateList (RFC 5280 §5.1).
+ *
+ * @throws MspError `MSP_MALFORMED_IDENTITY`, `MSP_MALFORMED_SIGNATURE`
+ */
 export function parseRevocationList(der: Uint8Array): RevocationList {
-  const { toBeSigned, digest, signature } = readSignedFrame(der)
-  const fields = new DerReader(toBeSigned.content)
+  const { toBeSigned, fields, algorithm, signature } = readSignedFrame(der)
+  if (algorithm.key === 'ec') checkCanonical(signature)
   fields.optional(TAG.integer)
   fields.sequence()
   fields.next(TAG.sequence)
@@ -42,28 +46,43 @@ export function parseRevocationList(der: Uint8Array): RevocationList {
   return {
     authorityKeyId: readExtensions(extensions?.content).authorityKeyId,
     serials: readSerials(new DerReader(entries?.content ?? Buffer.alloc(0))),
-    toBeSigned: toBeSigned.bytes,
-    digest,
+    toBeSigned,
+    algorithm,
     signature,
   }
 }
 
 /**
- * Whether `issuer` has revoked `certificate` in one of `lists`.
+ * Why `lists` speak against `certificate`, or undefined: its issuer has revoked it, or a list does
+ * not say whose it is, so that nobody knows.
  *
  * A list counts only when its authority key id is the issuer's subject key id and the issuer signed
- * it; its dates do not matter (msp/mspimplvalidate.go).
+ * it (SHA-1 will do); its dates do not matter.
+ *
+ * @see fabric v3.1.5 msp/mspimplvalidate.go, validateCertAgainstChain
  */
-export function isRevoked(
+export function revocationFault(
   certificate: Certificate,
   issuer: Certificate,
   lists: readonly RevocationList[],
-): boolean {
-  return lists.some(
-    (list) =>
-      list.authorityKeyId !== undefined &&
+): MspError | undefined {
+  for (const list of lists) {
+    if (list.authorityKeyId === undefined) {
+      return new MspError(
+        'MSP_INVALID_CONFIG',
+        'a revocation list has no authority key id, so that nothing can be told from it',
+      )
+    }
+    if (
       list.authorityKeyId === issuer.subjectKeyId &&
       list.serials.has(certificate.serial) &&
-      verify(list.digest, list.toBeSigned, issuer.publicKey, list.signature),
-  )
+      isSignedWith(list, issuer.publicKey)
+    ) {
+      return new MspError(
+        'MSP_REVOKED',
+        `certificate ${nameOf(certificate)} has been revoked by its CA ${nameOf(issuer)}`,
+      )
+    }
+  }
+  return undefined
 }

@@ -7,6 +7,7 @@ export type MspErrorCode =
   | 'MSP_NON_CANONICAL_SIGNATURE'
   | 'MSP_UNSUPPORTED_CERTIFICATE'
   | 'MSP_UNKNOWN_MSP'
+  | 'MSP_UNSUPPORTED_MSP'
   | 'MSP_UNKNOWN_AUTHORITY'
   | 'MSP_AMBIGUOUS_CHAIN'
   | 'MSP_INTERNAL_ISSUER'
@@ -34,3 +35,9 @@ export type MspErrorCode =
 
 /** What this package throws. Match on `code`; none of the conditions goes away by trying again. */
 export class MspError extends CodedError<MspErrorCode> {}
+
+/** `error` with `prefix` before its message when it is an MspError, else as it is: for `throw`. */
+export function prefixed(prefix: string, error: unknown): unknown {
+  if (!(error instanceof MspError)) return error
+  return new MspError(error.code, `${prefix}: ${error.message}`, { cause: error.cause })
+}

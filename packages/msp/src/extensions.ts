@@ -8,13 +8,17 @@ export interface Extensions {
   readonly isCa: boolean
   /** How many intermediates may stand below it; undefined = any number. */
   readonly maxPathLength: number | undefined
-  /** First byte of the key usage bits, undefined when the extension is absent. */
+  /** First byte of the key usage bits; undefined when the extension is absent or sets none, as in Go. */
   readonly keyUsage: number | undefined
   /** Purposes by object identifier; empty when the extension is absent. */
   readonly extendedKeyUsage: readonly string[]
-  /** Lower-case hex. */
+  /** Lower-case hex; undefined when the extension is absent, empty when it names no key. */
   readonly subjectKeyId: string | undefined
   readonly authorityKeyId: string | undefined
+  /** The whole extension; undefined when it is absent. */
+  readonly subjectAltName: string | undefined
+  /** Limits the names below it; see `nameConstraintsFault`. */
+  readonly hasNameConstraints: boolean
   /** Critical extensions that this package does not apply: a chain with one of them is refused. */
   readonly unhandledCritical: readonly string[]
 }
@@ -28,6 +32,8 @@ const id = {
   subjectAltName: '2.5.29.17',
   basicConstraints: '2.5.29.19',
   nameConstraints: '2.5.29.30',
+  crlDistributionPoints: '2.5.29.31',
+  certificatePolicies: '2.5.29.32',
   authorityKeyId: '2.5.29.35',
   extendedKeyUsage: '2.5.29.37',
 }
@@ -59,19 +65,24 @@ const readers: Readonly<Record<string, (value: DerReader, draft: Draft) => void>
   [id.basicConstraints]: basicConstraints,
   [id.extendedKeyUsage]: extendedKeyUsage,
   [id.keyUsage]: (value, draft) => {
-    draft.keyUsage = value.next(TAG.bitString).content[1] ?? 0
+    const [, ...bits] = value.next(TAG.bitString).content
+    if (bits.some((byte) => byte !== 0)) draft.keyUsage = bits[0]
   },
   [id.subjectKeyId]: (value, draft) => {
     draft.subjectKeyId = value.next(TAG.octetString).content.toString('hex')
   },
   [id.authorityKeyId]: (value, draft) => {
-    draft.authorityKeyId = value.sequence().optional(0x80)?.content.toString('hex')
+    draft.authorityKeyId = value.sequence().optional(0x80)?.content.toString('hex') ?? ''
   },
-  [id.subjectAltName]: () => undefined, // matters to TLS, not to membership
+  [id.subjectAltName]: (value, draft) => {
+    draft.subjectAltName = value.next().bytes.toString('hex')
+  },
   [id.nameConstraints]: (_value, draft) => {
-    // Not applied here, so never skipped, even when it is not marked critical.
-    draft.unhandledCritical = [...draft.unhandledCritical, id.nameConstraints]
+    draft.hasNameConstraints = true
   },
+  // Neither can make a chain invalid: nothing here asks for a policy or fetches a list.
+  [id.crlDistributionPoints]: () => undefined,
+  [id.certificatePolicies]: () => undefined,
 }
 
 function readExtension(extension: DerReader, draft: Draft, seen: Set<string>): void {
@@ -95,6 +106,8 @@ export function readExtensions(field: Uint8Array | undefined): Extensions {
     extendedKeyUsage: [],
     subjectKeyId: undefined,
     authorityKeyId: undefined,
+    subjectAltName: undefined,
+    hasNameConstraints: false,
     unhandledCritical: [],
   }
   if (field === undefined) return draft

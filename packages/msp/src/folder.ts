@@ -1,146 +1,196 @@
-import { readFile, readdir } from 'node:fs/promises'
-import { basename, join } from 'node:path'
-import type { KeyObject } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Logger } from '@heddle/interface'
 import { create, msp } from '@heddle/proto'
-import { MspError } from './errors.ts'
-import { readConfigFile } from './folder-config.ts'
-import type { ConfiguredOu } from './folder-config.ts'
-import { Msp } from './msp.ts'
-import { certificateDer, decodePem } from './pem.ts'
+import type { Origins } from './anchors.ts'
 import { parseCertificate } from './certificate.ts'
-import { isKeyPair, readPrivateKey } from './signing-identity.ts'
+import { MspError, prefixed } from './errors.ts'
+import { readConfigFile } from './folder-config.ts'
+import type { ConfiguredOu, FolderConfig } from './folder-config.ts'
+import { Skipped, invalid, readPems, readRevocationLists } from './folder-files.ts'
+import type { PemFile } from './folder-files.ts'
+import { keyFor } from './keystore.ts'
+import { Msp } from './msp.ts'
+import { certificateDer } from './pem.ts'
 import type { SigningIdentity } from './signing-identity.ts'
 
-/** Files of one folder that are read at most; more are refused. */
-export const maxFolderFiles = 1000
-
-function invalid(detail: string, cause?: unknown): MspError {
-  return new MspError('MSP_INVALID_FOLDER', detail, cause === undefined ? undefined : { cause })
+/** Options of {@link loadMsp}. */
+export interface FolderOptions {
+  /** Is told (warn) what of the folder is not used, and why. */
+  readonly logger?: Logger
 }
 
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+/** Options of {@link loadSigningIdentity}. */
+export interface SigningIdentityOptions extends FolderOptions {
+  /** When the identity must be valid. Default: now. */
+  readonly at?: Date
 }
 
-/** The files of `dir`, sorted by name as Go's ReadDir gives them; undefined when there is no `dir`. */
-async function filesOf(dir: string): Promise<string[] | undefined> {
-  try {
-    const entries = await readdir(dir, { withFileTypes: true })
-    if (entries.length > maxFolderFiles)
-      throw invalid(`${dir} has more than ${maxFolderFiles} files`)
-    const files = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => join(dir, name))
-    return files.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
-  } catch (cause) {
-    if (isMissing(cause)) return undefined
-    if (cause instanceof MspError) throw cause
-    throw invalid(`${dir} cannot be read`, cause)
-  }
+/** An MSP folder on its way to a configuration. */
+interface Folder {
+  readonly dir: string
+  readonly skipped: Skipped
+  /** Which file each part came from. */
+  readonly origins: Map<Uint8Array, string>
 }
 
-async function contentOf(file: string): Promise<Buffer> {
-  try {
-    return await readFile(file)
-  } catch (cause) {
-    throw invalid(`${file} cannot be read`, cause)
-  }
-}
-
-/** The PEM files of a folder. A file without PEM is an error: Fabric skips it, we rather say so. */
-async function pemsOf(dir: string): Promise<Buffer[]> {
-  const pems: Buffer[] = []
-  for (const file of (await filesOf(dir)) ?? []) {
-    if (basename(file).startsWith('.')) continue // .gitkeep and the like
-    const pem = await contentOf(file)
-    if (decodePem(pem) === undefined) throw invalid(`${file} holds no PEM block`)
-    pems.push(pem)
-  }
-  return pems
-}
-
-async function ouOf(dir: string, ou: ConfiguredOu): Promise<msp.FabricOUIdentifier> {
-  const certificate =
-    ou.certificate === undefined ? Buffer.alloc(0) : await contentOf(join(dir, ou.certificate))
-  return create(msp.FabricOUIdentifierSchema, {
-    certificate,
-    organizationalUnitIdentifier: ou.organizationalUnit,
+function contents(files: readonly PemFile[], { origins }: Folder): Buffer[] {
+  return files.map(({ path, pem }) => {
+    origins.set(pem, path)
+    return pem
   })
+}
+
+async function pemsOf(folder: Folder, name: string): Promise<Buffer[]> {
+  return contents(await readPems(join(folder.dir, name), folder.skipped), folder)
+}
+
+async function certificateOf(folder: Folder, ou: ConfiguredOu): Promise<Buffer> {
+  if (ou.certificate === undefined) return Buffer.alloc(0)
+  const path = join(folder.dir, ou.certificate)
+  try {
+    const pem = await readFile(path)
+    folder.origins.set(pem, path)
+    return pem
+  } catch (cause) {
+    throw invalid(`${ou.where}: Certificate ${path} cannot be read`, cause)
+  }
+}
+
+function ouOf(organizationalUnitIdentifier: string, certificate: Buffer): msp.FabricOUIdentifier {
+  return create(msp.FabricOUIdentifierSchema, { certificate, organizationalUnitIdentifier })
+}
+
+/** A role whose CA cannot be read may be issued by every CA, as in Fabric: said, not refused. */
+async function nodeOuOf(
+  folder: Folder,
+  ou: ConfiguredOu | undefined,
+): Promise<msp.FabricOUIdentifier | undefined> {
+  if (ou === undefined) return undefined
+  try {
+    return ouOf(ou.organizationalUnit, await certificateOf(folder, ou))
+  } catch (error) {
+    if (!(error instanceof MspError)) throw error
+    folder.skipped.add(
+      ou.where,
+      `names Certificate ${ou.certificate ?? ''}, which cannot be read: every CA of the MSP may issue ${JSON.stringify(ou.organizationalUnit)}`,
+    )
+    return ouOf(ou.organizationalUnit, Buffer.alloc(0))
+  }
 }
 
 async function nodeOusOf(
-  dir: string,
-  configured: Readonly<Record<string, ConfiguredOu>> | undefined,
-): Promise<msp.FabricNodeOUs | undefined> {
-  if (configured === undefined) return undefined
-  const ous = create(msp.FabricNodeOUsSchema, { enable: true })
-  for (const [role, ou] of Object.entries(configured)) {
-    const message = await ouOf(dir, ou)
-    if (role === 'client') ous.clientOuIdentifier = message
-    if (role === 'peer') ous.peerOuIdentifier = message
-    if (role === 'admin') ous.adminOuIdentifier = message
-    if (role === 'orderer') ous.ordererOuIdentifier = message
-  }
-  return ous
+  folder: Folder,
+  configured: NonNullable<FolderConfig['nodeOus']>,
+): Promise<msp.FabricNodeOUs> {
+  const client = await nodeOuOf(folder, configured.client)
+  const peer = await nodeOuOf(folder, configured.peer)
+  const admin = await nodeOuOf(folder, configured.admin)
+  const orderer = await nodeOuOf(folder, configured.orderer)
+  return create(msp.FabricNodeOUsSchema, {
+    enable: true,
+    ...(client && { clientOuIdentifier: client }),
+    ...(peer && { peerOuIdentifier: peer }),
+    ...(admin && { adminOuIdentifier: admin }),
+    ...(orderer && { ordererOuIdentifier: orderer }),
+  })
 }
 
-async function configOf(dir: string, mspId: string): Promise<msp.FabricMSPConfig> {
-  const rootCerts = await pemsOf(join(dir, 'cacerts'))
+async function configOf(folder: Folder, mspId: string): Promise<msp.FabricMSPConfig> {
+  const { dir, skipped } = folder
+  const rootCerts = await pemsOf(folder, 'cacerts')
   if (rootCerts.length === 0) throw invalid(`${join(dir, 'cacerts')} holds no CA certificate`)
-  const file = await readConfigFile(join(dir, 'config.yaml'))
+  const { memberUnits, nodeOus } = await readConfigFile(dir, skipped)
   const units: msp.FabricOUIdentifier[] = []
-  for (const ou of file.memberUnits) units.push(await ouOf(dir, ou))
-  const fabricNodeOus = await nodeOusOf(dir, file.nodeOus)
+  for (const ou of memberUnits) {
+    units.push(ouOf(ou.organizationalUnit, await certificateOf(folder, ou)))
+  }
+  const tlsRootCerts = await pemsOf(folder, 'tlscacerts')
   return create(msp.FabricMSPConfigSchema, {
     name: mspId,
     rootCerts,
-    intermediateCerts: await pemsOf(join(dir, 'intermediatecerts')),
-    admins: await pemsOf(join(dir, 'admincerts')),
-    revocationList: await pemsOf(join(dir, 'crls')),
+    intermediateCerts: await pemsOf(folder, 'intermediatecerts'),
+    admins: await pemsOf(folder, 'admincerts'),
+    revocationList: contents(await readRevocationLists(join(dir, 'crls')), folder),
     organizationalUnitIdentifiers: units,
     cryptoConfig: { signatureHashFamily: 'SHA2', identityIdentifierHashFunction: 'SHA256' },
-    tlsRootCerts: await pemsOf(join(dir, 'tlscacerts')),
-    tlsIntermediateCerts: await pemsOf(join(dir, 'tlsintermediatecerts')),
-    ...(fabricNodeOus === undefined ? {} : { fabricNodeOus }),
+    tlsRootCerts,
+    tlsIntermediateCerts: await tlsIntermediates(folder, tlsRootCerts),
+    ...(nodeOus && { fabricNodeOus: await nodeOusOf(folder, nodeOus) }),
   })
+}
+
+/** Without TLS roots Fabric does not look at the intermediates. */
+async function tlsIntermediates(folder: Folder, roots: readonly Buffer[]): Promise<Buffer[]> {
+  const found = await readPems(join(folder.dir, 'tlsintermediatecerts'), folder.skipped)
+  if (roots.length > 0) return contents(found, folder)
+  for (const { path } of found) folder.skipped.add(path, 'stands below no TLS root: tlscacerts is empty')
+  return []
+}
+
+/** Says which folder is refused, and what of it was not used: often that is the cause. */
+async function inFolder<T>(folder: Folder, load: () => Promise<T>): Promise<T> {
+  try {
+    return await load()
+  } catch (error) {
+    if (!(error instanceof MspError)) throw error
+    const where = error.message.includes(folder.dir) ? '' : `${folder.dir}: `
+    const message = `${where}${error.message}${folder.skipped.toString()}`
+    throw new MspError(error.code, message, { cause: error.cause })
+  }
+}
+
+function openFolder(dir: string, { logger }: FolderOptions): Folder {
+  return { dir, skipped: new Skipped(logger), origins: new Map() }
+}
+
+async function load(folder: Folder, mspId: string): Promise<Msp> {
+  const origins: Origins = folder.origins
+  return new Msp(await configOf(folder, mspId), {}, origins)
 }
 
 /**
  * Loads an MSP from a folder in Fabric's layout: cacerts, intermediatecerts, admincerts, crls,
- * tlscacerts, tlsintermediatecerts and config.yaml; only cacerts must be there.
+ * tlscacerts, tlsintermediatecerts and config.yaml; only cacerts must be there. Links count as what
+ * they point to; what is no PEM file is skipped, except in crls.
  *
- * @throws MspError `MSP_INVALID_FOLDER` (missing, unreadable, no PEM), `MSP_INVALID_CONFIG`
- * @see fabric v3.0.0 msp/configbuilder.go
+ * @throws MspError `MSP_INVALID_FOLDER` (missing, unreadable, config.yaml), `MSP_INVALID_CONFIG`,
+ *   `MSP_UNSUPPORTED_MSP`
+ * @see fabric v3.1.5 msp/configbuilder.go
  */
-export async function loadMsp(dir: string, mspId: string): Promise<Msp> {
-  return new Msp(await configOf(dir, mspId))
-}
-
-/** The key in `keystore` that belongs to the certificate, whatever its file is called. */
-async function keyFor(dir: string, certificate: Buffer): Promise<KeyObject> {
-  const { publicKey } = parseCertificate(certificateDer(certificate))
-  const keystore = join(dir, 'keystore')
-  for (const file of (await filesOf(keystore)) ?? []) {
-    const pem = await contentOf(file)
-    if (decodePem(pem)?.type.endsWith('PRIVATE KEY') !== true) continue
-    const key = readPrivateKey(pem)
-    if (isKeyPair(key, publicKey)) return key
-  }
-  throw new MspError(
-    'MSP_KEY_NOT_FOUND',
-    `${keystore} holds no key for the certificate in signcerts`,
-  )
+export async function loadMsp(
+  dir: string,
+  mspId: string,
+  options: FolderOptions = {},
+): Promise<Msp> {
+  const folder = openFolder(dir, options)
+  return inFolder(folder, () => load(folder, mspId))
 }
 
 /**
  * Loads the node's or user's own identity: the first certificate of signcerts, its key from keystore.
  *
  * @throws MspError as {@link loadMsp}; `MSP_KEY_NOT_FOUND`; what `Msp.validate` throws when it is no
- *   valid member. Expiry is not judged: see `certificateWarnings`.
+ *   valid member; `MSP_EXPIRED` and `MSP_NOT_YET_VALID` for `options.at`
+ * @see fabric v3.1.5 msp/mspimplsetup.go, setupSigningIdentity
  */
-export async function loadSigningIdentity(dir: string, mspId: string): Promise<SigningIdentity> {
-  const own = await loadMsp(dir, mspId)
-  const [certificate] = await pemsOf(join(dir, 'signcerts'))
-  if (certificate === undefined) throw invalid(`${join(dir, 'signcerts')} holds no certificate`)
-  const identity = own.signingIdentity(certificate, await keyFor(dir, certificate))
-  own.validate(identity)
-  return identity
+export async function loadSigningIdentity(
+  dir: string,
+  mspId: string,
+  options: SigningIdentityOptions = {},
+): Promise<SigningIdentity> {
+  const folder = openFolder(dir, options)
+  return inFolder(folder, async () => {
+    const own = await load(folder, mspId)
+    const [file] = await readPems(join(dir, 'signcerts'), folder.skipped)
+    if (file === undefined) throw invalid(`${join(dir, 'signcerts')} holds no certificate`)
+    try {
+      const key = await keyFor(dir, parseCertificate(certificateDer(file.pem)))
+      const identity = own.signingIdentity(file.pem, key)
+      own.validate(identity, { at: options.at ?? new Date() })
+      return identity
+    } catch (error) {
+      throw prefixed(file.path, error)
+    }
+  })
 }

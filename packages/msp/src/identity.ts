@@ -1,6 +1,7 @@
 import { createHash, verify } from 'node:crypto'
 import type { KeyObject, X509Certificate } from 'node:crypto'
 import { create, decode, encode, msp } from '@heddle/proto'
+import { keyName } from './algorithm.ts'
 import type { Certificate } from './certificate.ts'
 import { MspError } from './errors.ts'
 import { signatureFault } from './signature.ts'
@@ -86,6 +87,8 @@ export class Identity {
   readonly id: string
   /** The certificate, with the CA's signature in low-S form. */
   readonly certificate: X509Certificate
+  /** The certificate's subject for people, as Go writes it: `CN=peer0,OU=peer,O=org1`; 256 characters at most. */
+  readonly subject: string
   readonly notBefore: Date
   /** End of the certificate's validity. */
   readonly expiresAt: Date
@@ -95,8 +98,8 @@ export class Identity {
   readonly certifiersId: Uint8Array
   /** What the MSP's NodeOUs and list of administrators make of it. Means nothing until validated. */
   readonly roles: readonly Role[]
-  readonly #key: KeyObject
-  readonly #curve: Curve
+  readonly #key: KeyObject | undefined
+  readonly #curve: Curve | undefined
 
   constructor(parts: IdentityParts) {
     const { mspId, idBytes } = readSerialized(parts.serialized)
@@ -106,6 +109,7 @@ export class Identity {
     this.pkiId = createHash('sha256').update(mspId, 'utf8').update(idBytes).digest()
     this.id = createHash('sha256').update(parts.certificate.der).digest('hex')
     this.certificate = parts.certificate.x509
+    this.subject = parts.certificate.subjectText
     this.notBefore = parts.certificate.notBefore
     this.expiresAt = parts.certificate.notAfter
     this.organizationalUnits = parts.certificate.organizationalUnits
@@ -119,20 +123,24 @@ export class Identity {
    * Checks an ECDSA signature over SHA-256 of `message`, about 70 µs on the calling thread.
    *
    * @param signature - DER with low S
-   * @throws MspError `MSP_MALFORMED_SIGNATURE`, `MSP_HIGH_S` or `MSP_BAD_SIGNATURE`
+   * @throws MspError `MSP_MALFORMED_SIGNATURE`, `MSP_HIGH_S` or `MSP_BAD_SIGNATURE`;
+   *   `MSP_UNSUPPORTED_CERTIFICATE` when the key of the identity is not ECDSA
    */
   checkSignature(message: Uint8Array, signature: Uint8Array): void {
-    const fault = signatureFault(signature, this.#curve)
-    if (fault !== undefined) throw fault
-    if (!verify('sha256', message, this.#key, signature)) {
-      throw new MspError('MSP_BAD_SIGNATURE', `signature is not by this identity of ${this.mspId}`)
+    const key = this.#verifyingKey(signature)
+    if (key instanceof MspError) throw key
+    if (!verify('sha256', message, key, signature)) {
+      throw new MspError(
+        'MSP_BAD_SIGNATURE',
+        `signature is not by ${JSON.stringify(this.subject)} of ${this.mspId}`,
+      )
     }
   }
 
   /** As {@link checkSignature}, as a yes or no. */
   verify(message: Uint8Array, signature: Uint8Array): boolean {
-    if (signatureFault(signature, this.#curve) !== undefined) return false
-    return verify('sha256', message, this.#key, signature)
+    const key = this.#verifyingKey(signature)
+    return !(key instanceof MspError) && verify('sha256', message, key, signature)
   }
 
   /**
@@ -140,11 +148,28 @@ export class Identity {
    * stays free. Neither array may be changed before the promise settles. Never rejects.
    */
   verifyAsync(message: Uint8Array, signature: Uint8Array): Promise<boolean> {
-    if (signatureFault(signature, this.#curve) !== undefined) return Promise.resolve(false)
+    const key = this.#verifyingKey(signature)
+    if (key instanceof MspError) return Promise.resolve(false)
     return new Promise((resolve) => {
-      verify('sha256', message, this.#key, signature, (error, valid) => {
+      verify('sha256', message, key, signature, (error, valid) => {
         resolve(error === null && valid)
       })
     })
   }
+
+  /** The key, or why `signature` need not be verified with it. */
+  #verifyingKey(signature: Uint8Array): KeyObject | MspError {
+    if (this.#key === undefined || this.#curve === undefined) {
+      return unsupportedKey(this.subject, this.#key)
+    }
+    return signatureFault(signature, this.#curve) ?? this.#key
+  }
+}
+
+/** Why an identity with that key cannot sign: Fabric's MSP refuses it as well. */
+export function unsupportedKey(subject: string, key: KeyObject | undefined): MspError {
+  return new MspError(
+    'MSP_UNSUPPORTED_CERTIFICATE',
+    `certificate ${JSON.stringify(subject)} has a key (${keyName(key)}) that is not ECDSA`,
+  )
 }

@@ -10,9 +10,17 @@ export type IdentityDeserializer = Pick<Msp, 'deserialize' | 'satisfies'>
 /** The MSPs of a channel, or of a node, by their ids. */
 export class MspManager {
   readonly #msps: ReadonlyMap<string, Msp>
+  /**
+   * Organisations that Fabric takes and this package does not (Idemix, other hashes), and why. Their
+   * identities are refused with that error and satisfy nothing; the others are not touched by it.
+   */
+  readonly unsupported: ReadonlyMap<string, MspError>
 
-  /** @throws MspError `MSP_INVALID_CONFIG` when two MSPs have one id */
-  constructor(msps: Iterable<Msp>) {
+  /**
+   * @param unsupported - by MSP id
+   * @throws MspError `MSP_INVALID_CONFIG` when two MSPs have one id
+   */
+  constructor(msps: Iterable<Msp>, unsupported: ReadonlyMap<string, MspError> = new Map()) {
     const byId = new Map<string, Msp>()
     for (const msp of msps) {
       if (byId.has(msp.mspId)) {
@@ -21,6 +29,7 @@ export class MspManager {
       byId.set(msp.mspId, msp)
     }
     this.#msps = byId
+    this.unsupported = unsupported
   }
 
   get mspIds(): readonly string[] {
@@ -32,7 +41,10 @@ export class MspManager {
     return this.#msps.get(mspId)
   }
 
-  /** As `Msp.deserialize`, by the MSP that the identity names; `MSP_UNKNOWN_MSP` when it is not here. */
+  /**
+   * As `Msp.deserialize`, by the MSP that the identity names; `MSP_UNKNOWN_MSP` when it is not here,
+   * `MSP_UNSUPPORTED_MSP` when it is one of {@link unsupported}.
+   */
   deserialize(serialized: Uint8Array): Identity {
     return this.#named(readSerialized(serialized).mspId).deserialize(serialized)
   }
@@ -50,6 +62,8 @@ export class MspManager {
   #named(mspId: string): Msp {
     const msp = this.#msps.get(mspId)
     if (msp !== undefined) return msp
+    const known = this.unsupported.get(mspId)
+    if (known !== undefined) throw known
     throw new MspError('MSP_UNKNOWN_MSP', `no MSP with the id ${JSON.stringify(mspId)} here`)
   }
 }

@@ -5,8 +5,10 @@ import type { common } from '@heddle/proto'
 import { LruCache } from './cache.ts'
 import { parseCertificate } from './certificate.ts'
 import type { Certificate } from './certificate.ts'
-import { fabricConfigOf, rulesOf, sanitizedChain } from './config.ts'
-import { MspError } from './errors.ts'
+import { refuse, sanitizedChain } from './anchors.ts'
+import type { Origins } from './anchors.ts'
+import { fabricConfigOf, rulesOf } from './config.ts'
+import { MspError, prefixed } from './errors.ts'
 import { Identity, readSerialized, serializeIdentity } from './identity.ts'
 import type { IdentityParts } from './identity.ts'
 import { certificateDer, decodePem, encodePem } from './pem.ts'
@@ -45,7 +47,7 @@ export class Msp {
   readonly #entries: LruCache<Entry>
 
   /** Use {@link mspFromConfig} or `loadMsp`. */
-  constructor(config: msp.FabricMSPConfig, options: MspOptions = {}) {
+  constructor(config: msp.FabricMSPConfig, options: MspOptions = {}, origins?: Origins) {
     const { identityCacheSize = defaultIdentityCacheSize } = options
     if (!Number.isInteger(identityCacheSize) || identityCacheSize < 1) {
       throw new MspError('MSP_INVALID_OPTIONS', `identityCacheSize ${identityCacheSize} is below 1`)
@@ -53,14 +55,14 @@ export class Msp {
     const copy = decode(msp.FabricMSPConfigSchema, encode(msp.FabricMSPConfigSchema, config))
     delete copy.signingIdentity
     this.#config = copy
-    this.#rules = rulesOf(config)
+    this.#rules = named(config.name, () => rulesOf(config, origins))
     this.#entries = new LruCache(identityCacheSize)
     this.mspId = config.name
     this.tlsRoots = config.tlsRootCerts.map((pem) => Buffer.from(pem).toString('latin1'))
     this.tlsIntermediates = config.tlsIntermediateCerts.map((pem) =>
       Buffer.from(pem).toString('latin1'),
     )
-    this.#checkAdmins()
+    named(config.name, () => this.#checkAdmins(config.admins, origins))
   }
 
   /**
@@ -170,18 +172,19 @@ export class Msp {
   }
 
   /** Somebody must be able to administer, and every listed administrator must be a member. */
-  #checkAdmins(): void {
+  #checkAdmins(pems: readonly Uint8Array[], origins: Origins | undefined): void {
     const { admins, nodeOus } = this.#rules
     if (admins.size === 0 && nodeOus?.has('admin') !== true) {
-      throw new MspError(
-        'MSP_INVALID_CONFIG',
-        `${this.mspId} has neither administrators nor an organisational unit for them`,
+      throw refuse(
+        'there are neither administrators (admincerts) nor an organisational unit for them (NodeOUs in config.yaml)',
       )
     }
-    for (const pem of this.#config.admins) this.#checkAdmin(pem)
+    pems.forEach((pem, at) => {
+      this.#checkAdmin(pem, origins?.get(pem) ?? `${at + 1} of ${pems.length}`)
+    })
   }
 
-  #checkAdmin(pem: Uint8Array): void {
+  #checkAdmin(pem: Uint8Array, where: string): void {
     const { identity, fault } = this.#entry(serializeIdentity(this.mspId, pem))
     const { nodeOus } = this.#rules
     // With NodeOUs a client or an admin will do, even one that is revoked since.
@@ -192,24 +195,37 @@ export class Msp {
     const isIssued = fault?.code !== 'MSP_CA_AS_IDENTITY' && fault?.code !== 'MSP_INTERNAL_ISSUER'
     const refused = nodeOus === undefined ? fault !== null : !hasRole || !isIssued
     if (!refused) return
-    throw new MspError(
-      'MSP_INVALID_CONFIG',
-      `an administrator of ${this.mspId} is no valid member`,
-      {
-        cause: fault,
-      },
+    throw refuse(
+      `administrator ${JSON.stringify(identity.subject)} (${where}) is no valid member`,
+      fault ?? undefined,
     )
+  }
+}
+
+/** Says whose MSP it is that `make` refuses. */
+function named<T>(mspId: string, make: () => T): T {
+  try {
+    return make()
+  } catch (error) {
+    throw prefixed(`MSP ${mspId}`, error)
   }
 }
 
 /** Throws `MSP_EXPIRED` or `MSP_NOT_YET_VALID` when the identity's certificate is not valid at `at`. */
 function checkValidity(identity: Identity, at: Date): void {
-  if (at > identity.expiresAt) {
-    throw new MspError('MSP_EXPIRED', `certificate expired at ${identity.expiresAt.toISOString()}`)
+  const { subject, notBefore, expiresAt } = identity
+  const when = `judged for ${at.toISOString()}`
+  if (at > expiresAt) {
+    throw new MspError(
+      'MSP_EXPIRED',
+      `certificate ${JSON.stringify(subject)} expired at ${expiresAt.toISOString()} (${when})`,
+    )
   }
-  if (at < identity.notBefore) {
-    const from = identity.notBefore.toISOString()
-    throw new MspError('MSP_NOT_YET_VALID', `certificate is valid from ${from} on`)
+  if (at < notBefore) {
+    throw new MspError(
+      'MSP_NOT_YET_VALID',
+      `certificate ${JSON.stringify(subject)} is valid from ${notBefore.toISOString()} on (${when})`,
+    )
   }
 }
 

@@ -42,15 +42,33 @@ function text(value: DerNode): string | undefined {
   }
 }
 
-/** What an MSP needs from a subject: its organisational units, in order, and its common name. */
+/** What an MSP needs from a subject. */
 export interface NameParts {
+  /** In its order. */
   readonly organizationalUnits: readonly string[]
   readonly commonName: string | undefined
+  /** The whole name for people, last attribute first as in Go: `CN=peer0,OU=peer,O=org1`. */
+  readonly subjectText: string
 }
+
+const shortNames: Readonly<Record<string, string>> = {
+  '2.5.4.3': 'CN',
+  '2.5.4.5': 'SERIALNUMBER',
+  '2.5.4.6': 'C',
+  '2.5.4.7': 'L',
+  '2.5.4.8': 'ST',
+  '2.5.4.9': 'STREET',
+  '2.5.4.10': 'O',
+  '2.5.4.11': 'OU',
+}
+
+/** Characters of a name that messages show at most. */
+export const maxNameText = 256
 
 /** Reads a Name (RFC 5280 §4.1.2.4); of several common names the last one counts, as in Go. */
 export function decodeName(content: Uint8Array): NameParts {
   const organizationalUnits: string[] = []
+  const shown: string[] = []
   let name: string | undefined
   const sets = new DerReader(content)
   while (!sets.done) {
@@ -61,9 +79,14 @@ export function decodeName(content: Uint8Array): NameParts {
       const value = text(attribute.next())
       attribute.end()
       if (value === undefined) continue
+      shown.unshift(`${shortNames[type] ?? type}=${value}`)
       if (type === organizationalUnit) organizationalUnits.push(value)
       if (type === commonName) name = value
     }
   }
-  return { organizationalUnits, commonName: name }
+  return {
+    organizationalUnits,
+    commonName: name,
+    subjectText: shown.join(',').slice(0, maxNameText),
+  }
 }

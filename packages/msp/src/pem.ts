@@ -4,51 +4,68 @@ import { MspError } from './errors.ts'
 export interface PemBlock {
   readonly type: string
   readonly der: Buffer
+  /** Its headers say that `der` is encrypted (RFC 1421 §4.6.1.1). */
+  readonly isEncrypted: boolean
   /** Everything behind the line that ends the block. */
   readonly rest: string
 }
 
-const begin = '-----BEGIN '
+const beginMark = '-----BEGIN '
+const endMark = '\n-----END '
 const dashes = '-----'
 
-/** The text after the first line that starts with `mark`, and that line's own text behind it. */
-function lineStartingWith(
-  source: string,
-  mark: string,
-): { at: number; line: string; next: number } | undefined {
-  const at = source.startsWith(mark) ? 0 : source.indexOf(`\n${mark}`) + 1
-  if (at === 0 && !source.startsWith(mark)) return undefined
-  const newline = source.indexOf('\n', at)
-  const next = newline === -1 ? source.length : newline + 1
-  return { at, line: source.slice(at + mark.length, next).trimEnd(), next }
-}
-
-/** The base64 text of a block's body: header lines (`Name: value`) at its start do not count. */
-function withoutHeaders(body: string): string {
+/** Header lines (`Name: value`) at the start of a block's body, and the base64 behind them. */
+function splitBody(body: string): { headers: string; base64: string } {
   const lines = body.split('\n')
   const first = lines.findIndex((line) => !line.includes(':'))
-  return first === -1 ? '' : lines.slice(first).join('').replace(/\s/g, '')
+  const count = first === -1 ? lines.length : first
+  return {
+    headers: lines.slice(0, count).join('\n'),
+    base64: lines.slice(count).join('').replace(/\s/g, ''),
+  }
 }
 
-/**
- * Decodes the first PEM block in `text` (RFC 7468), with the leniency of Go's `pem.Decode`: text
- * before the block and headers inside it are skipped.
- *
- * @returns undefined when there is no well-formed block
- */
-export function decodePem(text: Uint8Array | string): PemBlock | undefined {
-  const source = typeof text === 'string' ? text : Buffer.from(text).toString('latin1')
-  const opening = lineStartingWith(source, begin)
-  if (opening?.line.endsWith(dashes) !== true) return undefined
-  const type = opening.line.slice(0, -dashes.length)
-  const behind = source.slice(opening.next)
-  const closing = lineStartingWith(behind, `-----END ${type}${dashes}`)
-  if (closing?.line !== '') return undefined
-  const base64 = withoutHeaders(behind.slice(0, closing.at))
+function endOfLine(source: string, from: number): number {
+  const newline = source.indexOf('\n', from)
+  return newline === -1 ? source.length : newline
+}
+
+/** The block whose END line begins at `end`, when it is well-formed and begins behind `from`. */
+function blockEndingAt(source: string, from: number, end: number): PemBlock | undefined {
+  const offset = source.slice(from, end).lastIndexOf(beginMark)
+  const begin = from + offset
+  if (offset === -1 || (offset > 0 && source[begin - 1] !== '\n')) return undefined
+  const opened = endOfLine(source, begin)
+  const opening = source.slice(begin + beginMark.length, opened).trimEnd()
+  if (!opening.endsWith(dashes)) return undefined
+  const type = opening.slice(0, -dashes.length)
+  const closed = endOfLine(source, end + endMark.length)
+  const closing = source.slice(end + endMark.length, closed).trimEnd()
+  if (closing !== `${type}${dashes}`) return undefined
+  const { headers, base64 } = splitBody(source.slice(opened + 1, end))
   const der = Buffer.from(base64, 'base64')
   // Buffer skips what is not base64: only an exact round trip proves that nothing was skipped.
   if (der.length === 0 || der.toString('base64') !== base64) return undefined
-  return { type, der, rest: behind.slice(closing.next) }
+  const isEncrypted = /^Proc-Type:.*ENCRYPTED/m.test(headers)
+  return { type, der, isEncrypted, rest: source.slice(closed + 1) }
+}
+
+/**
+ * Decodes the first well-formed PEM block in `text` (RFC 7468), with the leniency of Go's
+ * `pem.Decode`: text before it, broken blocks and headers are skipped.
+ *
+ * @returns undefined when there is none
+ */
+export function decodePem(text: Uint8Array | string): PemBlock | undefined {
+  const source = typeof text === 'string' ? text : Buffer.from(text).toString('latin1')
+  let from = 0
+  for (;;) {
+    const end = source.indexOf(endMark, from)
+    if (end === -1) return undefined
+    const block = blockEndingAt(source, from, end)
+    if (block !== undefined) return block
+    from = end + endMark.length
+  }
 }
 
 /** PEM as Go writes it: 64 columns, `\n` line ends, one at the end too. */

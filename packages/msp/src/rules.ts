@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
+import { nameOf } from './certificate.ts'
 import type { Certificate } from './certificate.ts'
-import { isRevoked } from './crl.ts'
+import { revocationFault } from './crl.ts'
 import type { RevocationList } from './crl.ts'
 import { MspError } from './errors.ts'
+import { unsupportedKey } from './identity.ts'
 import type { Identity, Role } from './identity.ts'
 import type { TrustAnchors } from './trust.ts'
 
@@ -46,15 +48,20 @@ function listed(units: readonly string[]): string {
   return units.map((unit) => JSON.stringify(unit)).join(', ')
 }
 
+function noUnit({ subject }: Identity): MspError {
+  return new MspError(
+    'MSP_NO_ORGANIZATIONAL_UNIT',
+    `certificate ${JSON.stringify(subject)} has no organisational unit`,
+  )
+}
+
 function memberUnitFault(rules: MspRules, identity: Identity): MspError | undefined {
   if (rules.memberUnits.size === 0) return undefined
   const certifiersId = Buffer.from(identity.certifiersId).toString('hex')
   const units = identity.organizationalUnits
   if (units.some((unit) => rules.memberUnits.get(unit)?.has(certifiersId) === true))
     return undefined
-  if (units.length === 0) {
-    return new MspError('MSP_NO_ORGANIZATIONAL_UNIT', 'the certificate has no organisational unit')
-  }
+  if (units.length === 0) return noUnit(identity)
   return new MspError(
     'MSP_WRONG_ORGANIZATIONAL_UNIT',
     `none of the organisational units ${listed(units)} is one of ${rules.mspId}`,
@@ -89,9 +96,7 @@ function roleFault(rules: MspRules, identity: Identity): MspError | undefined {
       `organisational units ${listed(units)} are more than one role`,
     )
   }
-  if (units.length === 0) {
-    return new MspError('MSP_NO_ORGANIZATIONAL_UNIT', 'the certificate has no organisational unit')
-  }
+  if (units.length === 0) return noUnit(identity)
   return new MspError(
     'MSP_NO_ROLE',
     `organisational units ${listed(units)} are no role of ${rules.mspId}`,
@@ -99,11 +104,11 @@ function roleFault(rules: MspRules, identity: Identity): MspError | undefined {
 }
 
 /**
- * Why an identity is not a valid member, or undefined: no CA, issued by a CA at the edge of the
- * tree, not revoked, organisational units as configured.
+ * Why an identity is not a valid member, or undefined: an ECDSA key, no CA, issued by a CA at the
+ * edge of the tree, not revoked, organisational units as configured.
  *
  * @param chain - of the identity, its own certificate first
- * @see fabric v3.0.0 msp/mspimplvalidate.go (rules of MSP v1.4.3 and later)
+ * @see fabric v3.1.5 msp/mspimplvalidate.go (rules of MSP v1.4.3 and later)
  */
 export function membershipFault(
   rules: MspRules,
@@ -111,14 +116,20 @@ export function membershipFault(
   chain: readonly Certificate[],
 ): MspError | undefined {
   const [certificate, issuer] = chain
-  if (certificate === undefined || issuer === undefined || certificate.isCa) {
-    return new MspError('MSP_CA_AS_IDENTITY', 'a CA certificate cannot be an identity')
+  const name = JSON.stringify(identity.subject)
+  if (certificate?.isCa !== false || issuer === undefined) {
+    return new MspError('MSP_CA_AS_IDENTITY', `${name} is a CA, which cannot be an identity`)
   }
+  if (certificate.curve === undefined) return unsupportedKey(identity.subject, certificate.publicKey)
   if (rules.innerCas.has(issuer.der.toString('hex'))) {
-    return new MspError('MSP_INTERNAL_ISSUER', 'issued by a CA that has CAs below it')
+    return new MspError(
+      'MSP_INTERNAL_ISSUER',
+      `certificate ${name} is issued by ${nameOf(issuer)}, which has CAs below it`,
+    )
   }
-  if (isRevoked(certificate, issuer, rules.revocationLists)) {
-    return new MspError('MSP_REVOKED', 'the certificate has been revoked by its CA')
-  }
-  return memberUnitFault(rules, identity) ?? roleFault(rules, identity)
+  return (
+    revocationFault(certificate, issuer, rules.revocationLists) ??
+    memberUnitFault(rules, identity) ??
+    roleFault(rules, identity)
+  )
 }

@@ -2,16 +2,21 @@ import { DerReader, TAG, derEncode, integerContent } from './der.ts'
 import { MspError } from './errors.ts'
 
 /** Curves whose keys this package signs and verifies with. */
-export type Curve = 'P-256' | 'P-384'
+export type Curve = 'P-224' | 'P-256' | 'P-384' | 'P-521'
 
 const order: Readonly<Record<Curve, bigint>> = {
+  'P-224': 0xffffffffffffffffffffffffffff16a2e0b8f03e13dd29455c5c2a3dn,
   'P-256': 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n,
   'P-384':
     0xffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973n,
+  'P-521':
+    0x01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409n,
 }
-const halfOrder = {
+const halfOrder: Readonly<Record<Curve, Buffer>> = {
+  'P-224': integerOf(order['P-224'] >> 1n),
   'P-256': integerOf(order['P-256'] >> 1n),
   'P-384': integerOf(order['P-384'] >> 1n),
+  'P-521': integerOf(order['P-521'] >> 1n),
 }
 
 /** As the contents of DER integers: big-endian, above zero, in the fewest bytes. */
@@ -66,7 +71,7 @@ export function checkCanonical(signature: Uint8Array): void {
  *
  * @param signature - ECDSA, DER
  * @throws MspError `MSP_MALFORMED_SIGNATURE` when it is no canonical DER
- * @see fabric v3.0.0 bccsp/utils/ecdsa.go
+ * @see fabric-lib-go v1.1.3 bccsp/utils/ecdsa.go
  */
 export function isLowS(signature: Uint8Array, curve: Curve = 'P-256'): boolean {
   return isLow(scalarsOf(signature).s, curve)

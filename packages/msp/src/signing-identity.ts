@@ -1,7 +1,8 @@
 import { createPrivateKey, createPublicKey, sign } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
+import { keyName } from './algorithm.ts'
 import { MspError } from './errors.ts'
-import { Identity } from './identity.ts'
+import { Identity, unsupportedKey } from './identity.ts'
 import type { IdentityParts } from './identity.ts'
 import { toLowS } from './signature.ts'
 import type { Curve } from './signature.ts'
@@ -11,14 +12,19 @@ export class SigningIdentity extends Identity {
   readonly #privateKey: KeyObject
   readonly #signingCurve: Curve
 
-  /** @throws MspError `MSP_KEY_MISMATCH` when the key is not the certificate's */
+  /** @throws MspError `MSP_KEY_MISMATCH` when the key is not the certificate's, `MSP_UNSUPPORTED_CERTIFICATE` */
   constructor(parts: IdentityParts, privateKey: KeyObject) {
     super(parts)
-    if (!isKeyPair(privateKey, parts.certificate.publicKey)) {
-      throw new MspError('MSP_KEY_MISMATCH', 'the private key does not belong to the certificate')
+    const { publicKey, curve } = parts.certificate
+    if (curve === undefined) throw unsupportedKey(this.subject, publicKey)
+    if (!isKeyPair(privateKey, publicKey)) {
+      throw new MspError(
+        'MSP_KEY_MISMATCH',
+        `the private key does not belong to the certificate ${JSON.stringify(this.subject)}`,
+      )
     }
     this.#privateKey = privateKey
-    this.#signingCurve = parts.certificate.curve
+    this.#signingCurve = curve
   }
 
   /** Signs SHA-256 of `message`: ECDSA, DER, low S. About 25 µs on the calling thread. */
@@ -38,6 +44,10 @@ export function readPrivateKey(key: KeyObject | Uint8Array | string): KeyObject 
 }
 
 /** Whether `privateKey` is the one under `publicKey`. */
-export function isKeyPair(privateKey: KeyObject, publicKey: KeyObject): boolean {
-  return privateKey.type === 'private' && createPublicKey(privateKey).equals(publicKey)
+export function isKeyPair(privateKey: KeyObject, publicKey: KeyObject | undefined): boolean {
+  if (publicKey === undefined || privateKey.type !== 'private') return false
+  // Asked about keys of two kinds, OpenSSL leaves an error behind that the next call trips over.
+  return (
+    keyName(privateKey) === keyName(publicKey) && createPublicKey(privateKey).equals(publicKey)
+  )
 }

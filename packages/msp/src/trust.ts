@@ -1,7 +1,8 @@
-import { verify } from 'node:crypto'
-import { KEY_USAGE } from './extensions.ts'
-import { MspError } from './errors.ts'
+import { isSignedWith } from './algorithm.ts'
+import { nameOf } from './certificate.ts'
 import type { Certificate } from './certificate.ts'
+import { MspError } from './errors.ts'
+import { KEY_USAGE } from './extensions.ts'
 
 /** Chains are cut off beyond this many certificates, the leaf and the root included. */
 export const maxChainLength = 8
@@ -37,9 +38,7 @@ function parentFault(
   at: number,
 ): string | undefined {
   if (!parent.isCa) return 'its issuer is not marked as a CA'
-  if (parent.keyUsage !== undefined && (parent.keyUsage & KEY_USAGE.certificateSign) === 0) {
-    return 'its issuer may not sign certificates'
-  }
+  if (!mayIssue(parent)) return 'its issuer may not sign certificates'
   if (parent.maxPathLength !== undefined && chain.length - 1 > parent.maxPathLength) {
     return 'the chain is longer than its issuer allows'
   }
@@ -50,10 +49,30 @@ function parentFault(
   return undefined
 }
 
-/** Whether `issuer` signed `certificate`; any S is accepted here, as in Go. */
-export function isSignedBy(certificate: Certificate, issuer: Certificate): boolean {
-  const { digest, toBeSigned, signature } = certificate
-  return verify(digest, toBeSigned, issuer.publicKey, signature)
+/** Why `issuer` did not sign `certificate`, or undefined when it did. */
+function signatureFault(certificate: Certificate, issuer: Certificate): string | undefined {
+  const { algorithm } = certificate
+  if (algorithm.digest === 'sha1') return `it is signed with ${algorithm.name}, which is not safe`
+  if (isSignedWith(certificate, issuer.publicKey)) return undefined
+  return `its signature (${algorithm.name}) is not by the issuer that it names`
+}
+
+/** Whether a CA certificate is its own issuer, as that of a root is. */
+export function isSelfSigned(ca: Certificate): boolean {
+  return signatureFault(ca, ca) === undefined && mayIssue(ca)
+}
+
+function mayIssue({ keyUsage }: Certificate): boolean {
+  return keyUsage === undefined || (keyUsage & KEY_USAGE.certificateSign) !== 0
+}
+
+/** Go takes certificates with the same subject, key and alternative names for one: no chain has it twice. */
+function isInChain(candidate: Certificate, chain: readonly Certificate[]): boolean {
+  const same = chain.filter(
+    (one) =>
+      one.subject === candidate.subject && one.publicKeyInfo.equals(candidate.publicKeyInfo),
+  )
+  return same.some((one) => one.subjectAltName === candidate.subjectAltName)
 }
 
 function extend(
@@ -64,19 +83,14 @@ function extend(
   const child = chain[chain.length - 1]
   if (child === undefined || chain.length >= maxChainLength) return []
   return parents
-    .filter(
-      (parent) =>
-        parent.subject === child.issuer && !chain.some((one) => one.der.equals(parent.der)),
-    )
+    .filter((parent) => parent.subject === child.issuer && !isInChain(parent, chain))
     .filter((parent) => {
       search.checks += 1
       if (search.checks > maxSignatureChecks) {
         search.refusal = 'too many candidates for its issuer'
         return false
       }
-      const fault = isSignedBy(child, parent)
-        ? parentFault(parent, chain, search.at)
-        : 'its signature is not by the issuer that it names'
+      const fault = signatureFault(child, parent) ?? parentFault(parent, chain, search.at)
       if (fault !== undefined) search.refusal = fault
       return fault === undefined
     })
@@ -96,11 +110,31 @@ function allowsPurpose(chain: readonly Certificate[]): boolean {
   )
 }
 
+/** What Go takes for a host name in a common name (msp/mspimpl.go, validHostname). */
+function looksLikeHost(name: string): boolean {
+  const labels = name.replace(/\.$/, '').split('.')
+  return labels.every(
+    (label, at) => (at === 0 && label === '*') || /^[A-Za-z0-9_:][A-Za-z0-9_:-]*$/.test(label),
+  )
+}
+
+/**
+ * Why the name constraints of a CA above speak against a certificate, or undefined. They are not
+ * applied to alternative names here: a certificate that has any is refused. One that has none is
+ * refused when its common name looks like a host name, as in Fabric (msp/mspimpl.go,
+ * verifyLegacyNameConstraints).
+ */
+function nameConstraintsFault([leaf, ...above]: readonly Certificate[]): string | undefined {
+  const constrained = above.find((ca) => ca.hasNameConstraints)
+  if (leaf === undefined || constrained === undefined) return undefined
+  const isNamed = leaf.subjectAltName !== undefined || looksLikeHost(leaf.commonName ?? '')
+  return isNamed ? `${nameOf(constrained)} above it limits names, which is not applied here` : undefined
+}
+
 function unknown(certificate: Certificate, why: string): MspError {
-  const name = JSON.stringify(certificate.commonName ?? '')
   return new MspError(
     'MSP_UNKNOWN_AUTHORITY',
-    `certificate ${name} does not chain to a root: ${why}`,
+    `certificate ${nameOf(certificate)} does not chain to a root: ${why}`,
   )
 }
 
@@ -117,7 +151,10 @@ function unknown(certificate: Certificate, why: string): MspError {
 export function chainOf(certificate: Certificate, anchors: TrustAnchors): readonly Certificate[] {
   if (certificate.unhandledCritical.length > 0) {
     const names = certificate.unhandledCritical.join(', ')
-    throw new MspError('MSP_UNSUPPORTED_CERTIFICATE', `critical extensions not applied: ${names}`)
+    throw new MspError(
+      'MSP_UNSUPPORTED_CERTIFICATE',
+      `certificate ${nameOf(certificate)} has critical extensions that are not applied: ${names}`,
+    )
   }
   const at = certificate.notBefore.getTime() + 1000
   const search: Search = {
@@ -142,8 +179,10 @@ export function chainOf(certificate: Certificate, anchors: TrustAnchors): readon
   if (chains.length > 1) {
     throw new MspError(
       'MSP_AMBIGUOUS_CHAIN',
-      `certificate has ${chains.length} chains to a root; one is allowed`,
+      `certificate ${nameOf(certificate)} has ${chains.length} chains to a root; one is allowed`,
     )
   }
+  const fault = nameConstraintsFault(only)
+  if (fault !== undefined) throw unknown(certificate, fault)
   return only
 }

@@ -8,12 +8,13 @@ import { checkCanonical } from './signature.ts'
  * Refuses an identity that has more than one encoding: the rule for identities from the network.
  *
  * The PEM block must be a CERTIFICATE (or bear no type), nothing may follow it, the certificate must
- * parse, and the issuer's signature on it must be canonical DER. Nothing is said about trust.
+ * parse, and the issuer's signature on it must be canonical DER if it is ECDSA; other signatures have
+ * one encoding only. Nothing is said about trust.
  *
  * @param serialized - a SerializedIdentity
  * @throws MspError `MSP_MALFORMED_IDENTITY`, `MSP_TRAILING_BYTES`, `MSP_NON_CANONICAL_SIGNATURE`,
  *   `MSP_UNSUPPORTED_CERTIFICATE`
- * @see fabric v3.0.0 msp/mspimpl.go, IsWellFormed
+ * @see fabric v3.1.5 msp/mspimpl.go, IsWellFormed
  */
 export function checkWellFormed(serialized: Uint8Array): void {
   const { idBytes } = readSerialized(serialized)
@@ -21,9 +22,9 @@ export function checkWellFormed(serialized: Uint8Array): void {
   if (decodePem(idBytes)?.rest !== '') {
     throw new MspError('MSP_TRAILING_BYTES', 'bytes follow the PEM block of the identity')
   }
-  const { signature } = readSignedFrame(der)
+  const { algorithm, signature } = readSignedFrame(der)
   try {
-    checkCanonical(signature)
+    if (algorithm.key === 'ec') checkCanonical(signature)
   } catch (cause) {
     throw new MspError(
       'MSP_NON_CANONICAL_SIGNATURE',

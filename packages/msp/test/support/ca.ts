@@ -43,6 +43,23 @@ export async function newKeys(
   return await webcrypto.subtle.generateKey(algorithm as never, true, ['sign', 'verify'])
 }
 
+/** How a key signs, SHA-256 where it needs a digest. */
+function signingAlgorithm({ algorithm }: webcrypto.CryptoKey): Record<string, unknown> & { name: string } {
+  return { ...ec, saltLength: 32, ...algorithm }
+}
+
+export const algorithms = {
+  'P-384': { ...ec, namedCurve: 'P-384' },
+  'P-521': { ...ec, namedCurve: 'P-521' },
+  RSA: rsa('RSASSA-PKCS1-v1_5'),
+  'RSA-PSS': rsa('RSA-PSS'),
+  Ed25519: { name: 'Ed25519' },
+}
+
+function rsa(name: string): Record<string, unknown> & { name: string } {
+  return { name, hash: 'SHA-256', modulusLength: 2048, publicExponent: Uint8Array.of(1, 0, 1) }
+}
+
 /** The key usage bits: those of a CA or a member, unless told otherwise; null = no extension. */
 function usageOf({ usage, ca }: Spec): x509.Extension[] {
   const { keyCertSign, cRLSign, digitalSignature } = x509.KeyUsageFlags
@@ -70,6 +87,7 @@ async function extensionsOf(spec: Spec, key: webcrypto.CryptoKey): Promise<x509.
 /** Issues any certificate, sound or not. */
 export async function certify(spec: Spec): Promise<Pair> {
   const keys = spec.keys ?? (await newKeys())
+  const signer = (spec.issuer?.keys ?? keys).privateKey
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: `40${randomBytes(8).toString('hex')}`,
     subject: spec.subject,
@@ -77,8 +95,8 @@ export async function certify(spec: Spec): Promise<Pair> {
     notBefore: spec.notBefore ?? new Date(now - dayMs),
     notAfter: spec.notAfter ?? new Date(now + dayMs),
     publicKey: keys.publicKey,
-    signingKey: (spec.issuer?.keys ?? keys).privateKey,
-    signingAlgorithm: spec.algorithm ?? ec,
+    signingKey: signer,
+    signingAlgorithm: { ...signingAlgorithm(signer), ...spec.algorithm },
     extensions: await extensionsOf(spec, keys.publicKey),
   })
   return {
@@ -94,6 +112,7 @@ export async function revoke(
   issuer: Pair,
   serials: readonly string[],
   authority: Pair | null = issuer,
+  hash?: string,
 ): Promise<string> {
   const crl = await x509.X509CrlGenerator.create({
     issuer: issuer.certificate.subject,
@@ -104,7 +123,7 @@ export async function revoke(
       authority === null
         ? []
         : [await x509.AuthorityKeyIdentifierExtension.create(authority.keys.publicKey)],
-    signingAlgorithm: ec,
+    signingAlgorithm: { ...signingAlgorithm(issuer.keys.privateKey), ...(hash ? { hash } : {}) },
     signingKey: issuer.keys.privateKey,
   })
   return encodePem('X509 CRL', Buffer.from(crl.rawData))

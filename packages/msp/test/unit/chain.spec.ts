@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { certify, ec, identityOf, mspOf, newKeys, usualOus, x509 } from '../support/ca.ts'
+import { certify, identityOf, mspOf, usualOus, x509 } from '../support/ca.ts'
 import type { Pair, Spec } from '../support/ca.ts'
 import { expectCode } from '../support/expect-code.ts'
 import { maxChainLength } from '../../src/trust.ts'
@@ -92,51 +92,14 @@ describe('an identity’s chain', () => {
     )
   })
 
-  it('is refused to keys and signatures that Fabric’s MSP does not take', async () => {
-    const rsa = {
-      name: 'RSASSA-PKCS1-v1_5',
-      hash: 'SHA-256',
-      modulusLength: 2048,
-      publicExponent: Uint8Array.of(1, 0, 1),
-    }
-    for (const algorithm of [rsa, { name: 'Ed25519' }, { name: 'ECDSA', namedCurve: 'P-521' }]) {
-      const serialized = await peer({ keys: await newKeys(algorithm) })
-      expectCode('MSP_UNSUPPORTED_CERTIFICATE', () => own.deserialize(serialized), algorithm.name)
-    }
-    const sha1 = await peer({ algorithm: { ...ec, hash: 'SHA-1' } })
-    expectCode('MSP_UNSUPPORTED_CERTIFICATE', () => own.deserialize(sha1))
-  })
-
-  it('takes P-384 for identities and CAs', async () => {
-    const p384 = { name: 'ECDSA', namedCurve: 'P-384', hash: 'SHA-384' }
-    const strong = await certify({
-      subject: 'CN=root',
-      ca: true,
-      keys: await newKeys(p384),
-      algorithm: p384,
-    })
-    const other = mspOf({ roots: [strong], nodeOus: usualOus })
-    const pair = await certify({
-      subject: 'OU=peer, CN=p',
-      issuer: strong,
-      keys: await newKeys(p384),
-      algorithm: p384,
-    })
-    const signer = other.signingIdentity(pair.pem, pair.keyPem)
-    other.validate(signer)
-    const message = Buffer.from('message')
-    for (let i = 0; i < 8; i += 1) signer.checkSignature(message, signer.sign(message))
-  })
-
   it('is refused to critical extensions that are not applied, in it or above it', async () => {
     const odd = new x509.Extension('1.2.3.4', true, Buffer.from('0500', 'hex'))
-    const constraints = new x509.Extension('2.5.29.30', false, Buffer.from('3000', 'hex'))
-    for (const extension of [odd, constraints]) {
-      const serialized = await peer({ extensions: [extension] })
-      expectCode('MSP_UNSUPPORTED_CERTIFICATE', () => own.deserialize(serialized), extension.type)
-    }
+    const serialized = await peer({ extensions: [odd] })
+    expectCode('MSP_UNSUPPORTED_CERTIFICATE', () => own.deserialize(serialized))
     const harmless = new x509.Extension('1.2.3.4', false, Buffer.from('0500', 'hex'))
     own.deserialize(await peer({ extensions: [harmless] }))
+    const policies = new x509.Extension('2.5.29.32', true, Buffer.from('300630040602' + '2a03', 'hex'))
+    own.deserialize(await peer({ extensions: [policies] }))
     const middle = await certify({ subject: 'CN=middle', ca: true, issuer: root })
     const strange = await certify({
       subject: 'CN=strange',
@@ -147,6 +110,36 @@ describe('an identity’s chain', () => {
     expectCode('MSP_INVALID_CONFIG', () =>
       mspOf({ roots: [root], intermediates: [middle, strange], nodeOus: usualOus }),
     )
+  })
+
+  describe('below a CA that limits names', () => {
+    const constraints = new x509.Extension('2.5.29.30', true, Buffer.from('3000', 'hex'))
+    let limited: Pair
+    let msp: Msp
+
+    before(async () => {
+      limited = await certify({ subject: 'CN=l', ca: true, issuer: root, extensions: [constraints] })
+      msp = mspOf({ roots: [root], intermediates: [limited], nodeOus: usualOus })
+    })
+
+    const peerBelow = (name: string, extensions: Spec['extensions'] = []): Promise<Uint8Array> =>
+      peer({ issuer: limited, subject: `OU=peer, CN=${name}`, extensions })
+
+    it('is taken when the certificate has no name that could be limited', async () => {
+      for (const name of ['Admin@org1', 'a b', 'a..b', '-a', '*.*']) {
+        msp.validate(msp.deserialize(await peerBelow(name)))
+      }
+    })
+
+    it('is refused when its common name looks like a host, or it has alternative names', async () => {
+      for (const name of ['peer0.org1.example.com', 'localhost', 'a.', '*.a', 'a_b:7']) {
+        const serialized = await peerBelow(name)
+        expectCode('MSP_UNKNOWN_AUTHORITY', () => msp.deserialize(serialized), name)
+      }
+      const san = new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: 'a.b' }])
+      const named = await peerBelow('Admin@org1', [san])
+      expectCode('MSP_UNKNOWN_AUTHORITY', () => msp.deserialize(named))
+    })
   })
 })
 

@@ -50,6 +50,10 @@ describe('decodeName', () => {
       commonName('a'),
       commonName('b'),
     ])
-    expect(decodeName(name)).to.deep.equal({ organizationalUnits: [], commonName: 'b' })
+    expect(decodeName(name)).to.deep.equal({
+      organizationalUnits: [],
+      commonName: 'b',
+      subjectText: 'CN=b,CN=a',
+    })
   })
 })

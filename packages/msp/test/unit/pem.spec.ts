@@ -10,7 +10,8 @@ describe('decodePem', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 1, maxLength: 300 }), (der) => {
         const found = decodePem(encodePem('X509 CRL', der))
-        expect(found).to.deep.equal({ type: 'X509 CRL', der: Buffer.from(der), rest: '' })
+        const expected = { type: 'X509 CRL', der: Buffer.from(der), isEncrypted: false, rest: '' }
+        expect(found).to.deep.equal(expected)
       }),
       { seed: 1 },
     )
@@ -32,6 +33,22 @@ describe('decodePem', () => {
   it('gives the first of several blocks', () => {
     const two = block + encodePem('CERTIFICATE', Buffer.from('second'))
     expect(decodePem(two)?.der.toString()).to.equal('some bytes that are no certificate')
+  })
+
+  it('passes over broken blocks and begins without an end, as Go does', () => {
+    const cut = '-----BEGIN CERTIFICATE-----\nAAAA\n'
+    const damaged = block.replace('c29', 'c*9')
+    for (const before of [cut, damaged, cut + damaged, '-----END CERTIFICATE-----\n']) {
+      expect(decodePem(before + block)?.der, before).to.deep.equal(decodePem(block)?.der)
+    }
+  })
+
+  it('says whether the headers call it encrypted', () => {
+    const headed = (header: string): string =>
+      block.replace('CERTIFICATE-----\n', `CERTIFICATE-----\n${header}\n\n`)
+    expect(decodePem(headed('Proc-Type: 4,ENCRYPTED\nDEK-Info: X'))?.isEncrypted).to.equal(true)
+    expect(decodePem(headed('Proc-Type: 4,MIC-CLEAR'))?.isEncrypted).to.equal(false)
+    expect(decodePem(headed('Comment: Proc-Type: ENCRYPTED'))?.isEncrypted).to.equal(false)
   })
 
   const broken: [string, string][] = [
@@ -57,6 +74,8 @@ describe('decodePem', () => {
     // Seconds, if it were quadratic.
     const hostile = '-----BEGIN A-----\n'.repeat(20_000) + ':'.repeat(200_000)
     expect(decodePem(hostile)).to.equal(undefined)
+    expect(decodePem('\n-----END A-----'.repeat(50_000))).to.equal(undefined)
+    expect(decodePem('-----BEGIN A-----\n-----END B-----\n'.repeat(20_000))).to.equal(undefined)
   })
 })
 

@@ -50,7 +50,28 @@ describe('low S', () => {
     expect(isLowS(der(1n, 1n))).to.equal(true)
   })
 
-  it('is told apart as numbers are, at half the order and at every length, on both curves', () => {
+  it('is reached on every curve', () => {
+    for (const [curve, namedCurve] of [
+      ['P-224', 'secp224r1'],
+      ['P-256', 'prime256v1'],
+      ['P-384', 'secp384r1'],
+      ['P-521', 'secp521r1'],
+    ] as const) {
+      const keys = generateKeyPairSync('ec', { namedCurve })
+      let changed = 0
+      for (let at = 0; at < 30; at += 1) {
+        const message = Buffer.of(at)
+        const made = sign('sha256', message, keys.privateKey)
+        const low = toLowS(made, curve)
+        if (low !== made) changed += 1
+        expect(isLowS(low, curve)).to.equal(true)
+        expect(verify('sha256', message, keys.publicKey, low), curve).to.equal(true)
+      }
+      expect(changed, `${curve}: half of them were high`).to.be.within(1, 29)
+    }
+  })
+
+  it('is told apart as numbers are, at half the order and at every length, on two curves', () => {
     for (const [curve, half] of [
       ['P-256', halfOrder],
       ['P-384', halfOrder384],
