@@ -183,7 +183,8 @@ function endpointsChanged(before: ChannelConfig, after: ChannelConfig): boolean 
 
 /** Whether the failure is not one of an endpoint. */
 function isOurs(error: unknown): boolean {
-  return error instanceof DeliverError && error.code === 'DELIVER_LEDGER_FAILED'
+  const ours = ['DELIVER_LEDGER_FAILED', 'DELIVER_SIGNER_NOT_VALID']
+  return error instanceof DeliverError && ours.includes(error.code)
 }
 
 function isStatus(error: unknown, status: common.Status): boolean {

@@ -9,6 +9,9 @@ const blockValidation = '/Channel/Orderer/BlockValidation'
 /** `ChannelHeader.type` of a configuration; a number there, as others may come. */
 const configType: number = common.HeaderType.CONFIG
 
+/** `MSPConfig.type` of an MSP with X.509 certificates; others (Idemix) have no TLS roots. */
+const x509Msp = 0
+
 /** What a configuration block says about a channel, as far as reading it goes. */
 export interface ChannelConfig {
   readonly channelId: string
@@ -120,7 +123,8 @@ function addressesIn(value: common.ConfigValue | undefined): string[] {
 function rootsOf(org: common.ConfigGroup, msps: MspManager): readonly string[] {
   const value = org.values['MSP']
   if (!value) return []
-  const { config } = decode(mspTypes.MSPConfigSchema, value.value)
+  const { config, type } = decode(mspTypes.MSPConfigSchema, value.value)
+  if (type !== x509Msp) return []
   const { name } = decode(mspTypes.FabricMSPConfigSchema, config)
   const found = msps.msp(name)
   return found ? [...found.tlsRoots, ...found.tlsIntermediates] : []

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '@heddle/interface'
 import { common, create, encode, orderer, timestampFromDate } from '@heddle/proto'
+import { DeliverError } from './errors.ts'
 import { freshNonce } from './nonce.ts'
 import type { EnvelopeSigner } from './ports.ts'
 
@@ -40,16 +41,34 @@ export function transactionId(nonce: Uint8Array, creator: Uint8Array): string {
   return createHash('sha256').update(nonce).update(creator).digest('hex')
 }
 
+/** A service would answer FORBIDDEN, without a word about why: so it is said here. */
+function checkSigner({ subject, notBefore, expiresAt }: EnvelopeSigner, wallTime: number): void {
+  const now = new Date(wallTime)
+  const whose = `the signer's own certificate ${JSON.stringify(subject ?? '')}`
+  const clock = `this machine's clock says ${now.toISOString()}`
+  if (expiresAt !== undefined && now > expiresAt) {
+    const message = `${whose} expired at ${expiresAt.toISOString()}: enroll anew (${clock})`
+    throw new DeliverError('DELIVER_SIGNER_NOT_VALID', message)
+  }
+  if (notBefore !== undefined && now < notBefore) {
+    const message = `${whose} is not valid before ${notBefore.toISOString()} (${clock})`
+    throw new DeliverError('DELIVER_SIGNER_NOT_VALID', message)
+  }
+}
+
 /**
  * Makes and signs an envelope.
  *
  * Keep its bytes to send it again: they are its identity, so a service executes it once. Rejects with
  * what the signer rejects with.
  *
+ * @throws {DeliverError} DELIVER_SIGNER_NOT_VALID when the signer's certificate has expired or is not
+ *   valid yet by `clock`
  * @see fabric v3.1.5 protoutil/txutils.go (CreateSignedEnvelopeWithTLSBinding)
  */
 export async function signedEnvelope(content: EnvelopeContent): Promise<SignedEnvelope> {
   const { signer, nonce = freshNonce(), clock, withTxId = true } = content
+  checkSigner(signer, clock.wallTime())
   const txId = transactionId(nonce, signer.serialized)
   const wholeSeconds = Math.floor(clock.wallTime() / 1000) * 1000
   const channelHeader = create(common.ChannelHeaderSchema, {
@@ -104,7 +123,7 @@ export interface SeekRequest {
 
 /**
  * Makes and signs a request for blocks: an encoded `common.Envelope` with an `orderer.SeekInfo`. Rejects
- * with what the signer rejects with.
+ * as {@link signedEnvelope} does.
  *
  * @see fabric v3.1.5 orderer/ab.proto (SeekInfo)
  */

@@ -29,6 +29,7 @@ export type DeliverErrorCode =
   | 'DELIVER_STOPPED'
   | 'DELIVER_QUEUE_FULL'
   | 'DELIVER_INVALID_ENVELOPE'
+  | 'DELIVER_SIGNER_NOT_VALID'
 
 /** A failure that is not about a block's content. */
 export class DeliverError extends CodedError<DeliverErrorCode> {

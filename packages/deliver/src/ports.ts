@@ -24,6 +24,11 @@ export interface EnvelopeSigner {
   readonly serialized: Uint8Array
   /** DER-encoded ECDSA signature with low S over SHA-256 of `message`. */
   sign(message: Uint8Array): Uint8Array | Promise<Uint8Array>
+  /** For people: whose certificate it is. */
+  readonly subject?: string
+  /** When its certificate begins and ends. Outside of it nothing is signed: services refuse it. */
+  readonly notBefore?: Date
+  readonly expiresAt?: Date
 }
 
 /** A certificate and its key, PEM. */

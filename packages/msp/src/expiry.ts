@@ -1,5 +1,6 @@
 import type { Clock, ClockTimer, Logger } from '@heddle/interface'
 import { parseCertificate } from './certificate.ts'
+import type { Certificate } from './certificate.ts'
 import { MspError } from './errors.ts'
 import { certificateDer } from './pem.ts'
 
@@ -15,9 +16,9 @@ const weekMs = 7 * 24 * hourMs
 /** Timers of Node end here (about 24.8 days); longer waits are cut into pieces. */
 const longestTimerMs = 2 ** 31 - 1
 
-function endOf(certificate: WatchedCertificate['certificate']): Date | undefined {
+function parsed(certificate: WatchedCertificate['certificate']): Certificate | undefined {
   try {
-    return parseCertificate(certificateDer(certificate)).notAfter
+    return parseCertificate(certificateDer(certificate))
   } catch (error) {
     if (error instanceof MspError) return undefined
     throw error
@@ -45,40 +46,54 @@ function scheduleAt(clock: Clock, atMs: number, callback: () => void): ClockTime
   }
 }
 
+/** What watching needs. */
+interface WatchDeps {
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** Tells now what there is to tell of one certificate; gives the timers for what comes later. */
+function watch(watched: WatchedCertificate, { clock, logger }: WatchDeps): ClockTimer[] {
+  const certificate = parsed(watched.certificate)
+  if (certificate === undefined) return []
+  const { subjectText: subject, notBefore, notAfter } = certificate
+  const fields = { role: watched.role, subject, expires: notAfter.toISOString() }
+  const ended = (): void => logger.warn('certificate has expired', fields)
+  const ending = (): void => {
+    const hours = Math.floor((notAfter.getTime() - clock.wallTime()) / hourMs)
+    logger.warn('certificate expires within a week', { ...fields, hours })
+  }
+  if (clock.wallTime() < notBefore.getTime()) {
+    const now = new Date(clock.wallTime()).toISOString()
+    logger.warn('certificate is not valid yet', { ...fields, from: notBefore.toISOString(), now })
+  }
+  const left = notAfter.getTime() - clock.wallTime()
+  if (left < 0) {
+    ended()
+    return []
+  }
+  const end = scheduleAt(clock, notAfter.getTime() + 1, ended)
+  if (left < weekMs) {
+    ending()
+    return [end]
+  }
+  logger.info('certificate will expire', fields)
+  return [end, scheduleAt(clock, notAfter.getTime() - weekMs, ending)]
+}
+
 /**
- * Writes to the log when a node's own certificates end: at once when they have ended (warn) or end
- * within a week (warn), else the date (info) and, a week before it, a warning.
+ * Writes to the log when a node's own certificates end: at once when they have ended, are not valid
+ * yet or end within a week (warn), else the date (info); then a warning a week before the end, and
+ * one at the end.
  *
  * A certificate that cannot be read is left out. Cancel the result when the node stops.
  *
- * @see fabric v3.0.0 common/crypto/expiration.go
+ * @see fabric v3.1.5 common/crypto/expiration.go
  */
 export function watchExpiry(
   certificates: readonly WatchedCertificate[],
-  deps: { readonly clock: Clock; readonly logger: Logger },
+  deps: WatchDeps,
 ): ClockTimer {
-  const { clock, logger } = deps
-  const timers: ClockTimer[] = []
-  for (const { role, certificate } of certificates) {
-    const end = endOf(certificate)
-    if (end === undefined) continue
-    const fields = { role, expires: end.toISOString() }
-    const left = end.getTime() - clock.wallTime()
-    if (left < 0) {
-      logger.warn('certificate has expired', fields)
-    } else if (left < weekMs) {
-      logger.warn('certificate expires within a week', {
-        ...fields,
-        hours: Math.floor(left / hourMs),
-      })
-    } else {
-      logger.info('certificate will expire', fields)
-      timers.push(
-        scheduleAt(clock, end.getTime() - weekMs, () => {
-          logger.warn('certificate expires within a week', { ...fields, hours: weekMs / hourMs })
-        }),
-      )
-    }
-  }
+  const timers = certificates.flatMap((certificate) => watch(certificate, deps))
   return { cancel: () => timers.forEach((timer) => timer.cancel()) }
 }

@@ -3,7 +3,13 @@ import { expect } from 'chai'
 import { VirtualClock } from '@heddle/events/testing'
 import { common, decode, orderer } from '@heddle/proto'
 import { decodeDeliverResponse } from '../../src/deliver-response.ts'
-import { type SeekRequest, seekEnvelope, signedEnvelope, transactionId } from '../../src/index.ts'
+import {
+  DeliverError,
+  type SeekRequest,
+  seekEnvelope,
+  signedEnvelope,
+  transactionId,
+} from '../../src/index.ts'
 import { answerFrame, blockFrame, statusFrame } from '../network.ts'
 import { recordedBytes } from '../recorded.ts'
 
@@ -55,6 +61,26 @@ describe('signedEnvelope', () => {
     const nonce = Buffer.from('the same')
     const fixed = await signedEnvelope({ ...content, nonce })
     expect(await signedEnvelope({ ...content, nonce })).to.deep.equal(fixed)
+  })
+
+  it('is refused to a signer whose certificate is not valid now, instead of sent to be forbidden', async () => {
+    const at = (ms: number): Date => new Date(clock.wallTime() + ms)
+    const subject = 'CN=user1'
+    const sent = async (dates: object): Promise<string> => {
+      try {
+        await signedEnvelope({ ...content, signer: { ...signer, subject, ...dates } })
+        return 'sent'
+      } catch (error) {
+        expect(error).to.be.instanceOf(DeliverError).with.property('code', 'DELIVER_SIGNER_NOT_VALID')
+        return (error as DeliverError).message
+      }
+    }
+    expect(await sent({ notBefore: at(0), expiresAt: at(0) })).to.equal('sent')
+    const expired = await sent({ notBefore: at(-9), expiresAt: at(-1) })
+    expect(expired).to.contain('"CN=user1" expired at 2023-11-14T22:13:20.998Z')
+    const early = await sent({ notBefore: at(1), expiresAt: at(9) })
+    expect(early).to.contain('"CN=user1" is not valid before 2023-11-14T22:13:21.000Z')
+    expect(early).to.contain('clock says 2023-11-14T22:13:20.999Z')
   })
 
   it('gives the transaction id that Fabric gave', () => {

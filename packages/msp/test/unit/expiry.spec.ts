@@ -54,7 +54,7 @@ describe('watchExpiry', () => {
 
   it('warns at once of a certificate that has ended or ends within a week', async () => {
     const { logger, lines } = recorder()
-    watchExpiry(
+    const watched = watchExpiry(
       [await endingIn(-1000), await endingIn(dayMs + 3_600_000), await endingIn(7 * dayMs - 1000)],
       { clock, logger },
     )
@@ -63,10 +63,28 @@ describe('watchExpiry', () => {
       'warn certificate expires within a week enrollment 25',
       'warn certificate expires within a week enrollment 167',
     ])
+    watched.cancel()
     expect(clock.pending).to.equal(0)
   })
 
-  it('tells the date, and warns a week before it, also years from now', async () => {
+  it('warns of a certificate that is not valid yet, by subject, with both times', async () => {
+    const lines: string[] = []
+    const { logger } = recorder()
+    const { certificate } = await org.issue({
+      commonName: 'early',
+      purpose: 'member',
+      notBefore: new Date(start + 3_600_000),
+      notAfter: new Date(start + 30 * dayMs),
+    })
+    const warn: Logger['warn'] = (event, fields) => lines.push(`${event} ${JSON.stringify(fields)}`)
+    watchExpiry([{ role: 'enrollment', certificate }], { clock, logger: { ...logger, warn } })
+    expect(lines).to.have.length(1)
+    expect(lines[0]).to.contain('certificate is not valid yet').and.to.contain('"CN=early"')
+    expect(lines[0]).to.contain(new Date(start + 3_600_000).toISOString())
+    expect(lines[0]).to.contain(new Date(clock.wallTime()).toISOString())
+  })
+
+  it('tells the date, and warns a week before it and at the end, also years from now', async () => {
     const { logger, lines } = recorder()
     watchExpiry([await endingIn(400 * dayMs)], { clock, logger })
     expect(lines).to.deep.equal(['info certificate will expire enrollment'])
@@ -74,8 +92,10 @@ describe('watchExpiry', () => {
     expect(lines).to.have.length(1)
     await clock.advance(2000)
     expect(lines[1]).to.equal('warn certificate expires within a week enrollment 168')
-    await clock.advance(100 * dayMs)
+    await clock.advance(7 * dayMs - 1)
     expect(lines).to.have.length(2)
+    await clock.advance(100 * dayMs)
+    expect(lines.slice(2)).to.deep.equal(['warn certificate has expired enrollment'])
     expect(clock.pending).to.equal(0)
   })
 

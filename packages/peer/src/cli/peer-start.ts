@@ -42,7 +42,7 @@ async function start({ config: file, attached }: StartOptions): Promise<void> {
   const logging = createLogging(config['logging.spec'], { peer: config['peer.id'] })
   const { length } = config.validators
   requireOpenFiles(filesNeeded(length), `a validator in a network of ${length}`)
-  const material = await readMaterial(config)
+  const material = await readMaterial(config, logging.logger.child('msp'))
   const validator = new Validator({
     config,
     material,

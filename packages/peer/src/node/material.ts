@@ -4,6 +4,7 @@ import { isCodedError } from '@heddle/interface'
 import { loadMsp, loadSigningIdentity, pkiIdOf } from '@heddle/msp'
 import { PeerError, messageOf, systemCode } from '../errors.ts'
 import { readChannelConfig } from './channel-config.ts'
+import type { Logger } from '@heddle/interface'
 import type { Msp, SigningIdentity } from '@heddle/msp'
 import type { Config } from '../config/settings.ts'
 import type { ChannelConfig } from './channel-config.ts'
@@ -35,13 +36,13 @@ async function read(path: string, key: string): Promise<Buffer> {
   }
 }
 
-async function readIdentity(config: Config): Promise<[Msp, SigningIdentity]> {
+async function readIdentity(config: Config, logger: Logger): Promise<[Msp, SigningIdentity]> {
   const dir = config['peer.mspConfigPath']
   const mspId = config['peer.localMspId']
   try {
-    return [await loadMsp(dir, mspId), await loadSigningIdentity(dir, mspId)]
+    return [await loadMsp(dir, mspId, { logger }), await loadSigningIdentity(dir, mspId)]
   } catch (error) {
-    throw new PeerError('PEER_WRONG_CERTIFICATE', `${dir}: ${messageOf(error)}`, {
+    throw new PeerError('PEER_WRONG_CERTIFICATE', messageOf(error), {
       cure: 'check peer.mspConfigPath and peer.localMspId; `heddle crypto generate` makes new ones',
       cause: error,
     })
@@ -79,14 +80,22 @@ function decodeGenesis(bytes: Uint8Array, file: string): ChannelConfig {
   }
 }
 
+/** Organisations whose members nobody here can judge are in the channel all the same: named, once. */
+function tellUnsupported({ rules }: ChannelConfig, logger: Logger): void {
+  for (const [mspId, { message }] of rules.msps.unsupported) {
+    logger.warn('an organisation of the channel is not supported', { mspId, why: message })
+  }
+}
+
 /**
- * Reads and checks everything that the configuration names.
+ * Reads and checks everything that the configuration names; `logger` is told what is passed over.
  * @throws {PeerError} PEER_FILE_MISSING, PEER_INVALID_CONFIG, PEER_WRONG_CERTIFICATE
  */
-export async function readMaterial(config: Config): Promise<Material> {
+export async function readMaterial(config: Config, logger: Logger): Promise<Material> {
   const genesis = await read(config['general.genesisFile'], 'general.genesisFile')
   const channel = decodeGenesis(genesis, config['general.genesisFile'])
-  const [msp, signer] = await readIdentity(config)
+  tellUnsupported(channel, logger)
+  const [msp, signer] = await readIdentity(config, logger)
   const certificate = await read(config['peer.tls.cert.file'], 'peer.tls.cert.file')
   const key = await read(config['peer.tls.key.file'], 'peer.tls.key.file')
   const material = {

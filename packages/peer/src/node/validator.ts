@@ -1,8 +1,8 @@
 import { InvariantError } from '@heddle/interface'
+import { watchExpiry } from '@heddle/msp'
 import { addressToText } from '../config/setting.ts'
 import { listenError } from '../network/ports.ts'
 import { compose } from './compose.ts'
-import { reportExpiry } from './expiry-warning.ts'
 import { stopWithin } from './stop-within.ts'
 import { openStorage } from './storage.ts'
 import type { Lifecycle, LifecycleState, Logger } from '@heddle/interface'
@@ -70,8 +70,14 @@ export class Validator implements Lifecycle {
   async #start(): Promise<void> {
     const { config, material, clock, metrics } = this.#deps
     const { logger } = this.#deps.logging
-    reportExpiry('enrollment', material.signer.certificate.toString(), clock, this.#logger)
-    reportExpiry('server TLS', material.tlsCertificate, clock, this.#logger)
+    const watch = watchExpiry(
+      [
+        { role: 'enrollment', certificate: material.signer.idBytes },
+        { role: 'server TLS', certificate: material.tlsCertificate },
+      ],
+      { clock, logger: this.#logger },
+    )
+    this.#undo.push(() => watch.cancel())
     const storage = await openStorage({
       dir: config['peer.fileSystemPath'],
       channelId: material.channel.channelId,
