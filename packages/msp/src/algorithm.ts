@@ -47,7 +47,8 @@ function pssAlgorithm(parameters: DerReader): SignatureAlgorithm {
   const hash = parameters.sequence().optional(0xa0)
   const id = hash && oidText(new DerReader(hash.content).sequence().next(TAG.oid))
   const digest = digests[id ?? '']
-  if (digest === undefined) return plain(undefined, `RSA-PSS with digest ${id ?? 'SHA-1'}`, undefined)
+  if (digest === undefined)
+    return plain(undefined, `RSA-PSS with digest ${id ?? 'SHA-1'}`, undefined)
   return { name: `RSA-PSS with ${digest.replace('sha', 'SHA-')}`, key: 'rsa', digest, pss: true }
 }
 

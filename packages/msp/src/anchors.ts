@@ -25,11 +25,7 @@ export interface Listed {
 }
 
 /** Parses a list of PEM certificates; `kind` is what one of them is called. */
-export function parseListed(
-  pems: readonly Uint8Array[],
-  kind: string,
-  origins: Origins,
-): Listed[] {
+export function parseListed(pems: readonly Uint8Array[], kind: string, origins: Origins): Listed[] {
   return pems.map((pem, at) => {
     const where = origins.get(pem) ?? `${at + 1} of ${pems.length}`
     try {
@@ -81,7 +77,9 @@ function checkIssuer({ certificate, label }: Listed, isRoot: boolean): void {
   }
   // Fabric finds out when it makes the signature low; of other algorithms it asks nothing.
   if (isRoot && algorithm.key === 'ec' && !isSelfSigned(certificate)) {
-    throw refuse(`${label} is not signed by itself: an intermediate CA belongs to intermediatecerts`)
+    throw refuse(
+      `${label} is not signed by itself: an intermediate CA belongs to intermediatecerts`,
+    )
   }
 }
 

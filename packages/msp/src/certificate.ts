@@ -133,7 +133,10 @@ export function parseCertificate(der: Buffer): Certificate {
 }
 
 /** How messages call a certificate: by its subject, or its serial number when that is empty. */
-export function nameOf({ subjectText, serial }: Pick<SignedPart, 'subjectText' | 'serial'>): string {
+export function nameOf({
+  subjectText,
+  serial,
+}: Pick<SignedPart, 'subjectText' | 'serial'>): string {
   return subjectText === '' ? `with serial number ${serial}` : JSON.stringify(subjectText)
 }
 

@@ -1,12 +1,6 @@
 import { createHash } from 'node:crypto'
 import { decode, encode, msp } from '@heddle/proto'
-import {
-  checkTlsAnchors,
-  identityAnchors,
-  parseListed,
-  refuse,
-  sanitizedChain,
-} from './anchors.ts'
+import { checkTlsAnchors, identityAnchors, parseListed, refuse, sanitizedChain } from './anchors.ts'
 import type { Origins } from './anchors.ts'
 import { parseRevocationList } from './crl.ts'
 import type { RevocationList } from './crl.ts'

@@ -76,7 +76,10 @@ class Value {
       const cure = near === undefined ? `known are ${keys.join(', ')}` : `write ${near}`
       throw this.#below(key, undefined).invalid(`is no key that is known here: ${cure}`)
     }
-    const entries = keys.map((key) => [key, this.#below(key, (raw as Record<string, unknown>)[key])])
+    const entries = keys.map((key) => [
+      key,
+      this.#below(key, (raw as Record<string, unknown>)[key]),
+    ])
     return Object.fromEntries(entries) as Record<Key, Value>
   }
 

@@ -124,7 +124,8 @@ async function configOf(folder: Folder, mspId: string): Promise<msp.FabricMSPCon
 async function tlsIntermediates(folder: Folder, roots: readonly Buffer[]): Promise<Buffer[]> {
   const found = await readPems(join(folder.dir, 'tlsintermediatecerts'), folder.skipped)
   if (roots.length > 0) return contents(found, folder)
-  for (const { path } of found) folder.skipped.add(path, 'stands below no TLS root: tlscacerts is empty')
+  for (const { path } of found)
+    folder.skipped.add(path, 'stands below no TLS root: tlscacerts is empty')
   return []
 }
 

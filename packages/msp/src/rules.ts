@@ -120,7 +120,8 @@ export function membershipFault(
   if (certificate?.isCa !== false || issuer === undefined) {
     return new MspError('MSP_CA_AS_IDENTITY', `${name} is a CA, which cannot be an identity`)
   }
-  if (certificate.curve === undefined) return unsupportedKey(identity.subject, certificate.publicKey)
+  if (certificate.curve === undefined)
+    return unsupportedKey(identity.subject, certificate.publicKey)
   if (rules.innerCas.has(issuer.der.toString('hex'))) {
     return new MspError(
       'MSP_INTERNAL_ISSUER',

@@ -47,7 +47,5 @@ export function readPrivateKey(key: KeyObject | Uint8Array | string): KeyObject 
 export function isKeyPair(privateKey: KeyObject, publicKey: KeyObject | undefined): boolean {
   if (publicKey === undefined || privateKey.type !== 'private') return false
   // Asked about keys of two kinds, OpenSSL leaves an error behind that the next call trips over.
-  return (
-    keyName(privateKey) === keyName(publicKey) && createPublicKey(privateKey).equals(publicKey)
-  )
+  return keyName(privateKey) === keyName(publicKey) && createPublicKey(privateKey).equals(publicKey)
 }

@@ -69,8 +69,7 @@ function mayIssue({ keyUsage }: Certificate): boolean {
 /** Go takes certificates with the same subject, key and alternative names for one: no chain has it twice. */
 function isInChain(candidate: Certificate, chain: readonly Certificate[]): boolean {
   const same = chain.filter(
-    (one) =>
-      one.subject === candidate.subject && one.publicKeyInfo.equals(candidate.publicKeyInfo),
+    (one) => one.subject === candidate.subject && one.publicKeyInfo.equals(candidate.publicKeyInfo),
   )
   return same.some((one) => one.subjectAltName === candidate.subjectAltName)
 }
@@ -128,7 +127,9 @@ function nameConstraintsFault([leaf, ...above]: readonly Certificate[]): string 
   const constrained = above.find((ca) => ca.hasNameConstraints)
   if (leaf === undefined || constrained === undefined) return undefined
   const isNamed = leaf.subjectAltName !== undefined || looksLikeHost(leaf.commonName ?? '')
-  return isNamed ? `${nameOf(constrained)} above it limits names, which is not applied here` : undefined
+  return isNamed
+    ? `${nameOf(constrained)} above it limits names, which is not applied here`
+    : undefined
 }
 
 function unknown(certificate: Certificate, why: string): MspError {

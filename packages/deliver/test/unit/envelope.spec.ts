@@ -71,7 +71,9 @@ describe('signedEnvelope', () => {
         await signedEnvelope({ ...content, signer: { ...signer, subject, ...dates } })
         return 'sent'
       } catch (error) {
-        expect(error).to.be.instanceOf(DeliverError).with.property('code', 'DELIVER_SIGNER_NOT_VALID')
+        expect(error)
+          .to.be.instanceOf(DeliverError)
+          .with.property('code', 'DELIVER_SIGNER_NOT_VALID')
         return (error as DeliverError).message
       }
     }

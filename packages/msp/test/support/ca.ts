@@ -44,7 +44,9 @@ export async function newKeys(
 }
 
 /** How a key signs, SHA-256 where it needs a digest. */
-function signingAlgorithm({ algorithm }: webcrypto.CryptoKey): Record<string, unknown> & { name: string } {
+function signingAlgorithm({
+  algorithm,
+}: webcrypto.CryptoKey): Record<string, unknown> & { name: string } {
   return { ...ec, saltLength: 32, ...algorithm }
 }
 

@@ -98,7 +98,11 @@ describe('an identity’s chain', () => {
     expectCode('MSP_UNSUPPORTED_CERTIFICATE', () => own.deserialize(serialized))
     const harmless = new x509.Extension('1.2.3.4', false, Buffer.from('0500', 'hex'))
     own.deserialize(await peer({ extensions: [harmless] }))
-    const policies = new x509.Extension('2.5.29.32', true, Buffer.from('300630040602' + '2a03', 'hex'))
+    const policies = new x509.Extension(
+      '2.5.29.32',
+      true,
+      Buffer.from('300630040602' + '2a03', 'hex'),
+    )
     own.deserialize(await peer({ extensions: [policies] }))
     const middle = await certify({ subject: 'CN=middle', ca: true, issuer: root })
     const strange = await certify({
@@ -118,7 +122,12 @@ describe('an identity’s chain', () => {
     let msp: Msp
 
     before(async () => {
-      limited = await certify({ subject: 'CN=l', ca: true, issuer: root, extensions: [constraints] })
+      limited = await certify({
+        subject: 'CN=l',
+        ca: true,
+        issuer: root,
+        extensions: [constraints],
+      })
       msp = mspOf({ roots: [root], intermediates: [limited], nodeOus: usualOus })
     })
 

@@ -84,7 +84,9 @@ describe('an organisation of a channel', () => {
       msps.validate(msps.deserialize(member))
       expect([...msps.unsupported.keys()]).to.deep.equal([mspId])
       expect(msps.unsupported.get(mspId)?.message).to.match(why)
-      expect(msps.unsupported.get(mspId)?.message).to.contain(`/Channel/Application/Other (${mspId})`)
+      expect(msps.unsupported.get(mspId)?.message).to.contain(
+        `/Channel/Application/Other (${mspId})`,
+      )
       expect(msps.msp(mspId)).to.equal(undefined)
       const theirs = serializeIdentity(mspId, Buffer.from(root.pem))
       expectCode('MSP_UNSUPPORTED_MSP', () => msps.deserialize(theirs))

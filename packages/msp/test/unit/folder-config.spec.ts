@@ -65,8 +65,8 @@ NodeOUs:
     )
     expect(await rolesOf(own, 'OU=sales, OU=boss, CN=a')).to.deep.equal(['admin'])
     expect(await rolesOf(own, 'OU=sales, OU=client, CN=a')).to.deep.equal(['client'])
-    await expectRejection('MSP_WRONG_ORGANIZATIONAL_UNIT', rolesOf(own, 'OU=boss, CN=a') as never)
-    await expectRejection('MSP_NO_ROLE', rolesOf(own, 'OU=sales, CN=a') as never)
+    await expectRejection('MSP_WRONG_ORGANIZATIONAL_UNIT', rolesOf(own, 'OU=boss, CN=a'))
+    await expectRejection('MSP_NO_ROLE', rolesOf(own, 'OU=sales, CN=a'))
   })
 
   it('may be empty, absent, or have NodeOUs that are off', async () => {
@@ -98,7 +98,12 @@ NodeOUs:
   PeerOUIdentifier: {<<: *ou, OrganizationalUnitIdentifier: peer}
   AdminOUIdentifier: {OrganizationalUnitIdentifier: admin}
 `
-    for (const text of [usual.replaceAll('\n', '\r\n'), `\uFEFF${usual}`, `---\n${usual}`, anchors]) {
+    for (const text of [
+      usual.replaceAll('\n', '\r\n'),
+      `\uFEFF${usual}`,
+      `---\n${usual}`,
+      anchors,
+    ]) {
       expect((await judged(text)).on, text).to.equal(true)
     }
   })
@@ -178,7 +183,7 @@ NodeOUs:
   }
 
   it('is refused when its aliases would fill the memory', async () => {
-    const levels = [...'abcdefgh'].map(
+    const levels = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map(
       (name, at, all) => `${name}: &${name} [${`*${all[at - 1]},`.repeat(at === 0 ? 0 : 9)}1]\n`,
     )
     const dir = folder(levels.join(''))

@@ -144,7 +144,9 @@ describe('the entries of an MSP folder', () => {
       rmSync(join(dir, 'cacerts', 'root.pem'))
       make(join(dir, 'cacerts', '00'))
       const error = await expectRejection('MSP_INVALID_FOLDER', loadMsp(dir, mspId))
-      expect(error.message).to.match(/holds no CA certificate/).and.to.match(why)
+      expect(error.message)
+        .to.match(/holds no CA certificate/)
+        .and.to.match(why)
     })
   }
 

@@ -1,9 +1,4 @@
-import {
-  cpSync,
-  mkdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { generateOrganization, loadMsp, loadSigningIdentity } from '../../src/index.ts'

@@ -118,7 +118,22 @@ export interface NetworkClient {
   close(): void
 }
 
-/** Opens a client with the material that the descriptor names. Connects to nobody yet. */
+/** A service would only say FORBIDDEN to whoever signs with a certificate that it does not take. */
+async function readSigner(mspDir: string, mspId: string): Promise<SigningIdentity> {
+  try {
+    return await loadSigningIdentity(mspDir, mspId)
+  } catch (error) {
+    throw new PeerError('PEER_WRONG_CERTIFICATE', messageOf(error), {
+      cure: `put a valid certificate of ${mspId} and its key into ${mspDir}`,
+      cause: error,
+    })
+  }
+}
+
+/**
+ * Opens a client with the material that the descriptor names. Connects to nobody yet.
+ * @throws {PeerError} PEER_WRONG_CERTIFICATE when its own certificate or key will not do
+ */
 export async function openClient(
   dir: string,
   descriptor: NetworkDescriptor,
@@ -133,7 +148,7 @@ export async function openClient(
   return {
     descriptor,
     genesis: await at(descriptor.genesis),
-    signer: await loadSigningIdentity(join(dir, client.msp), client.mspId),
+    signer: await readSigner(join(dir, client.msp), client.mspId),
     tls,
     endpoints: descriptor.validators.map(({ orderer }, index) => ({
       address: orderer,

@@ -1,8 +1,9 @@
 import { expect } from 'chai'
 import { once } from 'node:events'
-import { readFile, readdir, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, readdir, rename, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
+import { createTestOrganization } from '@heddle/msp/testing'
 import { Sandbox, recordLines } from '../support/heddle.ts'
 import { Validators } from '../support/validators.ts'
 import type { AddressInfo, Server } from 'node:net'
@@ -35,6 +36,25 @@ describe('mistakes of a person', function () {
     else expect(result.stderr).to.match(what)
     expect(result.stderr).to.match(/^ {2}try: ./m)
     expect(result.stderr, 'no stack of JavaScript').not.to.match(/^ +at /m)
+  }
+
+  /** An MSP folder with somebody of another organisation whose certificate is not valid now. */
+  async function ownFolder(variant: 'expired' | 'not-yet-valid'): Promise<string> {
+    const org = await createTestOrganization({ mspId: 'Org1MSP' })
+    const own = await org.variant('own', variant)
+    const files = {
+      'cacerts/ca.pem': org.ca.certificate,
+      'signcerts/own.pem': own.certificate,
+      'keystore/own_sk': own.privateKey,
+      'config.yaml':
+        'NodeOUs: {Enable: yes, AdminOUIdentifier: {OrganizationalUnitIdentifier: admin}, PeerOUIdentifier: {OrganizationalUnitIdentifier: peer}}',
+    }
+    for (const [path, text] of Object.entries(files)) {
+      const file = sandbox.path(join(variant, path))
+      await mkdir(dirname(file), { recursive: true })
+      await writeFile(file, text)
+    }
+    return sandbox.path(variant)
   }
 
   const up = (...args: string[]): Promise<Finished> =>
@@ -83,6 +103,32 @@ describe('mistakes of a person', function () {
       })
       expectFailure(wrong, statuses.config, /names no consenter with this certificate/)
     })
+
+    for (const [variant, said] of [
+      ['expired', /certificate "CN=own.*" expired at /],
+      ['not-yet-valid', /certificate "CN=own.*" is valid from /],
+    ] as const) {
+      it(`names the own certificate that is ${variant}, in validators and clients`, async () => {
+        const msp = await ownFolder(variant)
+        const env = { CORE_PEER_MSPCONFIGPATH: msp, CORE_PEER_LOCALMSPID: 'Org1MSP' }
+        expectFailure(await start(env), statuses.config, said)
+        const file = join(network.dir, 'network.json')
+        const good = await readFile(file, 'utf8')
+        const client = { ...network.descriptor.client, msp: relative(network.dir, msp) }
+        await writeFile(file, JSON.stringify({ ...JSON.parse(good), client }))
+        try {
+          const args = [
+            ['query', 'records', 'x', '--dir', network.dir],
+            ['submit', '--dir', network.dir],
+          ]
+          for (const each of args) {
+            expectFailure(await sandbox.run(each), statuses.config, said)
+          }
+        } finally {
+          await writeFile(file, good)
+        }
+      })
+    }
 
     it('names a genesis block that is damaged', async () => {
       const genesis = join(network.dir, network.descriptor.genesis)
