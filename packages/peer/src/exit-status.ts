@@ -41,6 +41,7 @@ export const exitMeanings: Readonly<Record<keyof typeof exitCodes, string>> = {
 const byCode: Readonly<Record<string, number>> = {
   PEER_INVALID_CONFIG: exitCodes.config,
   PEER_WRONG_CERTIFICATE: exitCodes.config,
+  PEER_WRONG_FOLDER: exitCodes.config,
   PEER_INVALID_OPTION: exitCodes.usage,
   PEER_FILE_MISSING: exitCodes.noInput,
   PEER_PORT_BUSY: exitCodes.busy,

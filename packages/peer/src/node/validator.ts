@@ -81,6 +81,7 @@ export class Validator implements Lifecycle {
     const storage = await openStorage({
       dir: config['peer.fileSystemPath'],
       channelId: material.channel.channelId,
+      consenter: { id: material.replica + 1, mspId: material.signer.mspId },
       genesis: material.genesis,
       clock,
       logger,

@@ -79,6 +79,7 @@ async function openIn(dir: string, options: TestEngineOptions): Promise<TestEngi
   const storage = await openStorage({
     dir,
     channelId,
+    consenter: { id: 1, mspId: 'Validator0MSP' },
     genesis: channel.genesis,
     clock: systemClock,
     logger: new RecordingLogger(),
