@@ -16,6 +16,9 @@ const paths: readonly SettingKey[] = [
   'peer.tls.cert.file',
   'peer.tls.key.file',
   'general.genesisFile',
+  'operations.tls.cert.file',
+  'operations.tls.key.file',
+  'operations.tls.clientRootCAs.files',
 ]
 
 function problem(where: string, what: string, cure: string, cause?: unknown): PeerError {
@@ -56,6 +59,12 @@ function valueOf(file: string, key: SettingKey, raw: unknown, where: string): un
   }
 }
 
+/** Paths, one or a list, relative to a folder; none stays none. */
+function fromFolder(folder: string, value: unknown): unknown {
+  if (Array.isArray(value)) return value.map((each: string) => resolve(folder, each))
+  return value === '' ? '' : resolve(folder, value as string)
+}
+
 /**
  * Makes a configuration of the text of a file and the environment.
  *
@@ -79,7 +88,7 @@ export function parseConfig(source: string, file: string, environment: NodeJS.Pr
     const variable = fromEnvironment(key, environment)
     const where = variable === undefined ? `${file}: ${key}` : variableOf(key)
     const value = valueOf(file, key, variable ?? given.get(key), where)
-    config[key] = paths.includes(key) ? resolve(dirname(file), value as string) : value
+    config[key] = paths.includes(key) ? fromFolder(dirname(file), value) : value
   }
   return Object.freeze(config) as Config
 }

@@ -58,6 +58,39 @@ export function oneOf<Word extends string>(help: string, words: readonly Word[])
   }
 }
 
+/** The path of a file that need not be there: empty for none. */
+export function optionalFile(help: string): Setting<string> {
+  return { ...text(help), fallback: '', parse: (raw) => (raw === '' ? '' : text(help).parse(raw)) }
+}
+
+/** Paths of files: a list, or in an environment variable a text with commas or blanks between them. */
+export function fileList(help: string): Setting<readonly string[]> {
+  const each = text(help)
+  return {
+    help,
+    fallback: [],
+    parse(raw) {
+      const list: unknown = typeof raw === 'string' ? raw.split(/[\s,[\]]+/).filter(Boolean) : raw
+      if (!Array.isArray(list)) return refuse(`${shown(raw)} is no list`, 'list the paths of files')
+      return list.map((path: unknown) => each.parse(path))
+    },
+  }
+}
+
+/** True or false. */
+export function flag(help: string): Setting<boolean> {
+  return {
+    help,
+    fallback: false,
+    parse: (raw) =>
+      raw === true || raw === 'true'
+        ? true
+        : raw === false || raw === 'false'
+          ? false
+          : refuse(`${shown(raw)} is neither true nor false`, 'give true or false'),
+  }
+}
+
 /** A whole number from `min` to `max`. */
 export function integer(
   help: string,

@@ -1,4 +1,14 @@
-import { address, duration, integer, oneOf, text, validatorList } from './setting.ts'
+import {
+  address,
+  duration,
+  fileList,
+  flag,
+  integer,
+  oneOf,
+  optionalFile,
+  text,
+  validatorList,
+} from './setting.ts'
 import type { Setting } from './setting.ts'
 
 const loopback = (port: number) => ({ host: '127.0.0.1', port })
@@ -65,6 +75,12 @@ export const settings = {
     'HTTP: /healthz, /metrics, /version, /logspec.',
     loopback(9443),
   ),
+  'operations.allowUnencrypted': flag('Listen beyond loopback without TLS.'),
+  'operations.tls.enabled': flag('HTTPS. /metrics and /logspec then want a client certificate.'),
+  'operations.tls.cert.file': optionalFile('TLS certificate, PEM.'),
+  'operations.tls.key.file': optionalFile('Key of the TLS certificate, PEM.'),
+  'operations.tls.clientAuthRequired': flag('A client certificate for /healthz and /version, too.'),
+  'operations.tls.clientRootCAs.files': fileList('Authorities of client certificates, PEM.'),
   'pbft.general.batchsize': integer('Most transactions in a block.', {
     min: 1,
     max: 10_000,

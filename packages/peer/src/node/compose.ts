@@ -218,7 +218,7 @@ function composeOperations(
       logger: logging.logger.child('operations'),
       problems,
     },
-    config['operations.listenAddress'],
+    { listen: config['operations.listenAddress'], tls: deps.material.operationsTls },
   )
 }
 

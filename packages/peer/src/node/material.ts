@@ -3,10 +3,12 @@ import { common, decode } from '@heddle/proto'
 import { isCodedError } from '@heddle/interface'
 import { loadMsp, loadSigningIdentity, pkiIdOf } from '@heddle/msp'
 import { PeerError, messageOf, systemCode } from '../errors.ts'
+import { readOperationsTls } from '../operations/tls.ts'
 import { readChannelConfig } from './channel-config.ts'
 import type { Logger } from '@heddle/interface'
 import type { Msp, SigningIdentity } from '@heddle/msp'
 import type { Config } from '../config/settings.ts'
+import type { OperationsTls } from '../operations/tls.ts'
 import type { ChannelConfig } from './channel-config.ts'
 
 /** What a validator reads from files before it starts anything. */
@@ -21,6 +23,8 @@ export interface Material {
   readonly tlsKey: string
   /** TLS authorities of every organisation of the channel, PEM. */
   readonly tlsRoots: readonly string[]
+  /** Undefined: the operations server speaks without TLS. */
+  readonly operationsTls?: OperationsTls | undefined
 }
 
 async function read(path: string, key: string): Promise<Buffer> {
@@ -107,6 +111,7 @@ export async function readMaterial(config: Config, logger: Logger): Promise<Mate
     tlsCertificate: certificate.toString(),
     tlsKey: key.toString(),
     tlsRoots: tlsRootsOf(channel),
+    operationsTls: await readOperationsTls(config),
   }
   if (config.validators.length !== channel.consenters.length) {
     throw new PeerError(

@@ -1,22 +1,28 @@
 import { systemCode } from '../errors.ts'
 import type { RefusalLog } from '@heddle/comm'
 import type { Clock, ClockTimer } from '@heddle/interface'
-import type { Server } from 'node:http'
-import type { DropArgument, Socket } from 'node:net'
+import type { Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import type { Duplex } from 'node:stream'
 
 /** Bounds of the connections of an operations server. */
 export interface RequestGuardOptions {
   /** How long a connection may take for its first request, in milliseconds. */
   readonly setupTimeoutMs: number
-  /** Connections at a time; further ones are refused. */
+  /** How long it may take from a request until its answer was taken. */
+  readonly answerTimeoutMs: number
+  /** How long it may stay without a further request. */
+  readonly idleTimeoutMs: number
+  /** Connections at a time: for a further one, that which has said nothing for longest is closed. */
   readonly maxConnections: number
 }
 
 /** Why something is refused, and what it is told. */
 interface Refusal {
   readonly reason: string
-  readonly status: string
+  /** None before TLS is there: who cannot read the answer gets none. */
+  readonly status: string | undefined
 }
 
 /** How long who was refused may take to read the answer. */
@@ -38,12 +44,21 @@ const knownRefusals: Readonly<Record<string, Refusal>> = {
     reason: 'the request did not come in time',
     status: '408 Request Timeout',
   },
+  ERR_SSL_HTTP_REQUEST: { reason: 'what came is HTTP without TLS', status: undefined },
+  ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE: {
+    reason: 'it has no client certificate',
+    status: undefined,
+  },
 }
 
-/** Where a connection comes from, and its time limit; its first request cancels that. */
+/** A connection: what it does, since when, and its time limit. */
 interface Watched {
   readonly address: string
-  readonly timer: ClockTimer
+  /** The TCP connection, below TLS. */
+  readonly socket: Socket
+  isBusy: boolean
+  since: number
+  timer: ClockTimer
 }
 
 /** Keeps off an HTTP server what is no request, and says once for each connection whom and why. */
@@ -51,8 +66,9 @@ export class RequestGuard {
   readonly #clock: Clock
   readonly #refusals: RefusalLog
   readonly #options: RequestGuardOptions
-  readonly #connections = new Map<Duplex, Watched>()
-  readonly #refused = new WeakSet<Duplex>()
+  /** By the address of the other end: that is the same with TLS and below it. */
+  readonly #connections = new Map<string, Watched>()
+  readonly #refused = new WeakSet<Watched>()
 
   constructor(clock: Clock, refusals: RefusalLog, options: RequestGuardOptions) {
     this.#clock = clock
@@ -62,22 +78,23 @@ export class RequestGuard {
 
   /** Watches a server that does not listen yet. */
   watch(server: Server): void {
-    const { maxConnections } = this.#options
-    server.maxConnections = maxConnections
-    server.on('connection', (socket) => this.#await(socket))
-    server.on('request', ({ socket }) => this.#connections.get(socket)?.timer.cancel())
+    // Ours are on the clock, and know which connection has waited longest.
+    server.keepAliveTimeout = 0
+    server.on('connection', (socket: Socket) => this.#await(socket))
+    server.on('request', ({ socket }, response) => this.#serve(addressOf(socket), response))
     server.on('clientError', (error, socket) => {
       const refusal = refusalOf(error)
       if (refusal === undefined) socket.destroy()
-      else this.#refuse(socket, refusal)
+      else this.#refuse(socket as Socket, refusal)
     })
-    server.on('connect', (_request, socket) => {
+    server.on('connect', ({ socket }) => {
       const reason = 'CONNECT: this port is no proxy'
       this.#refuse(socket, { reason, status: '405 Method Not Allowed' })
     })
-    server.on('drop', (dropped?: DropArgument) => {
-      const reason = `${maxConnections} connections are open already`
-      this.#refusals.refused('connection refused', { address: addressOf(dropped), reason })
+    server.on('secureConnection', (socket: TLSSocket) => {
+      if (socket.authorized || socket.getPeerX509Certificate() === undefined) return
+      const reason = `the client certificate is not valid: ${String(socket.authorizationError)}`
+      this.#refuse(socket, { reason, status: undefined })
     })
   }
 
@@ -88,33 +105,76 @@ export class RequestGuard {
 
   /** Cuts every connection. */
   cut(): void {
-    for (const socket of this.#connections.keys()) socket.destroy()
+    for (const { socket } of this.#connections.values()) socket.destroy()
   }
 
   #await(socket: Socket): void {
-    const { setupTimeoutMs } = this.#options
+    const { setupTimeoutMs, maxConnections } = this.#options
+    if (this.#connections.size >= maxConnections) this.#makeRoom()
+    const address = addressOf(socket)
     const reason = `no request within ${setupTimeoutMs} ms`
     const expire = (): void => this.#refuse(socket, { reason, status: '408 Request Timeout' })
     const timer = this.#clock.schedule(setupTimeoutMs, expire)
-    this.#connections.set(socket, { address: addressOf(socket), timer })
-    socket.once('close', () => {
-      this.#connections.get(socket)?.timer.cancel()
-      this.#connections.delete(socket)
+    const watched = { address, socket, isBusy: false, since: this.#clock.now(), timer }
+    this.#connections.set(address, watched)
+    socket.once('close', () => this.#forget(watched))
+  }
+
+  /** Closes the connection that has been without a request for longest; else the longest request. */
+  #makeRoom(): void {
+    const [first] = [...this.#connections.values()].sort(
+      (a, b) => Number(a.isBusy) - Number(b.isBusy) || a.since - b.since,
+    )
+    if (first === undefined) return
+    const reason = `${this.#options.maxConnections} connections are open, and it has been silent for longest`
+    this.#refusals.refused('connection closed', { address: first.address, reason })
+    // At once: the new one has its place.
+    this.#forget(first)
+    first.socket.destroy()
+  }
+
+  #forget(watched: Watched): void {
+    watched.timer.cancel()
+    if (this.#connections.get(watched.address) === watched)
+      this.#connections.delete(watched.address)
+  }
+
+  #serve(address: string, response: ServerResponse): void {
+    const watched = this.#connections.get(address)
+    if (watched === undefined) return
+    const { answerTimeoutMs, idleTimeoutMs } = this.#options
+    const expire = (): void => {
+      this.refused(address, `the answer was not taken within ${answerTimeoutMs} ms`)
+      watched.socket.destroy()
+    }
+    this.#limit(watched, true, answerTimeoutMs, expire)
+    response.once('close', () => {
+      if (this.#connections.get(address) !== watched) return
+      this.#limit(watched, false, idleTimeoutMs, () => watched.socket.destroy())
     })
   }
 
-  #refuse(socket: Duplex, { reason, status }: Refusal): void {
-    if (this.#refused.has(socket)) return
-    this.#refused.add(socket)
-    const watched = this.#connections.get(socket)
-    this.refused(watched?.address ?? addressOf(undefined), reason)
+  #limit(watched: Watched, isBusy: boolean, forMs: number, expire: () => void): void {
+    watched.timer.cancel()
+    watched.isBusy = isBusy
+    watched.since = this.#clock.now()
+    watched.timer = this.#clock.schedule(forMs, expire)
+  }
+
+  #refuse(socket: Socket, { reason, status }: Refusal): void {
+    const address = addressOf(socket)
+    const watched = this.#connections.get(address)
+    if (watched !== undefined && this.#refused.has(watched)) return
+    this.refused(address, reason)
+    if (watched === undefined || status === undefined) {
+      socket.destroy()
+      return
+    }
+    this.#refused.add(watched)
     if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\n\r\n`)
     // Closed at once, with bytes unread, TCP would take the answer back.
     socket.resume()
-    if (watched === undefined) return // it has closed meanwhile
-    watched.timer.cancel()
-    const timer = this.#clock.schedule(lingerMs, () => socket.destroy())
-    this.#connections.set(socket, { ...watched, timer })
+    this.#limit(watched, watched.isBusy, lingerMs, () => watched.socket.destroy())
   }
 }
 
@@ -122,9 +182,10 @@ export class RequestGuard {
 function refusalOf(error: Error): Refusal | undefined {
   const code = systemCode(error) ?? ''
   if (/^E[A-Z0-9]+$/.test(code)) return undefined
-  return (
-    knownRefusals[code] ?? { reason: `what came is not HTTP${sort(error)}`, status: badRequest }
-  )
+  const known = knownRefusals[code]
+  if (known !== undefined) return known
+  if (/^ERR_(SSL|TLS)_/.test(code)) return { reason: `TLS: ${error.message}`, status: undefined }
+  return { reason: `what came is not HTTP${sort(error)}`, status: badRequest }
 }
 
 /** What it looks like: Node gives the bytes with the error. */
@@ -136,6 +197,7 @@ function sort(error: Error): string {
 }
 
 /** `address:port` of the other end. */
-export function addressOf(end: Socket | DropArgument | undefined): string {
-  return `${end?.remoteAddress ?? 'unknown'}:${end?.remotePort ?? 0}`
+export function addressOf(end: Duplex): string {
+  const { remoteAddress, remotePort } = end as Partial<Socket>
+  return `${remoteAddress ?? 'unknown'}:${remotePort ?? 0}`
 }

@@ -1,15 +1,21 @@
+import { X509Certificate } from 'node:crypto'
 import { createServer } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import { TLSSocket } from 'node:tls'
 import { RefusalLog } from '@heddle/comm'
 import { PeerError, messageOf } from '../errors.ts'
 import { listenError } from '../network/ports.ts'
+import { denialOf } from './access.ts'
 import { RequestGuard, addressOf } from './request-guard.ts'
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Clock, Lifecycle, LifecycleState, Logger } from '@heddle/interface'
 import type { Address } from '../config/setting.ts'
 import type { Logging } from '../logging/logger.ts'
+import type { AccessRules, Claims, Denial } from './access.ts'
 import type { PrometheusMetrics } from './metrics.ts'
 import type { RequestGuardOptions } from './request-guard.ts'
+import type { OperationsTls } from './tls.ts'
 
 /** A part of a peer, and what is wrong with it. */
 export interface Problem {
@@ -37,6 +43,8 @@ export interface OperationsLimits extends RequestGuardOptions {
 /** Bounds when none are given. */
 export const operationsLimits: OperationsLimits = {
   setupTimeoutMs: 5000,
+  answerTimeoutMs: 10_000,
+  idleTimeoutMs: 60_000,
   maxConnections: 64,
   maxRefusalLinesPerMinute: 100,
 }
@@ -44,20 +52,34 @@ export const operationsLimits: OperationsLimits = {
 /** Largest body of a request. */
 export const maxRequestBytes = 4096
 
+/** Where an {@link OperationsServer} listens, and how. */
+export interface OperationsOptions {
+  readonly listen: Address
+  readonly tls?: OperationsTls | undefined
+  readonly limits?: OperationsLimits
+}
+
 /**
- * The HTTP server for operators: /healthz, /metrics, /version, /logspec with Fabric's paths and
- * bodies (Fabric, `docs/source/operations_service.rst`). It has no authentication: listen on loopback.
+ * The HTTP server for operators: /healthz, /metrics, /version, /logspec with Fabric's paths and bodies
+ * (Fabric, `docs/source/operations_service.rst`). With TLS, /metrics and /logspec want a client
+ * certificate; without, /logspec is changed from this machine only.
  */
 export class OperationsServer implements Lifecycle {
   readonly #deps: OperationsDeps
   readonly #listen: Address
+  readonly #tls: OperationsTls | undefined
+  readonly #rules: AccessRules
   readonly #guard: RequestGuard
   #server: Server | undefined
   #state: LifecycleState = 'idle'
 
-  constructor(deps: OperationsDeps, listen: Address, limits = operationsLimits) {
+  constructor(deps: OperationsDeps, { listen, tls, limits = operationsLimits }: OperationsOptions) {
     this.#deps = deps
     this.#listen = listen
+    this.#tls = tls
+    const certificate = tls && new X509Certificate(tls.certificate)
+    const isCertified = (name: string): boolean => certificate?.checkHost(name) !== undefined
+    this.#rules = { listen, tls: tls !== undefined, isCertified }
     const { clock, logger, metrics } = deps
     const refusals = new RefusalLog({ clock, logger, metrics }, { port: 'operations', ...limits })
     this.#guard = new RequestGuard(clock, refusals, limits)
@@ -75,10 +97,7 @@ export class OperationsServer implements Lifecycle {
   async start(): Promise<void> {
     if (this.#state !== 'idle') return
     this.#state = 'starting'
-    const server = createServer(
-      { requestTimeout: 10_000, headersTimeout: 5000, connectionsCheckingInterval: 1000 },
-      (request, response) => void this.#answer(request, response),
-    )
+    const server = this.#create((request, response) => void this.#answer(request, response))
     this.#guard.watch(server)
     try {
       await new Promise<void>((resolve, reject) => {
@@ -108,14 +127,52 @@ export class OperationsServer implements Lifecycle {
     return this.stop()
   }
 
+  #create(answer: RequestListener): Server {
+    const times = {
+      requestTimeout: 10_000,
+      headersTimeout: 5000,
+      connectionsCheckingInterval: 1000,
+    }
+    const tls = this.#tls
+    if (tls === undefined) return createServer(times, answer)
+    return createTlsServer(
+      {
+        ...times,
+        cert: tls.certificate,
+        key: tls.key,
+        ca: [...tls.clientRoots],
+        requestCert: tls.clientRoots.length > 0,
+        // One that is shown must be valid: the guard sees to that.
+        rejectUnauthorized: tls.clientAuthRequired,
+        minVersion: 'TLSv1.2',
+      },
+      answer,
+    )
+  }
+
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = (request.url ?? '').split('?')[0] ?? ''
+    const route = `${request.method ?? ''} ${path}`
     try {
-      const path = (request.url ?? '').split('?')[0] ?? ''
-      await this.#route(`${request.method ?? ''} ${path}`, request, response)
+      const denial = denialOf(claimsOf(route, request), this.#rules)
+      if (denial === undefined) await this.#route(route, request, response)
+      else this.#deny(denial, request, response)
     } catch (error) {
-      this.#deps.logger?.warn('operations request failed', {}, error)
+      const address = addressOf(request.socket)
+      this.#deps.logger?.warn('operations request failed', { route, address }, error)
       if (!response.headersSent) sendJson(response, 500, { error: messageOf(error) })
     }
+  }
+
+  #deny(
+    { status, code, reason }: Denial,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): void {
+    this.#guard.refused(addressOf(request.socket), reason)
+    // The body, if there is one, is not read.
+    response.setHeader('connection', 'close')
+    sendJson(response, status, { error: reason, code })
   }
 
   async #route(route: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -162,6 +219,13 @@ export class OperationsServer implements Lifecycle {
       sendJson(response, 400, { error: messageOf(error) })
     }
   }
+}
+
+function claimsOf(route: string, { headers, socket }: IncomingMessage): Claims {
+  const { localAddress = '', remoteAddress = '' } = socket
+  const hasClientCertificate = socket instanceof TLSSocket && socket.authorized
+  const { host, origin } = headers
+  return { route, host, origin, localAddress, remoteAddress, hasClientCertificate }
 }
 
 function sendJson(response: ServerResponse, status: number, body: unknown): void {

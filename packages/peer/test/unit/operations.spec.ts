@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { once } from 'node:events'
 import { connect } from 'node:net'
 import { Writable } from 'node:stream'
 import { systemClock } from '@heddle/events'
@@ -66,7 +67,7 @@ describe('the operations server', () => {
       version: { Version: '1.2.3', CommitSHA: 'abc' },
       problems: () => (problem === undefined ? [] : [{ component: 'ledger', reason: problem }]),
     },
-    { host: '127.0.0.1', port: 0 },
+    { listen: { host: '127.0.0.1', port: 0 } },
   )
   const at = (path: string): string => `http://127.0.0.1:${server.port}${path}`
   const put = (body: string): Promise<Response> => fetch(at('/logspec'), { method: 'PUT', body })
@@ -134,7 +135,7 @@ describe('the operations server', () => {
         version: { Version: '', CommitSHA: '' },
         problems: () => [],
       },
-      { host: '127.0.0.1', port: server.port },
+      { listen: { host: '127.0.0.1', port: server.port } },
     )
     const error: unknown = await second.start().catch((reason: unknown) => reason)
     expect(error).to.have.property('code', 'PEER_PORT_BUSY')
@@ -158,8 +159,7 @@ describe('what the operations server refuses', () => {
       problems: () => [],
       logger: logging.logger,
     },
-    { host: '127.0.0.1', port: 0 },
-    limits,
+    { listen: { host: '127.0.0.1', port: 0 }, limits },
   )
 
   before(() => server.start())
@@ -174,6 +174,13 @@ describe('what the operations server refuses', () => {
     socket.on('error', () => undefined)
     await new Promise((resolve) => socket.once('connect', resolve))
     return socket
+  }
+
+  /** Sends a request, and waits for the answer. */
+  async function ask(socket: Socket): Promise<void> {
+    const answered = new Promise((resolve) => socket.once('data', resolve))
+    socket.write('GET /version HTTP/1.1\r\nhost: localhost\r\n\r\n')
+    await answered
   }
 
   /** What comes back until the other side closes. */
@@ -208,13 +215,13 @@ describe('what the operations server refuses', () => {
     ],
     [
       'headers of 64 KiB',
-      `GET /healthz HTTP/1.1\r\nhost: x\r\nlong: ${'x'.repeat(64 * 1024)}\r\n\r\n`,
+      `GET /healthz HTTP/1.1\r\nhost: localhost\r\nlong: ${'x'.repeat(64 * 1024)}\r\n\r\n`,
       '431',
       'the headers are too long',
     ],
     [
       'the wish for a proxy',
-      'CONNECT example.com:443 HTTP/1.1\r\nhost: x\r\n\r\n',
+      'CONNECT example.com:443 HTTP/1.1\r\nhost: localhost\r\n\r\n',
       '405',
       'CONNECT: this port is no proxy',
     ],
@@ -254,7 +261,7 @@ describe('what the operations server refuses', () => {
     const address = `127.0.0.1:${socket.localPort}`
     const answer = answerOn(socket)
     socket.write(
-      `PUT /logspec HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+      `PUT /logspec HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
     )
     expect(await answer).to.match(/^HTTP\/1\.1 400 /)
     expect(lines).to.have.length(1)
@@ -264,9 +271,7 @@ describe('what the operations server refuses', () => {
   it('who says nothing for setupTimeoutMs, and not who has asked before', async () => {
     const silent = await connected()
     const asking = await connected()
-    const answered = new Promise((resolve) => asking.once('data', resolve))
-    asking.write('GET /version HTTP/1.1\r\nhost: x\r\n\r\n')
-    await answered
+    await ask(asking)
     const answer = answerOn(silent)
     await clock.advance(operationsLimits.setupTimeoutMs - 1)
     expect(lines).to.deep.equal([])
@@ -280,20 +285,65 @@ describe('what the operations server refuses', () => {
     await end
   })
 
-  it('more connections than maxConnections', async () => {
-    const open = [await connected(), await connected()]
-    await answerOn(await connected())
+  it('the one that has been silent for longest, when there are more than maxConnections', async () => {
+    const asked = await connected()
+    const silent = await connected()
+    await ask(asked)
+    await clock.advance(1)
+    await ask(asked)
+    const address = `127.0.0.1:${silent.localPort}`
+    const cut = answerOn(silent)
+    await expectWell() // a third connection
+    await cut
     expect(lines).to.have.length(1)
     expect(lines[0]).to.include({
-      msg: 'connection refused',
-      reason: '2 connections are open already',
+      msg: 'connection closed',
+      reason: '2 connections are open, and it has been silent for longest',
+      address,
     })
-    for (const socket of open) {
-      const end = answerOn(socket)
-      socket.end()
-      await end
-    }
+    expect(asked.destroyed).to.equal(false)
+    const end = answerOn(asked)
+    asked.destroy()
+    await end
+  })
+
+  it('nobody’s probe, while 300 connections are opened and say nothing', async () => {
+    const idle: Socket[] = []
+    for (let count = 0; count < 300; count++) idle.push(await connected())
     await expectWell()
+    // All but maxConnections - 1: one place went to the probe.
+    const cut = idle.slice(0, -1).map((socket) => socket.destroyed || once(socket, 'close'))
+    await Promise.all(cut)
+    idle.at(-1)?.destroy()
+    await expectWell()
+  })
+
+  it('who keeps a connection idle for idleTimeoutMs after its answer', async () => {
+    const socket = await connected()
+    const end = answerOn(socket)
+    await ask(socket)
+    await clock.advance(operationsLimits.idleTimeoutMs - 1)
+    await ask(socket)
+    await clock.advance(operationsLimits.idleTimeoutMs - 1)
+    expect(socket.destroyed).to.equal(false)
+    await clock.advance(1)
+    await end
+    expect(lines, 'nothing is wrong with that').to.deep.equal([])
+  })
+
+  it('who sends a request in part, or does not take its answer, within answerTimeoutMs', async () => {
+    const socket = await connected()
+    const end = answerOn(socket)
+    const seen = new Promise((resolve) => socket.once('data', resolve))
+    socket.write(
+      'PUT /logspec HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n{',
+    )
+    await seen
+    await clock.advance(operationsLimits.answerTimeoutMs - 1)
+    expect(lines).to.deep.equal([])
+    await clock.advance(1)
+    await end
+    expect(lines[0]).to.include({ reason: 'the answer was not taken within 10000 ms' })
   })
 
   it('a flood, with maxRefusalLinesPerMinute lines and the rest counted', async () => {

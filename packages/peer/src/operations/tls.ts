@@ -1,0 +1,109 @@
+import { X509Certificate, createPrivateKey } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { PeerError, messageOf, systemCode } from '../errors.ts'
+import { addressToText } from '../config/setting.ts'
+import { isLoopback } from './access.ts'
+import type { Config } from '../config/settings.ts'
+
+/** The TLS side of an operations server, PEM. */
+export interface OperationsTls {
+  readonly certificate: string
+  readonly key: string
+  /** Whoever shows a certificate must have one of these. */
+  readonly clientRoots: readonly string[]
+  /** Whether nobody is let in without. */
+  readonly clientAuthRequired: boolean
+}
+
+/** Keys of the configuration that name files. */
+type FileKey = Extract<keyof Config, `operations.tls.${string}.file${string}`>
+
+/**
+ * Reads what `operations.tls` names.
+ *
+ * @returns undefined without TLS: then the server listens on loopback, or where it was asked to by name
+ * @throws {PeerError} PEER_INVALID_CONFIG, PEER_FILE_MISSING, PEER_WRONG_CERTIFICATE
+ */
+export async function readOperationsTls(config: Config): Promise<OperationsTls | undefined> {
+  if (!config['operations.tls.enabled']) {
+    refuseOpenListener(config)
+    return undefined
+  }
+  const files = config['operations.tls.clientRootCAs.files']
+  const clientAuthRequired = config['operations.tls.clientAuthRequired']
+  if (clientAuthRequired && files.length === 0) {
+    throw new PeerError(
+      'PEER_INVALID_CONFIG',
+      'operations.tls.clientAuthRequired lets nobody in without operations.tls.clientRootCAs.files',
+      { cure: 'name the files of the authorities whose clients may ask' },
+    )
+  }
+  const certificate = await readFirst(config, 'operations.tls.cert.file')
+  const key = await readFirst(config, 'operations.tls.key.file')
+  matchKey(config, certificate, key)
+  const clientRoots: string[] = []
+  for (const file of files) {
+    const pem = await read(file, 'operations.tls.clientRootCAs.files')
+    parseCertificate(pem, file)
+    clientRoots.push(pem)
+  }
+  return { certificate, key, clientRoots, clientAuthRequired }
+}
+
+/** Metrics, and what is wrong with a validator, in plain text to everybody: not by oversight. */
+function refuseOpenListener(config: Config): void {
+  const listen = config['operations.listenAddress']
+  if (isLoopback(listen.host) || config['operations.allowUnencrypted']) return
+  throw new PeerError(
+    'PEER_INVALID_CONFIG',
+    `operations.listenAddress ${addressToText(listen)} can be reached from elsewhere without TLS`,
+    {
+      cure: 'set operations.tls.enabled with a certificate, or listen on 127.0.0.1, or set operations.allowUnencrypted',
+    },
+  )
+}
+
+function readFirst(config: Config, key: FileKey & `${string}.file`): Promise<string> {
+  const file = config[key]
+  if (file !== '') return read(file, key)
+  throw new PeerError('PEER_INVALID_CONFIG', `operations.tls.enabled needs ${key}`, {
+    cure: `set ${key}, or operations.tls.enabled to false`,
+  })
+}
+
+async function read(file: string, key: FileKey): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    const missing = systemCode(error) === 'ENOENT'
+    throw new PeerError(
+      missing ? 'PEER_FILE_MISSING' : 'PEER_INVALID_CONFIG',
+      missing ? `no file ${file}` : messageOf(error),
+      { cure: `check ${key} in the configuration`, cause: error },
+    )
+  }
+}
+
+function parseCertificate(pem: string, file: string): X509Certificate {
+  try {
+    return new X509Certificate(pem)
+  } catch (error) {
+    throw new PeerError('PEER_WRONG_CERTIFICATE', `${file} is no certificate`, {
+      cure: 'give a file with PEM certificates',
+      cause: error,
+    })
+  }
+}
+
+function matchKey(config: Config, certificate: string, key: string): void {
+  const [file, keyFile] = [config['operations.tls.cert.file'], config['operations.tls.key.file']]
+  const parsed = parseCertificate(certificate, file)
+  try {
+    if (parsed.checkPrivateKey(createPrivateKey(key))) return
+  } catch (error) {
+    throw new PeerError('PEER_WRONG_CERTIFICATE', `${keyFile} is no private key`, { cause: error })
+  }
+  throw new PeerError('PEER_WRONG_CERTIFICATE', `${keyFile} is not the key of ${file}`, {
+    cure: 'give the key that the certificate was made for',
+  })
+}
