@@ -255,11 +255,12 @@ export function statusToProto(status: Status): pbft.Status {
     viewChanges: [...status.viewChanges],
     slots: status.slots.map((slot) => create(pbft.SlotSchema, slot)),
     digests: status.digests.map(fromHex),
+    ...{ query: status.query, reply: status.reply },
   })
 }
 
 function statusFromProto(status: pbft.Status): Status {
-  const { view, active, lastExecuted, lowWatermark, viewChanges } = status
+  const { view, active, lastExecuted, lowWatermark, viewChanges, query, reply } = status
   const slots = status.slots.map(({ prePrepared, prepared, committed }) => ({
     ...{ prePrepared, prepared, committed },
   }))
@@ -269,6 +270,7 @@ function statusFromProto(status: pbft.Status): Status {
   return {
     type: 'status',
     ...{ view, active, lastExecuted, lowWatermark, viewChanges, slots, digests },
+    ...{ query, reply },
   }
 }
 

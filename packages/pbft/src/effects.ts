@@ -21,6 +21,8 @@ export interface EffectContext {
   readonly reporter: Reporter
   /** What is known of the states before that of `sequence`, where the state machine is. */
   readonly earlierDigests: (sequence: bigint) => Promise<string[]>
+  /** See {@link MarkedJournal.mark}. */
+  readonly mark: () => Uint8Array | undefined
   /** Answers an effect with an event. */
   readonly post: (event: ReplicaEvent) => void
   readonly fail: (error: CodedError) => void
@@ -61,7 +63,9 @@ export class Effects {
       }
       case 'execute': {
         // This replica's own vote counts in the quorum: it must not be forgotten once acted upon.
-        outbox.defer(() => void executions.run(effect.sequence, effect.batch))
+        outbox.defer(() => {
+          void executions.run(effect.sequence, effect.batch, this.#context.mark())
+        })
         return
       }
       case 'reject': {
@@ -106,6 +110,10 @@ export class Effects {
         this.#viewChanged(effect)
         return
       }
+      case 'voting': {
+        reporter.voting(effect)
+        return
+      }
       case 'fail': {
         fail(new StateDivergedError(effect.detail))
         return
@@ -147,7 +155,7 @@ export class Effects {
     reporter.transferStarted(sequence)
     try {
       const target = { sequence, digest: fromHex(digest), replicas }
-      const options = { signal: this.#cut.signal }
+      const options = { signal: this.#cut.signal, mark: this.#context.mark() }
       const reached = await this.#deps.stateMachine.transfer(target, options)
       const earlier = await earlierDigests(reached.sequence)
       desk.onTransferred(reached.sequence)

@@ -95,5 +95,9 @@ function entryOf(record: RareRecord): pbft.Record['entry'] {
       return { case: 'checkpoint', value: proofToProto(record.checkpoint.proof) }
     case 'stable':
       return { case: 'stable', value: certificateToProto(record.certificate.checkpoints) }
+    case 'amnesia': {
+      const { until = 0n, votesFrom, over } = record
+      return { case: 'amnesia', value: create(pbft.AmnesiaSchema, { until, votesFrom, over }) }
+    }
   }
 }

@@ -59,16 +59,6 @@ export class JournalError extends CodedError<'PBFT_JOURNAL_FAILED'> {
   }
 }
 
-/** The journal cannot be the one with which the state was reached: what this replica said is forgotten. */
-export class JournalMismatchError extends CodedError<'PBFT_JOURNAL_MISMATCH'> {
-  constructor(executed: bigint, highWatermark: bigint) {
-    super(
-      'PBFT_JOURNAL_MISMATCH',
-      `${executed} was executed, but the journal leads to ${highWatermark} at most: it was lost or replaced`,
-    )
-  }
-}
-
 /** The state machine or the signer failed: this replica cannot follow the others, so it stopped. */
 export class ExecutionError extends CodedError<'PBFT_EXECUTION_FAILED'> {
   constructor(what: string, cause: unknown) {

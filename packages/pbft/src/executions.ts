@@ -26,11 +26,12 @@ export class Executions {
     this.#observer = observer
   }
 
-  async run(sequence: bigint, batch: Batch): Promise<void> {
+  async run(sequence: bigint, batch: Batch, mark?: Uint8Array): Promise<void> {
     const execution: Execution = { sequence, batch, digest: undefined }
     this.#running.push(execution)
     try {
-      execution.digest = toHex(await this.#stateMachine.execute(sequence, batch.requests))
+      const { requests } = batch
+      execution.digest = toHex(await this.#stateMachine.execute(sequence, requests, mark))
     } catch (error) {
       this.#running.length = 0
       this.#wake()

@@ -6,7 +6,6 @@ export {
   InvalidOptionsError,
   JournalBusyError,
   JournalError,
-  JournalMismatchError,
   PoolFullError,
   RequestAbandonedError,
   RequestTooLargeError,
@@ -25,6 +24,7 @@ export type {
   Signer,
   StateMachine,
   StatePoint,
+  TransferOptions,
   TransferTarget,
   Verifier,
 } from './ports.ts'

@@ -1,6 +1,6 @@
 import type { Broadcaster } from './broadcaster.ts'
 import type { ResolvedOptions } from './options.ts'
-import type { Journal } from './ports.ts'
+import type { MarkedJournal } from './marked-journal.ts'
 
 type Destination = number | 'all'
 
@@ -53,7 +53,7 @@ const emptyGroup = (): Group => ({
  * bound on the replica takes nothing in that leads to records: see {@link Outbox.isFull}.
  */
 export class Outbox {
-  readonly #journal: Journal
+  readonly #journal: Pick<MarkedJournal, 'append' | 'rewrite' | 'needsHead'>
   readonly #broadcaster: Broadcaster
   readonly #options: OutboxOptions
   #pending = emptyGroup()
@@ -65,7 +65,11 @@ export class Outbox {
   #running: Promise<void> | undefined
   #hasFailed = false
 
-  constructor(journal: Journal, broadcaster: Broadcaster, options: OutboxOptions) {
+  constructor(
+    journal: Pick<MarkedJournal, 'append' | 'rewrite' | 'needsHead'>,
+    broadcaster: Broadcaster,
+    options: OutboxOptions,
+  ) {
     this.#journal = journal
     this.#broadcaster = broadcaster
     this.#options = options
@@ -117,8 +121,8 @@ export class Outbox {
   /** Sets going what was collected since the last call. */
   flush(): void {
     if (this.#running !== undefined || this.#hasFailed) return
-    if (this.#pending.records.length === 0) this.#release()
-    else this.#running = this.#run()
+    if (this.#hasWork) this.#running = this.#run()
+    else this.#release()
   }
 
   /** Resolves when nothing is on its way into the journal. */
@@ -126,9 +130,13 @@ export class Outbox {
     while (this.#running !== undefined) await this.#running
   }
 
+  get #hasWork(): boolean {
+    return this.#pending.records.length > 0 || this.#journal.needsHead
+  }
+
   async #run(): Promise<void> {
     try {
-      while (this.#pending.records.length > 0) {
+      while (this.#hasWork) {
         const group = this.#pending
         this.#writing = group
         this.#pending = emptyGroup()
@@ -162,7 +170,7 @@ export class Outbox {
   }
 
   async #store(records: Uint8Array[]): Promise<void> {
-    if (!this.#rewriteDue) {
+    if (!this.#rewriteDue && !this.#journal.needsHead) {
       for (const part of partsOf(records)) {
         await this.#journal.append(part)
         this.#options.onAppend(part.length)

@@ -1,21 +1,22 @@
+import { randomBytes } from 'node:crypto'
 import { InvariantError, isCodedError } from '@heddle/interface'
 import type { AbortOptions, CodedError, LifecycleState } from '@heddle/interface'
 import { Broadcaster } from './broadcaster.ts'
 import { toHex } from './codec.ts'
-import type { CoreOptions, ReplicaEvent } from './core/protocol.ts'
+import type { CoreOptions, JournalRecord, ReplicaEvent } from './core/protocol.ts'
 import { faultsTolerated } from './core/quorum.ts'
 import { ReplicaCore } from './core/replica-core.ts'
 import type { CoreStatus } from './core/replica-core.ts'
 import { earlierDigests } from './earlier-digests.ts'
 import { Effects } from './effects.ts'
 import { Encoder } from './encoder.ts'
-import { ExecutionError, JournalError, JournalMismatchError, StoppedError } from './errors.ts'
+import { ExecutionError, JournalError, StoppedError } from './errors.ts'
 import { Executions } from './executions.ts'
 import { Inbox } from './inbox.ts'
+import { MarkedJournal } from './marked-journal.ts'
 import type { ResolvedOptions } from './options.ts'
 import { Outbox } from './outbox.ts'
 import { Proposer } from './proposer.ts'
-import { decodeRecord } from './record-codec.ts'
 import { Reporter } from './reporter.ts'
 import { RequestChecker } from './request-checker.ts'
 import { RequestDesk } from './request-desk.ts'
@@ -36,6 +37,7 @@ const stuckIntervals = 3
 const notStarted: CoreStatus = {
   ...{ view: 0n, primary: 0, active: false, lowWatermark: 0n, highWatermark: 0n },
   ...{ lastExecuted: 0n, highestKnown: 0n, transferring: false, failed: false, timeoutFactor: 1 },
+  isVoting: false,
 }
 
 /**
@@ -47,6 +49,7 @@ export class PbftReplica implements Replica {
   readonly #deps: ReplicaDependencies
   readonly #options: ResolvedOptions
   readonly #reporter: Reporter
+  readonly #journal: MarkedJournal
   readonly #pool: RequestPool
   readonly #desk: RequestDesk
   readonly #proposer: Proposer
@@ -66,7 +69,8 @@ export class PbftReplica implements Replica {
   #close!: (reason: Error | undefined) => void
 
   constructor(deps: ReplicaDependencies, options: ResolvedOptions) {
-    const { network, journal, stateMachine, clock } = deps
+    const { network, stateMachine, clock } = deps
+    this.#journal = new MarkedJournal(deps.journal)
     this.#deps = deps
     this.#options = options
     this.closed = new Promise((resolve) => (this.#close = resolve))
@@ -93,7 +97,7 @@ export class PbftReplica implements Replica {
     )
     this.#proposer = new Proposer(this.#pool, clock, options, () => this.#drain())
     const encoder = new Encoder()
-    this.#outbox = new Outbox(journal, this.#broadcaster, {
+    this.#outbox = new Outbox(this.#journal, this.#broadcaster, {
       bounds: options,
       snapshot: () => (this.#core?.durableRecords() ?? []).map((record) => encoder.record(record)),
       onFailure: (error) => this.#fail(new JournalError(error)),
@@ -131,6 +135,7 @@ export class PbftReplica implements Replica {
       ...{ signatures, encoder },
       reporter: this.#reporter,
       earlierDigests: (sequence) => this.#earlierDigests(sequence),
+      mark: () => this.#journal.mark(),
       post: (event) => this.#post(event),
       fail: (error) => this.#fail(error),
     })
@@ -181,6 +186,7 @@ export class PbftReplica implements Replica {
       transferring: core.transferring,
       pendingRequests: this.#pool.size,
       oldestRequestMs: this.#oldestRequestMs(),
+      notVoting: this.#reporter.notVoting,
     })
   }
 
@@ -192,13 +198,10 @@ export class PbftReplica implements Replica {
   async #start(signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted()
     this.#state = 'starting'
-    const records = (await this.#deps.journal.records()).map(decodeRecord)
+    const records = await this.#journal.records()
     this.#checkStarting(signal)
-    const { sequence, digest } = this.#deps.stateMachine.lastExecuted()
-    const core = new ReplicaCore(this.#coreOptions(), records, { sequence, digest: toHex(digest) })
-    const { highWatermark } = core.inspect()
-    // A replica that forgot what it said could say the opposite.
-    if (sequence > highWatermark) throw new JournalMismatchError(sequence, highWatermark)
+    const { sequence } = this.#deps.stateMachine.lastExecuted()
+    const core = this.#openCore(records)
     this.#core = core
     const earlier = await this.#earlierDigests(sequence)
     this.#checkStarting(signal)
@@ -206,7 +209,22 @@ export class PbftReplica implements Replica {
     this.#reporter.started(this.status())
     this.#pool.release(sequence)
     this.#desk.onViewChanged(core.inspect())
-    this.#post({ type: 'start', earlier })
+    this.#post({ type: 'start', earlier, query: randomBytes(8).readBigUInt64BE() | 1n })
+  }
+
+  /** A replica that forgot what it said could say the opposite: then it is told so. */
+  #openCore(records: readonly JournalRecord[]): ReplicaCore {
+    const { stateMachine } = this.#deps
+    const { sequence, digest } = stateMachine.lastExecuted()
+    const executed = { sequence, digest: toHex(digest) }
+    const options = this.#coreOptions()
+    const why = this.#journal.whyIncomplete(stateMachine.journalMark?.(), sequence > 0n)
+    if (why === undefined) {
+      const core = new ReplicaCore(options, records, executed)
+      if (sequence <= core.inspect().highWatermark) return core
+    }
+    this.#reporter.incomplete(why ?? `the journal ends a window before ${sequence}`)
+    return new ReplicaCore(options, records, executed, false)
   }
 
   #coreOptions(): CoreOptions {

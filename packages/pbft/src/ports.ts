@@ -24,6 +24,8 @@ export interface Journal {
   records(): Promise<readonly Uint8Array[]>
   /** Replaces all records by these, atomically and durably. Never called beside an append. */
   rewrite(records: readonly Uint8Array[]): Promise<void>
+  /** Why records that were durable are known to be missing, if so. May be left out. */
+  readonly damage?: string | undefined
 }
 
 /** Signs view-change and checkpoint messages with the key of this replica. */
@@ -52,6 +54,12 @@ export interface TransferTarget extends StatePoint {
   readonly replicas: readonly number[]
 }
 
+/** What a state transfer is given beside its target. */
+export interface TransferOptions extends AbortOptions {
+  /** See {@link StateMachine.journalMark}. */
+  readonly mark?: Uint8Array | undefined
+}
+
 /**
  * Why a request is checked: `intake`, its client gave it to this replica; `proposal`, another replica
  * wants to have it ordered.
@@ -78,8 +86,19 @@ export interface StateMachine {
    * Called in sequence order without gaps; up to `maxExecutionsInFlight` may be running. An empty
    * batch is a null request: it changes nothing but the sequence number. Requests whose id was
    * executed before are to be skipped. A rejection stops the replica: it cannot follow the others.
+   *
+   * @param mark - to be durable with the state, both or neither: see {@link journalMark}
    */
-  execute(sequence: bigint, requests: readonly Uint8Array[]): Promise<Uint8Array>
+  execute(sequence: bigint, requests: readonly Uint8Array[], mark?: Uint8Array): Promise<Uint8Array>
+  /**
+   * The mark, 24 bytes, that came last with an `execute` or `transfer` that is durable; undefined when
+   * there was none. It says how far the journal must reach for this state. A replica whose journal was
+   * lost, cut or exchanged learns it from the mark, and does not vote until it can contradict nothing
+   * that it said.
+   *
+   * May be left out. Then only a journal that is empty, or ends a window before, is noticed.
+   */
+  journalMark?(): Uint8Array | undefined
   /** What was executed last, durably. */
   lastExecuted(): StatePoint
   /**
@@ -95,7 +114,7 @@ export interface StateMachine {
   /**
    * Fetches the state that `target` names from others, checks it against the digest, makes it
    * durable, and resolves with where it got to. Never called beside `execute`. A rejection is tried
-   * again later, perhaps with a newer target.
+   * again later, perhaps with a newer target. The mark is kept as that of `execute`.
    */
-  transfer(target: TransferTarget, options: AbortOptions): Promise<StatePoint>
+  transfer(target: TransferTarget, options: TransferOptions): Promise<StatePoint>
 }

@@ -30,7 +30,14 @@ export function decodeRecord(bytes: Uint8Array): JournalRecord {
       const checkpoints = entry.value.checkpoints.map((c) => openCheckpoint(proofFromProto(c)))
       return { type: 'stable', certificate: { type: 'certificate', checkpoints } }
     }
+    case 'amnesia':
+      return amnesiaFromProto(entry.value)
+    case 'head':
     case undefined:
       throw new MalformedError('a journal entry of no known kind')
   }
+}
+
+function amnesiaFromProto({ until, votesFrom, over }: pbft.Amnesia): JournalRecord {
+  return { type: 'amnesia', until: until === 0n ? undefined : until, votesFrom, over }
 }

@@ -1,6 +1,7 @@
 import { isCodedError } from '@heddle/interface'
 import type { CodedError, Logger } from '@heddle/interface'
 import type { BroadcastObserver } from './broadcaster.ts'
+import type { ReplicaEffect } from './core/protocol.ts'
 import { createReplicaMetrics } from './metrics.ts'
 import type { ReplicaMetrics } from './metrics.ts'
 import type { ReplicaDependencies, ReplicaNotification, ReplicaStatus } from './types.ts'
@@ -10,6 +11,10 @@ export class Reporter implements BroadcastObserver {
   readonly #logger: Logger | undefined
   readonly #metrics: ReplicaMetrics | undefined
   readonly #onEvent: ((event: ReplicaNotification) => void) | undefined
+
+  #why = 'records of the journal were lost before'
+  /** Why this replica does not vote, and until when; undefined when it does. */
+  notVoting: string | undefined
 
   constructor({ logger, metrics, onEvent }: ReplicaDependencies) {
     this.#logger = logger
@@ -23,6 +28,23 @@ export class Reporter implements BroadcastObserver {
     this.#metrics?.lastExecuted.set(Number(lastExecuted))
     this.#metrics?.lowWatermark.set(Number(lowWatermark))
     this.#logger?.info('replica started', { view, active, primary, lastExecuted, lowWatermark })
+  }
+
+  /** What the journal held is not all that this replica wrote. */
+  incomplete(why: string): void {
+    this.#why = why
+  }
+
+  /** Whether this replica votes, and if not, when it will. */
+  voting({ isVoting, until, votesFrom }: Extract<ReplicaEffect, { type: 'voting' }>): void {
+    if (isVoting) {
+      this.notVoting = undefined
+      this.#logger?.info('votes again')
+    } else {
+      this.notVoting = `${this.#why}: it does not vote ${whenNot(until, votesFrom)}`
+      this.#logger?.warn('does not vote', { reason: this.#why, until, votesFrom })
+    }
+    this.#notify({ type: 'voting', isVoting, reason: this.notVoting })
   }
 
   viewChanged(view: bigint, primary: number, active: boolean): void {
@@ -129,4 +151,10 @@ export class Reporter implements BroadcastObserver {
       this.#logger?.error('onEvent threw', { type: event.type }, error)
     }
   }
+}
+
+function whenNot(until: bigint | undefined, votesFrom: bigint): string {
+  if (until !== undefined)
+    return `before a checkpoint from ${until} on is stable, and then from view ${votesFrom} on`
+  return votesFrom > 0n ? `before view ${votesFrom}` : 'before a quorum of the others has answered'
 }

@@ -63,7 +63,7 @@ export interface ReplicaOptions {
 /** What a replica needs from outside. */
 export interface ReplicaDependencies {
   readonly network: Network
-  /** Of this replica alone, and the same over all its lives: else PBFT_JOURNAL_MISMATCH. */
+  /** Of this replica alone, and the same over all its lives: else it does not vote for a while. */
   readonly journal: Journal
   readonly stateMachine: StateMachine
   /** Has the key under which `verifier` of the others knows this replica. */
@@ -100,6 +100,12 @@ export type ReplicaNotification =
       readonly code: string
       readonly detail: string
     }
+  /** Its journal is not all there, see {@link ReplicaStatus.notVoting}; or it votes again. */
+  | {
+      readonly type: 'voting'
+      readonly isVoting: boolean
+      readonly reason: string | undefined
+    }
   /** The replica stopped by itself. */
   | { readonly type: 'failed'; readonly error: CodedError }
 
@@ -127,6 +133,11 @@ export interface ReplicaStatus {
   readonly transferring: boolean
   /** Requests accepted and not yet executed. */
   readonly pendingRequests: number
+  /**
+   * Why this replica does not vote, and until when: its journal was lost, cut or exchanged, so that it
+   * could contradict what it said. Undefined when it votes.
+   */
+  readonly notVoting: string | undefined
   /** How long the oldest of them has waited here, in milliseconds; 0 when there is none. */
   readonly oldestRequestMs: number
 }

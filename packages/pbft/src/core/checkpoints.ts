@@ -1,3 +1,4 @@
+import { recover } from './amnesia.ts'
 import { executeNext, forgetExecuted, transferIfBehind, transferIfOutOfReach } from './execution.ts'
 import type { Certificate, Checkpoint } from './messages.ts'
 import type { State } from './state.ts'
@@ -6,7 +7,7 @@ import type { State } from './state.ts'
 export function announceCheckpoint(state: State): void {
   const { lastExecuted: sequence, stateDigest: digest, id: replica } = state
   if (state.lowWatermark === sequence) checkAgainst(state, state.stable)
-  if (state.failed) return
+  if (state.failed || state.amnesia !== undefined) return
   state.emit({ type: 'sign', statement: { type: 'checkpoint', sequence, digest, replica } })
 }
 
@@ -87,6 +88,7 @@ export function certify(state: State, certificate: Certificate): void {
   if (state.nextSequence <= sequence) state.nextSequence = sequence + 1n
   state.persist({ type: 'stable', certificate })
   state.emit({ type: 'stable', sequence })
+  recover(state)
   executeNext(state)
   transferIfOutOfReach(state)
 }

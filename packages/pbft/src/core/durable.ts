@@ -1,3 +1,4 @@
+import { forget } from './amnesia.ts'
 import { NULL_BATCH, NULL_DIGEST } from './messages.ts'
 import type { JournalRecord } from './protocol.ts'
 import { selectReplay } from './selection.ts'
@@ -47,6 +48,11 @@ function apply(state: State, record: JournalRecord): void {
       return
     case 'stable':
       applyStable(state, record)
+      return
+    case 'amnesia':
+      state.votesFrom = record.votesFrom
+      if (record.over) state.amnesia = undefined
+      else forget(state, record.until)
   }
 }
 
@@ -81,9 +87,24 @@ function restoreVotes(state: State, slot: Slot): void {
   if (slot.prepared !== undefined) slot.commits.add(state.id, slot.prepared)
 }
 
+/**
+ * The same from a journal that is not all there, or another's: only what others signed counts. Alone,
+ * a replica has told nobody anything, and goes on.
+ */
+export function restoreProven(state: State, records: Iterable<JournalRecord>): void {
+  const proven = [...records].filter(({ type }) => type === 'stable' || type === 'new-view')
+  restore(state, proven)
+  if (state.n > 1) forget(state)
+}
+
 /** The shortest journal that brings back all that {@link restore} needs now. */
 export function durableRecords(state: State): JournalRecord[] {
   const records: JournalRecord[] = []
+  const { amnesia, votesFrom } = state
+  if (amnesia !== undefined || votesFrom > 0n) {
+    const over = amnesia === undefined
+    records.push({ type: 'amnesia', until: amnesia?.until, votesFrom, over })
+  }
   if (state.stable.checkpoints.length > 0)
     records.push({ type: 'stable', certificate: state.stable })
   for (const checkpoint of state.checkpoints.of(state.id))

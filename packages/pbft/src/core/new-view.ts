@@ -1,4 +1,5 @@
 import { InvariantError } from '@heddle/interface'
+import { moveTo } from './amnesia.ts'
 import { certify } from './checkpoints.ts'
 import { commitBatch, executeNext, transferIfBehind } from './execution.ts'
 import { forgetUnwanted, want } from './fetching.ts'
@@ -118,7 +119,7 @@ export function onOwnNewView(state: State, newView: NewView): void {
 function enterView(state: State, newView: NewView, replay: ReplayedView): void {
   const { view } = newView
   if (view > state.view) state.attempts++
-  state.view = view
+  moveTo(state, view)
   state.active = true
   state.newView = newView
   state.pendingView = undefined

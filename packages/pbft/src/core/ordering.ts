@@ -1,3 +1,4 @@
+import { mayVote } from './amnesia.ts'
 import { NULL_BATCH, NULL_DIGEST } from './messages.ts'
 import type { Batch, Commit, PrePrepare, Prepare, Vote } from './messages.ts'
 import { commitBatch } from './execution.ts'
@@ -20,7 +21,7 @@ export function assignmentLimit(state: State): bigint {
 /** How many batches may be proposed now. Nothing while the state is behind its own log. */
 export function room(state: State): number {
   if (state.failed || !state.active || !state.isPrimary || state.transfer !== undefined) return 0
-  if (state.lastExecuted < state.lowWatermark) return 0
+  if (!mayVote(state) || state.lastExecuted < state.lowWatermark) return 0
   const left = assignmentLimit(state) - state.nextSequence + 1n
   return left > 0n ? Number(left) : 0
 }
@@ -53,7 +54,7 @@ export function onPrePrepare(state: State, from: number, message: PrePrepare): v
 
 /** A backup says that it accepted what the slot holds in the current view. */
 export function sendPrepare(state: State, { sequence, current, prepares }: Slot): void {
-  if (current === undefined) return
+  if (current === undefined || !mayVote(state)) return
   const vote = { view: state.view, sequence, digest: current.batch.digest }
   prepares.add(state.id, vote)
   state.broadcast({ type: 'prepare', ...vote })
@@ -131,7 +132,7 @@ export function advance(state: State, slot: Slot): void {
     sequence: slot.sequence,
     digest: slot.current.batch.digest,
   }
-  if (slot.prepared?.view !== view && isPrepared(state, slot)) {
+  if (slot.prepared?.view !== view && mayVote(state) && isPrepared(state, slot)) {
     slot.prepared = { view, sequence, digest }
     state.persist({ type: 'prepared', view, sequence, digest })
     slot.commits.add(state.id, slot.prepared)

@@ -65,7 +65,12 @@ export type TimerName = 'newView' | 'status' | 'fetch'
 /** What can happen to a replica. */
 export type ReplicaEvent =
   /** Begin: say where it is, and whatever was said last before the crash. Once, first. */
-  | { readonly type: 'start'; readonly earlier?: EarlierDigests }
+  | {
+      readonly type: 'start'
+      readonly earlier?: EarlierDigests
+      /** Random, above 0, another in each life; needed by a replica that forgot what it said. */
+      readonly query?: bigint
+    }
   /** From another replica, decoded, its sender and its signatures verified; a pre-prepare's batch checked. */
   | { readonly type: 'message'; readonly from: number; readonly message: Message }
   /** Order this batch; only while {@link ReplicaCore.canPropose}. */
@@ -97,6 +102,13 @@ export type JournalRecord =
   | { readonly type: 'new-view'; readonly newView: NewView }
   | { readonly type: 'checkpoint'; readonly checkpoint: Checkpoint }
   | { readonly type: 'stable'; readonly certificate: Certificate }
+  /** Records of before are lost: see {@link Amnesia}. */
+  | {
+      readonly type: 'amnesia'
+      readonly until: bigint | undefined
+      readonly votesFrom: bigint
+      readonly over: boolean
+    }
 
 /** What the shell has to do, in this order. */
 export type ReplicaEffect =
@@ -127,6 +139,16 @@ export type ReplicaEffect =
   /** `batch` has a sequence number in the current view: its requests need no other. */
   | { readonly type: 'accepted'; readonly sequence: bigint; readonly batch: Batch }
   | { readonly type: 'stable'; readonly sequence: bigint }
+  /**
+   * This replica forgot what it said. It changes views once a checkpoint at `until` is stable
+   * (undefined: not yet known; or it is), and votes in the view `votesFrom` and later ones.
+   */
+  | {
+      readonly type: 'voting'
+      readonly isVoting: boolean
+      readonly until: bigint | undefined
+      readonly votesFrom: bigint
+    }
   | {
       readonly type: 'viewChanged'
       readonly view: bigint

@@ -1,5 +1,6 @@
+import { askForBounds, mayVote } from './amnesia.ts'
 import { onCertificate, onCheckpoint, onOwnCheckpoint, announceCheckpoint } from './checkpoints.ts'
-import { durableRecords, restore } from './durable.ts'
+import { durableRecords, restore, restoreProven } from './durable.ts'
 import { executeNext } from './execution.ts'
 import { onExecuted, onTransferred } from './progress.ts'
 import { onFetchBatch, onFetchTimeout } from './fetching.ts'
@@ -45,6 +46,8 @@ export interface CoreStatus {
   readonly highestKnown: bigint
   /** Whether it waits for the answer to `transfer`. */
   readonly transferring: boolean
+  /** False when it forgot what it said and could contradict itself. */
+  readonly isVoting: boolean
   /** Whether the state diverged from what a quorum signed for; nothing works any more. */
   readonly failed: boolean
   /** How much longer than usual to wait before suspecting the primary: 1 or more. */
@@ -66,17 +69,28 @@ type AnswerEvent = Extract<
  */
 export class ReplicaCore {
   readonly #state: State
+  /** Alone and without the proof of what it executed: then it proves that anew. */
+  readonly #vouches: boolean
 
   /**
    * @param options - see {@link CoreOptions}; taken as valid
    * @param records - the journal, in order; empty for a new replica
    * @param executed - what the state machine executed last
+   * @param isComplete - false when records are missing, or are those of another replica: then it does
+   * not vote until the others are beyond all that it may have voted for
    */
-  constructor(options: CoreOptions, records: Iterable<JournalRecord>, executed: StateDigest) {
+  constructor(
+    options: CoreOptions,
+    records: Iterable<JournalRecord>,
+    executed: StateDigest,
+    isComplete = true,
+  ) {
     const state = new State(options)
     state.reach(executed.sequence, executed.digest)
     state.lastScheduled = executed.sequence
-    restore(state, records)
+    if (isComplete) restore(state, records)
+    else restoreProven(state, records)
+    this.#vouches = !isComplete && options.n === 1
     this.#state = state
   }
 
@@ -137,6 +151,7 @@ export class ReplicaCore {
     return Object.freeze({
       ...{ view, primary, active, lowWatermark, highWatermark, lastExecuted },
       ...{ highestKnown, transferring, failed, timeoutFactor },
+      isVoting: mayVote(state),
     })
   }
 
@@ -145,7 +160,7 @@ export class ReplicaCore {
     switch (event.type) {
       case 'start': {
         state.recall(event.earlier ?? [])
-        this.#start()
+        this.#start(event.query ?? 0n)
         return
       }
       case 'message': {
@@ -198,8 +213,9 @@ export class ReplicaCore {
     }
   }
 
-  #start(): void {
+  #start(query: bigint): void {
     const state = this.#state
+    askForBounds(state, query)
     state.startTimer('status', state.options.statusIntervalMs)
     for (const { sequence, current } of state.slots.values()) {
       if (current !== undefined) state.emit({ type: 'accepted', sequence, batch: current.batch })
@@ -210,8 +226,8 @@ export class ReplicaCore {
     if (!state.active && own !== undefined) onOwnViewChange(state, own)
     const { lastExecuted } = state
     const signed = state.checkpoints.of(state.id).some((c) => c.sequence === lastExecuted)
-    if (lastExecuted > 0n && lastExecuted % state.period === 0n && !signed)
-      announceCheckpoint(state)
+    const isDue = this.#vouches || lastExecuted % state.period === 0n
+    if (lastExecuted > 0n && isDue && !signed) announceCheckpoint(state)
     broadcastStatus(state)
   }
 

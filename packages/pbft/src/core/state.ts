@@ -1,5 +1,6 @@
 import { fullAllowance } from './allowance.ts'
 import type { Allowance } from './allowance.ts'
+import type { Amnesia } from './amnesia.ts'
 import { CheckpointStore } from './checkpoint-store.ts'
 import type { Batch, Certificate, Message, NewView, Status, ViewChange } from './messages.ts'
 import type {
@@ -79,6 +80,11 @@ export class State {
   attempts = 0
   /** Executing a batch above this sequence number is progress. */
   progressAbove = 0n
+
+  /** Undefined unless this replica forgot what it said: then it does not vote. */
+  amnesia: Amnesia | undefined
+  /** It votes in this view and later ones: 0 unless it forgot what it said. */
+  votesFrom = 0n
 
   /** Where a state transfer under way leads; nothing is executed until it ends. */
   transfer: StateDigest | undefined

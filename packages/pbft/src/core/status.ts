@@ -1,58 +1,17 @@
+import { mayVote, onQuery, onReply } from './amnesia.ts'
 import { transferIfStuck } from './catch-up.ts'
 import { transferIfBehind } from './execution.ts'
 import { bytesOf } from './messages.ts'
 import { countSilence } from './silence.ts'
 import type { Slot } from './slot.ts'
+import { statusOf } from './status-message.ts'
 import type { SlotStatus, Status } from './messages.ts'
 import type { State } from './state.ts'
-import { awaitNoLonger, currentViewChanges, leaveEarly } from './view-change.ts'
+import { awaitNoLonger, leaveEarly } from './view-change.ts'
 
 /** Says where this replica is, so that the others send what it lacks (TOCS '02 §5.2). */
 export function broadcastStatus(state: State): void {
   state.broadcast(statusOf(state))
-}
-
-export function statusOf(state: State): Status {
-  const { view, active, lastExecuted, lowWatermark } = state
-  const viewChanges = active ? [] : currentViewChanges(state).map((vc) => vc.replica)
-  return {
-    type: 'status',
-    view,
-    active,
-    lastExecuted,
-    lowWatermark,
-    viewChanges,
-    slots: slotsOf(state),
-    digests: state.digestsDownTo(lowestKnown(state)),
-  }
-}
-
-/** How far the replica that is furthest behind had executed, as it said last. */
-function lowestKnown(state: State): bigint {
-  let lowest = state.lastExecuted
-  for (const status of state.statuses)
-    if (status !== undefined && status.lastExecuted < lowest) lowest = status.lastExecuted
-  return lowest
-}
-
-function slotsOf(state: State): SlotStatus[] {
-  let top = state.lastExecuted
-  // Who is further behind needs the state, not the log; nobody answers for more than this either.
-  const last = state.lastExecuted + 2n * state.window
-  for (const sequence of state.slots.keys()) if (sequence > top && sequence <= last) top = sequence
-  const slots: SlotStatus[] = []
-  for (let sequence = state.lastExecuted + 1n; sequence <= top; sequence++)
-    slots.push(slotStatus(state, state.slots.get(sequence)))
-  return slots
-}
-
-function slotStatus(state: State, slot: Slot | undefined): SlotStatus {
-  const committed = slot?.committed !== undefined
-  return {
-    prePrepared: committed || slot?.current !== undefined,
-    prepared: committed || (slot?.prepared !== undefined && slot.prepared.view === state.view),
-    committed: committed || slot?.decided !== undefined,
-  }
 }
 
 /** Once per interval: tell, allow the others to ask again, and see to it that the log leads on. */
@@ -77,6 +36,7 @@ export function onStatusTimeout(state: State): void {
  * not asked about it by status messages, but may lack these prepares to commit it in this view too.
  */
 function repeatPrepares(state: State): void {
+  if (!mayVote(state)) return
   for (const { committed, prepares, sequence } of state.slots.values()) {
     const own = prepares.of(state.id)
     if (sequence <= state.lastExecuted || committed !== undefined) continue
@@ -88,12 +48,14 @@ function repeatPrepares(state: State): void {
 export function onStatus(state: State, from: number, status: Status): void {
   const previous = state.statuses[from]
   state.statuses[from] = status
+  onReply(state, from, status)
   const allowance = state.allowanceOf(from)
   if (allowance.answers <= 0) {
     state.reject(from, 'PBFT_TOO_MANY_REQUESTS', 'status')
     return
   }
   allowance.answers--
+  onQuery(state, from, status.query)
   answerView(state, from, status)
   // What is under way needs no second copy: only what did not move since the last status does.
   const behindCheckpoint = previous === undefined || previous.lowWatermark >= status.lowWatermark

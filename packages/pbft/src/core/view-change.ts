@@ -1,7 +1,9 @@
+import { moveTo } from './amnesia.ts'
 import type { Claim, ViewChange, ViewChangeStatement } from './messages.ts'
 import { tryNewView } from './new-view.ts'
 import { isSilent } from './silence.ts'
 import type { State } from './state.ts'
+import { currentViewChanges } from './status-message.ts'
 import { viewChangeProblem } from './view-change-rules.ts'
 
 /** The owner of the requests says that the primary of `view` does not do its work. */
@@ -29,8 +31,10 @@ export function leaveEarly(state: State): void {
 }
 
 /** Leaves the current view for `view` (§4.4): from now on only checkpoints and view changes count. */
-export function startViewChange(state: State, view: bigint): void {
-  state.view = view
+export function startViewChange(state: State, next: bigint): void {
+  if (state.amnesia !== undefined) return
+  const view = next > state.votesFrom ? next : state.votesFrom
+  moveTo(state, view)
   state.active = false
   state.attempts++
   // What was fetched for it, and what is on its way, the next new-view will name again.
@@ -108,7 +112,7 @@ function joinOthers(state: State): void {
 
 /** At a quorum for its view, a replica starts the timer, once; the new primary tries to begin. */
 function considerNewView(state: State): void {
-  if (state.active) return
+  if (state.active || state.amnesia !== undefined) return
   // Who went on to a later view gave this one up as well. Counting only those for this very view, as
   // the paper does, can leave two groups waiting in two views, each too small to go on.
   const supporters = state.viewChanges.filter((vc) => vc !== undefined && vc.view >= state.view)
@@ -140,11 +144,6 @@ export function awaitInFull(state: State, replica: number): void {
 export function awaitNoLonger(state: State): void {
   if (state.isAwaitingSilent || !state.isRunning('newView')) return
   if (isSilent(state, state.primary)) startNewViewTimer(state)
-}
-
-/** The view-changes for this replica's view, in order of replica. */
-export function currentViewChanges(state: State): ViewChange[] {
-  return state.viewChanges.filter((vc) => vc?.view === state.view) as ViewChange[]
 }
 
 /** The new primary took too long: on to the next one, with twice the patience (§4.5.2). */

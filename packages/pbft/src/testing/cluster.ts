@@ -117,6 +117,17 @@ export class Cluster<M extends StateMachine = MemoryStateMachine> {
     }
   }
 
+  /**
+   * {@link crash}, and the disk loses the last `records` of its journal, by default all. It notices
+   * the former only, see {@link MemoryJournal.lose}; the replica finds out by the mark that it keeps
+   * with the state, if it executed anything.
+   */
+  crashAndForget(id: number, records?: number): void {
+    this.crash(id)
+    this.journal(id).lose(records, records !== undefined)
+    this.#witness.forgets(id)
+  }
+
   /** Whether it was started and has not crashed since. */
   isRunning(id: number): boolean {
     return this.#member(id).replica !== undefined

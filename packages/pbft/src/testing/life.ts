@@ -30,6 +30,9 @@ export function journalOf(life: Life, journal: Journal): Journal {
     append: (records) => whileAlive(life, () => journal.append(records)),
     rewrite: (records) => whileAlive(life, () => journal.rewrite(records)),
     records: () => journal.records(),
+    get damage() {
+      return journal.damage
+    },
   }
 }
 
@@ -52,10 +55,11 @@ export function machineOf(
           log?.executed(id, sequence - BigInt(index) - 1n, digest)
         return digests
       }),
-    execute: (sequence, requests) =>
+    journalMark: () => machine.journalMark?.(),
+    execute: (sequence, requests, mark) =>
       whileAlive(life, async () => {
         log?.begins(id, sequence, requests)
-        const digest = await machine.execute(sequence, requests)
+        const digest = await machine.execute(sequence, requests, mark)
         if (life.alive) log?.executed(id, sequence, digest)
         return digest
       }),

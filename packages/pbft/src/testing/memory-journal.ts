@@ -16,6 +16,8 @@ export class MemoryJournal implements Journal {
   /** Of appends under way, in order. */
   #writing: Uint8Array[] = []
   #life = 0
+  /** Set by {@link MemoryJournal.lose} when the journal notices. */
+  damage: string | undefined
   #hanging: { readonly until: Promise<void>; readonly end: () => void } | undefined
 
   constructor(options: MemoryJournalOptions = {}) {
@@ -33,6 +35,7 @@ export class MemoryJournal implements Journal {
     const kept = [...records]
     await this.#written()
     this.#records = kept
+    this.damage = undefined
   }
 
   records(): Promise<readonly Uint8Array[]> {
@@ -47,6 +50,15 @@ export class MemoryJournal implements Journal {
     this.#life++
     this.#records.push(...this.#writing.slice(0, torn))
     this.#writing = []
+  }
+
+  /**
+   * As if the disk had lost the last `count` records, durable ones, all of them by default. With
+   * `isNoticed` the journal knows, as one does that finds damage.
+   */
+  lose(count = Infinity, isNoticed = false): void {
+    this.#records = this.#records.slice(0, Math.max(this.#records.length - count, 0))
+    if (isNoticed) this.damage = 'records at the end of the journal are damaged'
   }
 
   /** From now on nothing gets durable, as on a disk that does not answer; nothing fails either. */

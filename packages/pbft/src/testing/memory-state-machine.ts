@@ -1,7 +1,13 @@
 import { createHash, hash } from 'node:crypto'
 import { CodedError } from '@heddle/interface'
 import type { Clock } from '@heddle/interface'
-import type { CheckPurpose, StateMachine, StatePoint, TransferTarget } from '../ports.ts'
+import type {
+  CheckPurpose,
+  StateMachine,
+  StatePoint,
+  TransferOptions,
+  TransferTarget,
+} from '../ports.ts'
 
 /** One executed sequence number. */
 export interface ExecutedBatch {
@@ -51,6 +57,7 @@ export class MemoryStateMachine implements StateMachine {
   readonly #history: ExecutedBatch[] = []
   #tail: Promise<void> = Promise.resolve()
   #life = 0
+  #mark: Uint8Array | undefined
   /** How often {@link check} was called. */
   checks = 0
 
@@ -95,14 +102,26 @@ export class MemoryStateMachine implements StateMachine {
     return Promise.resolve(earlier.map(({ digest }) => digest).reverse())
   }
 
-  async execute(sequence: bigint, requests: readonly Uint8Array[]): Promise<Uint8Array> {
+  journalMark(): Uint8Array | undefined {
+    return this.#mark
+  }
+
+  async execute(
+    sequence: bigint,
+    requests: readonly Uint8Array[],
+    mark?: Uint8Array,
+  ): Promise<Uint8Array> {
     const life = this.#life
-    const turn = this.#tail.then(() => this.#run(sequence, requests, life))
+    const turn = this.#tail.then(async () => {
+      const digest = await this.#run(sequence, requests, life)
+      this.#mark = mark ?? this.#mark
+      return digest
+    })
     this.#tail = turn.then(() => undefined)
     return turn
   }
 
-  async transfer(target: TransferTarget): Promise<StatePoint> {
+  async transfer(target: TransferTarget, { mark }: TransferOptions = {}): Promise<StatePoint> {
     await this.#pause(this.#life)
     const source = target.replicas
       .map((replica) => this.#options.source?.(replica))
@@ -113,6 +132,7 @@ export class MemoryStateMachine implements StateMachine {
       if (batch.sequence > this.lastExecuted().sequence)
         this.#append(batch, (id) => source.requestOf(id))
     }
+    this.#mark = mark ?? this.#mark
     return this.lastExecuted()
   }
 

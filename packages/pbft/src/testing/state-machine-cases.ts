@@ -33,6 +33,8 @@ export function stateMachineCases(
     'an invalid request is refused with a coded error': invalid,
     'what was executed is there after it was opened again': durable,
     'the digests of earlier states, if it knows them, are what it executed to': remembers,
+    'the mark of the journal, if it keeps one, is that of the last execution that is durable':
+      marked,
     'a transfer leads to the state of its target, and execution goes on from there': transfers,
     'a transfer ends at its target, though its source is further': transfersPart,
     'a transfer to a state that nobody has rejects': transfersNowhere,
@@ -162,6 +164,24 @@ async function remembers({ create, reopen, requests }: StateMachineSetup): Promi
   const told = await earlierOf(machine, 1n)
   const again = await reopen(machine)
   assert.deepEqual(await earlierOf(again, 1n), told)
+}
+
+async function marked({ create, requests, reopen }: StateMachineSetup): Promise<void> {
+  const source = await create()
+  if (source.journalMark === undefined) return
+  const markOf = (machine: StateMachine): string => hex(machine.journalMark?.() ?? Buffer.alloc(0))
+  const [one, two, three, four] = [1, 2, 3, 4].map((value) => Buffer.alloc(24, value))
+  const [a, b, c] = requests
+  assert.equal(markOf(source), '')
+  await source.execute(1n, [a], one)
+  assert.equal(markOf(source), hex(one ?? a))
+  await Promise.all([source.execute(2n, [b], two), source.execute(3n, [c], three)])
+  const again = await reopen(source)
+  assert.equal(markOf(again), hex(three ?? a))
+  const behind = await create(again)
+  await behind.execute(1n, [a], one)
+  await behind.transfer(targetAt(again.lastExecuted()), { mark: four })
+  assert.equal(markOf(await reopen(behind)), hex(four ?? a))
 }
 
 /** The target that a replica behind is given: where `machine` is. */

@@ -31,6 +31,16 @@ export class Witness {
     this.#testimonies = Array.from({ length: n }, () => new Testimony())
   }
 
+  /**
+   * `replica` lost its journal. Later it may leave for a view that it left for before, or begin one
+   * that never began: neither contradicts a vote.
+   */
+  forgets(replica: number): void {
+    const said = this.#testimonies[replica]?.said
+    for (const what of said?.keys() ?? [])
+      if (/^(view-change|new-view) /.test(what)) said?.delete(what)
+  }
+
   /** Takes a frame that the correct replica `from` sends. */
   hears(from: number, frame: Uint8Array): void {
     for (const bytes of decodeFrame(frame)) this.#note(from, decodeMessage(bytes))

@@ -195,6 +195,7 @@ describe('flaws of Fabric v0.6 PBFT that are not in this one', () => {
         viewChanges: [],
         slots: [],
         digests: [stateDigest(far)],
+        ...{ query: 0n, reply: 0n },
       })
       expect(driver.of('transfer')).to.deep.equal([])
       expect(driver.core.inspect()).to.include({ view: 0n, lowWatermark: 0n })

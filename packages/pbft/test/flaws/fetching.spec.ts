@@ -17,7 +17,7 @@ const a = batchOf('a')
 const b = batchOf('b')
 const status: Status = {
   ...{ type: 'status' as const, view: 0n, active: true, lastExecuted: 0n, lowWatermark: 0n },
-  ...{ viewChanges: [], slots: [], digests: [] },
+  ...{ viewChanges: [], slots: [], digests: [], query: 0n, reply: 0n },
 }
 
 /** Backup 1, which holds `a` at 1. */

@@ -35,7 +35,7 @@ describe('one replica', () => {
     const ask = () =>
       driver.receive(3, {
         ...{ type: 'status', view: 0n, active: true, lastExecuted: 0n },
-        ...{ lowWatermark: 0n, viewChanges: [], slots: [], digests: [] },
+        ...{ lowWatermark: 0n, viewChanges: [], slots: [], digests: [], query: 0n, reply: 0n },
       })
     for (let i = 0; i < 5; i++) ask()
     expect(sendsTo(driver.effects, 3, 'pre-prepare')).to.have.length(2)

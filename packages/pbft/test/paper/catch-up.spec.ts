@@ -18,7 +18,7 @@ const a = batchOf('a')
 function statusAt(lastExecuted: bigint, count = 1, digestAt = stateDigest): Status {
   return {
     ...{ type: 'status', view: 0n, active: true, lastExecuted, lowWatermark: 0n },
-    ...{ viewChanges: [], slots: [] },
+    ...{ viewChanges: [], slots: [], query: 0n, reply: 0n },
     digests: Array.from({ length: count }, (_, index) => digestAt(lastExecuted - BigInt(index))),
   }
 }

@@ -25,6 +25,8 @@ const idle = {
   viewChanges: [],
   slots: [],
   digests: [],
+  query: 0n,
+  reply: 0n,
 } as const
 
 describe('PBFT (TOCS ’02 §5.2): restart and retransmission', () => {

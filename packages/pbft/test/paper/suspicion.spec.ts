@@ -10,7 +10,9 @@ const leaves = (effects: readonly ReplicaEffect[]): bigint[] =>
   broadcasts(effects, 'view-change').map(({ view }) => view)
 
 const status = { type: 'status', view: 0n, active: true, lastExecuted: 0n } as const
-const nothing = { lowWatermark: 0n, viewChanges: [], slots: [], digests: [] } as const
+const nothing = {
+  ...{ lowWatermark: 0n, viewChanges: [], slots: [], digests: [], query: 0n, reply: 0n },
+}
 
 /** One status interval, in which the named replicas are heard. */
 function interval(driver: Driver, ...heard: number[]): ReplicaEffect[] {

@@ -40,9 +40,13 @@ function randomCluster(seed: number, random: Random): Cluster {
 }
 
 /** One random act of the world: requests, a crash, a restart, a cut, its end, a disk that hangs, its end. */
-async function disturb(cluster: Cluster, random: Random, step: number): Promise<void> {
+async function disturb(
+  cluster: Cluster,
+  random: Random,
+  step: number,
+  disksFail = false,
+): Promise<void> {
   const running = cluster.correct.filter((id) => cluster.isRunning(id))
-  const down = cluster.correct.filter((id) => !cluster.isRunning(id))
   const any = (ids: readonly number[]): number => ids[random.between(0, ids.length - 1)]!
   if (running.length > 0)
     for (let i = random.between(0, 4); i > 0; i--)
@@ -50,13 +54,44 @@ async function disturb(cluster: Cluster, random: Random, step: number): Promise<
   // One id, other content: only what is executed may be acknowledged, wherever it was given in.
   if (step % 8 === 0)
     for (const [i, id] of running.slice(0, 3).entries()) cluster.submit(id, `twin ${step}#${i % 2}`)
+  await disturbOne(cluster, random, disksFail)
+  await cluster.run(random.pick([10, 50, 200, 1_000]))
+}
+
+/** Something happens to a replica, a disk or the network, or nothing. */
+async function disturbOne(cluster: Cluster, random: Random, disksFail: boolean): Promise<void> {
+  const running = cluster.correct.filter((id) => cluster.isRunning(id))
+  const down = cluster.correct.filter((id) => !cluster.isRunning(id))
+  const any = (ids: readonly number[]): number => ids[random.between(0, ids.length - 1)]!
   const dice = random.next()
-  if (dice < 0.08 && running.length > 0) cluster.crash(any(running))
+  if (dice < 0.08 && running.length > 0) crash(cluster, random, any(running), disksFail)
   else if (dice < 0.2 && down.length > 0) await cluster.start(any(down))
   else if (dice < 0.52) disturbNetwork(cluster, random, dice, running)
   else if (dice < 0.58) cluster.journal(any(cluster.correct)).hang()
   else if (dice < 0.68) resumeJournals(cluster)
-  await cluster.run(random.pick([10, 50, 200, 1_000]))
+}
+
+/** Kills it; when disks fail, its journal, or the end of it, may be gone, within what is tolerated. */
+function crash(cluster: Cluster, random: Random, id: number, disksFail: boolean): void {
+  const { n, correct } = cluster
+  const faulty = n - correct.length + correct.filter((each) => hasForgotten(cluster, each)).length
+  // What executed nothing has no mark of its journal: a disk that lost both is like a new one.
+  const isMarked = cluster.machine(id).journalMark() !== undefined
+  if (!disksFail || !isMarked || faulty >= faultsTolerated(n) || random.chance(0.5))
+    cluster.crash(id)
+  else {
+    forgetful.set(cluster, (forgetful.get(cluster) ?? new Set()).add(id))
+    cluster.crashAndForget(id, random.pick([undefined, 1, 5]))
+  }
+}
+
+/** Those that ever lost records, by cluster. */
+const forgetful = new WeakMap<Cluster, Set<number>>()
+
+/** Whether it lost records, and has not yet got over it. */
+function hasForgotten(cluster: Cluster, id: number): boolean {
+  if (forgetful.get(cluster)?.has(id) !== true) return false
+  return !cluster.isRunning(id) || /checkpoint|quorum/.test(cluster.status(id).notVoting ?? '')
 }
 
 function resumeJournals(cluster: Cluster): void {
@@ -126,11 +161,16 @@ describe('random faults', function () {
       const random = new Random(seed * 7919)
       const cluster = randomCluster(seed, random)
       await cluster.start()
-      for (let step = 0; step < 40; step++) await disturb(cluster, random, step)
+      for (let step = 0; step < 40; step++) await disturb(cluster, random, step, true)
       await calm(cluster)
       for (const id of cluster.correct) cluster.submit(id, `last of ${id}`)
       // A liar or an earlier partition may have doubled the time-outs up to their cap.
       await cluster.runUntilLevel(200_000)
+      for (let i = 0; i < 1_000 && cluster.correct.some((id) => hasForgotten(cluster, id)); i++) {
+        cluster.submit(cluster.correct[i % cluster.correct.length]!, `more ${i}`)
+        await cluster.run(200, 200)
+      }
+      expect(cluster.correct.filter((id) => hasForgotten(cluster, id))).to.deep.equal([])
       const couldJudge = await checkRecovery(cluster)
       // With so small a bound a replica drops most of what it hears.
       const isDeaf = Number(cluster.replicaOptions.maxJournalQueue) <= 5

@@ -97,6 +97,7 @@ describe('codec', () => {
         viewChanges: [1, 2],
         slots,
         digests: [stateDigest(2n), 'ff'.repeat(64)],
+        ...{ query: 7n, reply: 8n },
       },
       { type: 'fetch-batch', sequence: 4n, digest },
     ]
@@ -151,6 +152,7 @@ describe('codec', () => {
         viewChanges: [1],
         slots: [],
         digests: [stateDigest(2n)],
+        ...{ query: 0n, reply: 0n },
       }),
     ]
     for (const message of messages) {

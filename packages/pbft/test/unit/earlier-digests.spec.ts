@@ -84,7 +84,7 @@ function replicaOver(stateMachine: MemoryStateMachine) {
   const hear = (from: number, lastExecuted: bigint, digests: readonly string[]): void => {
     const message: Status = {
       ...{ type: 'status', view: 0n, active: true, lastExecuted, lowWatermark: 0n },
-      ...{ viewChanges: [], slots: [], digests },
+      ...{ viewChanges: [], slots: [], digests, query: 0n, reply: 0n },
     }
     replica.receive(from, frameOf(new Encoder().message(message)))
   }

@@ -67,6 +67,7 @@ describe('limits of messages', () => {
         ...{ type: 'status', view: maxUint64, active: true, lastExecuted: maxUint64 },
         ...{ lowWatermark: maxUint64, viewChanges: [0, 1, 2, 3], slots },
         digests: Array.from({ length: maxClaims }, () => 'ff'.repeat(64)),
+        ...{ query: maxUint64, reply: maxUint64 },
       },
     ] satisfies Message[])
       expect(decodeLimited(encoded(message)), message.type).to.have.property('type')

@@ -22,6 +22,7 @@ function setup(bounds: Partial<OutboxBounds> = {}) {
       pending.push({ resolve, reject })
     })
   const journal = {
+    needsHead: false,
     append: write('append'),
     rewrite: write('rewrite'),
     records: () => Promise.resolve([]),

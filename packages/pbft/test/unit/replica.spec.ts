@@ -100,20 +100,6 @@ describe('Replica: life', () => {
     await replica.stop()
   })
 
-  it('does not start with a journal that cannot have led to its state', async () => {
-    for (const [executed, code] of [
-      [40, undefined],
-      [41, 'PBFT_JOURNAL_MISMATCH'],
-    ] as const) {
-      const stateMachine = new MemoryStateMachine()
-      for (let n = 1n; n <= executed; n++) await stateMachine.execute(n, [])
-      const { replica } = setup({ n: 4, id: 1 }, { stateMachine })
-      const refusal = (await rejection(replica.start())) as { code: string } | undefined
-      expect(refusal?.code, `${executed}`).to.equal(code)
-      await replica.stop()
-    }
-  })
-
   it('stops with the reason when its journal fails, and sends nothing more', async () => {
     const journal = Object.assign(new MemoryJournal(), {
       append: () => Promise.reject(new TypeError('disk full')),

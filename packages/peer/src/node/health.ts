@@ -12,14 +12,16 @@ export interface HealthDeps {
 }
 
 /**
- * What is wrong with a validator: it does not take part, reaches too few others for a quorum, or
+ * What is wrong with a validator: it does not take part, or does not vote, reaches too few others for a quorum, or
  * stands still. `/healthz` and `heddle network status` say it.
  */
 export function problemsOf({ replica, connected, watch }: HealthDeps): Problem[] {
   const problems: Problem[] = []
   if (replica.state !== 'started')
     problems.push({ component: 'consensus.pbft', reason: `the replica is ${replica.state}` })
-  const needed = quorumOf(replica.status().n) - 1
+  const { n, notVoting } = replica.status()
+  if (notVoting !== undefined) problems.push({ component: 'consensus.pbft', reason: notVoting })
+  const needed = quorumOf(n) - 1
   if (connected() < needed) {
     const reason = `connected with ${connected()} validators, a quorum needs ${needed}`
     problems.push({ component: 'gossip.comm', reason })

@@ -8,7 +8,7 @@ function status(n: number): ReplicaStatus {
   return {
     ...{ id: 0, n, f: 0, view: 0n, primary: 0, activeView: true, lowWatermark: 0n },
     ...{ highWatermark: 0n, lastExecuted: 0n, highestKnown: 0n, transferring: false },
-    ...{ pendingRequests: 0, oldestRequestMs: 0 },
+    ...{ pendingRequests: 0, oldestRequestMs: 0, notVoting: undefined },
   }
 }
 
@@ -21,6 +21,17 @@ function connections(n: number, connected: number): string | undefined {
   })
   return problems.find(({ component }) => component === 'gossip.comm')?.reason
 }
+
+it('a validator that does not vote says why', () => {
+  const notVoting =
+    'the journal is empty: it does not vote before a quorum of the others has answered'
+  const problems = problemsOf({
+    replica: { state: 'started', status: () => ({ ...status(4), notVoting }) },
+    connected: () => 3,
+    watch: { standstill: undefined },
+  })
+  expect(problems).to.deep.equal([{ component: 'consensus.pbft', reason: notVoting }])
+})
 
 // Written out, so that no formula is compared with itself.
 const quorums = [

@@ -21,6 +21,7 @@ const replicaStatus: ReplicaStatus = {
   lastExecuted: 9n,
   highestKnown: 9n,
   transferring: false,
+  notVoting: undefined,
   pendingRequests: 0,
   oldestRequestMs: 0,
 }

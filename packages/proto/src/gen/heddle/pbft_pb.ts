@@ -16,7 +16,7 @@ import type { Message as Message$1 } from "@bufbuild/protobuf";
  * Describes the file heddle/pbft.proto.
  */
 export const file_heddle_pbft: GenFile = /*@__PURE__*/
-  fileDesc("ChFoZWRkbGUvcGJmdC5wcm90bxILaGVkZGxlLnBiZnQiLwoFRnJhbWUSJgoIbWVzc2FnZXMYASADKAsyFC5oZWRkbGUucGJmdC5NZXNzYWdlItkDCgdNZXNzYWdlEi4KC3ByZV9wcmVwYXJlGAEgASgLMhcuaGVkZGxlLnBiZnQuUHJlUHJlcGFyZUgAEiQKB3ByZXBhcmUYAiABKAsyES5oZWRkbGUucGJmdC5Wb3RlSAASIwoGY29tbWl0GAMgASgLMhEuaGVkZGxlLnBiZnQuVm90ZUgAEikKCmNoZWNrcG9pbnQYBCABKAsyEy5oZWRkbGUucGJmdC5TaWduZWRIABIqCgt2aWV3X2NoYW5nZRgFIAEoCzITLmhlZGRsZS5wYmZ0LlNpZ25lZEgAEicKCG5ld192aWV3GAYgASgLMhMuaGVkZGxlLnBiZnQuU2lnbmVkSAASJQoGc3RhdHVzGAcgASgLMhMuaGVkZGxlLnBiZnQuU3RhdHVzSAASLgoLZmV0Y2hfYmF0Y2gYCCABKAsyFy5oZWRkbGUucGJmdC5GZXRjaEJhdGNoSAASIwoFYmF0Y2gYCSABKAsyEi5oZWRkbGUucGJmdC5CYXRjaEgAEhEKB2ZvcndhcmQYCiABKAxIABI5CgtjZXJ0aWZpY2F0ZRgLIAEoCzIiLmhlZGRsZS5wYmZ0LkNoZWNrcG9pbnRDZXJ0aWZpY2F0ZUgAQgkKB3BheWxvYWQiGQoFQmF0Y2gSEAoIcmVxdWVzdHMYASADKAwiTwoKUHJlUHJlcGFyZRIMCgR2aWV3GAEgASgEEhAKCHNlcXVlbmNlGAIgASgEEiEKBWJhdGNoGAMgASgLMhIuaGVkZGxlLnBiZnQuQmF0Y2giNgoEVm90ZRIMCgR2aWV3GAEgASgEEhAKCHNlcXVlbmNlGAIgASgEEg4KBmRpZ2VzdBgDIAEoDCIpCgZTaWduZWQSDAoEYm9keRgBIAEoDBIRCglzaWduYXR1cmUYAiABKAwiPwoKQ2hlY2twb2ludBIQCghzZXF1ZW5jZRgBIAEoBBIOCgZkaWdlc3QYAiABKAwSDwoHcmVwbGljYRgDIAEoDSJBChVDaGVja3BvaW50Q2VydGlmaWNhdGUSKAoLY2hlY2twb2ludHMYASADKAsyEy5oZWRkbGUucGJmdC5TaWduZWQixgEKClZpZXdDaGFuZ2USDAoEdmlldxgBIAEoBBIPCgdyZXBsaWNhGAIgASgNEhUKDWxvd193YXRlcm1hcmsYAyABKAQSMgoGc3RhYmxlGAQgASgLMiIuaGVkZGxlLnBiZnQuQ2hlY2twb2ludENlcnRpZmljYXRlEiQKCHByZXBhcmVkGAUgAygLMhIuaGVkZGxlLnBiZnQuQ2xhaW0SKAoMcHJlX3ByZXBhcmVkGAYgAygLMhIuaGVkZGxlLnBiZnQuQ2xhaW0iNwoFQ2xhaW0SEAoIc2VxdWVuY2UYASABKAQSDgoGZGlnZXN0GAIgASgMEgwKBHZpZXcYAyABKAQiQgoHTmV3VmlldxIMCgR2aWV3GAEgASgEEikKDHZpZXdfY2hhbmdlcxgCIAMoCzITLmhlZGRsZS5wYmZ0LlNpZ25lZCKdAQoGU3RhdHVzEgwKBHZpZXcYASABKAQSDgoGYWN0aXZlGAIgASgIEhUKDWxhc3RfZXhlY3V0ZWQYAyABKAQSFQoNbG93X3dhdGVybWFyaxgEIAEoBBIUCgx2aWV3X2NoYW5nZXMYBSADKA0SIAoFc2xvdHMYBiADKAsyES5oZWRkbGUucGJmdC5TbG90Eg8KB2RpZ2VzdHMYByADKAwiQQoEU2xvdBIUCgxwcmVfcHJlcGFyZWQYASABKAgSEAoIcHJlcGFyZWQYAiABKAgSEQoJY29tbWl0dGVkGAMgASgIIi4KCkZldGNoQmF0Y2gSEAoIc2VxdWVuY2UYASABKAQSDgoGZGlnZXN0GAIgASgMIp8CCgZSZWNvcmQSLwoMcHJlX3ByZXBhcmVkGAEgASgLMhcuaGVkZGxlLnBiZnQuUHJlUHJlcGFyZUgAEiUKCHByZXBhcmVkGAIgASgLMhEuaGVkZGxlLnBiZnQuVm90ZUgAEioKC3ZpZXdfY2hhbmdlGAMgASgLMhMuaGVkZGxlLnBiZnQuU2lnbmVkSAASJwoIbmV3X3ZpZXcYBCABKAsyEy5oZWRkbGUucGJmdC5TaWduZWRIABIpCgpjaGVja3BvaW50GAUgASgLMhMuaGVkZGxlLnBiZnQuU2lnbmVkSAASNAoGc3RhYmxlGAYgASgLMiIuaGVkZGxlLnBiZnQuQ2hlY2twb2ludENlcnRpZmljYXRlSABCBwoFZW50cnliBnByb3RvMw");
+  fileDesc("ChFoZWRkbGUvcGJmdC5wcm90bxILaGVkZGxlLnBiZnQiLwoFRnJhbWUSJgoIbWVzc2FnZXMYASADKAsyFC5oZWRkbGUucGJmdC5NZXNzYWdlItkDCgdNZXNzYWdlEi4KC3ByZV9wcmVwYXJlGAEgASgLMhcuaGVkZGxlLnBiZnQuUHJlUHJlcGFyZUgAEiQKB3ByZXBhcmUYAiABKAsyES5oZWRkbGUucGJmdC5Wb3RlSAASIwoGY29tbWl0GAMgASgLMhEuaGVkZGxlLnBiZnQuVm90ZUgAEikKCmNoZWNrcG9pbnQYBCABKAsyEy5oZWRkbGUucGJmdC5TaWduZWRIABIqCgt2aWV3X2NoYW5nZRgFIAEoCzITLmhlZGRsZS5wYmZ0LlNpZ25lZEgAEicKCG5ld192aWV3GAYgASgLMhMuaGVkZGxlLnBiZnQuU2lnbmVkSAASJQoGc3RhdHVzGAcgASgLMhMuaGVkZGxlLnBiZnQuU3RhdHVzSAASLgoLZmV0Y2hfYmF0Y2gYCCABKAsyFy5oZWRkbGUucGJmdC5GZXRjaEJhdGNoSAASIwoFYmF0Y2gYCSABKAsyEi5oZWRkbGUucGJmdC5CYXRjaEgAEhEKB2ZvcndhcmQYCiABKAxIABI5CgtjZXJ0aWZpY2F0ZRgLIAEoCzIiLmhlZGRsZS5wYmZ0LkNoZWNrcG9pbnRDZXJ0aWZpY2F0ZUgAQgkKB3BheWxvYWQiGQoFQmF0Y2gSEAoIcmVxdWVzdHMYASADKAwiTwoKUHJlUHJlcGFyZRIMCgR2aWV3GAEgASgEEhAKCHNlcXVlbmNlGAIgASgEEiEKBWJhdGNoGAMgASgLMhIuaGVkZGxlLnBiZnQuQmF0Y2giNgoEVm90ZRIMCgR2aWV3GAEgASgEEhAKCHNlcXVlbmNlGAIgASgEEg4KBmRpZ2VzdBgDIAEoDCIpCgZTaWduZWQSDAoEYm9keRgBIAEoDBIRCglzaWduYXR1cmUYAiABKAwiPwoKQ2hlY2twb2ludBIQCghzZXF1ZW5jZRgBIAEoBBIOCgZkaWdlc3QYAiABKAwSDwoHcmVwbGljYRgDIAEoDSJBChVDaGVja3BvaW50Q2VydGlmaWNhdGUSKAoLY2hlY2twb2ludHMYASADKAsyEy5oZWRkbGUucGJmdC5TaWduZWQixgEKClZpZXdDaGFuZ2USDAoEdmlldxgBIAEoBBIPCgdyZXBsaWNhGAIgASgNEhUKDWxvd193YXRlcm1hcmsYAyABKAQSMgoGc3RhYmxlGAQgASgLMiIuaGVkZGxlLnBiZnQuQ2hlY2twb2ludENlcnRpZmljYXRlEiQKCHByZXBhcmVkGAUgAygLMhIuaGVkZGxlLnBiZnQuQ2xhaW0SKAoMcHJlX3ByZXBhcmVkGAYgAygLMhIuaGVkZGxlLnBiZnQuQ2xhaW0iNwoFQ2xhaW0SEAoIc2VxdWVuY2UYASABKAQSDgoGZGlnZXN0GAIgASgMEgwKBHZpZXcYAyABKAQiQgoHTmV3VmlldxIMCgR2aWV3GAEgASgEEikKDHZpZXdfY2hhbmdlcxgCIAMoCzITLmhlZGRsZS5wYmZ0LlNpZ25lZCK7AQoGU3RhdHVzEgwKBHZpZXcYASABKAQSDgoGYWN0aXZlGAIgASgIEhUKDWxhc3RfZXhlY3V0ZWQYAyABKAQSFQoNbG93X3dhdGVybWFyaxgEIAEoBBIUCgx2aWV3X2NoYW5nZXMYBSADKA0SIAoFc2xvdHMYBiADKAsyES5oZWRkbGUucGJmdC5TbG90Eg8KB2RpZ2VzdHMYByADKAwSDQoFcXVlcnkYCCABKAQSDQoFcmVwbHkYCSABKAQiQQoEU2xvdBIUCgxwcmVfcHJlcGFyZWQYASABKAgSEAoIcHJlcGFyZWQYAiABKAgSEQoJY29tbWl0dGVkGAMgASgIIi4KCkZldGNoQmF0Y2gSEAoIc2VxdWVuY2UYASABKAQSDgoGZGlnZXN0GAIgASgMIvICCgZSZWNvcmQSLwoMcHJlX3ByZXBhcmVkGAEgASgLMhcuaGVkZGxlLnBiZnQuUHJlUHJlcGFyZUgAEiUKCHByZXBhcmVkGAIgASgLMhEuaGVkZGxlLnBiZnQuVm90ZUgAEioKC3ZpZXdfY2hhbmdlGAMgASgLMhMuaGVkZGxlLnBiZnQuU2lnbmVkSAASJwoIbmV3X3ZpZXcYBCABKAsyEy5oZWRkbGUucGJmdC5TaWduZWRIABIpCgpjaGVja3BvaW50GAUgASgLMhMuaGVkZGxlLnBiZnQuU2lnbmVkSAASNAoGc3RhYmxlGAYgASgLMiIuaGVkZGxlLnBiZnQuQ2hlY2twb2ludENlcnRpZmljYXRlSAASKAoEaGVhZBgHIAEoCzIYLmhlZGRsZS5wYmZ0LkpvdXJuYWxIZWFkSAASJwoHYW1uZXNpYRgIIAEoCzIULmhlZGRsZS5wYmZ0LkFtbmVzaWFIAEIHCgVlbnRyeSI/CgtKb3VybmFsSGVhZBIQCghpZGVudGl0eRgBIAEoDBIQCghhcHBlbmRlZBgCIAEoBBIMCgRrZXB0GAMgASgEIjoKB0FtbmVzaWESDQoFdW50aWwYASABKAQSEgoKdm90ZXNfZnJvbRgCIAEoBBIMCgRvdmVyGAMgASgIYgZwcm90bzM");
 
 /**
  * What one send carries.
@@ -499,6 +499,20 @@ export type Status = Message$1<"heddle.pbft.Status"> & {
    * @generated from field: repeated bytes digests = 7;
    */
   digests: Uint8Array[];
+
+  /**
+   * A random number of one that forgot what it said: whoever did not is to answer with it. 0: none.
+   *
+   * @generated from field: uint64 query = 8;
+   */
+  query: bigint;
+
+  /**
+   * The query that this answers: it was sent after that. 0: none.
+   *
+   * @generated from field: uint64 reply = 9;
+   */
+  reply: bigint;
 };
 
 /**
@@ -630,6 +644,22 @@ export type Record = Message$1<"heddle.pbft.Record"> & {
      */
     value: CheckpointCertificate;
     case: "stable";
+  } | {
+    /**
+     * Which journal this is; the first record, if any.
+     *
+     * @generated from field: heddle.pbft.JournalHead head = 7;
+     */
+    value: JournalHead;
+    case: "head";
+  } | {
+    /**
+     * It lost records of before: until when it does not vote.
+     *
+     * @generated from field: heddle.pbft.Amnesia amnesia = 8;
+     */
+    value: Amnesia;
+    case: "amnesia";
   } | { case: undefined; value?: undefined };
 };
 
@@ -639,4 +669,74 @@ export type Record = Message$1<"heddle.pbft.Record"> & {
  */
 export const RecordSchema: GenMessage<Record> = /*@__PURE__*/
   messageDesc(file_heddle_pbft, 14);
+
+/**
+ * Which journal this is, and how many records it has seen.
+ *
+ * @generated from message heddle.pbft.JournalHead
+ */
+export type JournalHead = Message$1<"heddle.pbft.JournalHead"> & {
+  /**
+   * Random, for as long as the journal lives. 16 bytes.
+   *
+   * @generated from field: bytes identity = 1;
+   */
+  identity: Uint8Array;
+
+  /**
+   * Records appended until it was written anew, those that this left out included.
+   *
+   * @generated from field: uint64 appended = 2;
+   */
+  appended: bigint;
+
+  /**
+   * How many of the records behind this one were written with it.
+   *
+   * @generated from field: uint64 kept = 3;
+   */
+  kept: bigint;
+};
+
+/**
+ * Describes the message heddle.pbft.JournalHead.
+ * Use `create(JournalHeadSchema)` to create a new message.
+ */
+export const JournalHeadSchema: GenMessage<JournalHead> = /*@__PURE__*/
+  messageDesc(file_heddle_pbft, 15);
+
+/**
+ * A replica lost part of its journal, and does not vote until it cannot contradict what it forgot.
+ *
+ * @generated from message heddle.pbft.Amnesia
+ */
+export type Amnesia = Message$1<"heddle.pbft.Amnesia"> & {
+  /**
+   * A stable checkpoint from here on lets it change views; 0 while that is unknown.
+   *
+   * @generated from field: uint64 until = 1;
+   */
+  until: bigint;
+
+  /**
+   * It votes from this view on.
+   *
+   * @generated from field: uint64 votes_from = 2;
+   */
+  votesFrom: bigint;
+
+  /**
+   * The checkpoint is stable.
+   *
+   * @generated from field: bool over = 3;
+   */
+  over: boolean;
+};
+
+/**
+ * Describes the message heddle.pbft.Amnesia.
+ * Use `create(AmnesiaSchema)` to create a new message.
+ */
+export const AmnesiaSchema: GenMessage<Amnesia> = /*@__PURE__*/
+  messageDesc(file_heddle_pbft, 16);
 

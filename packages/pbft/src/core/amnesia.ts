@@ -1,0 +1,130 @@
+import type { Status } from './messages.ts'
+import { advance, sendPrepare } from './ordering.ts'
+import type { State } from './state.ts'
+import { statusOf } from './status-message.ts'
+
+/*
+ * A replica that lost records of its journal may have said what it knows nothing of. It says nothing
+ * then that could contradict that, and only executes what the others commit (cf. TOCS '02 §4,
+ * recovery), until two things are sure:
+ *
+ * - Its votes. Let h be its stable checkpoint when it stopped: it voted for nothing above h + L. A
+ *   quorum signed for h, so any quorum of others has a correct one among them that had executed h by
+ *   then, and has executed no less now. So the most that the members of such a quorum executed, plus
+ *   L, is a bound. Once a checkpoint from there on is stable, nothing that it ever voted for counts.
+ * - Its view-changes. Be u the latest view that a quorum left others for. No correct replica is in a
+ *   view above u + 1: it leaves only a view that began, or that a quorum waited for, or follows a
+ *   correct one. Any quorum of others has a correct one among them that is in u or later. So the
+ *   latest view of such a quorum, plus 1, is a bound; in that view it has not voted either, as it has
+ *   not begun. So from the checkpoint on it changes views, to this one or later, and votes in them.
+ *
+ * Of all quorums of others the one with the least is taken, so that f liars cannot put the end off.
+ * What they say counts only if they heard this life of the replica first (a random number that they
+ * repeat), and have not forgotten anything themselves.
+ */
+
+/** What a replica knows of its own amnesia. */
+export interface Amnesia {
+  /** Repeated by whoever answers; 0n before the start. */
+  query: bigint
+  /** A stable checkpoint from here on ends it; undefined until a quorum of others answered. */
+  until: bigint | undefined
+  /** By replica, its first answer. */
+  readonly answers: (Pick<Status, 'lastExecuted' | 'view'> | undefined)[]
+}
+
+/** This replica forgot what it said; or it stopped before that was over. */
+export function forget(state: State, until?: bigint): void {
+  state.amnesia = { query: 0n, until, answers: [] }
+}
+
+/** Whether this replica cannot contradict itself by a vote in its view. */
+export function mayVote({ amnesia, view, votesFrom }: State): boolean {
+  return amnesia === undefined && view >= votesFrom
+}
+
+/** Asks the others where they are. @param query - random, not 0 */
+export function askForBounds(state: State, query: bigint): void {
+  const { amnesia } = state
+  if (amnesia === undefined) {
+    if (!mayVote(state)) tell(state)
+    return
+  }
+  amnesia.query = query
+  remember(state, amnesia)
+  tell(state)
+}
+
+function remember(state: State, { until }: Amnesia): void {
+  state.persist({ type: 'amnesia', until, votesFrom: state.votesFrom, over: false })
+}
+
+/** Answers a replica that forgot, unless this one did. */
+export function onQuery(state: State, from: number, query: bigint): void {
+  if (query === 0n || state.amnesia !== undefined) return
+  // In a life before, it may have left for that view.
+  const view = state.view > state.votesFrom ? state.view : state.votesFrom
+  state.send(from, { ...statusOf(state), view, reply: query })
+}
+
+/** An answer, if this replica asked for it. */
+export function onReply(state: State, from: number, { reply, lastExecuted, view }: Status): void {
+  const { amnesia } = state
+  if (reply === 0n || amnesia?.query !== reply || amnesia.answers[from] !== undefined) return
+  amnesia.answers[from] = { lastExecuted, view }
+  learnBounds(state, amnesia)
+}
+
+function learnBounds(state: State, amnesia: Amnesia): void {
+  const answers = amnesia.answers.filter((answer) => answer !== undefined)
+  const executed = quorumLeast(state, answers, 'lastExecuted')
+  const view = quorumLeast(state, answers, 'view')
+  if (executed === undefined || view === undefined) return
+  // What was learnt before, in this life or an earlier one, holds too.
+  const [until, votesFrom] = [executed + state.window, view + 1n]
+  if (amnesia.until !== undefined && amnesia.until <= until && state.votesFrom <= votesFrom) return
+  amnesia.until = least(amnesia.until ?? until, until)
+  state.votesFrom = state.votesFrom === 0n ? votesFrom : least(state.votesFrom, votesFrom)
+  remember(state, amnesia)
+  tell(state)
+  recover(state)
+}
+
+const least = (a: bigint, b: bigint): bigint => (a < b ? a : b)
+
+/** The most that the quorum with the least says; undefined while there is no quorum. */
+function quorumLeast<Key extends 'lastExecuted' | 'view'>(
+  { quorum }: State,
+  answers: readonly Pick<Status, Key>[],
+  key: Key,
+): bigint | undefined {
+  return answers.map((answer) => answer[key]).sort((a, b) => (a < b ? -1 : 1))[quorum - 1]
+}
+
+/** Ends the amnesia when a stable checkpoint is beyond all that may have been voted for. */
+export function recover(state: State): void {
+  const { amnesia, lowWatermark, votesFrom } = state
+  if (amnesia?.until === undefined || lowWatermark < amnesia.until) return
+  state.amnesia = undefined
+  state.persist({ type: 'amnesia', until: amnesia.until, votesFrom, over: true })
+  tell(state)
+  for (const slot of [...state.slots.values()]) {
+    if (slot.sequence <= lowWatermark) continue
+    if (!state.isPrimary) sendPrepare(state, slot)
+    advance(state, slot)
+  }
+}
+
+/** This replica is in `view` now, or waits for it. */
+export function moveTo(state: State, view: bigint): void {
+  const couldVote = mayVote(state)
+  state.view = view
+  if (!couldVote && mayVote(state)) tell(state)
+}
+
+/** Tells the owner whether, and if not when, this replica votes. */
+function tell(state: State): void {
+  const { amnesia, votesFrom } = state
+  const until = amnesia?.until
+  state.emit({ type: 'voting', isVoting: mayVote(state), until, votesFrom })
+}

@@ -1,0 +1,208 @@
+import { expect } from 'chai'
+import type { Status } from '../../src/core/messages.ts'
+import { ReplicaCore } from '../../src/core/replica-core.ts'
+import type { JournalRecord, ReplicaEffect } from '../../src/core/protocol.ts'
+import {
+  batchOf,
+  broadcasts,
+  certificate,
+  Driver,
+  newView,
+  only,
+  sendsTo,
+  stateDigest,
+  viewChange,
+} from '../support/cores.ts'
+
+const a = batchOf('a')
+const query = 77n
+
+function answer(content: Partial<Status> = {}): Status {
+  return {
+    ...{ type: 'status', view: 0n, active: true, lastExecuted: 0n, lowWatermark: 0n },
+    ...{ viewChanges: [], slots: [], digests: [], query: 0n, reply: query },
+    ...content,
+  }
+}
+
+/** Replica 3 of four, K = 2 and L = 8, which executed 3 and lost its journal. Signs when asked. */
+class Forgetful extends Driver {
+  constructor(journal: readonly JournalRecord[] = [], isComplete = false) {
+    super({ id: 3 }, journal, 3n)
+    const executed = { sequence: 3n, digest: stateDigest(3n) }
+    Object.assign(this, { core: new ReplicaCore(this.options, journal, executed, isComplete) })
+    this.step({ type: 'start', query })
+  }
+
+  /** The others say that they executed so far, and are in these views. */
+  hearAll(executed: readonly bigint[], views: readonly bigint[] = [0n, 0n, 0n]): ReplicaEffect[] {
+    return executed.flatMap((lastExecuted, from) =>
+      this.receive(from, answer({ lastExecuted, view: views[from]! })),
+    )
+  }
+
+  /** The last thing it told about itself. */
+  get said() {
+    const { isVoting, until, votesFrom } = this.of('voting').at(-1)!
+    return { isVoting, until, votesFrom }
+  }
+}
+
+/** Everything by which a replica commits itself. */
+const commitments = (effects: readonly ReplicaEffect[]): string[] =>
+  only(effects, 'broadcast')
+    .map(({ message }) => message.type)
+    .filter((type) => type !== 'status')
+
+describe('a replica that lost its journal (cf. TOCS ’02 §4)', () => {
+  it('votes for nothing, and executes what the others commit', () => {
+    const driver = new Forgetful()
+    driver.hearAll([3n, 3n, 3n])
+    const effects = [
+      ...driver.prePrepare(4n, a),
+      ...[1, 2].flatMap((from) => driver.prepare(from, 4n, a)),
+      ...driver.step({ type: 'suspect', view: 0n }),
+      ...driver.step({ type: 'late', view: 0n, isLate: true }),
+      ...[0, 1, 2].flatMap((from) => driver.commit(from, 4n, a)),
+      ...driver.executed(4n),
+      ...[1, 2].flatMap((from) => driver.receive(from, viewChange(from, 1n))),
+    ]
+    expect(commitments(effects)).to.deep.equal([])
+    expect(only(effects, 'execute').map(({ sequence }) => sequence)).to.deep.equal([4n])
+    expect(driver.core.inspect()).to.include({ view: 0n, active: true, isVoting: false })
+  })
+
+  it('as primary proposes nothing, and begins no view', () => {
+    const driver = new Forgetful()
+    const effects = driver.receive(
+      0,
+      newView(
+        3n,
+        [0, 1, 2].map((id) => viewChange(id, 3n)),
+      ),
+    )
+    expect(driver.core.inspect()).to.include({ view: 3n, active: true })
+    expect(driver.core.room()).to.equal(0)
+    for (const id of [0, 1, 2]) effects.push(...driver.receive(id, viewChange(id, 7n)))
+    expect(commitments(effects)).to.not.include('view-change')
+    expect(driver.core.inspect().view).to.equal(3n)
+  })
+
+  it('asks the others, and does not vote before a quorum of them answered what it asked', () => {
+    const driver = new Forgetful()
+    expect(broadcasts(driver.effects, 'status').map((s) => s.query)).to.deep.equal([query])
+    for (const from of [0, 1]) driver.receive(from, answer())
+    driver.receive(2, answer({ reply: 0n }))
+    driver.receive(2, answer({ reply: query + 1n }))
+    driver.receive(1, answer({ lastExecuted: 1n }))
+    expect(driver.said).to.deep.equal({ isVoting: false, until: undefined, votesFrom: 0n })
+    driver.receive(2, answer())
+    expect(driver.said).to.deep.equal({ isVoting: false, until: 8n, votesFrom: 1n })
+  })
+
+  it('votes above a window beyond what the most advanced of a quorum executed, in later views than theirs', () => {
+    const driver = new Forgetful()
+    driver.hearAll([5n, 4n, 2n], [0n, 2n, 1n])
+    expect(driver.said).to.deep.equal({ isVoting: false, until: 13n, votesFrom: 3n })
+  })
+
+  it('is not put off by f liars among more than a quorum of others', () => {
+    const driver = new Driver({ id: 6, n: 7 })
+    const core = new ReplicaCore(driver.options, [], { sequence: 3n, digest: 'aa' }, false)
+    core.step({ type: 'start', query })
+    const far = 1n << 60n
+    const effects = [0, 1, 2, 3, 4, 5].flatMap((from) => {
+      const message = answer(from === 0 ? { lastExecuted: far, view: far } : { lastExecuted: 3n })
+      return core.step({ type: 'message', from, message })
+    })
+    expect(only(effects, 'voting').at(-1)).to.include({ until: 11n, votesFrom: 1n })
+  })
+
+  it('changes views from that checkpoint on, to the first view in which it votes', () => {
+    const driver = new Forgetful()
+    driver.hearAll([3n, 3n, 3n], [1n, 1n, 1n])
+    driver.receive(0, { type: 'certificate', checkpoints: certificate(10n) })
+    expect(commitments(driver.step({ type: 'suspect', view: 0n })), 'one too low').to.deep.equal([])
+    driver.receive(0, { type: 'certificate', checkpoints: certificate(12n) })
+    expect(driver.said).to.deep.equal({ isVoting: false, until: undefined, votesFrom: 2n })
+    const [left] = broadcasts(driver.step({ type: 'suspect', view: 0n }), 'view-change')
+    expect(left).to.include({ view: 2n, lowWatermark: 12n })
+    expect(driver.said.isVoting).to.equal(true)
+  })
+
+  it('votes in that view, and in none before', () => {
+    const driver = new Forgetful()
+    driver.hearAll([3n, 3n, 3n])
+    driver.receive(0, { type: 'certificate', checkpoints: certificate(12n) })
+    expect(commitments(driver.prePrepare(13n, a)), 'in view 0').to.deep.equal([])
+    const changes = [0, 1, 2].map((id) => viewChange(id, 1n, { lowWatermark: 12n }))
+    driver.receive(1, newView(1n, changes))
+    expect(commitments(driver.prePrepare(13n, a, 1n))).to.deep.equal(['prepare'])
+    expect(driver.said.isVoting).to.equal(true)
+  })
+
+  it('votes at once for what it accepted meanwhile, when it is in that view already', () => {
+    const driver = new Forgetful()
+    driver.hearAll([3n, 3n, 3n])
+    const changes = [0, 1, 2].map((id) => viewChange(id, 1n, { lowWatermark: 10n }))
+    driver.receive(1, newView(1n, changes))
+    driver.prePrepare(12n, a, 1n)
+    expect(commitments(driver.prePrepare(13n, a, 1n))).to.deep.equal([])
+    const effects = driver.receive(0, { type: 'certificate', checkpoints: certificate(12n) })
+    const prepared = broadcasts(effects, 'prepare').map(({ sequence }) => sequence)
+    expect(prepared).to.deep.equal([13n])
+  })
+
+  it('remembers over restarts that it forgot, and where that ends', () => {
+    const driver = new Forgetful()
+    driver.hearAll([3n, 3n, 3n])
+    const again = new Forgetful(driver.journal, true)
+    expect(again.said).to.deep.equal({ isVoting: false, until: 11n, votesFrom: 1n })
+    again.hearAll([9n, 9n, 9n])
+    expect(again.said, 'what it learnt before holds').to.include({ until: 11n, votesFrom: 1n })
+    again.receive(0, { type: 'certificate', checkpoints: certificate(12n) })
+    const third = new Forgetful(again.journal, true)
+    expect(third.said).to.deep.equal({ isVoting: false, until: undefined, votesFrom: 1n })
+    const rewritten = new Forgetful(again.core.durableRecords(), true)
+    expect(rewritten.said).to.deep.equal(third.said)
+    const unfinished = new Forgetful(driver.core.durableRecords(), true)
+    expect(unfinished.said).to.deep.equal({ isVoting: false, until: 11n, votesFrom: 1n })
+  })
+
+  it('keeps of a journal that is not all there, or another’s, only what others signed', () => {
+    const full = new Driver({ id: 3 })
+    full.prePrepare(1n, a)
+    full.prepare(2, 1n, a)
+    full.step({ type: 'suspect', view: 0n })
+    const stable = { type: 'certificate', checkpoints: certificate(2n) } as const
+    full.receive(0, stable)
+    const driver = new Forgetful(full.journal)
+    expect(driver.core.inspect()).to.include({ view: 0n, active: true, lowWatermark: 2n })
+    expect(commitments(driver.effects)).to.deep.equal([])
+  })
+
+  it('answers no other that forgot, and whoever did not answers at once', () => {
+    const ask = answer({ query: 5n, reply: 0n })
+    expect(sendsTo(new Forgetful().receive(2, ask), 2, 'status')).to.deep.equal([])
+    const healthy = new Driver({ id: 1 }, [], 3n)
+    const [reply] = sendsTo(healthy.receive(2, ask), 2, 'status')
+    expect(reply).to.include({ lastExecuted: 3n, view: 0n, query: 0n, reply: 5n })
+  })
+
+  it('answers, once it is over, with a view that it may have left for', () => {
+    const driver = new Forgetful()
+    driver.hearAll([3n, 3n, 3n])
+    driver.receive(0, { type: 'certificate', checkpoints: certificate(12n) })
+    const [reply] = sendsTo(driver.receive(2, answer({ query: 5n, reply: 0n })), 2, 'status')
+    expect(reply).to.include({ view: 1n, reply: 5n })
+  })
+
+  it('alone, proves anew what it executed, and goes on', () => {
+    const driver = new Driver({ id: 0, n: 1 })
+    const executed = { sequence: 33n, digest: stateDigest(33n) }
+    Object.assign(driver, { core: new ReplicaCore(driver.options, [], executed, false) })
+    driver.step({ type: 'start', query })
+    expect(driver.core.inspect()).to.include({ isVoting: true, lowWatermark: 33n })
+    expect(only(driver.step({ type: 'propose', batch: a }), 'execute')).to.have.length(1)
+  })
+})
