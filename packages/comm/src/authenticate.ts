@@ -6,10 +6,9 @@ import { certificateHash, checkConnectionMessage, connectionMessage } from './ha
 import type { Introduced, Introduction } from './handshake.ts'
 import type { PeerMapper } from './ports.ts'
 
-/** What both sides of a handshake need. */
+/** What it takes to hear and judge the other side. */
 export interface Authentication {
   readonly stream: GossipStream
-  readonly introduction: Introduction
   readonly mapper: PeerMapper
   readonly clock: Clock
   readonly timeoutMs: number
@@ -17,15 +16,25 @@ export interface Authentication {
 }
 
 /**
- * The handshake, the same on both sides: introduce yourself at once, wait for the other's
- * introduction, judge it. The stream is paused after the first frame.
+ * Sends this node's introduction. Who accepts a stream does so at once, as Fabric does; who opened
+ * it, when it has heard who is there: then it knows whether it wants a connection or says it probed.
+ */
+export function introduce(
+  stream: GossipStream,
+  introduction: Introduction,
+  mapper: PeerMapper,
+): void {
+  stream.write(connectionMessage(introduction, (payload) => mapper.sign(payload)).bytes)
+}
+
+/**
+ * Waits for the other's introduction and judges it. The stream is paused after the first frame.
  *
  * @throws {CommError} a handshake code; the caller ends the stream
  * @see fabric v3.1 gossip/comm/comm_impl.go authenticateRemotePeer
  */
-export async function authenticate(authentication: Authentication): Promise<Introduced> {
-  const { stream, introduction, mapper } = authentication
-  stream.write(connectionMessage(introduction, (payload) => mapper.sign(payload)).bytes)
+export async function hearIntroduction(authentication: Authentication): Promise<Introduced> {
+  const { stream, mapper } = authentication
   const frame = await firstFrame(authentication)
   const certificate = stream.remoteCertificate
   if (certificate === undefined) throw noCertificate()
@@ -55,7 +64,7 @@ function firstFrame({ stream, clock, timeoutMs, signal }: Authentication): Promi
         },
         onDrain: () => undefined,
         onRemoteDone: () => ended(),
-        onOver: ended,
+        onOver: ({ reason }) => ended(reason),
       })
     }),
   )

@@ -15,8 +15,10 @@ type Target = Parameters<ChannelCredentials['_createSecureConnector']>[0]
 /** A channel to one peer, with a TCP connection of its own. */
 export interface Channel {
   readonly client: Client
-  /** Leaves no socket behind. Harmless twice. */
+  /** Lets what is written go out; leaves no socket behind that is not connected. Harmless twice. */
   readonly close: () => void
+  /** As `close`, and cuts the socket: when the other end is gone it would stay for minutes. */
+  readonly destroy: () => void
 }
 
 /**
@@ -54,7 +56,11 @@ export function openChannel(
     client.close()
     credentials.cut()
   }
-  return { client, close }
+  const destroy = (): void => {
+    close()
+    credentials.cutConnected()
+  }
+  return { client, close, destroy }
 }
 
 /**
@@ -65,6 +71,7 @@ class CuttableCredentials extends ChannelCredentials {
   readonly #inner: ChannelCredentials
   readonly #before: ((socket: Socket) => Promise<void>) | undefined
   readonly #sockets = new Set<Socket>()
+  readonly #connected = new Set<Socket>()
   #isCut = false
 
   /** @param before - has each socket before TLS begins on it */
@@ -79,6 +86,11 @@ class CuttableCredentials extends ChannelCredentials {
     this.#isCut = true
     for (const socket of this.#sockets) socket.destroy()
     this.#sockets.clear()
+  }
+
+  /** Destroys the sockets that are connected. */
+  cutConnected(): void {
+    for (const socket of this.#connected) socket.destroy()
   }
 
   override _isSecure(): boolean {
@@ -101,7 +113,10 @@ class CuttableCredentials extends ChannelCredentials {
         if (this.#isCut) this.cut()
         try {
           await this.#before?.(socket)
-          return await connector.connect(socket)
+          const connected = await connector.connect(socket)
+          this.#connected.add(socket)
+          socket.once('close', () => this.#connected.delete(socket))
+          return connected
         } finally {
           this.#sockets.delete(socket)
         }

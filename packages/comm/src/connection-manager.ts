@@ -1,23 +1,31 @@
 import { setMaxListeners } from 'node:events'
 import type { gossip } from '@heddle/proto'
-import { authenticate, noCertificate } from './authenticate.ts'
+import { hearIntroduction, introduce, noCertificate } from './authenticate.ts'
+import { BoundedMap } from './bounded-map.ts'
 import { Connection } from './connection.ts'
-import type { ConnectionHost } from './connection.ts'
+import type { ConnectionEnd, ConnectionHost } from './connection.ts'
 import { ConnectionStore } from './connection-store.ts'
 import { abortable } from './deadline.ts'
 import type { ResolvedCommDeps } from './deps.ts'
 import { Destinations } from './destinations.ts'
 import { Dialer } from './dialer.ts'
 import { CommError, reasonOf } from './errors.ts'
-import type { GossipStream, StreamEnd } from './gossip-stream.ts'
+import type { GossipStream } from './gossip-stream.ts'
 import { pemCertificateHash } from './handshake.ts'
 import type { Introduced } from './handshake.ts'
+import { Heartbeat } from './heartbeat.ts'
 import { hexOf } from './hex.ts'
 import { Listener } from './listener.ts'
 import type { ResolvedCommOptions } from './options.ts'
+import { RepeatedLines } from './repeated-lines.ts'
 import type { SendQueue } from './send-queue.ts'
 import type { RemotePeer } from './remote-peer.ts'
 import type { ConnectionInfo, ReceivedMessage } from './types.ts'
+
+/** Peers remembered as presumed dead; the oldest is forgotten, and may be told of once more. */
+const maxPresumedDead = 1000
+/** Lines about one peer that comes and goes, in a minute, of either kind. */
+const maxLinesForPeer = 10
 
 /** What a {@link ConnectionManager} tells the comm. */
 export interface ConnectionManagerHost {
@@ -39,8 +47,12 @@ export class ConnectionManager {
   readonly #dialer: Dialer
   readonly #listener: Listener
   readonly #serverCertHash: Uint8Array
+  readonly #lines: RepeatedLines
   readonly #stopping = new AbortController()
-  readonly #closedOnPurpose = new WeakSet<Connection>()
+  readonly #presumedDead = new BoundedMap<true>(maxPresumedDead)
+  // What to do when a connection is over.
+  readonly #endings = new Map<Connection, () => void>()
+  #releaseOwn: () => void = () => undefined
   // Who waits for the last connection to end.
   #onEmpty: (() => void) | undefined
 
@@ -48,6 +60,7 @@ export class ConnectionManager {
     this.#deps = deps
     this.#options = options
     this.#host = host
+    this.#lines = new RepeatedLines(deps.clock, deps.logger)
     // Every handshake under way listens to it.
     setMaxListeners(0, this.#stopping.signal)
     this.#serverCertHash = pemCertificateHash(options.tls.certificate)
@@ -60,10 +73,11 @@ export class ConnectionManager {
     this.#destinations = new Destinations({
       ...deps,
       ...options,
-      connection: (key) => this.#store.get(key),
+      lines: this.#lines,
+      connection: (key) => (key === undefined ? undefined : this.#store.get(key)),
       connect: (peer) => this.#connect(peer),
-      onUnreachable: (peer) => {
-        if (peer.pkiId !== undefined) host.onPresumedDead(peer.pkiId)
+      onUnreachable: ({ pkiId }) => {
+        if (pkiId !== undefined) this.#presumeDead(pkiId)
       },
     })
     this.#connectionHost = {
@@ -71,13 +85,24 @@ export class ConnectionManager {
       ...options,
       dispatch: (message) => host.dispatch(message),
       onAck: (info, nonce, ack) => host.onAck(info, nonce, ack),
-      onOver: (connection, reason) => this.#onOver(connection, reason),
+      onOver: (connection, end) => this.#onOver(connection, end),
     }
   }
 
-  /** Listens. @returns `host:port` */
-  listen(): Promise<string> {
-    return this.#listener.start()
+  /** Listens. @returns `host:port` @throws {CommError} COMM_IDENTITY_REFUSED, COMM_LISTEN_FAILED */
+  async listen(): Promise<string> {
+    const { mapper } = this.#deps
+    const release = holdOf(() =>
+      mapper.hold(this.#host.ownPkiId, (reason) => this.#onOwnPurged(reason)),
+    )
+    try {
+      const address = await this.#listener.start()
+      this.#releaseOwn = release
+      return address
+    } catch (error) {
+      release()
+      throw error
+    }
   }
 
   /** Where messages for `peer` go. */
@@ -101,7 +126,6 @@ export class ConnectionManager {
     const key = hexOf(peer.pkiId)
     // When one closes, the surplus one of a simultaneous dial would step in.
     for (let next = this.#store.get(key); next !== undefined; next = this.#store.get(key)) {
-      this.#closedOnPurpose.add(next)
       next.close('closed')
     }
   }
@@ -113,8 +137,8 @@ export class ConnectionManager {
 
   /** Authenticates the peer over a connection of its own. @returns its identity */
   async handshake(peer: RemotePeer, signal: AbortSignal | undefined): Promise<Uint8Array> {
-    const { stream, info } = await this.#dialer.open(peer.endpoint, true, this.#signal(signal))
-    stream.abort()
+    const { info, decline } = await this.#dialer.open(peer.endpoint, this.#signal(signal))
+    decline()
     if (peer.pkiId !== undefined && !equal(peer.pkiId, info.pkiId)) {
       throw new CommError(
         'COMM_UNEXPECTED_PEER',
@@ -130,7 +154,8 @@ export class ConnectionManager {
     this.#listener.refuseNew()
     this.#stopping.abort(error)
     this.#destinations.close(error)
-    for (const connection of this.#store.all()) connection.finish()
+    this.#releaseOwn()
+    for (const connection of this.#store.all()) connection.finish('shutting down')
     await this.#emptied(signal)
     for (const connection of this.#store.all()) connection.close('shutting down')
     this.#store.clearTimers()
@@ -138,12 +163,12 @@ export class ConnectionManager {
   }
 
   #createStore(): ConnectionStore {
-    const { dialTimeoutMs, connTimeoutMs, maxConnections } = this.#options
+    const { connTimeoutMs, maxConnections } = this.#options
     return new ConnectionStore(this.#deps.clock, {
       ownPkiId: this.#host.ownPkiId,
       maxConnections,
-      // Two nodes that dial each other at one moment have connected within the time a dial may take.
-      simultaneousMs: dialTimeoutMs + 2 * connTimeoutMs,
+      // Whoever accepts waits no longer than connTimeoutMs for an introduction; as much for the way.
+      simultaneousMs: 2 * connTimeoutMs,
       graceMs: connTimeoutMs,
       onCount: (count) => this.#deps.metrics.connections.set(count),
     })
@@ -154,13 +179,29 @@ export class ConnectionManager {
     return signal === undefined ? own : AbortSignal.any([own, signal])
   }
 
+  /** Dials; a peer that turns out to be connected stays so, and never hears of it. */
   async #connect(peer: RemotePeer): Promise<Connection> {
-    const dialled = await this.#dialer.open(peer.endpoint, false, this.#stopping.signal)
+    const { stream, info, accept, decline } = await this.#dialer.open(
+      peer.endpoint,
+      this.#stopping.signal,
+    )
     try {
-      this.#checkExpected(peer, dialled.info)
-      return this.#register(dialled.stream, dialled, true)
+      this.#checkExpected(peer, info)
+      const living = this.#store.get(hexOf(info.pkiId))
+      if (living?.open === true) {
+        decline()
+        return living
+      }
+      this.#checkRoom(info)
+      accept()
     } catch (error) {
-      dialled.stream.abort()
+      decline()
+      throw error
+    }
+    try {
+      return this.#register(stream, info, true)
+    } catch (error) {
+      stream.abort()
       throw error
     }
   }
@@ -173,20 +214,18 @@ export class ConnectionManager {
     if (expected === undefined || expected.length === 0 || equal(expected, actual)) return
     const fields = { endpoint, expected: hexOf(expected), actual: hexOf(actual) }
     if (!this.#sameOrganization(expected, actual)) {
-      this.#deps.logger?.warn('unexpected peer', fields)
+      const line = { event: 'unexpected peer', about: endpoint, most: 1 }
+      this.#lines.write('warn', { ...line, fields })
       throw new CommError('COMM_UNEXPECTED_PEER', 'authentication failure')
     }
-    this.#deps.logger?.info('peer has changed its identity', fields)
+    const line = { event: 'peer has changed its identity', about: endpoint, most: 1 }
+    this.#lines.write('info', { ...line, fields })
     this.#host.onIdentitySwitch(Uint8Array.prototype.slice.call(expected))
   }
 
   #sameOrganization(one: Uint8Array, other: Uint8Array): boolean {
-    let first: Uint8Array | undefined
-    let second: Uint8Array | undefined
-    for (const { pkiId, organization } of this.#deps.mapper.identityInfo()) {
-      if (equal(pkiId, one)) first = organization
-      if (equal(pkiId, other)) second = organization
-    }
+    const { mapper } = this.#deps
+    const [first, second] = [mapper.organizationOf(one), mapper.organizationOf(other)]
     return first !== undefined && second !== undefined && equal(first, second)
   }
 
@@ -199,10 +238,12 @@ export class ConnectionManager {
         stream.finish()
         return
       }
-      this.#register(stream, introduced, false)
+      this.#checkRoom(introduced.info)
+      this.#register(stream, introduced.info, false)
       this.#listener.settle(endpoint)
     } catch (error) {
-      this.#refuse(endpoint, error)
+      // A stop is nobody's fault, and no refusal.
+      if (!this.#stopping.signal.aborted) this.#refuse(endpoint, error)
       stream.abort(reasonOf(error))
     }
   }
@@ -217,60 +258,108 @@ export class ConnectionManager {
     } else this.#listener.refused(endpoint, 'handshake refused', { code, reason })
   }
 
-  #authenticateIncoming(stream: GossipStream): Promise<Introduced> {
-    if (this.#stopping.signal.aborted) {
-      throw new CommError('COMM_STOPPED', 'shutting down')
-    }
+  async #authenticateIncoming(stream: GossipStream): Promise<Introduced> {
+    const { mapper, clock } = this.#deps
+    const { signal } = this.#stopping
+    if (signal.aborted) throw new CommError('COMM_STOPPED', 'shutting down')
     // Nothing is said to someone who cannot be bound to the TLS connection.
     if (stream.remoteCertificate === undefined) throw noCertificate()
-    const introduction = {
-      pkiId: this.#host.ownPkiId,
-      identity: this.#options.identity,
-      tlsCertHash: this.#serverCertHash,
-      probe: false,
-    }
-    return authenticate({
-      stream,
-      introduction,
-      mapper: this.#deps.mapper,
-      clock: this.#deps.clock,
-      timeoutMs: this.#options.connTimeoutMs,
-      signal: this.#stopping.signal,
-    })
+    const { identity, connTimeoutMs: timeoutMs } = this.#options
+    const { ownPkiId: pkiId } = this.#host
+    introduce(stream, { pkiId, identity, tlsCertHash: this.#serverCertHash, probe: false }, mapper)
+    return hearIntroduction({ stream, mapper, clock, timeoutMs, signal })
   }
 
-  #register(stream: GossipStream, { info }: Introduced, dialled: boolean): Connection {
+  #checkRoom({ pkiId }: ConnectionInfo): void {
     this.#stopping.signal.throwIfAborted()
-    if (this.#store.full && this.#store.get(hexOf(info.pkiId)) === undefined) {
-      const message = `${this.#options.maxConnections} peers are connected`
-      throw new CommError('COMM_TOO_MANY_CONNECTIONS', message)
-    }
-    const establishedAt = this.#deps.clock.now()
-    const connection = new Connection(
+    if (!this.#store.full || this.#store.get(hexOf(pkiId)) !== undefined) return
+    const message = `${this.#options.maxConnections} peers are connected`
+    throw new CommError('COMM_TOO_MANY_CONNECTIONS', message)
+  }
+
+  #register(stream: GossipStream, info: ConnectionInfo, dialled: boolean): Connection {
+    const { clock, mapper } = this.#deps
+    const release = holdOf(() =>
+      mapper.hold(info.pkiId, (reason) => connection.close(`its identity is ${reason}`)),
+    )
+    const establishedAt = clock.now()
+    const connection: Connection = new Connection(
       stream,
       { info, dialled, establishedAt },
       this.#connectionHost,
     )
+    const heartbeat = this.#heartbeat(stream, connection)
+    this.#endings.set(connection, () => {
+      heartbeat?.stop()
+      release()
+    })
     const active = this.#store.add(connection)
+    const pkiId = hexOf(info.pkiId)
+    const line = { event: 'peer connected', about: pkiId, most: maxLinesForPeer }
+    this.#lines.write('info', { ...line, fields: { endpoint: info.endpoint, pkiId, dialled } })
     stream.attach(connection)
     connection.start()
-    const fields = { endpoint: info.endpoint, pkiId: hexOf(info.pkiId), dialled }
-    this.#deps.logger?.info('peer connected', fields)
     this.#destinations.onConnected(active)
     return active
   }
 
-  #onOver(connection: Connection, reason: StreamEnd): void {
+  #heartbeat(stream: GossipStream, connection: Connection): Heartbeat | undefined {
+    if (!stream.canPing) return undefined
+    const { clock } = this.#deps
+    const { pingAfterMs, pingTimeoutMs } = this.#options
+    return new Heartbeat(
+      { clock, pingAfterMs, pingTimeoutMs },
+      {
+        get heardAt() {
+          return connection.heardAt
+        },
+        ping: (signal) => stream.ping(signal),
+        onVanished: ({ message }) => {
+          stream.destroy()
+          connection.onOver({ reason: message })
+        },
+      },
+    )
+  }
+
+  /** Nobody takes this node for what it says any more. */
+  #onOwnPurged(reason: string): void {
+    this.#deps.logger?.error('own identity has gone: every connection is closed', { reason })
+    for (const connection of this.#store.all()) connection.close(`own identity is ${reason}`)
+  }
+
+  #onOver(connection: Connection, end: ConnectionEnd): void {
     const { pkiId, endpoint } = connection.info
+    const { endedBy, reason } = end
+    const key = hexOf(pkiId)
+    this.#endings.get(connection)?.()
+    this.#endings.delete(connection)
     if (!connection.dialled) this.#listener.unsettle(endpoint)
-    this.#destinations.forget(connection)
-    const { lost } = this.#store.remove(connection)
-    if (lost) {
-      this.#deps.logger?.info('peer disconnected', { endpoint, pkiId: hexOf(pkiId), reason })
-      const onPurpose = this.#closedOnPurpose.has(connection) || this.#stopping.signal.aborted
-      if (!onPurpose) this.#host.onPresumedDead(pkiId)
+    if (this.#store.remove(connection).lost) {
+      const line = { event: 'peer disconnected', about: key, most: maxLinesForPeer }
+      this.#lines.write('info', { ...line, fields: { endpoint, pkiId: key, endedBy, reason } })
+      const refusal = this.#refusalOf(connection, end)
+      this.#destinations.onLost(key, refusal)
+      if (refusal === undefined) this.#presumedDead.delete(key)
+      if (endedBy === 'them') this.#presumeDead(pkiId)
     }
     if (this.#store.all().length === 0) this.#onEmpty?.()
+  }
+
+  /** Who accepts a connection does not say so; one that is refused soon never was one. */
+  #refusalOf(connection: Connection, { refused, reason }: ConnectionEnd): CommError | undefined {
+    const { heard, establishedAt, info } = connection
+    const lastedMs = this.#deps.clock.now() - establishedAt
+    if (refused !== true || heard || lastedMs >= this.#options.connTimeoutMs) return undefined
+    return new CommError('COMM_REFUSED_BY_PEER', `refused by ${info.endpoint}: ${reason}`)
+  }
+
+  /** Once for each loss: not again before there was a connection. */
+  #presumeDead(pkiId: Uint8Array): void {
+    const key = hexOf(pkiId)
+    if (this.#presumedDead.has(key)) return
+    this.#presumedDead.set(key, true)
+    this.#host.onPresumedDead(pkiId)
   }
 
   async #emptied(signal: AbortSignal | undefined): Promise<void> {
@@ -287,6 +376,14 @@ export class ConnectionManager {
     } finally {
       timer.cancel()
     }
+  }
+}
+
+function holdOf(hold: () => () => void): () => void {
+  try {
+    return hold()
+  } catch (cause) {
+    throw new CommError('COMM_IDENTITY_REFUSED', reasonOf(cause), { cause })
   }
 }
 

@@ -7,7 +7,7 @@ import { hexOf } from './hex.ts'
 export interface ConnectionStoreOptions {
   readonly ownPkiId: Uint8Array
   readonly maxConnections: number
-  /** Two connections made within this time of one another were made simultaneously. */
+  /** A connection accepted within this time after one was dialled crossed it on the way. */
   readonly simultaneousMs: number
   /** How long a surplus connection lives on, so that nothing under way on it is lost. */
   readonly graceMs: number
@@ -17,17 +17,21 @@ export interface ConnectionStoreOptions {
 
 interface Slot {
   active: Connection
-  // Lost a tie: carries no new messages, but what the peer sends on it is still taken. It steps in
-  // when the winner ends, as it does when the peer is a Fabric node that judged otherwise.
+  // Carries no new messages, but what the peer sends on it is still taken. It steps in when the
+  // active one ends.
   standby: Connection | undefined
+  // On its way out. Only the last one has time for it: a peer cannot have many at once.
+  retiring: Connection | undefined
 }
 
 /**
- * The connections of a node: one for each peer carries messages.
+ * The connections of a node: one for each peer carries messages. Whoever dials a peer that turns out
+ * to be connected declines the second connection, so there are two only when
  *
- * - The peer opened a second one: the newest stays. It has forgotten the first.
- * - We opened a second one (its endpoint was known under another name): the first stays.
- * - Both opened one at the same time: the one opened by the smaller PKI-ID stays, on both sides.
+ * - the peer has forgotten the first, or lost it: the newest stays;
+ * - both dialled at one moment: in the end the one that the smaller PKI-ID dialled stays, on both
+ *   sides. Until then each side goes on writing on its own. A Fabric peer ends the one that it
+ *   dialled, at once: nothing was written on that.
  *
  * What waits in the queue of the one that goes moves to the one that stays; what it has written
  * still arrives, as it is ended gently.
@@ -41,11 +45,6 @@ export class ConnectionStore {
   constructor(clock: Clock, options: ConnectionStoreOptions) {
     this.#clock = clock
     this.#options = options
-  }
-
-  /** Number of connected peers. */
-  get size(): number {
-    return this.#slots.size
   }
 
   /** Whether one more peer would be too many. */
@@ -73,27 +72,22 @@ export class ConnectionStore {
     return [...connections]
   }
 
-  /** Registers a connection that was just authenticated. @returns the one to use for that peer */
+  /**
+   * Registers a connection that was just authenticated; one that was dialled, only when no other is
+   * open. @returns the one to use for that peer
+   */
   add(connection: Connection): Connection {
     const key = hexOf(connection.info.pkiId)
     const slot = this.#slots.get(key)
     if (slot === undefined) {
-      this.#slots.set(key, { active: connection, standby: undefined })
+      this.#slots.set(key, { active: connection, standby: undefined, retiring: undefined })
       this.#options.onCount(this.#slots.size)
-      return connection
-    }
-    const verdict = this.#judge(slot.active, connection)
-    if (verdict === 'replace') {
-      const old = slot.active
-      slot.active = connection
-      this.#handOver(old, connection)
-      this.#retire(old)
-    } else if (verdict === 'refuse') {
-      this.#retire(connection)
+    } else if (this.#crossed(slot.active, connection)) {
+      this.#keepBoth(slot, connection)
     } else {
-      this.#settleTie(slot, connection)
+      this.#replace(slot, connection)
     }
-    return slot.active
+    return this.get(key) ?? connection
   }
 
   /**
@@ -105,12 +99,11 @@ export class ConnectionStore {
     this.#timers.delete(connection)
     const key = hexOf(connection.info.pkiId)
     const slot = this.#slots.get(key)
+    if (slot?.retiring === connection) slot.retiring = undefined
     if (slot?.standby === connection) slot.standby = undefined
     if (slot?.active !== connection) return { active: slot?.active, lost: false }
     const { standby } = slot
     if (standby?.open === true) {
-      this.#timers.get(standby)?.cancel()
-      this.#timers.delete(standby)
       this.#handOver(connection, standby)
       slot.active = standby
       slot.standby = undefined
@@ -127,27 +120,30 @@ export class ConnectionStore {
     this.#timers.clear()
   }
 
-  #judge(old: Connection, young: Connection): 'replace' | 'refuse' | 'tie' {
-    if (!old.open) return 'replace'
-    if (old.dialled === young.dialled) return young.dialled ? 'refuse' : 'replace'
-    const simultaneous = young.establishedAt - old.establishedAt <= this.#options.simultaneousMs
-    if (simultaneous) return 'tie'
-    return young.dialled ? 'refuse' : 'replace'
+  /** Whether the peer had not heard of `old`, which we dialled, when it dialled `young`. */
+  #crossed(old: Connection, young: Connection): boolean {
+    if (!old.open || !old.dialled || young.dialled) return false
+    return young.establishedAt - old.establishedAt <= this.#options.simultaneousMs
   }
 
-  #settleTie(slot: Slot, young: Connection): void {
-    const weDial = Buffer.compare(this.#options.ownPkiId, young.info.pkiId) < 0
-    const youngWins = young.dialled === weDial
-    const loser = youngWins ? slot.active : young
-    if (slot.standby !== undefined) this.#retire(slot.standby)
-    if (youngWins) {
-      slot.active = young
-      this.#handOver(loser, young)
-    }
-    slot.standby = loser
-    // The side that opened the loser ends it, after which the other does; failing that, we do.
-    const { graceMs } = this.#options
-    this.#schedule(loser, loser.dialled ? graceMs : 3 * graceMs, () => this.#retire(loser))
+  /** We go on with the one we dialled; if the other is to stay, we change over after a while. */
+  #keepBoth(slot: Slot, young: Connection): void {
+    const { active: dialled, standby } = slot
+    if (standby !== undefined) this.#retire(slot, standby)
+    slot.standby = young
+    const oursStays = Buffer.compare(this.#options.ownPkiId, young.info.pkiId) < 0
+    if (oursStays) return
+    this.#schedule(dialled, () => {
+      if (slot.active === dialled && slot.standby?.open === true) this.#replace(slot, slot.standby)
+    })
+  }
+
+  #replace(slot: Slot, young: Connection): void {
+    const { active: old, standby } = slot
+    slot.active = young
+    slot.standby = undefined
+    if (standby !== undefined && standby !== young) this.#retire(slot, standby)
+    this.#retire(slot, old)
   }
 
   #handOver(from: Connection, to: Connection): void {
@@ -155,14 +151,17 @@ export class ConnectionStore {
     to.outgoing.adopt(from.outgoing.surrender(error))
   }
 
-  #retire(connection: Connection): void {
+  #retire(slot: Slot, connection: Connection): void {
+    this.#handOver(connection, slot.active)
+    slot.retiring?.close('replaced by another connection to the same peer')
+    slot.retiring = connection
     connection.finish()
-    this.#schedule(connection, this.#options.graceMs, () => connection.close())
+    this.#schedule(connection, () => connection.close())
   }
 
-  #schedule(connection: Connection, delayMs: number, act: () => void): void {
+  #schedule(connection: Connection, act: () => void): void {
     this.#timers.get(connection)?.cancel()
-    const timer = this.#clock.schedule(delayMs, () => {
+    const timer = this.#clock.schedule(this.#options.graceMs, () => {
       this.#timers.delete(connection)
       act()
     })

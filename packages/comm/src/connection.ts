@@ -1,4 +1,5 @@
 import { RingQueue } from '@heddle/events'
+import type { Clock } from '@heddle/interface'
 import type { gossip } from '@heddle/proto'
 import { CommError } from './errors.ts'
 import type { GossipStream, StreamEnd } from './gossip-stream.ts'
@@ -7,21 +8,30 @@ import type { CommMetrics } from './metrics.ts'
 import { AuthenticatedMessage } from './received-message.ts'
 import type { RefusalLog } from './refusal-log.ts'
 import { SendQueue } from './send-queue.ts'
+import type { QueueLimits } from './send-queue.ts'
 import type { ConnectionInfo, ReceivedMessage } from './types.ts'
 
 /** What a {@link Connection} needs from the comm it belongs to. */
 export interface ConnectionHost {
+  readonly clock: Clock
   readonly metrics: CommMetrics
   readonly refusals: Pick<RefusalLog, 'refused'>
   readonly sendBufferSize: number
   readonly recvBufferSize: number
   readonly maxMessageBytes: number
+  readonly maxWaitingBytes: number
   /** Takes an acknowledgement; it goes no further. */
   onAck(info: ConnectionInfo, nonce: bigint, ack: gossip.Acknowledgement): void
   /** Hands a message on. A promise holds back the connection's next message. */
   dispatch(message: ReceivedMessage): Promise<unknown> | undefined
   /** The connection cannot send any more. Called once, also after `close`. */
-  onOver(connection: Connection, reason: StreamEnd): void
+  onOver(connection: Connection, end: ConnectionEnd): void
+}
+
+/** How a connection ended. */
+export interface ConnectionEnd extends StreamEnd {
+  /** Whether this node ended it. Then what the transport says about it is of no interest. */
+  readonly endedBy: 'us' | 'them'
 }
 
 /**
@@ -45,8 +55,12 @@ export class Connection {
   #writing = false
   #blocked = false
   #state: 'open' | 'finishing' | 'over' = 'open'
+  // Why this node ends it; what follows is no fault of the other side.
+  #endedHere: string | undefined
   // Frames that still come are thrown away.
   #deaf = false
+  #heardAt: number
+  #heard = false
 
   constructor(
     stream: GossipStream,
@@ -58,16 +72,24 @@ export class Connection {
     this.establishedAt = about.establishedAt
     this.#stream = stream
     this.#host = host
+    this.#heardAt = host.clock.now()
     this.#incoming = new RingQueue(host.recvBufferSize)
-    this.#outgoing = new SendQueue(
-      { capacity: host.sendBufferSize, maxBytes: host.maxMessageBytes, open: true },
-      () => this.#write(),
-    )
+    this.#outgoing = new SendQueue({ ...queueLimits(host), open: true }, () => this.#write())
   }
 
   /** Whether messages can be sent. */
   get open(): boolean {
     return this.#state === 'open'
+  }
+
+  /** Whether a frame has come: then the peer has accepted us. */
+  get heard(): boolean {
+    return this.#heard
+  }
+
+  /** When the last frame came, on the clock's `now`. */
+  get heardAt(): number {
+    return this.#heardAt
   }
 
   /** Everything that goes out passes here, in order. */
@@ -84,6 +106,8 @@ export class Connection {
 
   onFrame(bytes: Buffer): void {
     this.#host.metrics.received.add(1)
+    this.#heardAt = this.#host.clock.now()
+    this.#heard = true
     if (this.#deaf) return
     let message: AuthenticatedMessage
     try {
@@ -108,33 +132,42 @@ export class Connection {
 
   onRemoteDone(): void {
     // A dialled stream is about to be over; an accepted one is ours to end, after what is queued.
-    if (!this.dialled) this.finish()
+    if (!this.dialled) this.#finish()
   }
 
-  onOver(reason: StreamEnd): void {
+  onOver(theirs: StreamEnd): void {
     if (this.#state === 'over') return
     this.#state = 'over'
-    const why = reason ?? 'the remote side ended the stream'
+    const end: ConnectionEnd =
+      this.#endedHere === undefined
+        ? { ...theirs, endedBy: 'them' }
+        : { reason: this.#endedHere, endedBy: 'us' }
+    const why = end.reason ?? 'the remote side ended the stream'
     const error = new CommError('COMM_CLOSED', `connection to ${this.info.endpoint}: ${why}`)
     // First, because what is queued may go to another connection with the same peer.
-    this.#host.onOver(this, reason)
+    this.#host.onOver(this, end)
     this.#host.metrics.undeliverable.add(this.#outgoing.close(error))
   }
 
-  /** Takes no more messages; ends the stream when the queue is written. */
-  finish(): void {
-    if (this.#state !== 'open') return
-    this.#state = 'finishing'
-    this.#write()
+  /** Takes no more messages; ends the stream when the queue is written. @param reason - for us */
+  finish(reason = 'ended here'): void {
+    if (this.#state === 'open') this.#endedHere = reason
+    this.#finish()
   }
 
   /** Ends the connection now. @param reason - what a dialling remote side is told */
   close(reason?: string): void {
-    this.#deaf = true
-    this.#incoming.clear()
+    this.#hush()
     if (this.#state === 'over') return
+    this.#endedHere ??= reason ?? 'ended here'
     this.#stream.abort(reason)
-    this.onOver(reason ?? 'closed')
+    this.onOver({ reason })
+  }
+
+  #finish(): void {
+    if (this.#state !== 'open') return
+    this.#state = 'finishing'
+    this.#write()
   }
 
   /** Sends a message back, waiting for room. */
@@ -198,6 +231,28 @@ export class Connection {
     this.#host.metrics.refusals.add(1, { code: error.code })
     const fields = { address: this.info.endpoint, reason: error.message }
     this.#host.refusals.refused('undecodable message', fields)
-    this.close(error.message)
+    this.#fail(error.message)
   }
+
+  /** The other side is at fault: it is lost, and told why. */
+  #fail(reason: string): void {
+    this.#hush()
+    this.#stream.abort(reason)
+    this.onOver({ reason })
+  }
+
+  #hush(): void {
+    this.#deaf = true
+    this.#incoming.clear()
+  }
+}
+
+/** The bounds of a queue of outgoing messages. */
+export function queueLimits(options: {
+  readonly sendBufferSize: number
+  readonly maxMessageBytes: number
+  readonly maxWaitingBytes: number
+}): QueueLimits {
+  const { sendBufferSize: capacity, maxMessageBytes: maxBytes, maxWaitingBytes } = options
+  return { capacity, maxBytes, maxWaitingBytes }
 }

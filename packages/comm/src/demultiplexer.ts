@@ -1,8 +1,9 @@
 import { isCodedError } from '@heddle/interface'
-import type { Logger } from '@heddle/interface'
+import type { Clock, Logger } from '@heddle/interface'
 import { CommError } from './errors.ts'
 import { MessageQueue } from './message-queue.ts'
 import type { CommMetrics } from './metrics.ts'
+import { RepeatedLines } from './repeated-lines.ts'
 import type {
   AcceptOptions,
   MessageHandler,
@@ -13,6 +14,9 @@ import type {
 } from './types.ts'
 
 const defaultCapacity = 100
+const defaultMaxBytes = 100 * 1024 * 1024
+/** Lines about subscribers that failed, in a minute: who sends decides how often they do. */
+const maxFailureLines = 10
 
 interface Subscriber {
   readonly predicate: MessagePredicate
@@ -29,13 +33,15 @@ interface Subscriber {
 export class Demultiplexer {
   readonly #metrics: CommMetrics
   readonly #logger: Logger | undefined
+  readonly #lines: RepeatedLines
   // Replaced at each change, so that a message goes to those that were there when it came.
   #subscribers: readonly Subscriber[] = []
   #closed = false
 
-  constructor(metrics: CommMetrics, logger: Logger | undefined) {
+  constructor(metrics: CommMetrics, clock: Clock, logger: Logger | undefined) {
     this.#metrics = metrics
     this.#logger = logger
+    this.#lines = new RepeatedLines(clock, logger)
   }
 
   /** A promise when a subscriber asks to be waited for; it never rejects. */
@@ -72,15 +78,19 @@ export class Demultiplexer {
   /** Subscribes a queue; after `close` it has ended. */
   accept(predicate: MessagePredicate, options: AcceptOptions = {}): MessageStream<ReceivedMessage> {
     const { capacity = defaultCapacity, whenFull = 'drop', signal } = options
-    if (!Number.isInteger(capacity) || capacity < 1) {
-      const message = `capacity must be a positive integer, not ${capacity}`
+    const { maxBytes = defaultMaxBytes } = options
+    for (const [name, value] of Object.entries({ capacity, maxBytes })) {
+      if (Number.isInteger(value) && value >= 1) continue
+      const message = `${name} must be a positive integer, not ${value}`
       throw new CommError('COMM_INVALID_OPTIONS', message)
     }
     const onAbort = (): void => queue.end()
-    const queue = new MessageQueue<ReceivedMessage>(capacity, () => {
+    const onEnd = (): void => {
       signal?.removeEventListener('abort', onAbort)
       unsubscribe()
-    })
+    }
+    const bytesOf = ({ envelope }: ReceivedMessage): number => envelope.bytes.length
+    const queue = new MessageQueue<ReceivedMessage>({ capacity, maxBytes, bytesOf }, onEnd)
     const handler = whenFull === 'wait' ? this.#waiting(queue) : this.#dropping(queue)
     let unsubscribe: Unsubscribe = () => undefined
     unsubscribe = this.onMessage(predicate, handler, () => queue.end())
@@ -118,6 +128,7 @@ export class Demultiplexer {
       return
     }
     this.#metrics.handlerErrors.add(1)
-    this.#logger?.error('subscriber failed', {}, error)
+    const line = { event: 'subscriber failed', about: '', most: maxFailureLines, fields: {}, error }
+    this.#lines.write('error', line)
   }
 }

@@ -3,7 +3,7 @@ import type { SecureContext } from 'node:tls'
 import { connectivityState } from '@grpc/grpc-js'
 import type { Client, ServiceError } from '@grpc/grpc-js'
 import type { Clock } from '@heddle/interface'
-import { authenticate } from './authenticate.ts'
+import { hearIntroduction, introduce } from './authenticate.ts'
 import { openChannel } from './channel.ts'
 import type { Channel } from './channel.ts'
 import { abortable, within } from './deadline.ts'
@@ -14,11 +14,17 @@ import { pemCertificateHash } from './handshake.ts'
 import type { Introduced } from './handshake.ts'
 import type { ResolvedCommOptions } from './options.ts'
 import type { PeerMapper } from './ports.ts'
+import type { ConnectionInfo } from './types.ts'
 import { emptyMessage, gossipService, transportOptions } from './wire.ts'
 
-/** An authenticated stream to a peer that was dialled. */
-export interface Dialled extends Introduced {
+/** A stream to a peer that has said who it is, and does not know yet who we are. */
+export interface Dialled {
   readonly stream: GossipStream
+  readonly info: ConnectionInfo
+  /** Introduces this node: there is a connection. */
+  readonly accept: () => void
+  /** Says that this was a probe, which disturbs no connection at the other side, and ends the stream. */
+  readonly decline: () => void
 }
 
 /** Opens connections: TLS, ping, stream, handshake. Each has a channel of its own. */
@@ -58,18 +64,25 @@ export class Dialer {
   }
 
   /**
-   * Opens an authenticated stream.
-   * @param probe - tells the other side that this is only to learn who it is
+   * Opens a stream and hears who is there; the caller accepts or declines.
    * @throws {CommError} COMM_UNREACHABLE, or a handshake code
    */
-  async open(endpoint: string, probe: boolean, signal: AbortSignal): Promise<Dialled> {
+  async open(endpoint: string, signal: AbortSignal): Promise<Dialled> {
     const channel = this.#channel(endpoint)
     let stream: GossipStream | undefined
     try {
       await this.#reach(channel.client, endpoint, signal)
-      stream = this.#openStream(channel)
-      const introduced = await this.#authenticate(stream, probe, signal)
-      return { ...introduced, stream }
+      const opened = this.#openStream(channel, endpoint)
+      stream = opened
+      const { info, probe } = await this.#hear(opened, signal)
+      // Only who opens a stream may probe.
+      if (probe) throw new CommError('COMM_UNEXPECTED_PROBE', 'probe')
+      return {
+        stream: opened,
+        info,
+        accept: () => this.#introduce(opened, false),
+        decline: () => this.#decline(opened, signal),
+      }
     } catch (error) {
       stream?.abort()
       channel.close()
@@ -77,34 +90,46 @@ export class Dialer {
     }
   }
 
-  #openStream({ client, close }: Channel): GossipStream {
+  #openStream({ client, close, destroy }: Channel, endpoint: string): GossipStream {
     const { path, requestSerialize, responseDeserialize } = gossipService.gossipStream
     const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize)
-    return GossipStream.dialled(call, close)
+    const pinging = (signal: AbortSignal): Promise<void> => ping(client, endpoint, signal)
+    return GossipStream.dialled(call, { ping: pinging, close, destroy })
   }
 
-  async #authenticate(
-    stream: GossipStream,
-    probe: boolean,
-    signal: AbortSignal,
-  ): Promise<Introduced> {
-    const introduction = {
-      pkiId: this.#pkiId,
-      identity: this.#options.identity,
-      tlsCertHash: this.#tlsCertHash,
-      probe,
-    }
-    const introduced = await authenticate({
+  #hear(stream: GossipStream, signal: AbortSignal): Promise<Introduced> {
+    return hearIntroduction({
       stream,
-      introduction,
       mapper: this.#mapper,
       clock: this.#clock,
       timeoutMs: this.#options.connTimeoutMs,
       signal,
     })
-    // Only who opens a stream may probe.
-    if (introduced.probe) throw new CommError('COMM_UNEXPECTED_PROBE', 'probe')
-    return introduced
+  }
+
+  #introduce(stream: GossipStream, probe: boolean): void {
+    const { identity } = this.#options
+    const own = { pkiId: this.#pkiId, identity, tlsCertHash: this.#tlsCertHash, probe }
+    introduce(stream, own, this.#mapper)
+  }
+
+  /** The other side ends the stream when it has read the introduction; failing that, we do. */
+  #decline(stream: GossipStream, signal: AbortSignal): void {
+    if (signal.aborted) {
+      stream.abort()
+      return
+    }
+    this.#introduce(stream, true)
+    const cut = (): void => stream.abort()
+    const timer = this.#clock.schedule(this.#options.connTimeoutMs, cut)
+    signal.addEventListener('abort', cut, { once: true })
+    const onOver = (): void => {
+      timer.cancel()
+      signal.removeEventListener('abort', cut)
+    }
+    stream.attach({ onFrame: nothing, onDrain: nothing, onRemoteDone: nothing, onOver })
+    stream.resume()
+    stream.finish()
   }
 
   async #reach(client: Client, endpoint: string, signal: AbortSignal): Promise<void> {
@@ -131,6 +156,10 @@ export class Dialer {
     const proxy = this.#proxyFor?.(endpoint)
     return openChannel(endpoint, this.#secureContext, transportOptions(this.#options), proxy)
   }
+}
+
+function nothing(): void {
+  // of no interest any more
 }
 
 /** Resolves when the channel is connected, or failed to: the ping then tells why. */

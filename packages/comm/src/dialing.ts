@@ -1,6 +1,7 @@
 import { CommError } from './errors.ts'
 import type { Connection } from './connection.ts'
 import { SendQueue } from './send-queue.ts'
+import type { QueueLimits } from './send-queue.ts'
 import type { RemotePeer } from './remote-peer.ts'
 
 /** A dial under way, or one that failed a moment ago, with the messages that wait for it. */
@@ -11,9 +12,9 @@ export class Dialing {
   readonly #queue: SendQueue
   #resolve: (connection: Connection) => void = () => undefined
   #reject: (error: unknown) => void = () => undefined
-  #failed = false
+  #retryAt: number | undefined
 
-  constructor(peer: RemotePeer, limits: { readonly capacity: number; readonly maxBytes: number }) {
+  constructor(peer: RemotePeer, limits: QueueLimits) {
     this.peer = peer
     this.#queue = new SendQueue({ ...limits, open: false }, () => undefined)
     this.connected = new Promise((resolve, reject) => {
@@ -24,9 +25,9 @@ export class Dialing {
     this.connected.catch(() => undefined)
   }
 
-  /** Whether the dial has failed. */
-  get failed(): boolean {
-    return this.#failed
+  /** When the next dial may be made, on the clock's `now`; undefined while this one is under way. */
+  get retryAt(): number | undefined {
+    return this.#retryAt
   }
 
   /** What waits for the dial. After it failed nothing fits in. */
@@ -42,9 +43,9 @@ export class Dialing {
     return lost
   }
 
-  /** Refuses what waits. @returns how many messages nobody waited for */
-  fail(error: CommError): number {
-    this.#failed = true
+  /** Refuses what waits, and what comes until `retryAt`. @returns how many nobody waited for */
+  fail(error: CommError, retryAt: number): number {
+    this.#retryAt = retryAt
     this.#reject(error)
     return this.#queue.close(error)
   }

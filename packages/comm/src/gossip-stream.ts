@@ -1,8 +1,13 @@
-import type { ClientDuplexStream, ServerDuplexStream } from '@grpc/grpc-js'
+import type { ClientDuplexStream, ServerDuplexStream, ServiceError } from '@grpc/grpc-js'
 import { status } from '@grpc/grpc-js'
 
-/** Why a stream is over: undefined when it ended well, else the status text or the socket's error. */
-export type StreamEnd = string | undefined
+/** How a stream ended. */
+export interface StreamEnd {
+  /** The status text or the socket's error; undefined when it ended well. */
+  readonly reason: string | undefined
+  /** The accepting side ended it with the status that stands for a refusal, UNKNOWN. */
+  readonly refused?: boolean
+}
 
 /** What happens on a {@link GossipStream}. Frames come only while it is not paused. */
 export interface StreamEvents {
@@ -12,13 +17,24 @@ export interface StreamEvents {
   /** The remote side has sent its last frame; ours may still go. */
   onRemoteDone(): void
   /** Nothing can be written any more. Frames that came before may still be handed out. */
-  onOver(reason: StreamEnd): void
+  onOver(end: StreamEnd): void
 }
 
 /** What differs between the two sides of a stream. */
 interface Side {
   readonly certificate: () => Uint8Array | undefined
   readonly abort: (reason: string | undefined) => void
+  readonly wire?: DialledWire
+}
+
+/** What a dialled stream runs over. */
+export interface DialledWire {
+  /** Resolves when the other side answers over the same TCP connection, whatever it says. */
+  ping(signal: AbortSignal): Promise<void>
+  /** Lets the TCP connection go, once all is written. Harmless twice. */
+  close(): void
+  /** Cuts it. */
+  destroy(): void
 }
 
 type Call = ClientDuplexStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>
@@ -41,14 +57,16 @@ export class GossipStream {
   readonly #call: Call
   readonly #side: Side
   #events = nobody
-  #over: { readonly reason: StreamEnd } | undefined
+  #over: StreamEnd | undefined
 
   private constructor(call: Call, side: Side) {
     this.#call = call
     this.#side = side
     call.on('drain', () => this.#events.onDrain())
     call.on('end', () => this.#events.onRemoteDone())
-    call.on('error', (error: Error) => this.#end(error.message))
+    call.on('error', ({ message, code }: Partial<ServiceError>) =>
+      this.#end({ reason: message ?? 'it broke', refused: code === status.UNKNOWN }),
+    )
   }
 
   /** The accepting side. */
@@ -65,20 +83,21 @@ export class GossipStream {
     })
     // grpc-js does not say which of both it was.
     const cancelled = 'the remote side cancelled the stream, or sent a frame longer than allowed'
-    call.on('cancelled', () => stream.#end(cancelled))
-    call.on('close', () => stream.#end(undefined))
+    call.on('cancelled', () => stream.#end({ reason: cancelled }))
+    call.on('close', () => stream.#end({ reason: undefined }))
     return stream
   }
 
-  /** The dialling side. @param release - closes the channel of the call; called when it is over */
-  static dialled(call: ClientDuplexStream<Buffer, Buffer>, release: () => void): GossipStream {
+  /** The dialling side; closes `wire` when it is over. */
+  static dialled(call: ClientDuplexStream<Buffer, Buffer>, wire: DialledWire): GossipStream {
     const stream = new GossipStream(call, {
       certificate: () => call.getAuthContext()?.sslPeerCertificate?.raw,
       abort: () => call.cancel(),
+      wire,
     })
     call.on('status', ({ code, details }) => {
-      release()
-      stream.#end(code === status.OK ? undefined : details)
+      wire.close()
+      stream.#end({ reason: code === status.OK ? undefined : details })
     })
     return stream
   }
@@ -101,7 +120,7 @@ export class GossipStream {
     const first = this.#events === nobody
     this.#events = events
     if (first) this.#call.on('data', (bytes: Buffer) => this.#events.onFrame(bytes))
-    if (this.#over !== undefined) events.onOver(this.#over.reason)
+    if (this.#over !== undefined) events.onOver(this.#over)
   }
 
   /** False: wait for `onDrain` before the next one. */
@@ -128,9 +147,25 @@ export class GossipStream {
     if (this.#over === undefined) this.#side.abort(reason)
   }
 
-  #end(reason: StreamEnd): void {
+  /** Only who dialled can ping. */
+  get canPing(): boolean {
+    return this.#side.wire !== undefined
+  }
+
+  /** See {@link DialledWire.ping}. */
+  ping(signal: AbortSignal): Promise<void> {
+    return this.#side.wire?.ping(signal) ?? Promise.resolve()
+  }
+
+  /** Ends the stream with its TCP connection: nobody is at the other end any more. */
+  destroy(): void {
+    this.abort()
+    this.#side.wire?.destroy()
+  }
+
+  #end(end: StreamEnd): void {
     if (this.#over !== undefined) return
-    this.#over = { reason }
-    this.#events.onOver(reason)
+    this.#over = end
+    this.#events.onOver(end)
   }
 }

@@ -41,7 +41,7 @@ export class GrpcComm implements Comm {
     const { metrics, logger, clock } = deps
     this.pkiId = pkiId
     this.#metrics = metrics
-    this.#demultiplexer = new Demultiplexer(metrics, logger)
+    this.#demultiplexer = new Demultiplexer(metrics, clock, logger)
     this.#presumedDead = new Signals(metrics)
     this.#identitySwitch = new Signals(metrics)
     this.#connections = new ConnectionManager(deps, options, {

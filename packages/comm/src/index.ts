@@ -8,7 +8,7 @@ export type { RefusalLogDeps, RefusalLogOptions } from './refusal-log.ts'
 export { EncodedMessage, encodeMessage, signMessage, verifyEnvelope } from './message.ts'
 export { AggregatedSendResult } from './send-result.ts'
 export type { SendResult } from './send-result.ts'
-export type { HttpProxy, IdentityOrganization, PeerMapper } from './ports.ts'
+export type { HttpProxy, PeerMapper } from './ports.ts'
 export type { RemotePeer } from './remote-peer.ts'
 export type {
   AcceptOptions,

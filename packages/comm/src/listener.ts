@@ -87,6 +87,9 @@ export class Listener {
   #grpcServer(): Server {
     const server = new Server({
       ...transportOptions(this.#options),
+      // Who accepts cannot call `Ping`; whoever dialled may be pinged as often as one likes.
+      'grpc.keepalive_time_ms': this.#options.pingAfterMs,
+      'grpc.keepalive_timeout_ms': this.#options.pingTimeoutMs,
       'grpc.max_concurrent_streams': maxConcurrentStreams,
       interceptors: [this.#port.interceptor],
     })

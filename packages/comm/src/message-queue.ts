@@ -1,27 +1,38 @@
 import { RingQueue } from '@heddle/events'
 import type { MessageStream } from './types.ts'
 
+/** The bounds of a {@link MessageQueue}. */
+export interface MessageQueueLimits<T> {
+  readonly capacity: number
+  /** Of all items together; one always fits. */
+  readonly maxBytes: number
+  readonly bytesOf: (item: T) => number
+}
+
 /**
  * A bounded queue that one consumer reads as an async iterator. What was queued before the end is
  * still read after it; `return()` throws it away.
  */
 export class MessageQueue<T> implements MessageStream<T> {
   readonly #items: RingQueue<T>
+  readonly #limits: MessageQueueLimits<T>
   readonly #onReturn: () => void
   #next: ((result: IteratorResult<T, undefined>) => void) | undefined
   #room: PromiseWithResolvers | undefined
+  #bytes = 0
   #ended = false
 
   /** @param onReturn - called once, when it ends for whatever reason */
-  constructor(capacity: number, onReturn: () => void) {
-    this.#items = new RingQueue(capacity)
+  constructor(limits: MessageQueueLimits<T>, onReturn: () => void) {
+    this.#items = new RingQueue(limits.capacity)
+    this.#limits = limits
     this.#onReturn = onReturn
   }
 
   /** Appends `item`. False when there is no room. True, and nothing happens, after the end. */
   offer(item: T): boolean {
     if (this.#ended) return true
-    if (this.#next === undefined) return this.#items.push(item)
+    if (this.#next === undefined) return this.#keep(item)
     const next = this.#next
     this.#next = undefined
     next({ done: false, value: item })
@@ -31,8 +42,8 @@ export class MessageQueue<T> implements MessageStream<T> {
   /** As `offer`, but the oldest item gives way. @returns whether one did */
   replace(item: T): boolean {
     if (this.offer(item)) return false
-    this.#items.shift()
-    this.#items.push(item)
+    this.#take()
+    this.#keep(item)
     return true
   }
 
@@ -54,7 +65,7 @@ export class MessageQueue<T> implements MessageStream<T> {
 
   next(): Promise<IteratorResult<T, undefined>> {
     if (this.#items.size > 0) {
-      const value = this.#items.shift() as T
+      const value = this.#take() as T
       this.#signalRoom()
       return Promise.resolve({ done: false, value })
     }
@@ -72,6 +83,20 @@ export class MessageQueue<T> implements MessageStream<T> {
 
   [Symbol.asyncIterator](): this {
     return this
+  }
+
+  #keep(item: T): boolean {
+    const bytes = this.#limits.bytesOf(item)
+    if (this.#items.size > 0 && this.#bytes + bytes > this.#limits.maxBytes) return false
+    if (!this.#items.push(item)) return false
+    this.#bytes += bytes
+    return true
+  }
+
+  #take(): T | undefined {
+    const item = this.#items.shift()
+    if (item !== undefined) this.#bytes -= this.#limits.bytesOf(item)
+    return item
   }
 
   #signalRoom(): void {

@@ -13,13 +13,15 @@ const defaults = {
   connTimeoutMs: 2000,
   setupTimeoutMs: 10_000,
   redialDelayMs: 100,
+  maxRedialDelayMs: 5000,
   recvBufferSize: 20,
   sendBufferSize: 20,
   maxMessageBytes: 100 * 1024 * 1024,
+  maxWaitingBytes: 100 * 1024 * 1024,
   maxConnections: 1000,
   maxPendingConnections: 256,
-  keepaliveMs: 60_000,
-  keepaliveTimeoutMs: 20_000,
+  pingAfterMs: 10_000,
+  pingTimeoutMs: 10_000,
   maxRefusalLinesPerMinute: 100,
 }
 
@@ -40,16 +42,24 @@ export function resolveCommOptions(options: CommOptions): ResolvedCommOptions {
     }
     resolved[name] = value
   }
+  const numbers = resolved as typeof defaults
   const { host, port } = options.listen
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     throw invalid(`listen.port must be an integer from 0 to 65535, not ${port}`)
   }
   return Object.freeze({
-    ...(resolved as typeof defaults),
+    ...numbers,
+    maxRedialDelayMs: longestRedialDelay(options, numbers.redialDelayMs),
     listen: Object.freeze({ host, port }),
     tls: resolveTls(options.tls),
     identity: Uint8Array.prototype.slice.call(options.identity),
   })
+}
+
+function longestRedialDelay({ maxRedialDelayMs: most }: CommOptions, least: number): number {
+  if (most === undefined) return Math.max(least, defaults.maxRedialDelayMs)
+  if (most >= least) return most
+  throw invalid(`maxRedialDelayMs must be at least redialDelayMs, ${least}, not ${most}`)
 }
 
 function resolveTls(tls: CommOptions['tls']): ResolvedCommOptions['tls'] {

@@ -15,27 +15,39 @@ export interface Entry {
   abandoned?: boolean
 }
 
+/** The bounds of a {@link SendQueue}. */
+export interface QueueLimits {
+  /** Messages that can be taken. */
+  readonly capacity: number
+  /** Their bytes together, and the largest message. */
+  readonly maxBytes: number
+  /** Bytes of those that wait for room; one may always. */
+  readonly maxWaitingBytes: number
+}
+
 const accepted = Promise.resolve()
 
 /**
  * The outgoing messages of one peer, in order, with a bound on their number and on their bytes (one
  * message always fits). `offer` gives up when it is full, `push` waits; who waits is never overtaken.
+ * Who waits is bounded in number and bytes, too.
  *
  * A closed gate (no connection yet) lets nothing in: what is offered then waits, up to `capacity`.
  */
 export class SendQueue {
   readonly #items: RingQueue<Buffer>
-  readonly #maxBytes: number
+  readonly #limits: QueueLimits
   readonly #onItem: () => void
   #waiting: Entry[] = []
   #bytes = 0
+  #waitingBytes = 0
   #open: boolean
   #closed: CommError | undefined
 
   /** @param onItem - called when there is something to take after there was nothing */
-  constructor(options: { capacity: number; maxBytes: number; open: boolean }, onItem: () => void) {
+  constructor(options: QueueLimits & { readonly open: boolean }, onItem: () => void) {
     this.#items = new RingQueue(options.capacity)
-    this.#maxBytes = options.maxBytes
+    this.#limits = options
     this.#open = options.open
     this.#onItem = onItem
   }
@@ -48,13 +60,14 @@ export class SendQueue {
   /** Appends without waiting. False when there is no room. */
   offer(bytes: Buffer): boolean {
     if (this.#closed !== undefined) return false
-    if (bytes.length > this.#maxBytes) return false
+    if (bytes.length > this.#limits.maxBytes) return false
     if (this.#open && this.#waiting.length === 0 && this.#fits(bytes)) {
       this.#append(bytes)
       return true
     }
     if (this.#open || this.#waiting.length >= this.#items.capacity) return false
-    this.#waiting.push({ bytes, accepted: nothing, refused: nothing })
+    if (!this.#mayWait(bytes)) return false
+    this.#enqueue({ bytes, accepted: nothing, refused: nothing })
     return true
   }
 
@@ -62,13 +75,14 @@ export class SendQueue {
   push(bytes: Buffer, signal?: AbortSignal): Promise<void> {
     if (this.#closed !== undefined) return Promise.reject(this.#closed)
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
-    if (bytes.length > this.#maxBytes) return Promise.reject(this.#tooLarge(bytes))
+    if (bytes.length > this.#limits.maxBytes) return Promise.reject(this.#tooLarge(bytes))
     if (this.#open && this.#waiting.length === 0 && this.#fits(bytes)) {
       this.#append(bytes)
       return accepted
     }
-    if (this.#waiting.length >= maxWaitingPushes) {
-      const message = `${maxWaitingPushes} pushes to this peer wait already`
+    if (this.#waiting.length >= maxWaitingPushes || !this.#mayWait(bytes)) {
+      const { length } = this.#waiting
+      const message = `${length} messages of ${this.#waitingBytes} bytes to this peer wait already`
       return Promise.reject(new CommError('COMM_QUEUE_FULL', message))
     }
     return this.#wait(bytes, signal)
@@ -93,16 +107,18 @@ export class SendQueue {
     entries.push(...this.#waiting)
     this.#waiting = []
     this.#bytes = 0
+    this.#waitingBytes = 0
     return entries
   }
 
   /**
-   * Takes over what another queue surrendered, behind what is here; beyond the bound it waits.
+   * Takes over what another queue surrendered, behind what is here; what has no room waits, whatever
+   * waits already: it is in memory anyway.
    * @returns how many messages were lost unheard, because this queue is closed
    */
   adopt(entries: readonly Entry[]): number {
     if (this.#closed !== undefined) return refuse(entries, this.#closed)
-    for (const entry of entries) this.#waiting.push(entry)
+    for (const entry of entries) this.#enqueue(entry)
     this.#admit()
     return 0
   }
@@ -113,13 +129,24 @@ export class SendQueue {
   }
 
   #tooLarge(bytes: Buffer): CommError {
-    const message = `an envelope of ${bytes.length} bytes; at most ${this.#maxBytes} are allowed`
+    const { maxBytes } = this.#limits
+    const message = `an envelope of ${bytes.length} bytes; at most ${maxBytes} are allowed`
     return new CommError('COMM_MESSAGE_TOO_LARGE', message)
   }
 
   #fits(bytes: Buffer): boolean {
     const { size, capacity } = this.#items
-    return size === 0 || (size < capacity && this.#bytes + bytes.length <= this.#maxBytes)
+    return size === 0 || (size < capacity && this.#bytes + bytes.length <= this.#limits.maxBytes)
+  }
+
+  #mayWait(bytes: Buffer): boolean {
+    if (this.#waiting.length === 0) return true
+    return this.#waitingBytes + bytes.length <= this.#limits.maxWaitingBytes
+  }
+
+  #enqueue(entry: Entry): void {
+    this.#waiting.push(entry)
+    this.#waitingBytes += entry.bytes.length
   }
 
   #append(bytes: Buffer): void {
@@ -134,6 +161,7 @@ export class SendQueue {
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
       if (next.abandoned !== true && !this.#fits(next.bytes)) return
       this.#waiting.shift()
+      this.#waitingBytes -= next.bytes.length
       next.accepted()
       if (next.abandoned !== true) this.#append(next.bytes)
     }
@@ -156,12 +184,17 @@ export class SendQueue {
       const onAbort = (): void => {
         entry.abandoned = true
         const at = this.#waiting.indexOf(entry)
-        if (at >= 0) this.#waiting.splice(at, 1)
+        if (at >= 0) this.#forget(at)
         reject(signal?.reason as Error)
       }
       signal?.addEventListener('abort', onAbort, { once: true })
-      this.#waiting.push(entry)
+      this.#enqueue(entry)
     })
+  }
+
+  #forget(at: number): void {
+    const [entry] = this.#waiting.splice(at, 1)
+    this.#waitingBytes -= entry?.bytes.length ?? 0
   }
 }
 

@@ -22,7 +22,9 @@ export class Signals {
   }
 
   stream(): MessageStream<Uint8Array> {
-    const queue = new MessageQueue<Uint8Array>(signalBufferSize, () => this.#queues.delete(queue))
+    // PKI-IDs are all of one size: only their number matters.
+    const limits = { capacity: signalBufferSize, maxBytes: Infinity, bytesOf: () => 0 }
+    const queue = new MessageQueue<Uint8Array>(limits, () => this.#queues.delete(queue))
     if (this.#closed) queue.end()
     else this.#queues.add(queue)
     return queue

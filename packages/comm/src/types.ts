@@ -50,6 +50,8 @@ export type Unsubscribe = () => void
 export interface AcceptOptions extends AbortOptions {
   /** Messages kept for a slow reader, 1 or more. Default 100. */
   readonly capacity?: number
+  /** Bytes that these may have together, 1 or more; one message may always. Default 100 MiB. */
+  readonly maxBytes?: number
   /**
    * What happens to a message when the buffer is full. `drop` (default): it is dropped for this
    * subscriber and counted. `wait`: the connection that it came from waits, and so its sender.
@@ -126,8 +128,8 @@ export interface Comm extends Lifecycle {
   onMessage(predicate: MessagePredicate, handler: MessageHandler): Unsubscribe
 
   /**
-   * PKI-IDs of peers that could not be reached or whose connection broke, each time that happens.
-   * Every call has its own buffer of 100; the oldest give way, counted. One consumer for each.
+   * PKI-IDs of peers that could not be reached or whose connection broke: once for each loss, that
+   * is, not again before there was a connection. Every call has its own buffer of 100; the oldest give way, counted. One consumer for each.
    */
   presumedDead(): MessageStream<Uint8Array>
 
@@ -183,22 +185,26 @@ export interface CommOptions {
   readonly connTimeoutMs?: number
   /** For a TCP connection to us until its peer has authenticated. Default 10000. */
   readonly setupTimeoutMs?: number
-  /** No new dial to a peer so soon after one that failed; 0: at once. Default 100. */
+  /** No new dial to a peer so soon after one that failed; 0: at once, always. Default 100. */
   readonly redialDelayMs?: number
+  /** That delay doubles with each failure in a row, up to this. Default 5000, or the delay if more. */
+  readonly maxRedialDelayMs?: number
   /** Messages received and not yet handed on, for each connection. Default 20. */
   readonly recvBufferSize?: number
   /** Messages waiting to be written, for each connection. Default 20. */
   readonly sendBufferSize?: number
   /** Largest envelope, both ways; also the bytes that one such buffer holds. Default 100 MiB. */
   readonly maxMessageBytes?: number
+  /** Bytes of messages that wait for room in one queue, or for a dial; one may always. Default 100 MiB. */
+  readonly maxWaitingBytes?: number
   /** Authenticated connections. Default 1000. */
   readonly maxConnections?: number
   /** TCP connections to us that have not authenticated; the oldest gives way. Default 256. */
   readonly maxPendingConnections?: number
-  /** Interval of HTTP/2 pings when idle. Fabric peers refuse less than a minute. Default 60000. */
-  readonly keepaliveMs?: number
-  /** A connection whose ping is not answered for so long is closed. Default 20000. */
-  readonly keepaliveTimeoutMs?: number
+  /** A peer that has sent nothing for so long is pinged. Default 10000. */
+  readonly pingAfterMs?: number
+  /** A peer that does not answer a ping for so long has vanished. Default 10000. */
+  readonly pingTimeoutMs?: number
   /** Lines in the log about who was refused, in a minute; what is beyond is counted. Default 100. */
   readonly maxRefusalLinesPerMinute?: number
 }

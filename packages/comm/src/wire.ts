@@ -27,18 +27,14 @@ export const gossipService = {
 /** A `gossip.Empty`. */
 export const emptyMessage = Buffer.alloc(0)
 
-/** Settings of both directions; see fabric v3.1 internal/pkg/comm/config.go. */
-export function transportOptions(options: {
-  readonly maxMessageBytes: number
-  readonly keepaliveMs: number
-  readonly keepaliveTimeoutMs: number
-}): ChannelOptions {
+/**
+ * Settings of both directions; see fabric v3.1 internal/pkg/comm/config.go. Who dials sends no
+ * HTTP/2 pings: Fabric cuts whoever sends more than one a minute. It calls `Ping` instead.
+ */
+export function transportOptions(options: { readonly maxMessageBytes: number }): ChannelOptions {
   return {
     'grpc.max_receive_message_length': options.maxMessageBytes,
     'grpc.max_send_message_length': options.maxMessageBytes,
-    'grpc.keepalive_time_ms': options.keepaliveMs,
-    'grpc.keepalive_timeout_ms': options.keepaliveTimeoutMs,
-    'grpc.keepalive_permit_without_calls': 1,
     'grpc.enable_channelz': 0,
     // A gossip stream is never retried, so its writes need not be kept: the first that waits for the
     // transport holds the sender back, instead of the first after 1 MiB (grpc-js's default).

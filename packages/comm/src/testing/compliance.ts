@@ -54,7 +54,7 @@ async function take(
 
 /** The rules; run each as a test: `for (const c of commCases()) it(c.name, () => c.run(fixture))`. */
 export function commCases(): readonly CommCase[] {
-  return [...messageCases(), ...answerCases(), ...peerCases()]
+  return [...messageCases(), ...answerCases(), ...peerCases(), ...nameCases()]
 }
 
 function messageCases(): CommCase[] {
@@ -181,6 +181,55 @@ function peerCases(): CommCase[] {
         const options = { timeoutMs: 1000, minAck: 1 }
         const result = await one.sendWithAck(message(1n), options, peerOf(two))
         equal(result.nackCount, 1)
+      },
+    },
+  ]
+}
+
+function nameCases(): CommCase[] {
+  return [
+    {
+      name: 'knows a connected peer by its endpoint alone, and loses nothing',
+      run: async (fixture) => {
+        const [one, two] = [await started(fixture), await started(fixture)]
+        const inbox = two.accept(all)
+        const names = [peerOf(two), { endpoint: two.address }]
+        for (let i = 0n; i < 6n; i += 1n) await one.push(message(i), names[Number(i) % 2]!)
+        deepEqual((await take(inbox, 6)).map(sequenceOf), [0n, 1n, 2n, 3n, 4n, 5n])
+        equal(one.connections().length, 1)
+        equal(two.connections().length, 1)
+      },
+    },
+    {
+      name: 'refuses a peer that is another than expected, and stays connected with it',
+      run: async (fixture) => {
+        const [one, two] = [await started(fixture), await started(fixture)]
+        const inbox = two.accept(all)
+        await one.push(message(0n), peerOf(two))
+        const wrong = { endpoint: two.address, pkiId: new Uint8Array(32).fill(1) }
+        await rejects(one.push(message(1n), wrong), (error) =>
+          isCodedError(error, 'COMM_UNEXPECTED_PEER'),
+        )
+        await one.push(message(2n), peerOf(two))
+        deepEqual((await take(inbox, 2)).map(sequenceOf), [0n, 2n])
+        equal(one.connections().length, 1)
+      },
+    },
+    {
+      name: 'presumes a peer dead once for each loss',
+      run: async (fixture) => {
+        const [one, two] = [await started(fixture), await started(fixture)]
+        const inbox = two.accept(all)
+        const dead = one.presumedDead()
+        const peer = peerOf(two)
+        await one.push(message(0n), peer)
+        await take(inbox, 1)
+        await two.stop()
+        const first = await dead.next()
+        for (let i = 0; i < 3; i += 1) await rejects(one.push(message(1n), peer))
+        await one.stop()
+        deepEqual(Buffer.from(first.value ?? []), Buffer.from(two.pkiId))
+        equal((await dead.next()).done, true)
       },
     },
   ]

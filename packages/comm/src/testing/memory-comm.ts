@@ -1,5 +1,7 @@
 import type { LifecycleState } from '@heddle/interface'
 import { create, gossip } from '@heddle/proto'
+import { systemClock } from '@heddle/events'
+import { BoundedMap } from '../bounded-map.ts'
 import { CommError, reasonOf } from '../errors.ts'
 import { Demultiplexer } from '../demultiplexer.ts'
 import { hexOf } from '../hex.ts'
@@ -50,6 +52,7 @@ class MemoryComm implements Comm {
   readonly #presumedDead: Signals
   readonly #identitySwitch: Signals
   readonly #connected = new Map<string, Uint8Array>()
+  readonly #dead = new BoundedMap<true>(1000)
   readonly #acks = new Map<bigint, (pkiId: Uint8Array, ack: gossip.Acknowledgement) => void>()
   #nonce = 0n
   state: LifecycleState = 'idle'
@@ -64,7 +67,7 @@ class MemoryComm implements Comm {
     this.#endpoint = endpoint
     this.pkiId = own.pkiId
     this.identity = own.identity
-    this.#demultiplexer = new Demultiplexer(metrics, undefined)
+    this.#demultiplexer = new Demultiplexer(metrics, systemClock, undefined)
     this.#presumedDead = new Signals(metrics)
     this.#identitySwitch = new Signals(metrics)
   }
@@ -132,7 +135,7 @@ class MemoryComm implements Comm {
     if (peer.pkiId === undefined || hexOf(peer.pkiId) === hexOf(other.pkiId)) {
       return Promise.resolve(other.identity)
     }
-    return Promise.reject(new CommError('COMM_UNEXPECTED_PEER', 'another peer than expected'))
+    return Promise.reject(unexpected())
   }
 
   accept(predicate: MessagePredicate, options?: AcceptOptions): MessageStream<ReceivedMessage> {
@@ -162,21 +165,32 @@ class MemoryComm implements Comm {
   #deliver(message: Outgoing, peer: RemotePeer): void {
     const other = this.#find(peer)
     const { bytes } = message instanceof EncodedMessage ? message : encodeMessage(message)
-    this.#connected.set(hexOf(other.pkiId), other.pkiId)
-    other.#connected.set(hexOf(this.pkiId), this.pkiId)
+    this.#connect(other.pkiId)
+    other.#connect(this.pkiId)
     queueMicrotask(() => other.#receive(bytes, this))
+  }
+
+  #connect(pkiId: Uint8Array): void {
+    this.#connected.set(hexOf(pkiId), pkiId)
+    this.#dead.delete(hexOf(pkiId))
   }
 
   #find(peer: RemotePeer): MemoryComm {
     const other = this.#members.get(peer.endpoint)
-    if (other !== undefined && (!peer.pkiId || hexOf(peer.pkiId) === hexOf(other.pkiId)))
-      return other
-    if (peer.pkiId !== undefined) this.#presumedDead.emit(peer.pkiId)
-    throw unreachable(peer)
+    const { pkiId } = peer
+    if (other !== undefined && (!pkiId || hexOf(pkiId) === hexOf(other.pkiId))) return other
+    if (pkiId !== undefined) this.#presumeDead(pkiId)
+    throw other === undefined ? unreachable(peer) : unexpected()
+  }
+
+  #presumeDead(pkiId: Uint8Array): void {
+    if (this.#dead.has(hexOf(pkiId))) return
+    this.#dead.set(hexOf(pkiId), true)
+    this.#presumedDead.emit(pkiId)
   }
 
   #lose(pkiId: Uint8Array): void {
-    if (this.#connected.delete(hexOf(pkiId))) this.#presumedDead.emit(pkiId)
+    if (this.#connected.delete(hexOf(pkiId))) this.#presumeDead(pkiId)
   }
 
   #receive(bytes: Buffer, from: MemoryComm): void {
@@ -237,6 +251,10 @@ function enough(pending: readonly Promise<SendResult>[], minAck: number): Promis
 
 function stopped(): CommError {
   return new CommError('COMM_STOPPED', 'comm is stopping, or has not been started')
+}
+
+function unexpected(): CommError {
+  return new CommError('COMM_UNEXPECTED_PEER', 'another peer than expected')
 }
 
 function unreachable({ endpoint }: RemotePeer): CommError {

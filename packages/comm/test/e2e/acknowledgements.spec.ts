@@ -41,7 +41,7 @@ describe('sendWithAck', function () {
     )
     expect(result.toString()).to.equal('{"successes":2}')
     await new Promise((resolve) => setImmediate(resolve))
-    expect(clock.pending, 'nothing of it is left').to.equal(0)
+    expect(clock.pending, 'nothing is left but a heartbeat for each connection').to.equal(3)
   })
 
   it('tells refusals and silence apart', async () => {
@@ -98,6 +98,18 @@ describe('sendWithAck', function () {
     const nonces = new Set(inbox.messages.map(({ message: { nonce } }) => nonce))
     expect(nonces.size).to.equal(3)
     expect(message.nonce).to.equal(0n)
+  })
+
+  it('draws nonces of all 64 bits', async () => {
+    const one = await createNode()
+    const two = await createNode()
+    const inbox = new Inbox(two.comm)
+    for (let i = 0; i < 64; i += 1) {
+      await one.comm.sendWithAck(dataMessage(i), { timeoutMs: 25_000, minAck: 0 }, two.peer)
+    }
+    const nonces = (await inbox.take(64)).map(({ message }) => message.nonce)
+    expect(new Set(nonces).size).to.equal(64)
+    expect(nonces.reduce((bits, nonce) => bits | nonce, 0n)).to.equal(2n ** 64n - 1n)
   })
 
   it('ends with the reason of its signal', async () => {

@@ -205,6 +205,34 @@ describe('connections', function () {
     expect(one.logger.lines.filter(({ event }) => event === 'cannot connect')).to.have.length(1)
   })
 
+  it('presume the peer dead once for each loss, however often it is dialled', async () => {
+    const one = await createNode({ redialDelayMs: 0 })
+    const two = await createNode()
+    const dead = one.comm.presumedDead()
+    const inbox = new Inbox(two.comm)
+    await one.comm.push(dataMessage(1), two.peer)
+    await inbox.take(1)
+    await two.comm.stop()
+    await eventually(() => one.comm.connections().length === 0)
+    for (let i = 0; i < 5; i += 1) {
+      expect(await codeOf(one.comm.push(dataMessage(2), two.peer))).to.equal('COMM_UNREACHABLE')
+    }
+    const listen = { host: 'localhost', port: Number(two.peer.endpoint.split(':')[1]) }
+    const again = await createNode({ as: two, listen })
+    const back = new Inbox(again.comm)
+    again.comm.onMessage(all, (message) => message.ack())
+    // The ack proves the connection.
+    await one.comm.sendWithAck(dataMessage(3), { timeoutMs: 25_000, minAck: 1 }, again.peer)
+    await back.take(1)
+    await again.comm.stop()
+    await eventually(() => one.comm.connections().length === 0)
+    expect(await codeOf(one.comm.push(dataMessage(4), two.peer))).to.equal('COMM_UNREACHABLE')
+    await one.comm.stop()
+    const told: string[] = []
+    for await (const pkiId of dead) told.push(hex(pkiId))
+    expect(told).to.deep.equal(Array(2).fill(hex(two.comm.pkiId)))
+  })
+
   it('dial again once redialDelayMs have passed', async () => {
     const clock = new VirtualClock()
     const one = await createNode({ clock, redialDelayMs: 100 })

@@ -12,6 +12,7 @@ import {
   organizations,
   stopNodes,
 } from '../support/nodes.ts'
+import { RawPeer } from '../support/raw-peer.ts'
 
 const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(
@@ -71,6 +72,28 @@ describe('a comm', function () {
     done.abort()
     await sender
     silent.close()
+  })
+
+  it('that stops blames nobody: it warns of nothing, and says that it ended the connections', async () => {
+    for (const signal of [undefined, AbortSignal.abort()]) {
+      const one = await createNode()
+      const [two, three] = await Promise.all([createNode(), createNode()])
+      const inboxes = [new Inbox(two.comm), new Inbox(one.comm)]
+      await one.comm.push(dataMessage(1), two.peer)
+      await three.comm.push(dataMessage(1), one.peer)
+      await Promise.all(inboxes.map((inbox) => inbox.take(1)))
+      const half = await RawPeer.connect(one.peer.endpoint, two.tls)
+      await half.frame(0)
+      await one.comm.stop(signal === undefined ? {} : { signal })
+      const { lines } = one.logger
+      expect(lines.filter(({ level }) => level === 'warn' || level === 'error')).to.deep.equal([])
+      const ends = lines.filter(({ event }) => event === 'peer disconnected')
+      expect(ends.map(({ fields }) => [fields['endedBy'], fields['reason']])).to.deep.equal(
+        Array(2).fill(['us', 'shutting down']),
+      )
+      expect((await half.status).details).to.match(/stopping|shutting down|closed|dropped/i)
+      half.close()
+    }
   })
 
   it('stops at once when its signal has aborted', async () => {
@@ -147,6 +170,9 @@ describe('a comm', function () {
       { recvBufferSize: Number.NaN },
       { maxMessageBytes: 2 ** 31 },
       { redialDelayMs: -1 },
+      { redialDelayMs: 200, maxRedialDelayMs: 199 },
+      { maxWaitingBytes: 0 },
+      { pingAfterMs: 0 },
       { listen: { host: 'localhost', port: 65_536 } },
       { tls: { ...tls, key: other.key } },
       { tls: { ...tls, certificate: 'none' } },

@@ -1,6 +1,7 @@
+import { VirtualClock } from '@heddle/events/testing'
 import { commMetrics } from '../../src/metrics.ts'
 import { Connection } from '../../src/connection.ts'
-import type { ConnectionHost } from '../../src/connection.ts'
+import type { ConnectionEnd, ConnectionHost } from '../../src/connection.ts'
 import type { GossipStream, StreamEvents } from '../../src/gossip-stream.ts'
 import type { ReceivedMessage } from '../../src/index.ts'
 import { RecordingMetrics } from './recording.ts'
@@ -39,6 +40,7 @@ export class FakeStream {
 
 export interface FakeHost extends ConnectionHost {
   readonly over: Connection[]
+  readonly ends: ConnectionEnd[]
   readonly recorded: RecordingMetrics
   handle: (message: ReceivedMessage) => Promise<unknown> | undefined
 }
@@ -46,20 +48,27 @@ export interface FakeHost extends ConnectionHost {
 export function fakeHost(limits: Partial<ConnectionHost> = {}): FakeHost {
   const recorded = new RecordingMetrics()
   const over: Connection[] = []
+  const ends: ConnectionEnd[] = []
   return {
+    clock: new VirtualClock(),
     metrics: commMetrics(recorded),
     refusals: { refused: () => undefined },
     sendBufferSize: 2,
     recvBufferSize: 2,
     maxMessageBytes: 1000,
+    maxWaitingBytes: 1000,
     recorded,
     over,
+    ends,
     handle: () => undefined,
     dispatch(message) {
       return this.handle(message)
     },
     onAck: () => undefined,
-    onOver: (connection) => over.push(connection),
+    onOver: (connection, end) => {
+      over.push(connection)
+      ends.push(end)
+    },
     ...limits,
   }
 }

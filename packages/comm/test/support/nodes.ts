@@ -1,5 +1,5 @@
 import { createIdentityMapper } from '@heddle/identity'
-import type { Mapper } from '@heddle/identity'
+import type { Mapper, MapperOptions } from '@heddle/identity'
 import { systemClock } from '@heddle/events'
 import type { Clock } from '@heddle/interface'
 import {
@@ -9,7 +9,7 @@ import {
   signaturePolicy,
   rolePrincipal,
 } from '@heddle/msp'
-import type { SigningIdentity } from '@heddle/msp'
+import type { MessageCrypto, MessageCryptoDeps, SigningIdentity } from '@heddle/msp'
 import { createTestOrganization } from '@heddle/msp/testing'
 import type { TestOrganization, TlsMaterial } from '@heddle/msp/testing'
 import { create, gossip } from '@heddle/proto'
@@ -36,6 +36,8 @@ export interface Node {
   readonly tls: TlsMaterial
   readonly logger: RecordingLogger
   readonly metrics: RecordingMetrics
+  /** From now on it takes this identity for revoked. */
+  readonly revoke: (identity: Uint8Array) => void
   /** As others dial it. */
   readonly peer: RemotePeer & { readonly pkiId: Uint8Array }
 }
@@ -46,19 +48,27 @@ export interface NodeOptions extends Partial<Omit<CommOptions, 'tls' | 'identity
   readonly clock?: Clock
   readonly tls?: Partial<CommOptions['tls']>
   readonly start?: boolean
-  /** Of an earlier node, to be the same peer again. */
-  readonly as?: Pick<Node, 'signer' | 'tls'>
+  /** Of an earlier node, to be the same peer again, or who it is meant to be. */
+  readonly as?: Partial<Pick<Node, 'signer' | 'tls'>>
+  /** Starts the mapper with these options; without them it has no timer. */
+  readonly mapper?: Partial<MapperOptions>
 }
 
 const patient = { dialTimeoutMs: 25_000, connTimeoutMs: 25_000, setupTimeoutMs: 60_000 }
 
+// On a virtual clock the answer to a ping, which takes real time, always comes late.
+const unpinged = { pingAfterMs: 2 ** 31 - 1 }
+
 const running = new Set<Comm>()
+const mappers = new Set<Mapper>()
 
 /** Stops every node that a test has made; call it in `afterEach`. */
 export async function stopNodes(): Promise<void> {
   const cut = AbortSignal.abort()
   await Promise.all([...running].map((comm) => comm.stop({ signal: cut })))
+  await Promise.all([...mappers].map((mapper) => mapper.stop()))
   running.clear()
+  mappers.clear()
 }
 
 /** Makes and starts a node, a member of a channel of both organisations. */
@@ -72,7 +82,7 @@ export async function createNode(options: NodeOptions = {}): Promise<Node> {
     rolePrincipal('OrgA', 'member'),
     rolePrincipal('OrgB', 'member'),
   ])
-  const crypto = createMessageCryptoService({
+  const crypto = revoking({
     localMsp: organization.msp,
     signer,
     channelMsps: new Map([['channel', { msps, readers: signaturePolicy(readers, msps) }]]),
@@ -80,8 +90,10 @@ export async function createNode(options: NodeOptions = {}): Promise<Node> {
   const clock = options.clock ?? systemClock
   const mapper = createIdentityMapper(
     { crypto, advisor: crypto, clock },
-    { selfIdentity: signer.serialized },
+    { selfIdentity: signer.serialized, ...options.mapper },
   )
+  mappers.add(mapper)
+  if (options.mapper !== undefined) await mapper.start()
   const logger = new RecordingLogger()
   const metrics = new RecordingMetrics()
   const comm = createComm(
@@ -89,7 +101,7 @@ export async function createNode(options: NodeOptions = {}): Promise<Node> {
     {
       listen: { host: 'localhost', port: 0 },
       // On the real clock nothing may hang on how busy the machine is.
-      ...(options.clock === undefined && patient),
+      ...(options.clock === undefined ? patient : unpinged),
       ...options,
       tls: {
         certificate: tls.certificate,
@@ -103,7 +115,25 @@ export async function createNode(options: NodeOptions = {}): Promise<Node> {
   running.add(comm)
   if (options.start ?? true) await comm.start()
   const peer = { endpoint: comm.address, pkiId: signer.pkiId }
-  return { comm, mapper, signer, tls, logger, metrics, peer }
+  const { revoke } = crypto
+  return { comm, mapper, signer, tls, logger, metrics, revoke, peer }
+}
+
+/** A message crypto service that can be told who was revoked. */
+function revoking(
+  deps: MessageCryptoDeps,
+): MessageCrypto & { readonly revoke: (identity: Uint8Array) => void } {
+  const crypto = createMessageCryptoService(deps)
+  const revoked = new Set<string>()
+  const keyOf = (identity: Uint8Array): string => Buffer.from(identity).toString('hex')
+  return {
+    ...crypto,
+    validateIdentity: (identity) => {
+      if (revoked.has(keyOf(identity))) throw new RangeError('this identity was revoked')
+      crypto.validateIdentity(identity)
+    },
+    revoke: (identity) => void revoked.add(keyOf(identity)),
+  }
 }
 
 /** A data message whose number is its sequence. */

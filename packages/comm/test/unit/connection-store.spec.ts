@@ -27,6 +27,7 @@ describe('ConnectionStore', () => {
       graceMs,
       onCount: (count) => counts.push(count),
     })
+  type Made = ReturnType<typeof fakeConnection>
   const dialled = (establishedAt = 0): ReturnType<typeof fakeConnection> =>
     fakeConnection(host, { dialled: true, establishedAt })
   const accepted = (establishedAt = 0): ReturnType<typeof fakeConnection> =>
@@ -62,55 +63,76 @@ describe('ConnectionStore', () => {
     expect(connections.get(peerKey)).to.equal(two.connection)
   })
 
-  it('keeps the first of two that we opened', () => {
-    const connections = store(1)
-    const one = dialled()
-    const two = dialled(10)
-    connections.add(one.connection)
-    expect(connections.add(two.connection)).to.equal(one.connection)
-    expect(two.stream.finished).to.equal(true)
+  // The kind: two sides that judge the same two connections differently lose both.
+  describe('of two that crossed', () => {
+    const crossed = (own: number): { connections: ConnectionStore; ours: Made; theirs: Made } => {
+      const connections = store(own)
+      const [ours, theirs] = [dialled(), accepted(simultaneousMs)]
+      connections.add(ours.connection)
+      expect(connections.add(theirs.connection)).to.equal(ours.connection)
+      return { connections, ours, theirs }
+    }
+
+    it('keeps the one it dialled when its PKI-ID is the smaller, and takes what comes on the other', async () => {
+      const { connections, ours, theirs } = crossed(1)
+      await clock.advance(100 * graceMs)
+      expect(connections.get(peerKey)).to.equal(ours.connection)
+      expect(theirs.connection.open, 'the side that dialled it ends it').to.equal(true)
+      expect(connections.all()).to.have.length(2)
+      theirs.connection.onRemoteDone()
+      theirs.connection.onOver({ reason: undefined })
+      expect(connections.remove(theirs.connection)).to.deep.equal({
+        active: ours.connection,
+        lost: false,
+      })
+    })
+
+    it('changes over to the other when its PKI-ID is the larger, after a while', async () => {
+      const { connections, ours, theirs } = crossed(9)
+      await clock.advance(graceMs - 1)
+      expect(connections.get(peerKey)).to.equal(ours.connection)
+      ours.stream.roomy = false
+      for (const text of ['a', 'b']) ours.connection.outgoing.offer(Buffer.from(text))
+      await clock.advance(1)
+      expect(connections.get(peerKey)).to.equal(theirs.connection)
+      expect([ours.stream.written.join(), theirs.stream.written.join()]).to.deep.equal(['a', 'b'])
+      expect(ours.connection.open).to.equal(false)
+      await clock.advance(graceMs)
+      expect(host.over).to.deep.equal([ours.connection])
+    })
+
+    it('stays with its own when the peer ends the other at once, as Fabric does', async () => {
+      const { connections, ours, theirs } = crossed(9)
+      theirs.connection.onOver({ reason: undefined })
+      connections.remove(theirs.connection)
+      await clock.advance(10 * graceMs)
+      expect(connections.get(peerKey)).to.equal(ours.connection)
+      expect(ours.connection.open).to.equal(true)
+      expect(clock.pending).to.equal(0)
+    })
+
+    it('falls back to the other when its own ends, and hands over what waits', () => {
+      const { connections, ours, theirs } = crossed(1)
+      ours.stream.roomy = false
+      for (const text of ['a', 'b']) ours.connection.outgoing.offer(Buffer.from(text))
+      expect(connections.remove(ours.connection)).to.deep.equal({
+        active: theirs.connection,
+        lost: false,
+      })
+      expect(theirs.stream.written.join()).to.equal('b')
+      expect(counts).to.deep.equal([1])
+    })
   })
 
-  for (const { own, winner } of [
-    { own: 1, winner: 'dialled' },
-    { own: 9, winner: 'accepted' },
-  ]) {
-    for (const order of ['dialled first', 'accepted first']) {
-      it(`keeps the one ${winner} of two opened simultaneously when its PKI-ID is ${own}, ${order}`, async () => {
-        const connections = store(own)
-        const pair = { dialled: dialled(), accepted: accepted(simultaneousMs) }
-        const [first, second] =
-          order === 'dialled first'
-            ? [pair.dialled, pair.accepted]
-            : [accepted(), dialled(simultaneousMs)]
-        connections.add(first.connection)
-        connections.add(second.connection)
-        const active = connections.get(peerKey)!
-        expect(active.dialled ? 'dialled' : 'accepted').to.equal(winner)
-        const loser = active === first.connection ? second : first
-        expect(loser.connection.open, 'the loser still takes what the peer sends').to.equal(true)
-        expect(connections.all()).to.have.length(2)
-        await clock.advance(loser.connection.dialled ? graceMs : 3 * graceMs)
-        expect(loser.stream.finished).to.equal(true)
-        expect(connections.get(peerKey)).to.equal(active)
-      })
-    }
-  }
-
-  it('falls back to the loser of a tie when the winner ends, as with a Fabric peer', () => {
+  it('gives one connection of a peer time to end, not many', () => {
     const connections = store(1)
-    const own = dialled()
-    const theirs = accepted(10)
-    connections.add(own.connection)
-    connections.add(theirs.connection)
-    own.stream.roomy = false
-    for (const text of ['a', 'b']) own.connection.outgoing.offer(Buffer.from(text))
-    expect(connections.remove(own.connection)).to.deep.equal({
-      active: theirs.connection,
-      lost: false,
-    })
-    expect(theirs.stream.written.join()).to.equal('b')
-    expect(counts).to.deep.equal([1])
+    const made = Array.from({ length: 10 }, (_, i) => accepted(i))
+    for (const { connection } of made) {
+      connections.add(connection)
+      for (const over of host.over) connections.remove(over)
+    }
+    expect(host.over).to.have.length(8)
+    expect(connections.all()).to.have.length(2)
   })
 
   it('takes the peer’s new connection for ours of long ago: the peer has lost that one', () => {
@@ -139,7 +161,7 @@ describe('ConnectionStore', () => {
   })
 
   it('leaves no timer behind', () => {
-    const connections = store(1)
+    const connections = store(9)
     connections.add(dialled().connection)
     connections.add(accepted().connection)
     expect(clock.pending).to.equal(1)

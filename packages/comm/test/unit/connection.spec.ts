@@ -72,6 +72,7 @@ describe('Connection', () => {
     }
     connection.onFrame(Buffer.from('0a03ffffff', 'hex'))
     connection.onFrame(frame(1))
+    expect(host.ends.map(({ endedBy }) => endedBy)).to.deep.equal(['them'])
     expect(stream.aborted).to.match(/^Failed unmarshalling GossipMessage from envelope: /)
     expect(host.over).to.deep.equal([connection])
     expect(handled).to.equal(0)
@@ -100,10 +101,52 @@ describe('Connection', () => {
     const push = connection.outgoing.push(Buffer.from('d')).catch((error: unknown) => error)
     connection.close()
     connection.close()
-    connection.onOver('again')
+    connection.onOver({ reason: 'again' })
     expect(await push).to.have.property('code', 'COMM_CLOSED')
     expect(host.over).to.deep.equal([connection])
     expect(host.recorded.get('gossip_comm_undeliverable_total')).to.equal(2)
+  })
+
+  it('tells who ended it: a stop of ours is no fault of the other side, whatever the transport says', async () => {
+    const cases: [string, (made: ReturnType<typeof fakeConnection>) => void, object][] = [
+      [
+        'close',
+        ({ connection }) => connection.close('closed'),
+        { endedBy: 'us', reason: 'closed' },
+      ],
+      [
+        'finish',
+        ({ connection }) => {
+          connection.finish('shutting down')
+          connection.onOver({ reason: 'the remote side cancelled the stream' })
+        },
+        { endedBy: 'us', reason: 'shutting down' },
+      ],
+      [
+        'their end',
+        ({ connection }) => connection.onOver({ reason: 'reset' }),
+        { endedBy: 'them', reason: 'reset' },
+      ],
+      [
+        'their gentle end',
+        ({ connection }) => {
+          connection.onRemoteDone()
+          connection.onOver({ reason: undefined })
+        },
+        { endedBy: 'them', reason: undefined },
+      ],
+    ]
+    for (const [what, end, expected] of cases) {
+      const host = fakeHost()
+      const made = fakeConnection(host, { dialled: false })
+      made.stream.roomy = false
+      for (const text of ['a', 'b', 'c']) made.connection.outgoing.offer(Buffer.from(text))
+      const push = made.connection.outgoing.push(Buffer.from('d')).catch((error: unknown) => error)
+      end(made)
+      expect(host.ends, what).to.deep.equal([expected])
+      const { reason = 'the remote side ended the stream' } = expected as { reason?: string }
+      expect(((await push) as Error).message, what).to.equal(`connection to 127.0.0.1:1: ${reason}`)
+    }
   })
 
   it('is ended by us when the peer that dialled has sent its last frame', () => {

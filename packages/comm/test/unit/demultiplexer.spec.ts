@@ -1,3 +1,4 @@
+import { VirtualClock } from '@heddle/events/testing'
 import { expect } from 'chai'
 import { Demultiplexer } from '../../src/demultiplexer.ts'
 import { commMetrics } from '../../src/metrics.ts'
@@ -5,19 +6,49 @@ import type { ReceivedMessage } from '../../src/index.ts'
 import { dataMessage, sequenceOf } from '../support/nodes.ts'
 import { RecordingLogger, RecordingMetrics } from '../support/recording.ts'
 
-const received = (sequence: number): ReceivedMessage =>
-  ({ message: dataMessage(sequence) }) as unknown as ReceivedMessage
+const received = (sequence: number, bytes = 10): ReceivedMessage =>
+  ({
+    message: dataMessage(sequence),
+    envelope: { bytes: { length: bytes } },
+  }) as unknown as ReceivedMessage
 const all = (): boolean => true
 
 describe('Demultiplexer', () => {
   let metrics: RecordingMetrics
   let logger: RecordingLogger
+  let clock: VirtualClock
   let demultiplexer: Demultiplexer
 
   beforeEach(() => {
     metrics = new RecordingMetrics()
     logger = new RecordingLogger()
-    demultiplexer = new Demultiplexer(commMetrics(metrics), logger)
+    clock = new VirtualClock()
+    demultiplexer = new Demultiplexer(commMetrics(metrics), clock, logger)
+  })
+
+  it('keeps no more than maxBytes for a slow reader, though one message always', async () => {
+    const stream = demultiplexer.accept(all, { maxBytes: 100 })
+    for (const [sequence, bytes] of [
+      [0, 500],
+      [1, 1],
+    ] as const)
+      void demultiplexer.dispatch(received(sequence, bytes))
+    expect(metrics.get('gossip_comm_subscriber_drops_total')).to.equal(1)
+    expect(sequenceOf((await stream.next()).value!)).to.equal(0)
+    for (const sequence of [2, 3, 4]) void demultiplexer.dispatch(received(sequence, 50))
+    expect(metrics.get('gossip_comm_subscriber_drops_total')).to.equal(2)
+    for (const sequence of [2, 3])
+      expect(sequenceOf((await stream.next()).value!)).to.equal(sequence)
+    expect(() => demultiplexer.accept(all, { maxBytes: 0 })).to.throw('maxBytes')
+  })
+
+  it('writes ten lines a minute about a subscriber that throws, and counts all', () => {
+    demultiplexer.onMessage(all, () => {
+      throw new RangeError('no')
+    })
+    for (let i = 0; i < 50; i += 1) void demultiplexer.dispatch(received(i))
+    expect(logger.lines).to.have.length(10)
+    expect(metrics.get('gossip_comm_handler_errors_total')).to.equal(50)
   })
 
   it('gives each subscriber what its predicate wants, to each everything it wants', async () => {

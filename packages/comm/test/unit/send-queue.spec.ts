@@ -5,7 +5,10 @@ import { maxWaitingPushes, SendQueue } from '../../src/send-queue.ts'
 const message = (text: string): Buffer => Buffer.from(text)
 
 function create(options = {}, onItem = (): void => undefined): SendQueue {
-  return new SendQueue({ capacity: 2, maxBytes: 100, open: true, ...options }, onItem)
+  return new SendQueue(
+    { capacity: 2, maxBytes: 100, maxWaitingBytes: 10_000, open: true, ...options },
+    onItem,
+  )
 }
 
 function drain(queue: SendQueue): string[] {
@@ -81,6 +84,31 @@ describe('SendQueue', () => {
     queue.close(new CommError('COMM_CLOSED', 'closed'))
     const outcomes = await Promise.all(waiting.map(codeOf))
     expect(new Set(outcomes)).to.deep.equal(new Set(['COMM_CLOSED']))
+  })
+
+  it('refuses what would wait with more than maxWaitingBytes, though one may always', async () => {
+    const queue = create({ capacity: 1, maxWaitingBytes: 10 })
+    queue.offer(message('a'))
+    const controller = new AbortController()
+    const large = queue.push(message('12345678901'), controller.signal)
+    expect(await codeOf(queue.push(message('b')))).to.equal('COMM_QUEUE_FULL')
+    controller.abort(new CommError('COMM_CLOSED', 'enough'))
+    expect(await codeOf(large)).to.equal('COMM_CLOSED')
+    const waiting = [queue.push(message('12345')), queue.push(message('67890'))]
+    expect(await codeOf(queue.push(message('c')))).to.equal('COMM_QUEUE_FULL')
+    queue.take()
+    await waiting[0]
+    const last = queue.push(message('c'))
+    expect(drain(queue)).to.deep.equal(['12345', '67890', 'c'])
+    await Promise.all([waiting[1], last])
+  })
+
+  it('lets a closed gate keep no more than maxWaitingBytes', async () => {
+    const gate = create({ open: false, capacity: 10, maxWaitingBytes: 10 })
+    expect(gate.offer(message('12345'))).to.equal(true)
+    expect(gate.offer(message('67890'))).to.equal(true)
+    expect(gate.offer(message('x'))).to.equal(false)
+    expect(await codeOf(gate.push(message('x')))).to.equal('COMM_QUEUE_FULL')
   })
 
   it('tells how many messages nobody waits for are lost when it closes', async () => {
