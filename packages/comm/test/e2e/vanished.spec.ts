@@ -63,7 +63,9 @@ describe('a peer that vanishes without a word', function () {
     expect(proxy.connections, 'one, and one for each probe').to.equal(1 + 5)
   })
 
-  it('is presumed dead by who accepted it, too', async () => {
+  it('is presumed dead by who accepted it, too', async function () {
+    // Less than the time-out that grpc-js would take by default.
+    this.timeout(15_000)
     const one = await createNode({ pingAfterMs: 3_600_000 })
     const two = await createNode({ pingAfterMs: 50, pingTimeoutMs: 500 })
     const proxy = await proxyTo(two.peer.endpoint)

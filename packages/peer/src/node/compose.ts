@@ -31,6 +31,9 @@ import type { Material } from './material.ts'
 import type { PeerAddress } from './peer-network.ts'
 import type { Storage } from './storage.ts'
 
+/** The first pause between two attempts to connect; it doubles up to the interval of the configuration. */
+const firstRedialDelayMs = 100
+
 /** What a validator is made of, apart from its disk. */
 export interface CompositionDeps {
   readonly config: Config
@@ -78,7 +81,8 @@ function composeComm(deps: CompositionDeps, mapper: Mapper, logger: Logger): Com
       identity: material.signer.serialized,
       dialTimeoutMs: config['peer.gossip.dialTimeout'],
       connTimeoutMs: config['peer.gossip.connTimeout'],
-      redialDelayMs: config['peer.gossip.reconnectInterval'],
+      redialDelayMs: Math.min(firstRedialDelayMs, config['peer.gossip.reconnectInterval']),
+      maxRedialDelayMs: config['peer.gossip.reconnectInterval'],
       sendBufferSize: config['peer.gossip.sendBuffSize'],
       recvBufferSize: config['peer.gossip.recvBuffSize'],
     },

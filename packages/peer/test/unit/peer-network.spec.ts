@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { createHash } from 'node:crypto'
 import { MemoryNetwork } from '@heddle/comm/testing'
+import { VirtualClock } from '@heddle/events/testing'
 import { isCodedError } from '@heddle/interface'
 import { create, encode, gossip, heddle } from '@heddle/proto'
 import { PeerNetwork } from '../../src/index.ts'
@@ -426,6 +427,27 @@ describe('PeerNetwork', () => {
       await between(zero, 2, two).consensus.send(2, Buffer.from('for 2'))
       await eventually('the message for 2', () => arrivals.length > 0)
       expect(arrivals).to.deep.equal([['consensus', 0, 'for 2']])
+      expect(network.connected).to.equal(0)
+    })
+
+    it('is disconnected from a validator as soon as that one’s certificate expires', async () => {
+      const { ordering } = await testMembers()
+      const notAfter = new Date(Date.now() + 3_600_000)
+      const brief = await startNode(await ordering.identity('brief', 'orderer', { notAfter }))
+      const clock = new VirtualClock({ wallTimeMs: Date.now() })
+      const { validators } = await testMembers()
+      const zero = await startNode(validators[0]!, 0, clock)
+      running.push(brief, zero)
+      const [network, theirs] = [between(zero, 1, brief), between(brief, 0, zero)]
+      const arrivals = listen(network)
+      await theirs.consensus.send(0, Buffer.from('valid'))
+      await eventually('the message', () => arrivals.length === 1)
+      await clock.advance(3_599_000)
+      expect(network.connected).to.equal(1)
+      await clock.advance(2000)
+      expect(network.connected).to.equal(0)
+      await eventually('the other side hears of it', () => theirs.connected === 0)
+      await network.consensus.send(1, Buffer.from('x')).catch(() => undefined)
       expect(network.connected).to.equal(0)
     })
 
