@@ -32,6 +32,7 @@ export type MspErrorCode =
   | 'MSP_KEY_MISMATCH'
   | 'MSP_FOREIGN_MATERIAL'
   | 'MSP_INVALID_OPTIONS'
+  | 'MSP_INVALID_TLS'
 
 /** What this package throws. Match on `code`; none of the conditions goes away by trying again. */
 export class MspError extends CodedError<MspErrorCode> {}

@@ -27,5 +27,7 @@ export type {
   NodeSpec,
   OrganizationSpec,
 } from './generate/organization.ts'
+export { readTls } from './tls.ts'
+export type { CheckedTls, TlsNames, TlsSource } from './tls.ts'
 export { watchExpiry } from './expiry.ts'
 export type { WatchedCertificate } from './expiry.ts'

@@ -5,6 +5,7 @@ export type {
   TestOrganization,
   TestOrganizationOptions,
   TestSigner,
+  TlsIntermediate,
   TlsMaterial,
 } from './testing/organization.ts'
 export { createFakeMessageCrypto } from './testing/fake-crypto.ts'

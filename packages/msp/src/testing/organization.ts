@@ -53,6 +53,14 @@ export interface TlsMaterial {
   readonly roots: readonly string[]
 }
 
+/** An intermediate TLS CA. */
+export interface TlsIntermediate {
+  /** Its own certificate, PEM. */
+  readonly certificate: string
+  /** As `TestOrganization.tls`; its only root is the intermediate CA itself. */
+  tls(name: string): Promise<TlsMaterial>
+}
+
 /** An organisation in memory: CAs, an MSP with NodeOUs, and identities and TLS certificates on demand. */
 export interface TestOrganization {
   readonly mspId: string
@@ -66,6 +74,8 @@ export interface TestOrganization {
   variant(name: string, variant: IdentityVariant): Promise<TestSigner>
   /** A TLS certificate for `name`, localhost and 127.0.0.1, valid for both ends of a connection. */
   tls(name: string, options?: Pick<IdentityOptions, 'notBefore' | 'notAfter'>): Promise<TlsMaterial>
+  /** A TLS CA under the organisation's; what it issues has no chain with it. */
+  tlsIntermediate(): Promise<TlsIntermediate>
   /** Any certificate of the CA, also such as an MSP refuses. */
   issue(request: CertificateRequest): Promise<CertifiedKey>
 }
@@ -112,6 +122,16 @@ function unitsOf(variant: IdentityVariant): readonly string[] {
   if (variant === 'wrong-ou') return ['accounting']
   if (variant === 'no-ou') return []
   return variant === 'two-roles' ? ['peer', 'client'] : ['peer']
+}
+
+async function issueTls(
+  name: string,
+  authority: Authority,
+  validity: Pick<CertificateRequest, 'notBefore' | 'notAfter'>,
+): Promise<TlsMaterial> {
+  const sans = [...new Set([name, 'localhost', '127.0.0.1'])]
+  const pair = await issue({ commonName: name, purpose: 'tls', sans, ...validity }, authority)
+  return { certificate: pair.certificate, key: pair.privateKey, roots: [authority.certificate] }
 }
 
 /** Makes an organisation without touching the disk; some 10 ms, and 5 ms for each certificate. */
@@ -168,13 +188,12 @@ export async function createTestOrganization(
       }
       return signerOf(mspId, await issue(request, variant === 'other-ca' ? await newCa('ca') : ca))
     },
-    tls: async (name, validity = {}) => {
-      const sans = [...new Set([name, 'localhost', '127.0.0.1'])]
-      const pair = await issue(
-        { commonName: name, purpose: 'tls', sans, ...usual, ...validity },
-        tlsCa,
-      )
-      return { certificate: pair.certificate, key: pair.privateKey, roots: [tlsCa.certificate] }
+    tls: (name, validity = {}) => issueTls(name, tlsCa, { ...usual, ...validity }),
+    tlsIntermediate: async () => {
+      const commonName = `tlsica.${domain}`
+      const pair = await issue({ commonName, purpose: 'ca', ...caValidity }, tlsCa)
+      const authority = authorityOf(pair)
+      return { certificate: pair.certificate, tls: (name) => issueTls(name, authority, usual) }
     },
     issue: (request) => issue(request, ca),
   }
