@@ -11,7 +11,6 @@ import { Destinations } from './destinations.ts'
 import { Dialer } from './dialer.ts'
 import { CommError, reasonOf } from './errors.ts'
 import type { GossipStream } from './gossip-stream.ts'
-import { pemCertificateHash } from './handshake.ts'
 import type { Introduced } from './handshake.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { hexOf } from './hex.ts'
@@ -63,7 +62,7 @@ export class ConnectionManager {
     this.#lines = new RepeatedLines(deps.clock, deps.logger)
     // Every handshake under way listens to it.
     setMaxListeners(0, this.#stopping.signal)
-    this.#serverCertHash = pemCertificateHash(options.tls.certificate)
+    this.#serverCertHash = options.tls.server.certificateHash
     this.#store = this.#createStore()
     this.#dialer = new Dialer(deps, options, host.ownPkiId)
     this.#listener = new Listener(options, {

@@ -1,4 +1,3 @@
-import { createSecureContext } from 'node:tls'
 import type { SecureContext } from 'node:tls'
 import { connectivityState } from '@grpc/grpc-js'
 import type { Client, ServiceError } from '@grpc/grpc-js'
@@ -10,7 +9,6 @@ import { abortable, within } from './deadline.ts'
 import type { ResolvedCommDeps } from './deps.ts'
 import { CommError } from './errors.ts'
 import { GossipStream } from './gossip-stream.ts'
-import { pemCertificateHash } from './handshake.ts'
 import type { Introduced } from './handshake.ts'
 import type { ResolvedCommOptions } from './options.ts'
 import type { PeerMapper } from './ports.ts'
@@ -47,10 +45,8 @@ export class Dialer {
     this.#proxyFor = deps.proxyFor
     this.#options = options
     this.#pkiId = pkiId
-    const { clientCertificate, clientKey, roots } = options.tls
-    this.#tlsCertHash = pemCertificateHash(clientCertificate)
-    const tls = { ca: [...roots], cert: clientCertificate, key: clientKey }
-    this.#secureContext = createSecureContext(tls)
+    this.#tlsCertHash = options.tls.client.certificateHash
+    this.#secureContext = options.tls.client.context
   }
 
   /** Connects and pings, and closes again. */

@@ -5,6 +5,7 @@ import type { TLSSocket } from 'node:tls'
 import { ServerCredentials } from '@grpc/grpc-js'
 import type { Server, ServerInterceptor } from '@grpc/grpc-js'
 import type { Clock, LogFields, Logger } from '@heddle/interface'
+import type { CheckedServerTls } from '@heddle/msp'
 import { tellRefusedCalls } from './call-refusals.ts'
 import { judgeHttp2, judgeTls, peek } from './first-bytes.ts'
 import type { Verdict } from './first-bytes.ts'
@@ -23,12 +24,8 @@ export interface GrpcPortDeps {
 export interface GrpcPortOptions {
   /** Port 0: a free one. */
   readonly listen: { readonly host: string; readonly port: number }
-  /** PEM: the certificate with its chain, the key, and the authorities of clients. */
-  readonly tls: {
-    readonly certificate: string | Buffer
-    readonly key: string | Buffer
-    readonly roots: readonly (string | Buffer)[]
-  }
+  /** The certificate with its chain, the key, and the authorities of clients. */
+  readonly tls: Pick<CheckedServerTls, 'certificate' | 'key' | 'roots'>
   /** `required`: none is refused, as is a wrong one. `optional`: a wrong one is. `unchecked`: neither. */
   readonly clientCertificate: 'required' | 'optional' | 'unchecked'
   /** How long a connection may take until it is settled, in milliseconds. */
@@ -183,6 +180,7 @@ export class GrpcPort {
       // The time limit is ours, which has a reason.
       handshakeTimeout: longestTimer,
     })
+    trustPartialChains(server)
     server.on('tlsClientError', (error, socket) => {
       // When the other end has left, so has its address; then it is said when the socket closes.
       const incoming = this.#incoming.get(addressOf(socket))
@@ -248,4 +246,14 @@ export class GrpcPort {
     if (incoming.refused || this.#cut) return
     this.refused(incoming.address, 'connection refused', { reason })
   }
+}
+
+/**
+ * Lets a client's certificate end at an authority that is trusted, whoever issued that, as in Go. Node
+ * (20.18 to 26) has the option for contexts, and a server makes its own without passing it on.
+ */
+function trustPartialChains(server: TlsServer): void {
+  type Context = { setAllowPartialTrustChain?: () => void }
+  const { _sharedCreds: shared } = server as { readonly _sharedCreds?: { context?: Context } }
+  shared?.context?.setAllowPartialTrustChain?.()
 }

@@ -1,4 +1,4 @@
-import { createHash, X509Certificate } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { create, gossip } from '@heddle/proto'
 import { CommError, reasonOf } from './errors.ts'
 import { decodeFrame, signMessage, verifyEnvelope } from './message.ts'
@@ -19,11 +19,6 @@ export interface Introduction {
 /** SHA-256 of a certificate in DER form: what binds a handshake to its TLS connection. */
 export function certificateHash(der: Uint8Array): Buffer {
   return createHash('sha256').update(der).digest()
-}
-
-/** As {@link certificateHash}, of the first certificate of a PEM text: the one TLS presents. */
-export function pemCertificateHash(pem: string): Buffer {
-  return certificateHash(new X509Certificate(pem).raw)
 }
 
 /**

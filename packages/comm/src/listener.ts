@@ -37,6 +37,7 @@ export class Listener {
     this.#deps = deps
     this.#port = new GrpcPort(deps, {
       ...options,
+      tls: options.tls.server,
       clientCertificate: 'optional',
       settled: 'never',
     })

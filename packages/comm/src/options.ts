@@ -1,11 +1,17 @@
-import { X509Certificate } from 'node:crypto'
-import { createSecureContext } from 'node:tls'
+import { readTls } from '@heddle/msp'
+import type { CheckedServerTls } from '@heddle/msp'
 import { CommError, reasonOf } from './errors.ts'
 import type { CommOptions } from './types.ts'
 
 /** {@link CommOptions} with every default filled in. */
 export type ResolvedCommOptions = Required<Omit<CommOptions, 'tls'>> & {
-  readonly tls: Required<CommOptions['tls']>
+  readonly tls: ResolvedTls
+}
+
+/** TLS material that was read and matched: what this node presents when it is dialled, and when it dials. */
+export interface ResolvedTls {
+  readonly server: CheckedServerTls
+  readonly client: CheckedServerTls
 }
 
 const defaults = {
@@ -62,45 +68,25 @@ function longestRedialDelay({ maxRedialDelayMs: most }: CommOptions, least: numb
   throw invalid(`maxRedialDelayMs must be at least redialDelayMs, ${least}, not ${most}`)
 }
 
-function resolveTls(tls: CommOptions['tls']): ResolvedCommOptions['tls'] {
-  if ((tls.clientCertificate === undefined) !== (tls.clientKey === undefined)) {
+function resolveTls(tls: CommOptions['tls']): ResolvedTls {
+  const { certificate, key, roots, clientCertificate, clientKey } = tls
+  if ((clientCertificate === undefined) !== (clientKey === undefined)) {
     throw invalid('tls.clientCertificate and tls.clientKey must be given together')
   }
-  if (tls.roots.length === 0) throw invalid('tls.roots must hold the CA certificate of some peer')
-  const resolved = {
-    certificate: tls.certificate,
-    key: tls.key,
-    roots: [...tls.roots],
-    clientCertificate: tls.clientCertificate ?? tls.certificate,
-    clientKey: tls.clientKey ?? tls.key,
-  }
-  checkPair('tls.certificate and tls.key', resolved.certificate, resolved.key)
-  checkPair(
-    'tls.clientCertificate and tls.clientKey',
-    resolved.clientCertificate,
-    resolved.clientKey,
-  )
-  for (const root of resolved.roots) parseCertificate('tls.roots', root)
-  return Object.freeze(resolved)
-}
-
-function checkPair(what: string, cert: string, key: string): void {
-  parseCertificate(what, cert)
+  if (roots.length === 0) throw invalid('tls.roots must hold the CA certificate of some peer')
+  const names = { certificate: 'tls.certificate', key: 'tls.key', roots: 'tls.roots' }
+  const clientNames = { ...names, certificate: 'tls.clientCertificate', key: 'tls.clientKey' }
   try {
-    createSecureContext({ cert, key })
+    const server = readTls({ certificate, key, roots }, names)
+    if (clientCertificate === undefined || clientKey === undefined)
+      return { server, client: server }
+    const pair = { certificate: clientCertificate, key: clientKey }
+    return { server, client: readTls({ ...pair, roots }, clientNames) }
   } catch (error) {
-    throw invalid(`${what} do not belong together: ${reasonOf(error)}`, error)
+    throw invalid(reasonOf(error))
   }
 }
 
-function parseCertificate(what: string, pem: string): void {
-  try {
-    new X509Certificate(pem)
-  } catch (error) {
-    throw invalid(`${what}: not a certificate in PEM form: ${reasonOf(error)}`, error)
-  }
-}
-
-function invalid(message: string, cause?: unknown): CommError {
-  return new CommError('COMM_INVALID_OPTIONS', message, cause === undefined ? {} : { cause })
+function invalid(message: string): CommError {
+  return new CommError('COMM_INVALID_OPTIONS', message)
 }

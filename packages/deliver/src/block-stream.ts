@@ -1,11 +1,6 @@
 import type { Clock } from '@heddle/interface'
 import { type Received, common } from '@heddle/proto'
-import {
-  type ByteStream,
-  type ConnectionOptions,
-  openStream,
-  tlsCertificateHash,
-} from './connection.ts'
+import { type ByteStream, type ConnectionOptions, openStream } from './connection.ts'
 import { type DeliverFrame, decodeDeliverResponse } from './deliver-response.ts'
 import { type SeekRequest, seekEnvelope } from './envelope.ts'
 import { DeliverError, StatusError } from './errors.ts'
@@ -36,13 +31,14 @@ export async function* blockStream(
   context: BlockStreamContext,
   signal: AbortSignal,
 ): AsyncGenerator<Received<common.Block>> {
-  const { channelId, signer, clock, tls } = context
+  const { channelId, signer, clock, tlsFor } = context
   const stream = await openStream(endpoint, 'deliver', { ...context, signal })
   const abort = (): void => stream.close()
   signal.addEventListener('abort', abort, { once: true })
   try {
-    const tlsCertHash = tls && { tlsCertHash: tlsCertificateHash(tls) }
-    stream.call.write(await seekEnvelope({ channelId, signer, clock, ...range, ...tlsCertHash }))
+    const { certificateHash } = tlsFor(endpoint)
+    const binding = certificateHash && { tlsCertHash: certificateHash }
+    stream.call.write(await seekEnvelope({ channelId, signer, clock, ...range, ...binding }))
     for await (const frame of frames(stream.call, endpoint.address, context)) {
       if ('block' in frame) yield frame.block
       else if (frame.status === common.Status.SUCCESS) return

@@ -12,6 +12,7 @@ import { BroadcastSession } from './broadcast-session.ts'
 import { openStream } from './connection.ts'
 import { assertPositive, definedNumbers, proxiesOf } from './deliver-options.ts'
 import { EndpointSet } from './endpoint-set.ts'
+import { type TlsChoice, tlsFor } from './endpoint-tls.ts'
 import { DeliverError } from './errors.ts'
 import { type BroadcastMetrics, broadcastMetrics } from './metrics.ts'
 import type { ClientTls, Endpoint } from './ports.ts'
@@ -97,7 +98,7 @@ const defaults = {
 class FailoverBroadcastClient implements BroadcastClient {
   readonly #deps: BroadcastClientDeps
   readonly #options: typeof defaults & {
-    readonly tls: ClientTls | undefined
+    readonly tlsFor: TlsChoice
     readonly proxyFor: ProxyChoice
   }
   readonly #endpoints: EndpointSet
@@ -118,7 +119,7 @@ class FailoverBroadcastClient implements BroadcastClient {
     assertPositive(limits)
     this.#options = {
       ...limits,
-      tls: options.tls,
+      tlsFor: tlsFor(options.tls, options.endpoints),
       proxyFor: proxiesOf(deps, options.endpoints),
     }
     if (options.endpoints.length === 0) {

@@ -1,25 +1,20 @@
-import { X509Certificate, createHash } from 'node:crypto'
 import { type PeerCertificate, checkServerIdentity } from 'node:tls'
-import {
-  type ChannelCredentials,
-  Client,
-  type ClientDuplexStream,
-  credentials,
-} from '@grpc/grpc-js'
+import { ChannelCredentials, Client, type ClientDuplexStream } from '@grpc/grpc-js'
 import type { Clock } from '@heddle/interface'
 import { grpcService, orderer } from '@heddle/proto'
 import { ipIn, splitAddress } from './address.ts'
+import type { TlsChoice } from './endpoint-tls.ts'
 import { DeliverError } from './errors.ts'
 import { guardSockets } from './guard-sockets.ts'
-import type { ClientTls, Endpoint } from './ports.ts'
+import type { Endpoint } from './ports.ts'
 import type { HttpProxy, ProxyChoice } from './proxy.ts'
 
 /** Settings of a connection, all resolved. */
 export interface ConnectionOptions {
-  readonly tls: ClientTls | undefined
+  readonly tlsFor: TlsChoice
+  readonly proxyFor: ProxyChoice
   readonly connectTimeoutMs: number
   readonly maxMessageBytes: number
-  readonly proxyFor: ProxyChoice
 }
 
 /** A stream of the AtomicBroadcast service; both directions are encoded messages. */
@@ -81,14 +76,18 @@ interface Connection {
 function connectionTo(
   endpoint: Endpoint,
   proxy: HttpProxy | undefined,
-  options: ConnectionOptions,
+  { tlsFor, maxMessageBytes }: ConnectionOptions,
 ): Connection {
-  const { maxMessageBytes } = options
   const { address, serverName } = endpoint
   const ip = serverName === undefined ? ipIn(address) : undefined
-  const expected = serverName ?? (ip === undefined ? splitAddress(address).host : serverNameOfIp)
-  const secure = secureCredentials(endpoint, options)
+  const verify = (_name: string, certificate: PeerCertificate): Error | undefined =>
+    checkServerIdentity(ip ?? '', certificate)
+  const secure = ChannelCredentials.createFromSecureContext(
+    tlsFor(endpoint).context,
+    ip === undefined ? {} : { checkServerIdentity: verify },
+  )
   const cut = guardSockets(secure, proxy && ((socket) => proxy.open(socket, address)))
+  const named = serverName ?? splitAddress(address).host
   const client = new Client(proxy ? `dns:///${proxy.address}` : address, secure, {
     'grpc.max_receive_message_length': maxMessageBytes,
     'grpc.max_send_message_length': maxMessageBytes,
@@ -97,7 +96,7 @@ function connectionTo(
     'grpc.enable_retries': 0, // a retried call would keep all that was ever written to it
     'grpc.use_local_subchannel_pool': 1,
     'grpc.enable_http_proxy': 0, // grpc-js would send loopback to it as well
-    'grpc.ssl_target_name_override': expected,
+    'grpc.ssl_target_name_override': ip === undefined ? named : serverNameOfIp,
     'grpc.default_authority': serverName ?? address,
   })
   const close = (): void => {
@@ -105,21 +104,6 @@ function connectionTo(
     cut()
   }
   return { client, close }
-}
-
-function secureCredentials(
-  { address, roots, serverName }: Endpoint,
-  { tls }: ConnectionOptions,
-): ChannelCredentials {
-  const ip = serverName === undefined ? ipIn(address) : undefined
-  const verify = (_name: string, certificate: PeerCertificate): Error | undefined =>
-    checkServerIdentity(ip ?? '', certificate)
-  return credentials.createSsl(
-    roots.length > 0 ? Buffer.concat(roots.map((pem) => Buffer.from(pem))) : null,
-    tls ? Buffer.from(tls.key) : null,
-    tls ? Buffer.from(tls.certificate) : null,
-    ip === undefined ? {} : { checkServerIdentity: verify },
-  )
 }
 
 async function connected(
@@ -166,14 +150,7 @@ async function connected(
 
 /** What went wrong, without what grpc-js puts around it. */
 function reasonIn({ message }: Error): string {
-  return /Last error: (?:\w*Error: )?(.+)\. Resolution note:/s.exec(message)?.[1] ?? message
-}
-
-/**
- * What `tls_cert_hash` must be for a client certificate: SHA-256 of its DER, 32 bytes.
- *
- * @throws what Node throws when the certificate is no PEM
- */
-export function tlsCertificateHash(tls: ClientTls): Uint8Array {
-  return createHash('sha256').update(new X509Certificate(tls.certificate).raw).digest()
+  const last = /Last error: (?:\w*Error(?: \[\w+\])?: )?(.+)\. Resolution note:/s.exec(message)?.[1]
+  if (last?.startsWith('Failed to connect (') !== true) return last ?? message
+  return 'it hung up behind TLS; most likely it wants a client certificate of an authority that it trusts'
 }

@@ -2,6 +2,7 @@ import type { Clock, Logger, Metrics } from '@heddle/interface'
 import { type BackOffOptions, defaultBackOff } from './back-off.ts'
 import type { PullContext } from './block-puller.ts'
 import { EndpointSet } from './endpoint-set.ts'
+import { tlsFor } from './endpoint-tls.ts'
 import { DeliverError } from './errors.ts'
 import { deliverMetrics } from './metrics.ts'
 import type { ClientTls, Endpoint, EnvelopeSigner } from './ports.ts'
@@ -63,7 +64,7 @@ export function resolvePullOptions(
     ...limits,
     maxFailures,
     channelId: options.channelId,
-    tls: options.tls,
+    tlsFor: tlsFor(options.tls, options.endpoints),
     signer: deps.signer,
     clock,
     random,

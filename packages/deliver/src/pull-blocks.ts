@@ -1,11 +1,11 @@
 import type { AbortOptions } from '@heddle/interface'
 import { type Received, common, decode } from '@heddle/proto'
 import type { Position } from './block-check.ts'
-import { pull } from './block-puller.ts'
+import { type PullContext, pull } from './block-puller.ts'
 import { trustedConfig } from './block-verifier.ts'
 import { type PullDeps, type PullOptions, resolvePullOptions } from './deliver-options.ts'
 import { lastBlockNumber } from './envelope.ts'
-import { assertReachable, locate } from './locate.ts'
+import { type Trusted, assertReachable, locate } from './locate.ts'
 import type { Endpoint } from './ports.ts'
 
 /** Which blocks, and how long to try. */
@@ -28,10 +28,11 @@ export interface PullBlocksOptions extends PullOptions, AbortOptions {
  * Without `follow` it ends after the newest block there is, or after `to`, which must be there or
  * is waited for. Breaking out of the loop ends the stream.
  *
- * @throws {BlockError} DELIVER_CONFIG at once when `configBlock` cannot be used, or when `from`
- *   lies before it; whatever failed last after `maxFailures`; `signal.reason` on abort
+ * @throws at once: {@link DeliverError} DELIVER_INVALID_OPTIONS, and {@link BlockError} DELIVER_CONFIG
+ *   when `configBlock` cannot be used or `from` lies before it. The generator: whatever failed last
+ *   after `maxFailures`; `signal.reason` on abort
  */
-export async function* pullBlocks(
+export function pullBlocks(
   deps: PullDeps,
   options: PullBlocksOptions,
 ): AsyncGenerator<Received<common.Block>> {
@@ -45,6 +46,18 @@ export async function* pullBlocks(
       : options.configBlock
   const trusted = { block, config: trustedConfig(options.channelId, block) }
   assertReachable(from, trusted)
+  return blocksFrom({ trusted, from, to }, context, signal)
+}
+
+async function* blocksFrom(
+  {
+    trusted,
+    from,
+    to,
+  }: { readonly trusted: Trusted; readonly from: bigint; readonly to: bigint | 'newest' },
+  context: PullContext,
+  signal: AbortSignal,
+): AsyncGenerator<Received<common.Block>> {
   let reached: Position | undefined
   const position = async (endpoint: Endpoint): Promise<Position> => {
     reached ??= await locate({ trusted, from }, endpoint, context, signal)

@@ -28,6 +28,6 @@ export type {
   OrganizationSpec,
 } from './generate/organization.ts'
 export { readTls } from './tls.ts'
-export type { CheckedTls, TlsNames, TlsSource } from './tls.ts'
+export type { CheckedServerTls, CheckedTls, TlsNames, TlsSource } from './tls.ts'
 export { watchExpiry } from './expiry.ts'
 export type { WatchedCertificate } from './expiry.ts'

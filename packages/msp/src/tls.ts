@@ -8,9 +8,9 @@ import { encodePem } from './pem.ts'
 /** TLS material as a person has it: PEM texts, as files or configurations hold them. */
 export interface TlsSource {
   /** The own certificate, leaf first, then those of intermediate authorities. */
-  readonly certificate?: string | Uint8Array | undefined
+  readonly certificate?: string | Uint8Array
   /** The certificate's private key; given exactly when `certificate` is. */
-  readonly key?: string | Uint8Array | undefined
+  readonly key?: string | Uint8Array
   /** Authorities that are trusted, one certificate or more in each. None: those of Node. */
   readonly roots: readonly (string | Uint8Array)[]
 }
@@ -21,6 +21,13 @@ export interface TlsNames {
   readonly key: string
   /** The list; its entries get their index. */
   readonly roots: string
+}
+
+/** {@link CheckedTls} with an own certificate: what a server needs. */
+export interface CheckedServerTls extends CheckedTls {
+  readonly certificate: string
+  readonly key: string
+  readonly certificateHash: Buffer
 }
 
 /** TLS material that was read and matched; see {@link readTls}. */
@@ -47,6 +54,11 @@ const usualNames: TlsNames = { certificate: 'tls.certificate', key: 'tls.key', r
  *
  * @throws {MspError} MSP_INVALID_TLS: which part, what is wrong with it, and what to do
  */
+export function readTls(
+  source: TlsSource & Pick<Required<TlsSource>, 'certificate' | 'key'>,
+  names?: TlsNames,
+): CheckedServerTls
+export function readTls(source: TlsSource, names?: TlsNames): CheckedTls
 export function readTls(source: TlsSource, names: TlsNames = usualNames): CheckedTls {
   const roots = source.roots.flatMap((pem, index) =>
     certificatesIn(pem, `${names.roots}[${index}]`).map(String),

@@ -36,7 +36,7 @@ export function checkTlsBinding(
   call: AuthenticatedCall,
   { options }: Pick<ServiceContext, 'options'>,
 ): void {
-  if (options.tls.requireClientCertificate === false) return
+  if (!options.tls.requireClientCertificate) return
   if (tlsCertHash.length === 0) throw badRequest("client didn't include its TLS cert hash")
   const certificate = call.getAuthContext()?.sslPeerCertificate?.raw
   if (!certificate) throw badRequest("client didn't send a TLS certificate")

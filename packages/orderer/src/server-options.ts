@@ -1,3 +1,4 @@
+import { type CheckedServerTls, readTls } from '@heddle/msp'
 import type { common } from '@heddle/proto'
 import { OrdererError } from './errors.ts'
 import { assertAtLeastOne } from './options.ts'
@@ -47,7 +48,9 @@ export interface OrdererServerOptions {
 }
 
 /** Options with every default filled in. */
-export type ResolvedServerOptions = Required<OrdererServerOptions>
+export type ResolvedServerOptions = Required<Omit<OrdererServerOptions, 'tls'>> & {
+  readonly tls: CheckedServerTls & { readonly requireClientCertificate: boolean }
+}
 
 const mebibyte = 1024 * 1024
 
@@ -77,11 +80,23 @@ export function resolveServerOptions(options: OrdererServerOptions): ResolvedSer
   const { setupTimeoutMs, maxPendingConnections, maxRefusalLinesPerMinute } = resolved
   assertAtLeastOne({ setupTimeoutMs, maxPendingConnections, maxRefusalLinesPerMinute })
   assertAtLeastOne({ broadcastWindow, broadcastWindowBytes, maxConcurrentStreams })
-  if (resolved.tls.requireClientCertificate !== false && resolved.tls.roots.length === 0) {
-    throw new OrdererError(
-      'ORDERER_INVALID_OPTIONS',
+  return Object.freeze({ ...resolved, tls: resolveTls(options.tls) })
+}
+
+function resolveTls(tls: ServerTls): ResolvedServerOptions['tls'] {
+  const { certificate, key, roots, requireClientCertificate = true } = tls
+  if (requireClientCertificate && roots.length === 0) {
+    throw invalid(
       'tls.roots is empty: no client could connect; name the authorities of the clients',
     )
   }
-  return Object.freeze(resolved)
+  try {
+    return { ...readTls({ certificate, key, roots }), requireClientCertificate }
+  } catch (error) {
+    throw invalid((error as Error).message)
+  }
+}
+
+function invalid(message: string): OrdererError {
+  return new OrdererError('ORDERER_INVALID_OPTIONS', message)
 }

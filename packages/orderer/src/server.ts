@@ -226,7 +226,7 @@ function portOf(
   options: ResolvedServerOptions,
   refusals: RefusalLog,
 ): GrpcPort {
-  const { requireClientCertificate = true } = options.tls
+  const { requireClientCertificate } = options.tls
   return new GrpcPort(
     { clock, logger, refusals },
     {

@@ -3,6 +3,7 @@ import { VirtualClock } from '@heddle/events/testing'
 import { expect } from 'chai'
 import { createComm } from '../../src/index.ts'
 import type { CommOptions } from '../../src/index.ts'
+import type { Node } from '../support/nodes.ts'
 import {
   all,
   createNode,
@@ -163,33 +164,48 @@ describe('a comm', function () {
       tls,
       identity: signer.serialized,
     }
-    const wrong: Partial<CommOptions>[] = [
-      { dialTimeoutMs: 0 },
-      { connTimeoutMs: 1.5 },
-      { sendBufferSize: 0 },
-      { recvBufferSize: Number.NaN },
-      { maxMessageBytes: 2 ** 31 },
-      { redialDelayMs: -1 },
-      { redialDelayMs: 200, maxRedialDelayMs: 199 },
-      { maxWaitingBytes: 0 },
-      { pingAfterMs: 0 },
-      { listen: { host: 'localhost', port: 65_536 } },
-      { tls: { ...tls, key: other.key } },
-      { tls: { ...tls, certificate: 'none' } },
-      { tls: { ...tls, roots: [] } },
-      { tls: { ...tls, roots: ['none'] } },
-      { tls: { ...tls, clientKey: other.key } },
-      { identity: Buffer.from('ff', 'hex') },
+    const wrong: [Partial<CommOptions>, RegExp][] = [
+      [{ dialTimeoutMs: 0 }, /^dialTimeoutMs must be/],
+      [{ connTimeoutMs: 1.5 }, /^connTimeoutMs must be/],
+      [{ sendBufferSize: 0 }, /^sendBufferSize must be/],
+      [{ recvBufferSize: Number.NaN }, /^recvBufferSize must be/],
+      [{ maxMessageBytes: 2 ** 31 }, /^maxMessageBytes must be/],
+      [{ redialDelayMs: -1 }, /^redialDelayMs must be/],
+      [{ redialDelayMs: 200, maxRedialDelayMs: 199 }, /^maxRedialDelayMs must be/],
+      [{ maxWaitingBytes: 0 }, /^maxWaitingBytes must be/],
+      [{ pingAfterMs: 0 }, /^pingAfterMs must be/],
+      [{ listen: { host: 'localhost', port: 65_536 } }, /^listen\.port must be/],
+      [{ tls: { ...tls, key: other.key } }, /^tls\.key is not the key of tls\.certificate/],
+      [{ tls: { ...tls, certificate: 'none' } }, /^tls\.certificate holds no PEM: give/],
+      [{ tls: { ...tls, roots: [] } }, /^tls\.roots must hold/],
+      [{ tls: { ...tls, roots: ['none'] } }, /^tls\.roots\[0\] holds no PEM: give/],
+      [{ tls: { ...tls, roots: [...tls.roots, ''] } }, /^tls\.roots\[1\] is empty: give/],
+      [{ tls: { ...tls, clientKey: other.key } }, /must be given together/],
+      [
+        { tls: { ...tls, clientCertificate: other.certificate, clientKey: tls.key } },
+        /^tls\.clientKey is not the key of tls\.clientCertificate/,
+      ],
+      [{ identity: Buffer.from('ff', 'hex') }, /^identity is no/],
     ]
-    for (const options of wrong) {
-      let code: unknown
-      try {
-        createComm({ mapper: node.mapper }, { ...right, ...options })
-      } catch (error) {
-        code = (error as { code?: string }).code
-      }
-      expect(code, JSON.stringify(Object.keys(options))).to.equal('COMM_INVALID_OPTIONS')
+    for (const [options, message] of wrong) {
+      expect(() => createComm({ mapper: node.mapper }, { ...right, ...options }))
+        .to.throw(message)
+        .with.property('code', 'COMM_INVALID_OPTIONS')
     }
+  })
+
+  it('trusts an intermediate authority without the one that issued it, both ways', async () => {
+    const { a } = await organizations()
+    const ica = await a.tlsIntermediate()
+    const nodeUnder = async (name: string): Promise<Node> => {
+      const { certificate, key } = await ica.tls(name)
+      return createNode({ tls: { certificate, key, roots: [ica.certificate] } })
+    }
+    const [one, two] = [await nodeUnder('one'), await nodeUnder('two')]
+    const inbox = new Inbox(two.comm)
+    await one.comm.push(dataMessage(3), two.peer)
+    await inbox.take(1)
+    expect(inbox.sequences).to.deep.equal([3])
   })
 
   it('presents a client certificate of its own when it has one', async () => {

@@ -54,8 +54,8 @@ describe('readTls', () => {
       expect(raws).to.deep.equal([root, foreign].map((pem) => new X509Certificate(pem).raw))
       const { raw } = new X509Certificate(own.certificate)
       expect(read.certificateHash).to.deep.equal(createHash('sha256').update(raw).digest())
-      expect(new X509Certificate(read.certificate!).raw).to.deep.equal(raw)
-      expect(createPrivateKey(read.key!).equals(createPrivateKey(own.key))).to.equal(true)
+      expect(new X509Certificate(read.certificate).raw).to.deep.equal(raw)
+      expect(createPrivateKey(read.key).equals(createPrivateKey(own.key))).to.equal(true)
     })
   }
 
@@ -64,7 +64,7 @@ describe('readTls', () => {
     expect(readTls({ roots: [joined] }).roots).to.have.length(2)
     const chain = `${own.certificate.trimEnd()}${root}`
     const { certificate } = readTls({ roots: [], certificate: chain, key: own.key })
-    expect(certificate!.match(/BEGIN CERTIFICATE/g)).to.have.length(2)
+    expect(certificate.match(/BEGIN CERTIFICATE/g)).to.have.length(2)
   })
 
   it('takes the key of EC PARAMETERS, of SEC 1, and of a file with the certificate', () => {
@@ -200,7 +200,7 @@ describe('readTls', () => {
           socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? ''))
         })
       expect(await dial([ica.certificate])).to.equal('connected')
-      expect(await dial([foreign])).to.equal('UNABLE_TO_VERIFY_LEAF_SIGNATURE')
+      expect(await dial([foreign])).to.match(/^UNABLE_TO_/)
     } finally {
       server.close()
     }

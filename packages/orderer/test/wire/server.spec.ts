@@ -197,13 +197,23 @@ describe('OrdererServer', function () {
     ['a limit that is no whole number', (right) => ({ ...right, maxEnvelopeBytes: 1.5 })],
     ['a negative time window', (right) => ({ ...right, timeWindowMs: -1 })],
     ['no authority of clients', (right) => ({ ...right, tls: { ...right.tls, roots: [] } })],
+    ['an empty authority', (right) => ({ ...right, tls: { ...right.tls, roots: [''] } })],
+    [
+      'a certificate that is none',
+      (right) => ({ ...right, tls: { ...right.tls, certificate: 'x' } }),
+    ],
+    [
+      'a certificate instead of the key',
+      (right) => ({ ...right, tls: { ...right.tls, key: right.tls.certificate } }),
+    ],
   ]
   for (const [what, spoil] of wrong) {
-    it(`refuses ${what} at construction`, async () => {
+    it(`refuses ${what} at construction, in words of its own`, async () => {
       const right = await options()
       expect(() => createOrdererServer(deps, spoil(right)))
         .to.throw()
         .with.property('code', 'ORDERER_INVALID_OPTIONS')
+      expect(() => createOrdererServer(deps, spoil(right))).not.to.throw(/routines|OSSL|:0\d{7}:/)
     })
   }
 })

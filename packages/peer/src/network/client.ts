@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Client, credentials } from '@grpc/grpc-js'
-import { loadSigningIdentity } from '@heddle/msp'
+import { loadSigningIdentity, readTls } from '@heddle/msp'
 import { create, grpcService, heddle } from '@heddle/proto'
 import { PeerError, messageOf } from '../errors.ts'
+import type { SecureContext } from 'node:tls'
 import type { Endpoint } from '@heddle/deliver'
 import type { SigningIdentity } from '@heddle/msp'
 import type { NetworkDescriptor, ValidatorDescriptor } from './descriptor.ts'
@@ -21,9 +22,9 @@ export class ValidatorClient {
   readonly name: string
   readonly #client: Client
 
-  constructor(validator: ValidatorDescriptor, tls: ClientMaterial, roots: Buffer) {
+  constructor(validator: ValidatorDescriptor, context: SecureContext) {
     this.name = validator.name
-    const ssl = credentials.createSsl(roots, tls.key, tls.certificate)
+    const ssl = credentials.createFromSecureContext(context)
     this.#client = new Client(validator.orderer, ssl, {
       'grpc.ssl_target_name_override': serverName,
       'grpc.default_authority': serverName,
@@ -142,9 +143,14 @@ export async function openClient(
   const at = (path: string): Promise<Buffer> => readFile(join(dir, path))
   const tls = { certificate: await at(client.tlsCertificate), key: await at(client.tlsKey) }
   const roots = await Promise.all(descriptor.validators.map(({ tlsRoots }) => at(tlsRoots)))
-  const validators = descriptor.validators.map(
-    (each, index) => new ValidatorClient(each, tls, roots[index] ?? Buffer.alloc(0)),
-  )
+  const validators = descriptor.validators.map((each, index) => {
+    const { tlsCertificate: certificate, tlsKey: key } = client
+    const names = { certificate, key, roots: each.tlsRoots }
+    return new ValidatorClient(
+      each,
+      readTls({ ...tls, roots: [roots[index] ?? ''] }, names).context,
+    )
+  })
   return {
     descriptor,
     genesis: await at(descriptor.genesis),

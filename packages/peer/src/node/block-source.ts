@@ -1,4 +1,5 @@
 import { pullBlocks } from '@heddle/deliver'
+import { tlsAuthoritiesOf } from './material.ts'
 import { validatorProxy } from './validator-proxy.ts'
 import type { Endpoint } from '@heddle/deliver'
 import type { Clock } from '@heddle/interface'
@@ -36,7 +37,7 @@ export function createBlockSource({
     return [
       {
         address: addresses.orderer,
-        roots: channel.rules.msps.msp(mspId)?.tlsRoots ?? [],
+        roots: tlsAuthoritiesOf(channel, mspId),
         serverName: config['peer.tls.serverhostoverride'],
       },
     ]

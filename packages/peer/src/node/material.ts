@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { common, decode } from '@heddle/proto'
 import { isCodedError } from '@heddle/interface'
-import { loadMsp, loadSigningIdentity, pkiIdOf } from '@heddle/msp'
+import { loadMsp, loadSigningIdentity, pkiIdOf, readTls } from '@heddle/msp'
 import { PeerError, messageOf, systemCode } from '../errors.ts'
 import { readOperationsTls } from '../operations/tls.ts'
 import { readChannelConfig } from './channel-config.ts'
@@ -53,9 +53,35 @@ async function readIdentity(config: Config, logger: Logger): Promise<[Msp, Signi
   }
 }
 
-/** The TLS authorities of all organisations: whoever they vouch for may connect. */
-export function tlsRootsOf({ rules }: ChannelConfig): string[] {
-  return rules.msps.mspIds.flatMap((mspId) => rules.msps.msp(mspId)?.tlsRoots ?? [])
+/** The TLS authorities of an organisation, intermediate ones as well. */
+export function tlsAuthoritiesOf({ rules }: ChannelConfig, mspId: string): string[] {
+  const msp = rules.msps.msp(mspId)
+  return msp ? [...msp.tlsRoots, ...msp.tlsIntermediates] : []
+}
+
+/** Those of all organisations: whoever they vouch for may connect. */
+export function tlsRootsOf(channel: ChannelConfig): string[] {
+  return channel.rules.msps.mspIds.flatMap((mspId) => tlsAuthoritiesOf(channel, mspId))
+}
+
+/** Certificate, key and authorities for TLS, matched before anything listens or connects. */
+async function readTlsFiles(
+  config: Config,
+  roots: readonly string[],
+): Promise<Pick<Material, 'tlsCertificate' | 'tlsKey' | 'tlsRoots'>> {
+  const files = { cert: config['peer.tls.cert.file'], key: config['peer.tls.key.file'] }
+  const certificate = await read(files.cert, 'peer.tls.cert.file')
+  const key = await read(files.key, 'peer.tls.key.file')
+  const names = { certificate: files.cert, key: files.key, roots: 'TLS authorities of the channel' }
+  try {
+    const tls = readTls({ certificate, key, roots }, names)
+    return { tlsCertificate: tls.certificate, tlsKey: tls.key, tlsRoots: tls.roots }
+  } catch (error) {
+    throw new PeerError('PEER_INVALID_CONFIG', messageOf(error), {
+      cure: 'check peer.tls.cert.file and peer.tls.key.file in the configuration',
+      cause: error,
+    })
+  }
 }
 
 function replicaOf(channel: ChannelConfig, signer: SigningIdentity): number {
@@ -100,17 +126,13 @@ export async function readMaterial(config: Config, logger: Logger): Promise<Mate
   const channel = decodeGenesis(genesis, config['general.genesisFile'])
   tellUnsupported(channel, logger)
   const [msp, signer] = await readIdentity(config, logger)
-  const certificate = await read(config['peer.tls.cert.file'], 'peer.tls.cert.file')
-  const key = await read(config['peer.tls.key.file'], 'peer.tls.key.file')
   const material = {
     genesis,
     channel,
     msp,
     signer,
     replica: replicaOf(channel, signer),
-    tlsCertificate: certificate.toString(),
-    tlsKey: key.toString(),
-    tlsRoots: tlsRootsOf(channel),
+    ...(await readTlsFiles(config, tlsRootsOf(channel))),
     operationsTls: await readOperationsTls(config),
   }
   if (config.validators.length !== channel.consenters.length) {

@@ -93,6 +93,15 @@ describe('mistakes of a person', function () {
       })
     }
 
+    it('names TLS files that hold no PEM, or not one pair, and what to do', async () => {
+      const garbage = await sandbox.file('garbage.pem', 'hello')
+      const none = await start({ CORE_PEER_TLS_CERT_FILE: garbage })
+      expectFailure(none, statuses.config, `${garbage} holds no PEM: give the content`)
+      const key = join(network.dir, network.descriptor.client.tlsKey)
+      const wrong = await start({ CORE_PEER_TLS_KEY_FILE: key })
+      expectFailure(wrong, statuses.config, `${key} is not the key of `)
+    })
+
     it('names an MSP folder that is missing, or somebody else’s', async () => {
       const none = await start({ CORE_PEER_MSPCONFIGPATH: missing() })
       expectFailure(none, statuses.config, missing())
