@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { common, decode } from '@heddle/proto'
 import { isCodedError } from '@heddle/interface'
-import { loadMsp, loadSigningIdentity, pkiIdOf, readTls } from '@heddle/msp'
+import { loadMsp, loadSigningIdentity, pkiIdOf } from '@heddle/msp'
+import { matchTlsFiles } from '../config/tls-files.ts'
 import { PeerError, messageOf, systemCode } from '../errors.ts'
 import { readOperationsTls } from '../operations/tls.ts'
 import { readChannelConfig } from './channel-config.ts'
@@ -73,15 +74,9 @@ async function readTlsFiles(
   const certificate = await read(files.cert, 'peer.tls.cert.file')
   const key = await read(files.key, 'peer.tls.key.file')
   const names = { certificate: files.cert, key: files.key, roots: 'TLS authorities of the channel' }
-  try {
-    const tls = readTls({ certificate, key, roots }, names)
-    return { tlsCertificate: tls.certificate, tlsKey: tls.key, tlsRoots: tls.roots }
-  } catch (error) {
-    throw new PeerError('PEER_INVALID_CONFIG', messageOf(error), {
-      cure: 'check peer.tls.cert.file and peer.tls.key.file in the configuration',
-      cause: error,
-    })
-  }
+  const keys = 'peer.tls.cert.file and peer.tls.key.file'
+  const tls = matchTlsFiles({ certificate, key, roots }, names, keys)
+  return { tlsCertificate: tls.certificate, tlsKey: tls.key, tlsRoots: tls.roots }
 }
 
 function replicaOf(channel: ChannelConfig, signer: SigningIdentity): number {

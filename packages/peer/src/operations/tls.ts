@@ -1,7 +1,7 @@
-import { X509Certificate, createPrivateKey } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { PeerError, messageOf, systemCode } from '../errors.ts'
 import { addressToText } from '../config/setting.ts'
+import { matchTlsFiles } from '../config/tls-files.ts'
 import { isLoopback } from './access.ts'
 import type { Config } from '../config/settings.ts'
 
@@ -40,14 +40,21 @@ export async function readOperationsTls(config: Config): Promise<OperationsTls |
   }
   const certificate = await readFirst(config, 'operations.tls.cert.file')
   const key = await readFirst(config, 'operations.tls.key.file')
-  matchKey(config, certificate, key)
-  const clientRoots: string[] = []
-  for (const file of files) {
-    const pem = await read(file, 'operations.tls.clientRootCAs.files')
-    parseCertificate(pem, file)
-    clientRoots.push(pem)
+  const roots = await Promise.all(
+    files.map((file) => read(file, 'operations.tls.clientRootCAs.files')),
+  )
+  const names = {
+    certificate: config['operations.tls.cert.file'],
+    key: config['operations.tls.key.file'],
+    roots: 'operations.tls.clientRootCAs.files',
   }
-  return { certificate, key, clientRoots, clientAuthRequired }
+  const tls = matchTlsFiles({ certificate, key, roots }, names, 'operations.tls')
+  return {
+    certificate: tls.certificate,
+    key: tls.key,
+    clientRoots: tls.roots,
+    clientAuthRequired,
+  }
 }
 
 /** Metrics, and what is wrong with a validator, in plain text to everybody: not by oversight. */
@@ -63,7 +70,7 @@ function refuseOpenListener(config: Config): void {
   )
 }
 
-function readFirst(config: Config, key: FileKey & `${string}.file`): Promise<string> {
+function readFirst(config: Config, key: FileKey & `${string}.file`): Promise<Buffer> {
   const file = config[key]
   if (file !== '') return read(file, key)
   throw new PeerError('PEER_INVALID_CONFIG', `operations.tls.enabled needs ${key}`, {
@@ -71,9 +78,9 @@ function readFirst(config: Config, key: FileKey & `${string}.file`): Promise<str
   })
 }
 
-async function read(file: string, key: FileKey): Promise<string> {
+async function read(file: string, key: FileKey): Promise<Buffer> {
   try {
-    return await readFile(file, 'utf8')
+    return await readFile(file)
   } catch (error) {
     const missing = systemCode(error) === 'ENOENT'
     throw new PeerError(
@@ -82,28 +89,4 @@ async function read(file: string, key: FileKey): Promise<string> {
       { cure: `check ${key} in the configuration`, cause: error },
     )
   }
-}
-
-function parseCertificate(pem: string, file: string): X509Certificate {
-  try {
-    return new X509Certificate(pem)
-  } catch (error) {
-    throw new PeerError('PEER_WRONG_CERTIFICATE', `${file} is no certificate`, {
-      cure: 'give a file with PEM certificates',
-      cause: error,
-    })
-  }
-}
-
-function matchKey(config: Config, certificate: string, key: string): void {
-  const [file, keyFile] = [config['operations.tls.cert.file'], config['operations.tls.key.file']]
-  const parsed = parseCertificate(certificate, file)
-  try {
-    if (parsed.checkPrivateKey(createPrivateKey(key))) return
-  } catch (error) {
-    throw new PeerError('PEER_WRONG_CERTIFICATE', `${keyFile} is no private key`, { cause: error })
-  }
-  throw new PeerError('PEER_WRONG_CERTIFICATE', `${keyFile} is not the key of ${file}`, {
-    cure: 'give the key that the certificate was made for',
-  })
 }
