@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { common, decode } from '@heddle/proto'
 import { PeerError } from '../errors.ts'
 import { genesisWrites } from '../node/genesis-state.ts'
-import { rulesNamespace } from '../rules/in-force.ts'
+import { stateNamespaces } from '../rules/known-rules.ts'
+import { unfitNamespace } from '../rules/rules-1/unfit-keys.ts'
 import { accountsContract, decodeBalance } from '../rules/rules-2/accounts.ts'
 import { recordsContract } from '../rules/rules-2/records.ts'
 import { digestOf } from './line-transaction.ts'
@@ -29,7 +30,10 @@ interface DownloadedState {
 }
 
 /** Namespaces in the order in which the state store keeps them. */
-const namespaces = [accountsContract, recordsContract, rulesNamespace].sort()
+const namespaces = [...stateNamespaces].sort()
+
+/** Where there is money. */
+const purses = [accountsContract, unfitNamespace(accountsContract)]
 
 function hashField(hash: Hash, bytes: Uint8Array): void {
   const length = Buffer.alloc(4)
@@ -49,7 +53,7 @@ async function download(
     for await (const { key, value } of validator.entries(namespace)) {
       hashField(hash, Buffer.from(`${namespace}\0${key}`))
       hashField(hash, value)
-      if (namespace === accountsContract) accounts += decodeBalance(value)
+      if (purses.includes(namespace)) accounts += decodeBalance(value)
       if (namespace === recordsContract && wanted.has(key)) records.set(key, digestOf(value))
     }
   }

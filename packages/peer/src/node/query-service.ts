@@ -1,7 +1,6 @@
 import { status as grpcStatus } from '@grpc/grpc-js'
 import { create, grpcService, heddle } from '@heddle/proto'
-import { rulesNamespace } from '../rules/in-force.ts'
-import { contractNames } from '../rules/rules-2/contracts.ts'
+import { stateNamespaces } from '../rules/known-rules.ts'
 import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js'
 import type { Ledger, StateEntry } from '@heddle/ledger'
 import type { ExtraService } from '@heddle/orderer'
@@ -20,9 +19,6 @@ export interface QueryServiceDeps {
   readonly problems: () => readonly Problem[]
   readonly watch: Pick<StandstillWatch, 'ages'>
 }
-
-/** What can be read: the contracts' namespaces, and what else the state holds. */
-const readable: readonly string[] = [...contractNames, rulesNamespace]
 
 /** Entries read at a time, and most in one message of a stream. */
 export const maxReplyEntries = 100
@@ -62,7 +58,7 @@ function wholeMs(ms: number): bigint {
 }
 
 function unknownContract(name: string): { code: number; details: string } {
-  const details = `no contract ${JSON.stringify(name.slice(0, 40))}: there are ${readable.join(', ')}`
+  const details = `no contract ${JSON.stringify(name.slice(0, 40))}: there are ${stateNamespaces.join(', ')}`
   return { code: grpcStatus.INVALID_ARGUMENT, details }
 }
 
@@ -133,7 +129,7 @@ export function createQueryService(deps: QueryServiceDeps): ExtraService {
         reply: sendUnaryData<heddle.GetReply>,
       ) {
         const { contract, key } = call.request
-        if (!readable.includes(contract)) {
+        if (!stateNamespaces.includes(contract)) {
           reply(unknownContract(contract))
           return
         }
@@ -155,7 +151,7 @@ export function createQueryService(deps: QueryServiceDeps): ExtraService {
         reply(null, statusOf(deps, call.request.contentDigest))
       },
       entries(call: EntriesCall) {
-        if (!readable.includes(call.request.contract)) {
+        if (!stateNamespaces.includes(call.request.contract)) {
           call.emit('error', unknownContract(call.request.contract))
           return
         }

@@ -1,9 +1,19 @@
 import { PeerError } from '../errors.ts'
+import { rulesNamespace } from './in-force.ts'
 import { rules1 } from './rules-1/rules-1.ts'
+import { unfitNamespace } from './rules-1/unfit-keys.ts'
+import { contractNames } from './rules-2/contracts.ts'
 import { rules2 } from './rules-2/rules-2.ts'
 import type { Rules } from './rules.ts'
 
 const known: readonly Rules[] = [rules1, rules2]
+
+/** Namespaces of a state, whatever rules made it: what contracts write, and what the rules keep. */
+export const stateNamespaces: readonly string[] = [
+  ...contractNames,
+  ...contractNames.map(unfitNamespace),
+  rulesNamespace,
+]
 
 /** The numbers of the rules that this software can execute, ascending. */
 export const knownRules: readonly number[] = known.map(({ number }) => number)

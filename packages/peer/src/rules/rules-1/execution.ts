@@ -1,7 +1,7 @@
 import { create, encode, heddle, protos } from '@heddle/proto'
-import { PeerError } from '../../errors.ts'
 import { WorkingState } from '../working-state.ts'
 import { applyContract } from './registry.ts'
+import { heldWrites, withUnfitKeys } from './unfit-keys.ts'
 import type { TransactionReader } from '../../engine/transaction.ts'
 import type { Execution, StateView } from '../rules.ts'
 
@@ -24,9 +24,8 @@ function applyOne(envelope: Uint8Array, state: WorkingState, reader: Transaction
     }
     state.write(outcome.writes)
     return { txId, code: TxValidationCode.VALID }
-  } catch (error) {
+  } catch {
     // Checked before it was ordered; a quorum that orders it anyway gets the same answer everywhere.
-    if (!(error instanceof PeerError)) throw error
     return { txId, code: TxValidationCode.BAD_PAYLOAD, reason: 'not a transaction' }
   }
 }
@@ -37,7 +36,7 @@ export function execute(
   before: StateView,
   reader: TransactionReader,
 ): Execution {
-  const state = new WorkingState(before)
+  const state = new WorkingState(withUnfitKeys(before))
   const verdicts = envelopes.map((envelope) => applyOne(envelope, state, reader))
   const rejections = verdicts.flatMap(({ reason }, index) =>
     reason === undefined ? [] : [create(heddle.RejectionSchema, { index, reason })],
@@ -51,6 +50,6 @@ export function execute(
       create(heddle.TransactionResultsSchema, { rejections }),
     ),
     changes: writes,
-    writes,
+    writes: heldWrites(writes),
   }
 }
