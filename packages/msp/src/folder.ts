@@ -22,7 +22,7 @@ export interface FolderOptions {
 
 /** Options of {@link loadSigningIdentity}. */
 export interface SigningIdentityOptions extends FolderOptions {
-  /** When the identity must be valid. Default: now. */
+  /** When the certificate must not have expired. Default: now. */
   readonly at?: Date
 }
 
@@ -168,11 +168,25 @@ export async function loadMsp(
   return inFolder(folder, () => load(folder, mspId))
 }
 
+/** Fabric takes a certificate that is not valid yet: mostly a clock is behind. So that is only said. */
+function checkOwn(
+  own: Msp,
+  identity: SigningIdentity,
+  { at = new Date(), logger }: SigningIdentityOptions,
+): void {
+  const { subject, notBefore } = identity
+  const isEarly = at < notBefore
+  own.validate(identity, isEarly ? {} : { at })
+  if (!isEarly) return
+  const times = { from: notBefore.toISOString(), now: at.toISOString() }
+  logger?.warn('the own certificate is not valid yet', { subject, ...times })
+}
+
 /**
  * Loads the node's or user's own identity: the first certificate of signcerts, its key from keystore.
  *
  * @throws MspError as {@link loadMsp}; `MSP_KEY_NOT_FOUND`; what `Msp.validate` throws when it is no
- *   valid member; `MSP_EXPIRED` and `MSP_NOT_YET_VALID` for `options.at`
+ *   valid member; `MSP_EXPIRED` for `options.at`. One that is not valid yet is told to the logger
  * @see fabric v3.1.5 msp/mspimplsetup.go, setupSigningIdentity
  */
 export async function loadSigningIdentity(
@@ -188,7 +202,7 @@ export async function loadSigningIdentity(
     try {
       const key = await keyFor(dir, parseCertificate(certificateDer(file.pem)))
       const identity = own.signingIdentity(file.pem, key)
-      own.validate(identity, { at: options.at ?? new Date() })
+      checkOwn(own, identity, options)
       return identity
     } catch (error) {
       throw prefixed(file.path, error)

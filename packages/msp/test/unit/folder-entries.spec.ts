@@ -97,7 +97,9 @@ describe('the entries of an MSP folder', () => {
       put(dir, `${folder}/.DS_Store`, Buffer.from([0, 1, 2]))
       expect(await check(dir)).to.deep.equal([])
     })
+  }
 
+  for (const folder of ['cacerts', 'crls', 'keystore']) {
     it(`are ${maxFolderFiles} at most: ${folder}`, async () => {
       const dir = copy()
       const free = maxFolderFiles - readdirSync(join(dir, folder)).length
@@ -199,19 +201,27 @@ describe('the entries of an MSP folder', () => {
 })
 
 describe('loadSigningIdentity', () => {
-  it('refuses the own certificate when it has expired or is not valid yet, by name and file', async () => {
+  it('refuses the own certificate when it has expired, by name and file', async () => {
     const dir = await peerFolder()
-    const { notBefore, expiresAt } = await loadSigningIdentity(dir, mspId)
-    const at = (time: Date, ms: number): { at: Date } => ({ at: new Date(time.getTime() + ms) })
-    await loadSigningIdentity(dir, mspId, at(expiresAt, 0))
-    await loadSigningIdentity(dir, mspId, at(notBefore, 0))
-    for (const [code, when] of [
-      ['MSP_EXPIRED', at(expiresAt, 1)],
-      ['MSP_NOT_YET_VALID', at(notBefore, -1)],
-    ] as const) {
-      const error = await expectRejection(code, loadSigningIdentity(dir, mspId, when))
-      expect(error.message).to.contain(join(dir, 'signcerts'))
-      expect(error.message).to.contain('"CN=peer0.org1.example.com,OU=peer')
+    const { expiresAt } = await loadSigningIdentity(dir, mspId)
+    await loadSigningIdentity(dir, mspId, { at: expiresAt })
+    const at = new Date(expiresAt.getTime() + 1)
+    const error = await expectRejection('MSP_EXPIRED', loadSigningIdentity(dir, mspId, { at }))
+    expect(error.message).to.contain(join(dir, 'signcerts'))
+    expect(error.message).to.contain('"CN=peer0.org1.example.com,OU=peer')
+  })
+
+  it('says that the own certificate is not valid yet, and takes it, as Fabric does', async () => {
+    const dir = await peerFolder()
+    const { logger, lines } = recorder()
+    const { notBefore } = await loadSigningIdentity(dir, mspId)
+    await loadSigningIdentity(dir, mspId, { at: notBefore, logger })
+    expect(lines).to.deep.equal([])
+    const at = new Date(notBefore.getTime() - 1)
+    await loadSigningIdentity(dir, mspId, { at, logger })
+    expect(lines).to.have.length(1)
+    for (const text of ['not valid yet', 'CN=peer0', notBefore.toISOString(), at.toISOString()]) {
+      expect(lines[0]).to.contain(text)
     }
   })
 
