@@ -27,8 +27,14 @@ export interface Position {
 /** A header that is there. */
 export type HeaderOf = NonNullable<common.Block['header']>
 
-/** Fabric's v3 demands these slots, filled or not. */
-const metadataSlots = 5
+/**
+ * Slots that a block must have, filled or not: those of the first blocks that Fabric wrote. v1 wrote 4;
+ * v2 and v3 write 5, which v3 alone demands of old blocks too.
+ */
+const leastMetadataSlots = 3
+
+/** LAST_CONFIG, deprecated since the signed value says it. */
+const lastConfigSlot = 1
 
 /** More signatures on one block are refused unseen: each costs a verification. */
 export const maxBlockSignatures = 1024
@@ -38,10 +44,11 @@ export const maxBlockSignatures = 1024
  *
  * @returns its header
  * @throws {BlockError} DELIVER_BLOCK_MALFORMED, DELIVER_BLOCK_NUMBER, DELIVER_PREVIOUS_HASH,
- *   DELIVER_BLOCK_METADATA
+ *   DELIVER_BLOCK_METADATA, DELIVER_LAST_CONFIG
  * @see fabric v3.1.5 common/deliverclient/block_verification.go, for the order of the checks
  */
-export function checkPlace(block: common.Block, { next, previousHash }: Position): HeaderOf {
+export function checkPlace(block: common.Block, position: Position): HeaderOf {
+  const { next, previousHash, config } = position
   const { header } = block
   if (!header) throw new BlockError('DELIVER_BLOCK_MALFORMED', 'a block without a header')
   if (header.number !== next) {
@@ -57,13 +64,30 @@ export function checkPlace(block: common.Block, { next, previousHash }: Position
     )
   }
   const slots = block.metadata?.metadata.length ?? 0
-  if (slots < metadataSlots) {
+  if (slots < leastMetadataSlots) {
     throw new BlockError(
       'DELIVER_BLOCK_METADATA',
-      `block ${String(next)} has ${slots} metadata slots, not ${metadataSlots}`,
+      `block ${String(next)} has ${slots} metadata slots, not ${leastMetadataSlots} or more`,
     )
   }
+  if (!position.genesisHash) checkLastConfig(block, header, config)
   return header
+}
+
+/**
+ * Checks that a block names the configuration in force: a configuration block itself, any other the
+ * one that it is signed under.
+ *
+ * @throws {BlockError} DELIVER_LAST_CONFIG, DELIVER_BLOCK_METADATA
+ * @see fabric v3.1.5 orderer/common/multichannel/blockwriter.go (addLastConfig), and v1.4.0, which
+ *   wrote the same into slot 1
+ */
+function checkLastConfig(block: common.Block, { number }: HeaderOf, config: ChannelConfig): void {
+  const named = lastConfigOf({ message: block })
+  const inForce = isConfigBlock(block) ? number : config.blockNumber
+  if (named === inForce) return
+  const message = `block ${String(number)} names block ${String(named)} as its last configuration, which is block ${String(inForce)}`
+  throw new BlockError('DELIVER_LAST_CONFIG', message)
 }
 
 /**
@@ -184,18 +208,27 @@ export function positionAfter(header: HeaderOf, config: ChannelConfig): Position
 }
 
 /**
- * The number of the configuration block under which the block after this one is signed.
+ * The number of the configuration block under which the block after this one is signed: in the value
+ * that the signatures of slot 0 cover, or, where that is empty as up to Fabric v1.4.0, in slot 1, which
+ * they do not cover.
  *
  * @param block - a block with its metadata, as stored or delivered
  * @throws {BlockError} DELIVER_BLOCK_METADATA when the metadata does not say
+ * @see fabric v3.1.5 protoutil/blockutils.go (GetLastConfigIndexFromBlock)
  */
 export function lastConfigOf({ message: block }: Pick<Received<common.Block>, 'message'>): bigint {
+  const slots = block.metadata?.metadata ?? []
+  const signatures = slots[common.BlockMetadataIndex.SIGNATURES] ?? new Uint8Array()
+  const slot1 = slots[lastConfigSlot]
   try {
-    const slots = block.metadata?.metadata ?? []
-    const slot = slots[common.BlockMetadataIndex.SIGNATURES] ?? new Uint8Array()
-    const { value } = decode(common.MetadataSchema, slot)
-    const { lastConfig } = decode(common.OrdererBlockMetadataSchema, value)
-    if (lastConfig) return lastConfig.index
+    const { value } = decode(common.MetadataSchema, signatures)
+    if (value.length > 0) {
+      const { lastConfig } = decode(common.OrdererBlockMetadataSchema, value)
+      if (lastConfig) return lastConfig.index
+    } else if (slot1) {
+      const old = decode(common.MetadataSchema, slot1)
+      return decode(common.LastConfigSchema, old.value).index
+    }
   } catch (cause) {
     throw unknownConfig(cause)
   }

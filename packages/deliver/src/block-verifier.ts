@@ -6,6 +6,7 @@ import {
   checkGenesis,
   checkPlace,
   checkSignatures,
+  lastConfigOf,
   positionAfter,
 } from './block-check.ts'
 import { type ChannelConfig, channelConfigOf } from './channel-config.ts'
@@ -134,7 +135,7 @@ export class BlockVerifier {
  * Makes a verifier from a configuration block that is trusted.
  *
  * @throws {BlockError} DELIVER_CONFIG when the block cannot be used, is of another channel or lies
- *   behind `lastBlock`; DELIVER_BLOCK_MALFORMED for a block without header
+ *   behind `lastBlock` or not in force after it; DELIVER_BLOCK_MALFORMED for a block without header
  */
 export function createBlockVerifier(options: BlockVerifierOptions): BlockVerifier {
   const { channelId, configBlock, lastBlock = configBlock } = options
@@ -142,6 +143,10 @@ export function createBlockVerifier(options: BlockVerifierOptions): BlockVerifie
   const header = headerOf(lastBlock)
   if (header.number < config.blockNumber) {
     const message = `block ${String(header.number)} lies before its configuration block ${String(config.blockNumber)}`
+    throw new BlockError('DELIVER_CONFIG', message)
+  }
+  if (header.number > 0n && lastConfigOf({ message: lastBlock }) !== config.blockNumber) {
+    const message = `block ${String(header.number)} is not under the configuration of block ${String(config.blockNumber)}`
     throw new BlockError('DELIVER_CONFIG', message)
   }
   return new BlockVerifier(positionAfter(header, config))

@@ -78,6 +78,26 @@ describe('BlockVerifier', function () {
         expect(verifier.config.blockNumber).to.equal(22n)
       })
 
+      it('begins behind a block only with the configuration that is in force there', () => {
+        const blocks = recorded(network)
+        const begin = (config: number, last: number) => (): BlockVerifier =>
+          createBlockVerifier({
+            channelId: 'ch1',
+            configBlock: blocks[config]!.message,
+            lastBlock: blocks[last]!.message,
+          })
+        for (const last of [0, 12]) expect(begin(0, last)).not.to.throw()
+        for (const last of [22, 23]) expect(begin(22, last)).not.to.throw()
+        for (const [config, last] of [
+          [0, 13],
+          [0, 22],
+          [13, 22],
+          [13, 23],
+        ] as const) {
+          expect(begin(config, last)).to.throw().with.property('code', 'DELIVER_CONFIG')
+        }
+      })
+
       const tamperings: [string, BlockErrorCode, (block: Block) => Block][] = [
         [
           'without a header',
@@ -100,9 +120,21 @@ describe('BlockVerifier', function () {
           (block) => changed(block, (copy) => delete copy.metadata),
         ],
         [
-          'with four metadata slots',
+          'with two metadata slots',
           'DELIVER_BLOCK_METADATA',
-          (block) => changed(block, (copy) => copy.metadata!.metadata.splice(4)),
+          (block) => changed(block, (copy) => copy.metadata!.metadata.splice(2)),
+        ],
+        [
+          'that names another configuration, in the value that is signed',
+          'DELIVER_LAST_CONFIG',
+          (block) =>
+            changed(block, (copy) => {
+              const slot = decode(common.MetadataSchema, copy.metadata!.metadata[0]!)
+              const value = decode(common.OrdererBlockMetadataSchema, slot.value)
+              value.lastConfig!.index++
+              slot.value = encode(common.OrdererBlockMetadataSchema, value)
+              copy.metadata!.metadata[0] = encode(common.MetadataSchema, slot)
+            }),
         ],
         [
           'with an undecodable slot of signatures',
@@ -309,12 +341,7 @@ describe('BlockVerifier', function () {
     })
 
     it('does not know the new consenters before block 22 is accepted', async () => {
-      const blocks = recorded(network)
-      const options = { channelId: 'ch1', configBlock: blocks[13]!.message }
-      const verifier = createBlockVerifier({ ...options, lastBlock: blocks[22]!.message })
-      // The old configuration still lets 3 of the 4 old consenters sign.
-      expect(verifier.config.consenters.size).to.equal(4)
-      verifier.advance(blocks[23]!)
+      expect((await verifierAt(network, 22)).config.consenters.size).to.equal(4)
       expect((await verifierAt(network, 23)).config.consenters.size).to.equal(5)
     })
 
