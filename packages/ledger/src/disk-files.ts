@@ -7,7 +7,7 @@ import type { Files, StorageFile } from './storage.ts'
 /** Files of the operating system. */
 export const diskFiles: Files = {
   async makeDirectory(path) {
-    const first = await mkdir(path, { recursive: true })
+    const first = await mkdir(path, { recursive: true, mode: 0o700 })
     if (first === undefined) return
     // The name of each directory that was made is in the one above it.
     const above = dirname(resolve(first))

@@ -2,6 +2,7 @@ import { systemClock } from '@heddle/events'
 import { Command } from 'commander'
 import { loadConfig } from '../config/load.ts'
 import { createLogging } from '../logging/logger.ts'
+import { logProcess, mendOwnLog } from '../logging/process-log.ts'
 import { readMaterial } from '../node/material.ts'
 import { Validator } from '../node/validator.ts'
 import { createMetrics } from '../operations/metrics.ts'
@@ -39,7 +40,9 @@ function tooSlow(name: string): void {
 
 async function start({ config: file, attached }: StartOptions): Promise<void> {
   const config = await loadConfig(file, process.env)
+  if (attached !== true) mendOwnLog()
   const logging = createLogging(config['logging.spec'], { peer: config['peer.id'] })
+  logProcess(logging.logger.child('process'), config['peer.id'])
   const { length } = config.validators
   requireOpenFiles(filesNeeded(length), `a validator in a network of ${length}`)
   const material = await readMaterial(config, logging.logger.child('msp'))

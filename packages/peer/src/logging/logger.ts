@@ -24,6 +24,18 @@ function describe(error: unknown): unknown {
   }
 }
 
+/** Names that lines have anyway. */
+const ownNames = ['level', 'time', 'logger', 'msg']
+
+/** Fields under a name that a line has anyway get another: no name stands twice in a line. */
+function renamed(fields: LogFields = {}, base: LogFields): LogFields {
+  const isTaken = (name: string): boolean => ownNames.includes(name) || name in base
+  if (!Object.keys(fields).some(isTaken)) return fields
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [isTaken(name) ? `${name}_` : name, value]),
+  )
+}
+
 /** Bytes of lines that wait for a log that takes none, as on a full disk; what is beyond is lost. */
 export const maxLogBacklogBytes = 64 * 1024
 
@@ -68,10 +80,8 @@ export function createLogging(
   const make = (name: string): Logger => {
     const write = (level: Level) => (event: string, fields?: LogFields, error?: unknown) => {
       if (!isEnabled(current, name, level)) return
-      root[level](
-        { logger: name, ...fields, ...(error === undefined ? {} : { error: describe(error) }) },
-        event,
-      )
+      const more = error === undefined ? {} : { error: describe(error) }
+      root[level]({ logger: name, ...renamed(fields, base), ...more }, event)
     }
     return {
       debug: write('debug'),

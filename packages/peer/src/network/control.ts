@@ -72,7 +72,7 @@ export class NetworkLock {
    * @throws {PeerError} PEER_NETWORK_RUNNING
    */
   async acquire(onStop: () => void): Promise<void> {
-    mkdirSync(this.#dir, { recursive: true })
+    mkdirSync(this.#dir, { recursive: true, mode: 0o700 })
     const disown = await ownFolder(this.#dir, () => isRunning(this.#dir))
     if (disown === undefined) {
       throw new PeerError('PEER_NETWORK_RUNNING', `a network runs in ${resolve(this.#dir)}`, {

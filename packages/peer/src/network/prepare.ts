@@ -161,7 +161,7 @@ export async function prepareNetwork(spec: NetworkSpec, clock: Clock): Promise<N
   })
   for (const { id, config } of descriptor.validators) {
     const path = join(spec.dir, config)
-    await mkdir(join(path, '..'), { recursive: true })
+    await mkdir(join(path, '..'), { recursive: true, mode: 0o700 })
     await writeFile(path, configOf(spec, descriptor, material, id))
   }
   await writeDescriptor(spec.dir, descriptor)

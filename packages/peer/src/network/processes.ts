@@ -4,7 +4,9 @@ import { availableParallelism } from 'node:os'
 import type { ChildProcess } from 'node:child_process'
 import { messageOf } from '../errors.ts'
 import { exitCodes } from '../exit-status.ts'
+import { mendLog } from '../logging/log-file.ts'
 import { cliPath } from '../package-root.ts'
+import { ErrorLog } from './error-log.ts'
 import { LastWords } from './last-words.ts'
 import type { Clock } from '@heddle/interface'
 
@@ -52,7 +54,8 @@ export type Launch = (spec: ProcessSpec) => ChildProcess
 
 /** Standard error comes to us: on a disk that is full for its log too, its last words are not lost. */
 function spawnValidator({ config, log }: ProcessSpec): ChildProcess {
-  const output = openSync(log, 'a')
+  mendLog(log, Date.now())
+  const output = openSync(log, 'a', 0o600)
   try {
     return spawn(
       process.execPath,
@@ -140,6 +143,7 @@ export class ValidatorProcesses {
     const child = this.#spawn(spec)
     child.stdin?.on('error', () => undefined)
     const words = new LastWords(child.stderr)
+    new ErrorLog(child.stderr, spec, this.#clock)
     const ended = new Promise<void>((resolve) => {
       let isOver = false
       const onOver = (end: Omit<ProcessEnd, 'name'>): void => {

@@ -63,7 +63,7 @@ describe('ValidatorProcesses', () => {
   })
 
   function start(name = 'validator0'): FakeProcess {
-    processes.start({ name, config: 'config.yaml', log: 'log.json' })
+    processes.start({ name, config: 'config.yaml', log: '/dev/null' })
     return latest()
   }
 
