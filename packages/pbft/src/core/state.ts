@@ -74,6 +74,8 @@ export class State {
   newViewTimerStarted = false
   /** Whether that timer is the short one for a primary that was silent when it was started. */
   isAwaitingSilent = false
+  /** Status intervals that ended since that timer was started. */
+  intervalsAwaited = 0
   /** Whether the oldest request here has used up half its time in `view`. */
   isLate = false
   /** View changes since the last progress; timeouts double with each after the first. */

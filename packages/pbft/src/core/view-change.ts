@@ -128,6 +128,7 @@ function considerNewView(state: State): void {
 function startNewViewTimer(state: State): void {
   const { viewChangeTimeoutMs, statusIntervalMs, maxTimeoutMs } = state.options
   state.isAwaitingSilent = isSilent(state, state.primary)
+  state.intervalsAwaited = 0
   const usual = state.isAwaitingSilent
     ? Math.min(viewChangeTimeoutMs, statusIntervalMs)
     : viewChangeTimeoutMs
@@ -140,10 +141,15 @@ export function awaitInFull(state: State, replica: number): void {
   if (state.isRunning('newView')) startNewViewTimer(state)
 }
 
-/** The primary whose new view is awaited may have become silent since. */
+/**
+ * A status interval ended. The primary whose new view is awaited may have become silent since the
+ * timer was started: then a whole interval was enough for it, too.
+ */
 export function awaitNoLonger(state: State): void {
-  if (state.isAwaitingSilent || !state.isRunning('newView')) return
-  if (isSilent(state, state.primary)) startNewViewTimer(state)
+  if (!state.isRunning('newView')) return
+  const isOver = state.intervalsAwaited > 0 && !state.isAwaitingSilent
+  state.intervalsAwaited++
+  if (isOver && isSilent(state, state.primary)) startViewChange(state, state.view + 1n)
 }
 
 /** The new primary took too long: on to the next one, with twice the patience (§4.5.2). */

@@ -40,7 +40,12 @@ function checkDurability({ submissions, isExecuted }: SafetyInput): string | und
 /** Views and watermarks only grow, over crashes too, and lie in their order. */
 function checkOrder({ statuses, observations }: SafetyInput): string | undefined {
   for (const { id, status } of statuses) {
-    if (status.lastExecuted > status.highWatermark + (status.highWatermark - status.lowWatermark))
+    // The proof of its window may be among what it lost.
+    const hasLost = status.notVoting !== undefined
+    if (
+      !hasLost &&
+      status.lastExecuted > status.highWatermark + (status.highWatermark - status.lowWatermark)
+    )
       return `replica ${id} executed ${status.lastExecuted} beyond its window`
     const { view, lowWatermark, lastExecuted } = status
     const before = observations[id]

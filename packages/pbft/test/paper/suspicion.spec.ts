@@ -127,7 +127,17 @@ describe('a primary that is out of reach', () => {
   it('gets no more time once it becomes silent while it is waited for', () => {
     const driver = awaiting(0, 1, 2)
     const effects: ReplicaEffect[] = []
-    for (let i = 0; i <= silentIntervals; i++) effects.push(...interval(driver, 0, 2))
-    expect(newViewTimers(effects)).to.deep.equal([1_000])
+    for (let i = 0; i < silentIntervals; i++) effects.push(...interval(driver, 0, 2))
+    expect(leaves(effects), 'not yet silent').to.deep.equal([])
+    expect(leaves(interval(driver, 0, 2))).to.deep.equal([2n])
+  })
+
+  it('gets a whole interval at least, whenever it becomes silent', () => {
+    const driver = started(3, { viewChangeTimeoutMs: 5_000, maxTimeoutMs: 50_000 })
+    for (let i = 0; i < silentIntervals; i++) interval(driver, 0, 2)
+    driver.step({ type: 'suspect', view: 0n })
+    for (const from of [0, 2]) driver.receive(from, viewChange(from, 1n))
+    expect(leaves(interval(driver, 0, 2))).to.deep.equal([])
+    expect(leaves(interval(driver, 0, 2))).to.deep.equal([2n])
   })
 })

@@ -1,0 +1,101 @@
+import { expect } from 'chai'
+import { encodeStatement } from '../../src/codec.ts'
+import type {
+  Checkpoint,
+  NewView,
+  Proof,
+  SignedStatement,
+  Statement,
+  ViewChange,
+} from '../../src/core/messages.ts'
+import { Signatures } from '../../src/signatures.ts'
+import { TestKeys } from '../../src/testing.ts'
+import { stateDigest } from '../support/cores.ts'
+
+const keys = new TestKeys()
+
+/** Signs as replica `by`: its author, or a forger. */
+function sign<S extends Statement>(statement: S, by: number): S & { proof: Proof } {
+  const body = encodeStatement(statement)
+  const signature = keys.signer(by).sign(body) as Uint8Array
+  return { ...statement, proof: { body, signature } }
+}
+
+const checkpoint = (replica: number, by = replica): Checkpoint => {
+  const digest = stateDigest(10n)
+  return sign({ type: 'checkpoint', sequence: 10n, digest, replica } as const, by)
+}
+
+const viewChange = (
+  replica: number,
+  by = replica,
+  stable = [0, 1, 2].map((id) => checkpoint(id)),
+) =>
+  sign(
+    {
+      ...({ type: 'view-change', view: 1n, replica, lowWatermark: 10n, stable } as const),
+      ...{ prepared: [], prePrepared: [] },
+    },
+    by,
+  )
+
+const newView = (viewChanges: readonly ViewChange[], by = 1): NewView =>
+  sign({ type: 'new-view', view: 1n, viewChanges } as const, by)
+
+/** What becomes of a message when it is opened: `good`, or the code. */
+async function outcome({ type, proof }: SignedStatement): Promise<string> {
+  try {
+    await new Signatures(4, keys.signer(3), keys).open(type, proof)
+    return 'good'
+  } catch (error) {
+    return (error as { code: string }).code
+  }
+}
+
+const invalid = 'PBFT_INVALID_SIGNATURE'
+const honest = (): ViewChange[] => [0, 2, 3].map((id) => viewChange(id))
+
+describe('Signatures', () => {
+  it('are all verified in what is good', async () => {
+    for (const message of [checkpoint(0), viewChange(2), newView(honest())])
+      expect(await outcome(message), message.type).to.equal('good')
+  })
+
+  it('of the author are verified', async () => {
+    expect(await outcome(checkpoint(0, 3))).to.equal(invalid)
+    expect(await outcome(viewChange(0, 3))).to.equal(invalid)
+    expect(await outcome(newView(honest(), 3)), 'view 1 is begun by replica 1').to.equal(invalid)
+  })
+
+  for (const at of [0, 1, 2]) {
+    it(`of each checkpoint in a view-change are verified: the one at ${at}`, async () => {
+      const stable = [0, 1, 2].map((id) => checkpoint(id, id === at ? 3 : id))
+      expect(await outcome(viewChange(2, 2, stable))).to.equal(invalid)
+    })
+
+    it(`of each view-change in a new-view are verified: the one at ${at}`, async () => {
+      const changes = honest()
+      changes[at] = viewChange(changes[at]!.replica, 1)
+      expect(await outcome(newView(changes))).to.equal(invalid)
+    })
+
+    it(`of each checkpoint in a view-change in a new-view are verified: the one at ${at}`, async () => {
+      const stable = [0, 1, 2].map((id) => checkpoint(id, id === at ? 3 : id))
+      expect(await outcome(newView([...honest().slice(1), viewChange(0, 0, stable)]))).to.equal(
+        invalid,
+      )
+    })
+
+    it(`of each checkpoint in a certificate are verified: the one at ${at}`, async () => {
+      const proofs = [0, 1, 2].map((id) => checkpoint(id, id === at ? 3 : id).proof)
+      const signatures = new Signatures(4, keys.signer(3), keys)
+      let code = 'good'
+      try {
+        await signatures.openCheckpoints(proofs)
+      } catch (error) {
+        code = (error as { code: string }).code
+      }
+      expect(code).to.equal(invalid)
+    })
+  }
+})
