@@ -7,6 +7,7 @@ import { Engine } from '../engine/engine.ts'
 import { EnvelopeChecker } from '../engine/envelope-checker.ts'
 import { TransactionReader } from '../engine/transaction.ts'
 import { OperationsServer } from '../operations/server.ts'
+import { ClockWatch } from './clock-watch.ts'
 import { createBlockSource } from './block-source.ts'
 import { validatorProxy } from './validator-proxy.ts'
 import { PbftChain, chainStatuses } from './chain.ts'
@@ -54,6 +55,7 @@ export interface Composition {
   readonly replica: Replica
   readonly server: OrdererServer
   readonly watch: StandstillWatch
+  readonly clocks: ClockWatch
   readonly operations: OperationsServer
 }
 
@@ -168,6 +170,7 @@ function composeServer(
     readonly network: PeerNetwork
     readonly reader: TransactionReader
     readonly watch: StandstillWatch
+    readonly clocks: ClockWatch
     readonly problems: () => readonly Problem[]
   },
 ): OrdererServer {
@@ -184,7 +187,8 @@ function composeServer(
     connected: () => parts.network.connected,
     version: version.Version,
     watch: parts.watch,
-    problems: parts.problems,
+    // A clock that is wrong, or said to be, makes nobody unhealthy.
+    problems: () => [...parts.problems(), ...parts.clocks.problems],
   })
   return createOrdererServer(
     {
@@ -275,6 +279,11 @@ export function compose(
     ledger: storage.ledger,
     logger: logger.child('peer.watch'),
   })
+  const clocks = new ClockWatch({
+    clock,
+    tell: network.tellTime,
+    logger: logger.child('peer.clocks'),
+  })
   const problems = (): readonly Problem[] =>
     problemsOf({ replica, connected: () => network.connected, watch })
   return {
@@ -285,7 +294,8 @@ export function compose(
     collector,
     replica,
     watch,
-    server: composeServer(deps, { storage, replica, network, reader, watch, problems }),
+    clocks,
+    server: composeServer(deps, { storage, replica, network, reader, watch, problems, clocks }),
     operations: composeOperations(deps, problems),
   }
 }

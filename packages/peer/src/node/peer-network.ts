@@ -25,6 +25,8 @@ export interface PeerMessageHandlers {
    * it, block signatures are refused.
    */
   blockSignature?(from: number, bytes: Uint8Array): void
+  /** An encoded `heddle.WallTime` of a replica, from 0 on. Without it, they are refused. */
+  wallTime?(from: number, bytes: Uint8Array): void
 }
 
 /** What a {@link PeerNetwork} works with. */
@@ -39,7 +41,7 @@ export interface PeerNetworkDeps {
   readonly metrics?: Metrics
 }
 
-type Body = 'consensus' | 'blockSignature'
+type Body = 'consensus' | 'blockSignature' | 'wallTime'
 
 /** Encodes a message once, however many validators it is sent to one after the other. */
 class Wrapper {
@@ -85,6 +87,8 @@ export class PeerNetwork {
   readonly consensus: Network
   /** For the signature collector: drops when the queue is full, the collector asks again. */
   readonly blockSignatures: SignatureNetwork
+  /** Tells all others what the clock of this validator says: drops when a queue is full. */
+  readonly tellTime: (wallTime: Uint8Array) => void
   readonly #deps: PeerNetworkDeps
   readonly #byReplica: ReadonlyMap<number, RemotePeer>
   readonly #byPkiId: ReadonlyMap<string, number>
@@ -103,6 +107,8 @@ export class PeerNetwork {
     })
     const wrapper = new Wrapper(deps.channelId)
     this.consensus = { send: (to, bytes) => this.#push(to, wrapper.wrap('consensus', bytes)) }
+    this.tellTime = (wallTime) =>
+      deps.comm.send(wrapper.wrap('wallTime', wallTime), ...this.#byReplica.values())
     this.blockSignatures = {
       broadcast: (bytes) =>
         deps.comm.send(wrapper.wrap('blockSignature', bytes), ...this.#byReplica.values()),
@@ -151,7 +157,10 @@ export class PeerNetwork {
       )
       if (body.case === 'consensus') handlers.consensus(from, body.value)
       else if (body.case === undefined) this.#refuse(connection.endpoint, 'an empty message')
-      else if (handlers.blockSignature) handlers.blockSignature(from + 1, body.value)
+      else if (body.case === 'wallTime') {
+        if (handlers.wallTime) handlers.wallTime(from, body.value)
+        else this.#refuse(connection.endpoint, 'nobody takes wall times')
+      } else if (handlers.blockSignature) handlers.blockSignature(from + 1, body.value)
       else this.#refuse(connection.endpoint, 'nobody takes block signatures')
     } catch (error) {
       this.#refuse(connection.endpoint, messageOf(error))

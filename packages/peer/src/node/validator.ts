@@ -93,6 +93,7 @@ export class Validator implements Lifecycle {
     parts.network.listen({
       consensus: (from, bytes) => parts.replica.receive(from, bytes),
       blockSignature: (from, bytes) => parts.collector.receive(from, bytes),
+      wallTime: (from, bytes) => parts.clocks.receive(from, bytes),
     })
     this.#undo.push(() => parts.network.close())
     await this.#startParts(parts)
@@ -112,6 +113,7 @@ export class Validator implements Lifecycle {
     await this.#startPart(parts.collector)
     await this.#startReplica(parts.replica)
     await this.#startPart(parts.watch)
+    await this.#startPart(parts.clocks)
     await this.#startPart(parts.server, 'general.listenAddress')
     await this.#startPart(parts.operations)
   }
