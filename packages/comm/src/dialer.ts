@@ -12,6 +12,7 @@ import { GossipStream } from './gossip-stream.ts'
 import type { Introduced } from './handshake.ts'
 import type { ResolvedCommOptions } from './options.ts'
 import type { PeerMapper } from './ports.ts'
+import { withClock } from './refusal-reasons.ts'
 import type { ConnectionInfo } from './types.ts'
 import { emptyMessage, gossipService, transportOptions } from './wire.ts'
 
@@ -144,7 +145,7 @@ export class Dialer {
         signal,
         onTimeout: slow('answer to a ping', connTimeoutMs),
       },
-      (timely) => ping(client, endpoint, timely),
+      (timely) => ping({ client, endpoint, now: clock.wallTime() }, timely),
     )
   }
 
@@ -173,12 +174,16 @@ function settled(client: Client, signal: AbortSignal): Promise<void> {
   })
 }
 
-function ping(client: Client, endpoint: string, signal: AbortSignal): Promise<void> {
+function ping(
+  { client, endpoint, now }: { client: Client; endpoint: string; now: number },
+  signal: AbortSignal,
+): Promise<void> {
   const { path, requestSerialize, responseDeserialize } = gossipService.ping
   return abortable(signal, (resolve, reject) => {
     const answered = (error: ServiceError | null): void => {
       if (error === null) resolve()
-      else reject(new CommError('COMM_UNREACHABLE', `${endpoint}: ${error.details}`))
+      else
+        reject(new CommError('COMM_UNREACHABLE', `${endpoint}: ${withClock(error.details, now)}`))
     }
     const call = client.makeUnaryRequest(
       path,

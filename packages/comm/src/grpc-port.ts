@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { createServer } from 'node:net'
 import type { AddressInfo, Server as TcpServer, Socket } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
@@ -11,7 +12,7 @@ import { judgeHttp2, judgeTls, peek } from './first-bytes.ts'
 import type { Verdict } from './first-bytes.ts'
 import { addressOf, PendingSockets } from './pending-sockets.ts'
 import type { RefusalLog } from './refusal-log.ts'
-import { brokenReason, certificateReason, tlsReason } from './refusal-reasons.ts'
+import { brokenReason, certificateReason, leftReason, tlsReason } from './refusal-reasons.ts'
 
 /** What a {@link GrpcPort} needs. */
 export interface GrpcPortDeps {
@@ -65,6 +66,8 @@ export class GrpcPort {
   readonly #incoming = new Map<string, Incoming>()
   #tcp: TcpServer | undefined
   #cut = false
+  /** When our certificate became valid, once that was asked for. */
+  #validFrom: number | undefined
 
   constructor(deps: GrpcPortDeps, options: GrpcPortOptions) {
     this.#deps = deps
@@ -184,7 +187,7 @@ export class GrpcPort {
     server.on('tlsClientError', (error, socket) => {
       // When the other end has left, so has its address; then it is said when the socket closes.
       const incoming = this.#incoming.get(addressOf(socket))
-      if (incoming !== undefined) this.#refuse(incoming, tlsReason(error))
+      if (incoming !== undefined) this.#refuse(incoming, tlsReason(error, this.#left()))
       socket.destroy()
     })
     server.on('secureConnection', (socket) => this.#secured(socket, onHttp2))
@@ -199,7 +202,11 @@ export class GrpcPort {
     }
     incoming.stage = 'HTTP/2'
     socket.on('error', (error: Error) => this.#broken(incoming, error))
-    const reason = certificateReason(socket, this.#options.clientCertificate)
+    const reason = certificateReason(
+      socket,
+      this.#options.clientCertificate,
+      this.#deps.clock.wallTime(),
+    )
     if (!this.#passes(incoming, reason === undefined ? 'good' : { reason })) return
     peek(socket, judgeHttp2, (verdict) => {
       if (!this.#passes(incoming, verdict)) return
@@ -233,9 +240,14 @@ export class GrpcPort {
     else this.#deps.logger?.debug('connection broken', { address: incoming.address }, error)
   }
 
+  #left(): string {
+    this.#validFrom ??= Date.parse(new X509Certificate(this.#options.tls.certificate).validFrom)
+    return leftReason(this.#validFrom, this.#deps.clock.wallTime())
+  }
+
   #gone(incoming: Incoming): void {
     if (incoming.stage === 'TLS' && incoming.spoke) {
-      this.#refuse(incoming, 'it left in the middle of the TLS handshake')
+      this.#refuse(incoming, this.#left())
     }
     const { address } = incoming
     if (this.#incoming.get(address) === incoming) this.#incoming.delete(address)

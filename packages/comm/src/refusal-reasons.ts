@@ -1,23 +1,76 @@
+import type { X509Certificate } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
 
-/** Why the client of a finished TLS handshake is not let in; undefined when it is. */
+const dayMs = 86_400_000
+
+/** What OpenSSL says of a certificate at the wrong time: as a code of Node, and in words. */
+const ofTime = /CERT_NOT_YET_VALID|CERT_HAS_EXPIRED|certificate (?:is not yet valid|has expired)/
+
+/** Why a server cannot be reached; with our clock, when its certificate is refused because of the time. */
+export function withClock(why: string, now: number): string {
+  return ofTime.test(why) ? `${why}; our clock says ${new Date(now).toISOString()}` : why
+}
+
+/**
+ * Why the client of a finished TLS handshake is not let in; undefined when it is.
+ * @param now - what our clock says, in milliseconds since 1970
+ */
 export function certificateReason(
   socket: TLSSocket,
   clientCertificate: 'required' | 'optional' | 'unchecked',
+  now: number,
 ): string | undefined {
   if (socket.alpnProtocol !== 'h2') return 'the client does not speak HTTP/2'
   if (clientCertificate === 'unchecked' || socket.authorized) return undefined
-  const presented = 'raw' in socket.getPeerCertificate()
+  const presented = socket.getPeerX509Certificate()
   if (presented) {
-    return `its TLS certificate is not of a known CA: ${String(socket.authorizationError)}`
+    const why = String(socket.authorizationError)
+    const untimely = ofTime.test(why) ? timeReason(presented, now) : undefined
+    if (untimely !== undefined) return untimely
+    return `its TLS certificate is not of a known CA: ${why}`
   }
   return clientCertificate === 'required' ? 'the client has no TLS certificate' : undefined
 }
 
-/** Why a TLS handshake failed, without OpenSSL's line numbers. */
-export function tlsReason(error: Error): string {
+/** Which certificate of a chain is not valid yet, or has expired, by our clock. */
+function timeReason(leaf: X509Certificate, now: number): string | undefined {
+  const clock = `our clock says ${new Date(now).toISOString()}`
+  // Bounded: a root is its own issuer.
+  let certificate: X509Certificate | undefined = leaf
+  for (let depth = 0; certificate !== undefined && depth < 10; depth++) {
+    const { subject, validFrom, validTo }: X509Certificate = certificate
+    const whose = `${depth === 0 ? 'its TLS certificate' : 'an authority of its TLS certificate'} (${subject.replaceAll('\n', ', ')})`
+    if (now < Date.parse(validFrom))
+      return `${whose} is not valid before ${iso(validFrom)}: ${clock}`
+    if (now > Date.parse(validTo)) return `${whose} has expired on ${iso(validTo)}: ${clock}`
+    certificate = certificate.issuerCertificate
+  }
+  return undefined
+}
+
+function iso(time: string): string {
+  return new Date(time).toISOString()
+}
+
+/**
+ * What is said of whoever left in the middle of the TLS handshake. It does not say why; when our own
+ * certificate is new, that is most often because it is not valid yet by a clock that is behind.
+ * @param ownFrom - when our certificate became valid, in milliseconds since 1970, as `now`
+ */
+export function leftReason(ownFrom: number, now: number): string {
+  const reason = 'it left in the middle of the TLS handshake'
+  if (now - ownFrom > dayMs) return reason
+  const from = new Date(ownFrom).toISOString()
+  return `${reason}; is its clock behind? our certificate is valid from ${from} on`
+}
+
+/**
+ * Why a TLS handshake failed, without OpenSSL's line numbers.
+ * @param left - what to say when the other end has left
+ */
+export function tlsReason(error: Error, left: string): string {
   const { code, reason } = error as { code?: unknown; reason?: unknown }
-  if (isOfSystem(code)) return 'it left in the middle of the TLS handshake'
+  if (isOfSystem(code)) return left
   return `the TLS handshake failed: ${typeof reason === 'string' ? reason : error.message.trim()}`
 }
 

@@ -106,6 +106,12 @@ function connectionTo(
   return { client, close }
 }
 
+/** Adds what our clock says where a certificate is refused because of the time. */
+function withClock(why: string, now: number): string {
+  const isOfTime = /certificate (?:is not yet valid|has expired)/.test(why)
+  return isOfTime ? `${why}; our clock says ${new Date(now).toISOString()}` : why
+}
+
 async function connected(
   client: Client,
   call: ByteStream,
@@ -122,7 +128,10 @@ async function connected(
   await new Promise<void>((resolve, reject) => {
     const fail = (cause: unknown): void => {
       settle()
-      const why = cause instanceof Error ? reasonIn(cause) : `not within ${connectTimeoutMs} ms`
+      const why =
+        cause instanceof Error
+          ? withClock(reasonIn(cause), clock.wallTime())
+          : `not within ${connectTimeoutMs} ms`
       const message = `cannot connect to ${where}: ${why}`
       reject(
         new DeliverError('DELIVER_UNREACHABLE', message, { cause, endpoint: endpoint.address }),

@@ -27,7 +27,7 @@ export const exitMeanings: Readonly<Record<keyof typeof exitCodes, string>> = {
   usage: 'wrong option or argument',
   badInput: 'input lines that are no JSON object, or were refused',
   noInput: 'no such file, or no such key',
-  unavailable: 'network or validator not available',
+  unavailable: 'network or validator not available; Node too old',
   internal: 'an error of heddle itself: please report it',
   limit: 'too few open files, processes or memory allowed',
   noAccess: 'a file or folder that may not be written or made',

@@ -212,6 +212,19 @@ describe('the handshake of an accepting node', function () {
     expect(line.fields['reason']).to.match(/its TLS certificate is not of a known CA: [A-Z_]+/)
   })
 
+  it('names a TLS certificate that is not valid yet, or no more, with our clock', async () => {
+    const { a } = await organizations()
+    const day = 86_400_000
+    const from = new Date(Math.floor(Date.now() / 1000) * 1000 + day)
+    const early = await connect(await a.tls('early', { notBefore: from }))
+    expect((await early.status).code).to.equal(status.UNAVAILABLE)
+    const line = await node.logger.line('connection refused')
+    expect(line.fields['reason']).to.match(
+      /^its TLS certificate \(.*CN=early.*\) is not valid before \S+Z: our clock says \S+Z$/,
+    )
+    expect(line.fields['reason']).to.include(from.toISOString())
+  })
+
   it('answers a probe and keeps the connection that is there', async () => {
     const peer = await connect(member.tls)
     peer.write(connectionMessage(member))

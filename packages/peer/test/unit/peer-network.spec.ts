@@ -224,6 +224,19 @@ describe('PeerNetwork', () => {
       expect(reasons()).to.deep.equal(['nobody takes block signatures'])
     })
 
+    it('tells all others the time, and refuses it when nobody takes it', async () => {
+      const taken: [number, string][] = []
+      networks[2]!.listen({
+        consensus: () => undefined,
+        wallTime: (from, bytes) => void taken.push([from, Buffer.from(bytes).toString()]),
+      })
+      networks[0]!.listen({ consensus: () => undefined })
+      networks[1]!.tellTime(Buffer.from('noon'))
+      await nextTurn()
+      expect(taken).to.deep.equal([[1, 'noon']])
+      expect(reasons()).to.deep.equal(['nobody takes wall times'])
+    })
+
     it('outlives a handler that throws', async () => {
       const taken: string[] = []
       networks[0]!.listen({

@@ -1,0 +1,25 @@
+import { expect } from 'chai'
+import { leftReason, tlsReason, withClock } from '../../src/refusal-reasons.ts'
+
+const now = Date.UTC(2026, 10, 29, 12)
+const day = 86_400_000
+
+describe('reasons of refusals', () => {
+  it('ask for the clock of whoever leaves while our certificate is new, and then no more', () => {
+    const left = 'it left in the middle of the TLS handshake'
+    const hint = `${left}; is its clock behind? our certificate is valid from 2026-11-28T12:00:00.000Z on`
+    expect(leftReason(now - day, now)).to.equal(hint)
+    expect(leftReason(now - day - 1, now)).to.equal(left)
+    const reset = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+    expect(tlsReason(reset, hint)).to.equal(hint)
+    expect(tlsReason(new Error('wrong version'), hint)).to.match(/failed: wrong version$/)
+  })
+
+  it('say our clock when a certificate is refused because of the time, and only then', () => {
+    const clock = '; our clock says 2026-11-29T12:00:00.000Z'
+    for (const why of ['Error: certificate is not yet valid', 'certificate has expired']) {
+      expect(withClock(why, now)).to.equal(`${why}${clock}`)
+    }
+    expect(withClock('connect ECONNREFUSED', now)).to.equal('connect ECONNREFUSED')
+  })
+})
