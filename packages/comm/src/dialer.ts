@@ -90,7 +90,8 @@ export class Dialer {
   #openStream({ client, close, destroy }: Channel, endpoint: string): GossipStream {
     const { path, requestSerialize, responseDeserialize } = gossipService.gossipStream
     const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize)
-    const pinging = (signal: AbortSignal): Promise<void> => ping(client, endpoint, signal)
+    const pinging = (signal: AbortSignal): Promise<void> =>
+      ping({ client, endpoint, now: this.#clock.wallTime() }, signal)
     return GossipStream.dialled(call, { ping: pinging, close, destroy })
   }
 
