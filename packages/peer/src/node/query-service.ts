@@ -1,6 +1,7 @@
 import { status as grpcStatus } from '@grpc/grpc-js'
 import { create, grpcService, heddle } from '@heddle/proto'
 import { stateNamespaces } from '../rules/known-rules.ts'
+import { contractNames } from '../rules/rules-2/contracts.ts'
 import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js'
 import type { Ledger, StateEntry } from '@heddle/ledger'
 import type { ExtraService } from '@heddle/orderer'
@@ -58,7 +59,7 @@ function wholeMs(ms: number): bigint {
 }
 
 function unknownContract(name: string): { code: number; details: string } {
-  const details = `no contract ${JSON.stringify(name.slice(0, 40))}: there are ${stateNamespaces.join(', ')}`
+  const details = `no contract ${JSON.stringify(name.slice(0, 40))}: there are ${contractNames.join(', ')}`
   return { code: grpcStatus.INVALID_ARGUMENT, details }
 }
 
