@@ -1,7 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import type { gossip } from '@heddle/proto'
 import { hearIntroduction, introduce, noCertificate } from './authenticate.ts'
-import { BoundedMap } from './bounded-map.ts'
 import { Connection } from './connection.ts'
 import type { ConnectionEnd, ConnectionHost } from './connection.ts'
 import { ConnectionStore } from './connection-store.ts'
@@ -12,17 +11,16 @@ import { Dialer } from './dialer.ts'
 import { CommError, reasonOf } from './errors.ts'
 import type { GossipStream } from './gossip-stream.ts'
 import type { Introduced } from './handshake.ts'
-import { Heartbeat } from './heartbeat.ts'
+import { watch } from './heartbeat.ts'
 import { hexOf } from './hex.ts'
 import { Listener } from './listener.ts'
 import type { ResolvedCommOptions } from './options.ts'
+import { PresumedDead } from './presumed-dead.ts'
 import { RepeatedLines } from './repeated-lines.ts'
 import type { SendQueue } from './send-queue.ts'
 import type { RemotePeer } from './remote-peer.ts'
 import type { ConnectionInfo, ReceivedMessage } from './types.ts'
 
-/** Peers remembered as presumed dead; the oldest is forgotten, and may be told of once more. */
-const maxPresumedDead = 1000
 /** Lines about one peer that comes and goes, in a minute, of either kind. */
 const maxLinesForPeer = 10
 
@@ -48,7 +46,7 @@ export class ConnectionManager {
   readonly #serverCertHash: Uint8Array
   readonly #lines: RepeatedLines
   readonly #stopping = new AbortController()
-  readonly #presumedDead = new BoundedMap<true>(maxPresumedDead)
+  readonly #presumedDead: PresumedDead
   // What to do when a connection is over.
   readonly #endings = new Map<Connection, () => void>()
   #releaseOwn: () => void = () => undefined
@@ -60,6 +58,7 @@ export class ConnectionManager {
     this.#options = options
     this.#host = host
     this.#lines = new RepeatedLines(deps.clock, deps.logger)
+    this.#presumedDead = new PresumedDead((pkiId) => host.onPresumedDead(pkiId))
     // Every handshake under way listens to it.
     setMaxListeners(0, this.#stopping.signal)
     this.#serverCertHash = options.tls.server.certificateHash
@@ -76,7 +75,7 @@ export class ConnectionManager {
       connection: (key) => (key === undefined ? undefined : this.#store.get(key)),
       connect: (peer) => this.#connect(peer),
       onUnreachable: ({ pkiId }) => {
-        if (pkiId !== undefined) this.#presumeDead(pkiId)
+        if (pkiId !== undefined) this.#presumedDead.presume(pkiId)
       },
     })
     this.#connectionHost = {
@@ -287,7 +286,7 @@ export class ConnectionManager {
       { info, dialled, establishedAt },
       this.#connectionHost,
     )
-    const heartbeat = this.#heartbeat(stream, connection)
+    const heartbeat = watch(stream, connection, { ...this.#options, clock })
     this.#endings.set(connection, () => {
       heartbeat?.stop()
       release()
@@ -300,25 +299,6 @@ export class ConnectionManager {
     connection.start()
     this.#destinations.onConnected(active)
     return active
-  }
-
-  #heartbeat(stream: GossipStream, connection: Connection): Heartbeat | undefined {
-    if (!stream.canPing) return undefined
-    const { clock } = this.#deps
-    const { pingAfterMs, pingTimeoutMs } = this.#options
-    return new Heartbeat(
-      { clock, pingAfterMs, pingTimeoutMs },
-      {
-        get heardAt() {
-          return connection.heardAt
-        },
-        ping: (signal) => stream.ping(signal),
-        onVanished: ({ message }) => {
-          stream.destroy()
-          connection.onOver({ reason: message })
-        },
-      },
-    )
   }
 
   /** Nobody takes this node for what it says any more. */
@@ -339,8 +319,8 @@ export class ConnectionManager {
       this.#lines.write('info', { ...line, fields: { endpoint, pkiId: key, endedBy, reason } })
       const refusal = this.#refusalOf(connection, end)
       this.#destinations.onLost(key, refusal)
-      if (refusal === undefined) this.#presumedDead.delete(key)
-      if (endedBy === 'them') this.#presumeDead(pkiId)
+      if (refusal === undefined) this.#presumedDead.wasBack(pkiId)
+      if (endedBy === 'them') this.#presumedDead.presume(pkiId)
     }
     if (this.#store.all().length === 0) this.#onEmpty?.()
   }
@@ -351,14 +331,6 @@ export class ConnectionManager {
     const lastedMs = this.#deps.clock.now() - establishedAt
     if (refused !== true || heard || lastedMs >= this.#options.connTimeoutMs) return undefined
     return new CommError('COMM_REFUSED_BY_PEER', `refused by ${info.endpoint}: ${reason}`)
-  }
-
-  /** Once for each loss: not again before there was a connection. */
-  #presumeDead(pkiId: Uint8Array): void {
-    const key = hexOf(pkiId)
-    if (this.#presumedDead.has(key)) return
-    this.#presumedDead.set(key, true)
-    this.#host.onPresumedDead(pkiId)
   }
 
   async #emptied(signal: AbortSignal | undefined): Promise<void> {

@@ -1,6 +1,8 @@
 import type { Clock, ClockTimer } from '@heddle/interface'
+import type { Connection } from './connection.ts'
 import { within } from './deadline.ts'
 import { CommError } from './errors.ts'
+import type { GossipStream } from './gossip-stream.ts'
 
 /** How long a peer may be silent. */
 export interface HeartbeatOptions {
@@ -70,4 +72,24 @@ export class Heartbeat {
     if (this.#silentMs < timeoutMs) this.#arm()
     else this.#peer.onVanished(vanished)
   }
+}
+
+/** The heartbeat of a connection; undefined for one that was accepted, where the port pings. */
+export function watch(
+  stream: GossipStream,
+  connection: Connection,
+  { clock, pingAfterMs, pingTimeoutMs }: HeartbeatOptions,
+): Heartbeat | undefined {
+  if (!stream.canPing) return undefined
+  const peer = {
+    get heardAt() {
+      return connection.heardAt
+    },
+    ping: (signal: AbortSignal) => stream.ping(signal),
+    onVanished: ({ message }: CommError) => {
+      stream.destroy()
+      connection.onOver({ reason: message })
+    },
+  }
+  return new Heartbeat({ clock, pingAfterMs, pingTimeoutMs }, peer)
 }

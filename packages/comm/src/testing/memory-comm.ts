@@ -1,7 +1,6 @@
 import type { LifecycleState } from '@heddle/interface'
 import { create, gossip } from '@heddle/proto'
 import { systemClock } from '@heddle/events'
-import { BoundedMap } from '../bounded-map.ts'
 import { CommError, reasonOf } from '../errors.ts'
 import { Demultiplexer } from '../demultiplexer.ts'
 import { hexOf } from '../hex.ts'
@@ -12,6 +11,7 @@ import type { Respondent } from '../received-message.ts'
 import type { RemotePeer } from '../remote-peer.ts'
 import { AggregatedSendResult } from '../send-result.ts'
 import type { SendResult } from '../send-result.ts'
+import { PresumedDead } from '../presumed-dead.ts'
 import { Signals } from '../signals.ts'
 import type {
   AcceptOptions,
@@ -52,7 +52,7 @@ class MemoryComm implements Comm {
   readonly #presumedDead: Signals
   readonly #identitySwitch: Signals
   readonly #connected = new Map<string, Uint8Array>()
-  readonly #dead = new BoundedMap<true>(1000)
+  readonly #dead = new PresumedDead((pkiId) => this.#presumedDead.emit(pkiId))
   readonly #acks = new Map<bigint, (pkiId: Uint8Array, ack: gossip.Acknowledgement) => void>()
   #nonce = 0n
   state: LifecycleState = 'idle'
@@ -172,25 +172,19 @@ class MemoryComm implements Comm {
 
   #connect(pkiId: Uint8Array): void {
     this.#connected.set(hexOf(pkiId), pkiId)
-    this.#dead.delete(hexOf(pkiId))
+    this.#dead.wasBack(pkiId)
   }
 
   #find(peer: RemotePeer): MemoryComm {
     const other = this.#members.get(peer.endpoint)
     const { pkiId } = peer
     if (other !== undefined && (!pkiId || hexOf(pkiId) === hexOf(other.pkiId))) return other
-    if (pkiId !== undefined) this.#presumeDead(pkiId)
+    if (pkiId !== undefined) this.#dead.presume(pkiId)
     throw other === undefined ? unreachable(peer) : unexpected()
   }
 
-  #presumeDead(pkiId: Uint8Array): void {
-    if (this.#dead.has(hexOf(pkiId))) return
-    this.#dead.set(hexOf(pkiId), true)
-    this.#presumedDead.emit(pkiId)
-  }
-
   #lose(pkiId: Uint8Array): void {
-    if (this.#connected.delete(hexOf(pkiId))) this.#presumeDead(pkiId)
+    if (this.#connected.delete(hexOf(pkiId))) this.#dead.presume(pkiId)
   }
 
   #receive(bytes: Buffer, from: MemoryComm): void {
