@@ -78,6 +78,32 @@ if (fabricHome !== undefined) {
       expect(node.comm.connections().map(hex)).to.deep.equal([theirs.pkiId])
     })
 
+    it('keeps its one connection with it, whatever it is called, and loses no request', async () => {
+      await startPeer()
+      const pkiId = Buffer.from(theirs.pkiId, 'hex')
+      const byName = peer.address.replace('127.0.0.1', 'localhost')
+      const names = [
+        { endpoint: peer.address, pkiId },
+        { endpoint: peer.address },
+        { endpoint: byName },
+        // Another of its organisation, as if it had renewed its certificate.
+        { endpoint: byName, pkiId: node.signer.pkiId },
+        { endpoint: peer.address, pkiId },
+      ]
+      const dead = node.comm.presumedDead()
+      for (const [index, name] of names.entries()) {
+        await node.comm.push(membershipRequest(node, BigInt(index)), name)
+        await eventually('an answer', () =>
+          node.received.find(
+            ({ message }) => message.content.case === 'memRes' && message.nonce === BigInt(index),
+          ),
+        )
+        expect(node.comm.connections().map(hex)).to.deep.equal([theirs.pkiId])
+      }
+      await node.stop()
+      expect((await dead.next()).done, 'nobody was lost').to.equal(true)
+    })
+
     it('is dialled by it, authenticates it, and becomes a member in its view', async () => {
       await startPeer(node.comm.address)
       const request = await eventually('a membership request', () => node.find('memReq'))

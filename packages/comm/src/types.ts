@@ -93,7 +93,7 @@ export interface Comm extends Lifecycle {
    * As {@link send}, to one peer, waiting for room in its queue. Resolves when the message is in the
    * queue, which does not mean that it arrived.
    *
-   * @throws CodedError `COMM_UNREACHABLE`, `COMM_HANDSHAKE_FAILED` and the handshake's other codes,
+   * @throws CodedError `COMM_UNREACHABLE`, the codes of the handshake,
    *   `COMM_CLOSED`, `COMM_STOPPED`, `COMM_QUEUE_FULL`, `COMM_MESSAGE_TOO_LARGE`
    */
   push(message: Outgoing, peer: RemotePeer, options?: AbortOptions): Promise<void>
