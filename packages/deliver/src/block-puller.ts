@@ -9,6 +9,7 @@ import { type PendingBlock, beginCheck } from './block-verifier.ts'
 import type { EndpointSet } from './endpoint-set.ts'
 import { BlockError, DeliverError, StatusError } from './errors.ts'
 import type { DeliverMetrics } from './metrics.ts'
+import type { Outage } from './outage.ts'
 import type { Endpoint } from './ports.ts'
 
 const { SeekInfo_SeekBehavior: Behavior } = orderer
@@ -23,6 +24,7 @@ export interface PullContext extends BlockStreamContext, ResolvedBackOff {
   /** Failures in a row after which pulling rejects with the last one; Infinity for never. */
   readonly maxFailures: number
   readonly random: () => number
+  readonly outage: Outage
   readonly logger: Logger | undefined
   readonly metrics: DeliverMetrics | undefined
 }
@@ -96,6 +98,7 @@ async function* pullFrom(
   for await (const accepted of attempt(range, context, signal)) {
     yield accepted
     inARow.failures = 0
+    context.outage.worked()
     endpoints.succeeded(endpoint)
     const changed = endpointsChanged(config, accepted.after.config)
     config = accepted.after.config
@@ -161,10 +164,12 @@ async function* checks(
 
 /** Makes it another endpoint's turn. Returns whether the failure counts: silence does not. */
 function judge(error: unknown, endpoint: Endpoint, context: PullContext): boolean {
-  const { endpoints, logger, metrics } = context
+  const { channelId: channel, endpoints, outage, logger, metrics } = context
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
   metrics?.failures.add(1, { code })
   const stalled = code === 'DELIVER_STALLED'
+  if (stalled) outage.worked()
+  else outage.failed(error, { channel, endpoint: endpoint.address, code })
   if (isLie(error)) {
     endpoints.lied(endpoint)
     logger?.warn('endpoint is suspected', { endpoint: endpoint.address, code }, error)

@@ -15,6 +15,7 @@ import { EndpointSet } from './endpoint-set.ts'
 import { type TlsChoice, tlsFor } from './endpoint-tls.ts'
 import { DeliverError } from './errors.ts'
 import { type BroadcastMetrics, broadcastMetrics } from './metrics.ts'
+import { Outage } from './outage.ts'
 import type { ClientTls, Endpoint } from './ports.ts'
 import type { ProxyChoice } from './proxy.ts'
 import { type BroadcastResult, Submission } from './submission.ts'
@@ -42,6 +43,11 @@ export interface BroadcastClientOptions extends BackOffOptions {
   readonly maxQueued?: number
   /** Default 3,000 ms. */
   readonly connectTimeoutMs?: number
+  /**
+   * How long an envelope may wait while nobody can be reached before it is rejected, up to one
+   * `connectTimeoutMs` later. Default 10,000 ms.
+   */
+  readonly unreachableTimeoutMs?: number
   /** How long an answer may take before another endpoint is tried. Default 30,000 ms. */
   readonly answerTimeoutMs?: number
   /** Longest envelope and gRPC message, in bytes. Default 100 MiB, as Fabric. */
@@ -63,7 +69,8 @@ export interface BroadcastClient extends Lifecycle {
    * @throws {StatusError} DELIVER_STATUS for any final status but SUCCESS: BAD_REQUEST, FORBIDDEN,
    *   NOT_FOUND, REQUEST_ENTITY_TOO_LARGE and so on. SERVICE_UNAVAILABLE is not final
    * @throws {DeliverError} DELIVER_INVALID_ENVELOPE for bytes that are no envelope or too many,
-   *   DELIVER_QUEUE_FULL; DELIVER_STREAM_FAILED after `maxBreaks`, DELIVER_STOPPED, or
+   *   DELIVER_QUEUE_FULL; DELIVER_UNREACHABLE when nobody could be reached for
+   *   `unreachableTimeoutMs`, DELIVER_STREAM_FAILED after `maxBreaks`, DELIVER_STOPPED, or
    *   `signal.reason` on abort: after these it is not known whether an envelope that was sent was
    *   taken
    */
@@ -90,6 +97,7 @@ const defaults = {
   window: 1000,
   maxQueued: 10_000,
   connectTimeoutMs: 3000,
+  unreachableTimeoutMs: 10_000,
   answerTimeoutMs: 30_000,
   maxMessageBytes: 100 * 1024 * 1024,
   maxBreaks: 12,
@@ -104,6 +112,9 @@ class FailoverBroadcastClient implements BroadcastClient {
   readonly #endpoints: EndpointSet
   readonly #random: () => number
   readonly #metrics: BroadcastMetrics | undefined
+  readonly #outage: Outage
+  /** `Clock.now()` when the first of the connections that failed in a row was tried. */
+  #unreachedSince: number | undefined
   readonly #stopping = new AbortController()
   /** Not sent on the present stream, oldest first. */
   readonly #waiting: Submission[] = []
@@ -127,6 +138,7 @@ class FailoverBroadcastClient implements BroadcastClient {
     }
     this.#random = deps.random ?? Math.random
     this.#endpoints = new EndpointSet(options.endpoints, deps.clock, this.#random)
+    this.#outage = new Outage('no endpoint can be reached', this.#endpoints, deps.logger)
     this.#metrics = deps.metrics && broadcastMetrics(deps.metrics)
   }
 
@@ -167,7 +179,7 @@ class FailoverBroadcastClient implements BroadcastClient {
     if (this.#waiting.length >= maxQueued) {
       throw new DeliverError('DELIVER_QUEUE_FULL', `${maxQueued} envelopes wait to be sent`)
     }
-    const submission = new Submission(envelope, options)
+    const submission = new Submission(envelope, this.#deps.clock.now(), options)
     this.#pending++
     this.#waiting.push(submission)
     if (this.#session) this.#session.pump()
@@ -211,7 +223,7 @@ class FailoverBroadcastClient implements BroadcastClient {
       this.#judge(endpoint, error)
       const { failures } = inARow
       const ms = backOffMs(failures, this.#endpoints.size, this.#options, this.#random)
-      await pause(this.#deps.clock, ms, { signal })
+      await pause(this.#deps.clock, Math.min(ms, this.#expire(error)), { signal })
     }
   }
 
@@ -219,7 +231,19 @@ class FailoverBroadcastClient implements BroadcastClient {
     const { clock } = this.#deps
     const { signal } = this.#stopping
     const { window, answerTimeoutMs } = this.#options
-    const stream = await openStream(endpoint, 'broadcast', { ...this.#options, signal, clock })
+    const since = clock.now()
+    const stream = await openStream(endpoint, 'broadcast', {
+      ...this.#options,
+      signal,
+      clock,
+    }).catch((error: unknown) => {
+      signal.throwIfAborted()
+      this.#unreachedSince ??= since
+      this.#outage.failed(error, { endpoint: endpoint.address, waiting: this.#waiting.length })
+      throw error
+    })
+    this.#unreachedSince = undefined
+    this.#outage.worked()
     const session = new BroadcastSession(stream, {
       clock,
       address: endpoint.address,
@@ -240,6 +264,24 @@ class FailoverBroadcastClient implements BroadcastClient {
       this.#session = undefined
       this.#waiting.unshift(...session.leftovers())
     }
+  }
+
+  /**
+   * Rejects what has waited for too long since somebody could be reached.
+   *
+   * @returns after how many milliseconds the next one will have
+   */
+  #expire(error: unknown): number {
+    const from = this.#unreachedSince
+    if (from === undefined) return Infinity
+    const { unreachableTimeoutMs } = this.#options
+    const left = ({ since }: Submission): number =>
+      Math.max(since, from) + unreachableTimeoutMs - this.#deps.clock.now()
+    const expired = this.#waiting.filter((submission) => left(submission) <= 0)
+    const staying = this.#waiting.filter((submission) => left(submission) > 0)
+    this.#waiting.splice(0, Infinity, ...staying)
+    for (const submission of expired) submission.reject(error as Error)
+    return staying.reduce((least, submission) => Math.min(least, left(submission)), Infinity)
   }
 
   /** Holds a broken stream against the envelope whose answer was due. */

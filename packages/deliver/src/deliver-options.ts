@@ -5,6 +5,7 @@ import { EndpointSet } from './endpoint-set.ts'
 import { tlsFor } from './endpoint-tls.ts'
 import { DeliverError } from './errors.ts'
 import { deliverMetrics } from './metrics.ts'
+import { Outage } from './outage.ts'
 import type { ClientTls, Endpoint, EnvelopeSigner } from './ports.ts'
 import { type ProxyChoice, announced, proxyFor } from './proxy.ts'
 
@@ -60,6 +61,7 @@ export function resolvePullOptions(
     ...definedNumbers(options),
   }
   assertPositive({ ...limits, maxFailures })
+  const endpoints = new EndpointSet(options.endpoints, clock, random)
   return {
     ...limits,
     maxFailures,
@@ -70,7 +72,8 @@ export function resolvePullOptions(
     random,
     proxyFor: proxiesOf(deps, options.endpoints),
     given: options.endpoints,
-    endpoints: new EndpointSet(options.endpoints, clock, random),
+    endpoints,
+    outage: new Outage('no endpoint delivers blocks', endpoints, deps.logger),
     logger: deps.logger,
     metrics: deps.metrics && deliverMetrics(deps.metrics),
   }

@@ -33,6 +33,11 @@ export interface DeliverStatus {
   readonly endpoint: string | undefined
   /** `Clock.now()` when the sink took the newest block. */
   readonly lastBlockAt: number | undefined
+  /**
+   * What failed last, such as DELIVER_UNREACHABLE; undefined once the sink took a block, or a stream was
+   * open, and perhaps idle, for `stallTimeoutMs`.
+   */
+  readonly lastError: unknown
 }
 
 /** Follows a channel for as long as it runs; see {@link createDeliverService}. */
@@ -70,6 +75,8 @@ class PullingDeliverService implements DeliverService {
   #position: Position | undefined
   #endpoint: string | undefined
   #lastBlockAt: number | undefined
+  /** What interrupted delivery last, other than endpoints. */
+  #failure: unknown
 
   constructor(deps: DeliverServiceDeps, options: DeliverServiceOptions) {
     this.#deps = deps
@@ -88,6 +95,7 @@ class PullingDeliverService implements DeliverService {
       next: this.#position?.next,
       endpoint: this.#endpoint,
       lastBlockAt: this.#lastBlockAt,
+      lastError: this.#failure ?? this.#context.outage.lastError,
     }
   }
 
@@ -125,6 +133,7 @@ class PullingDeliverService implements DeliverService {
     } catch (error) {
       if (signal.aborted) return
       inARow.failures++
+      this.#failure = error
       this.#deps.logger?.error('delivery interrupted', { channel: this.#channelId }, error)
       const ms = backOffMs(inARow.failures, 1, this.#context, this.#context.random)
       await pause(this.#deps.clock, ms, { signal }).catch(() => undefined)
@@ -151,6 +160,7 @@ class PullingDeliverService implements DeliverService {
     }
     // Only now: a block that is not stored must be accepted when it comes again.
     this.#position = after
+    this.#failure = undefined
     this.#endpoint = endpoint.address
     this.#lastBlockAt = this.#deps.clock.now()
     this.#context.metrics?.blocks.add(1, { endpoint: endpoint.address })

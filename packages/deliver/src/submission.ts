@@ -15,6 +15,8 @@ export interface BroadcastResult {
 export class Submission {
   readonly bytes: Uint8Array
   readonly result: Promise<BroadcastResult>
+  /** `Clock.now()` when it was submitted. */
+  readonly since: number
   /** How often it was sent. */
   sends = 0
   /** How often a stream broke while it was the oldest unanswered. */
@@ -25,8 +27,9 @@ export class Submission {
   readonly #release: () => void
 
   /** @param options - its signal rejects the result; what was sent already cannot be taken back */
-  constructor(bytes: Uint8Array, { signal }: AbortOptions) {
+  constructor(bytes: Uint8Array, since: number, { signal }: AbortOptions) {
     this.bytes = bytes
+    this.since = since
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject

@@ -30,6 +30,9 @@ export interface SubmitterOptions {
   readonly primary?: number | undefined
 }
 
+/** How long a line may wait while no validator can be reached: validators that restart are waited for. */
+const unreachableTimeoutMs = 60_000
+
 /** Problems kept with their text; more are counted. */
 export const maxProblems = 100
 
@@ -61,6 +64,7 @@ export class Submitter {
         tls,
         window: options.window,
         maxQueued: options.window,
+        unreachableTimeoutMs,
       },
     )
   }
