@@ -38,6 +38,16 @@ function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('hex')
 }
 
+/** Nothing for a version from before rules were numbered. */
+function rulesText(rules: heddle.RulesStatus | undefined): string[] {
+  if (rules === undefined) return []
+  const { inForce, offered, missing } = rules
+  if (inForce === offered) return [`rules ${inForce}`]
+  const names = missing.map((replica) => `validator${replica}`).join(', ')
+  const others = names === '' ? 'as all do' : `waits for ${names}`
+  return [`rules ${inForce} (offers ${offered}, ${others})`]
+}
+
 function toText({ name, status, problem }: Line): string {
   if (status === undefined) return `${name}  no answer: ${problem ?? ''}`
   const { view, activeView, primary, height, lastBlockHash, sequence, connected } = status
@@ -50,8 +60,13 @@ function toText({ name, status, problem }: Line): string {
     `primary validator${primary}`,
     `sequence ${grouped(sequence)}`,
     `connected ${connected}`,
+    ...rulesText(status.rules),
   ].join('  ')
   return [line, ...problems.map((each) => `  ${each.component}: ${each.reason}`)].join('\n')
+}
+
+function rulesObject({ inForce, since, offered, missing }: heddle.RulesStatus): unknown {
+  return { inForce, since, offered, missing }
 }
 
 function toObject({ name, status, problem }: Line): unknown {
@@ -67,6 +82,7 @@ function toObject({ name, status, problem }: Line): unknown {
     oldestRequestSeconds: Number(status.oldestRequestMs) / 1000,
     unsignedBlocks: status.unsignedBlocks,
     problems: status.problems.map(({ component, reason }) => ({ component, reason })),
+    ...(status.rules && { rules: rulesObject(status.rules) }),
   }
 }
 

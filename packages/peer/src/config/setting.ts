@@ -47,14 +47,17 @@ export function text(help: string, fallback?: string): Setting<string> {
   }
 }
 
-/** One of a few words; the first is the default. */
-export function oneOf<Word extends string>(help: string, words: readonly Word[]): Setting<Word> {
+/** One of a few words or numbers; the first is the default. */
+export function oneOf<Value extends string | number>(
+  help: string,
+  values: readonly Value[],
+): Setting<Value> {
   return {
-    help: `${help} (${words.join(', ')})`,
-    fallback: words[0],
+    help: `${help} (${values.join(', ')})`,
+    fallback: values[0],
     parse: (raw) =>
-      words.find((word) => word === raw) ??
-      refuse(`${shown(raw)} is not known`, `give one of: ${words.join(', ')}`),
+      values.find((value) => value === raw || value.toString() === raw) ??
+      refuse(`${shown(raw)} is not known`, `give one of: ${values.join(', ')}`),
   }
 }
 

@@ -1,3 +1,4 @@
+import { knownRules } from '../rules/known-rules.ts'
 import {
   address,
   duration,
@@ -71,6 +72,10 @@ export const settings = {
     fallback: 1024 * 1024,
   }),
   'general.genesisFile': text('Genesis block of the channel.'),
+  'ledger.rules': oneOf(
+    'Number of the rules that it offers the other validators.',
+    [...knownRules].reverse(),
+  ),
   'operations.listenAddress': address(
     'HTTP: /healthz, /metrics, /version, /logspec.',
     loopback(9443),

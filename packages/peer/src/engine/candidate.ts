@@ -3,9 +3,11 @@ import { blockHeaderHash, common, create, decode, encode, heddle } from '@heddle
 import { blockMetadata, buildBlock, ordererMetadataValue } from '@heddle/orderer'
 import { nextStateDigest } from '@heddle/ledger'
 import { PeerError } from '../errors.ts'
+import { switchJudge } from '../switch/switch.ts'
 import type { BlockSignature } from '@heddle/orderer'
 import type { StatePoint } from '@heddle/pbft'
 import type { Execution, Rules, StateView } from '../rules/rules.ts'
+import type { OfferVerifier } from '../switch/offer.ts'
 import type { TransactionReader } from './transaction.ts'
 
 /** Where a chain ends: what the next block continues. */
@@ -51,6 +53,8 @@ export interface CandidateDeps {
   /** The state at `before`. */
   readonly state: StateView
   readonly reader: TransactionReader
+  /** Of the offers in switches of rules. */
+  readonly offers: OfferVerifier
   /** Those in force in this state. */
   readonly rules: Rules
 }
@@ -99,8 +103,9 @@ export function candidateOf(
 
 /** Executes a batch on top of a chain and builds the block, without signatures. */
 export function buildCandidate(deps: CandidateDeps, batch: Batch): Candidate {
-  const { rules, state, reader } = deps
-  return candidateOf(deps, batch, rules.execute(batch.envelopes, state, reader))
+  const { before, rules, state, reader, offers } = deps
+  const judge = switchJudge(offers, before.height)
+  return candidateOf(deps, batch, rules.execute(batch.envelopes, state, reader, judge))
 }
 
 /** The bytes of the finished block. */

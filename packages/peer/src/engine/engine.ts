@@ -1,7 +1,7 @@
 import { common, decode } from '@heddle/proto'
 import { PeerError, messageOf } from '../errors.ts'
 import { genesisWrites } from '../node/genesis-state.ts'
-import { rulesInForce } from '../rules/in-force.ts'
+import { rulesInForce, switchedTo } from '../rules/in-force.ts'
 import { rulesOf } from '../rules/known-rules.ts'
 import {
   blockProofOf,
@@ -18,6 +18,7 @@ import type { BlockSignature, BlockToSign } from '@heddle/orderer'
 import type { CheckPurpose, StateMachine, StatePoint, TransferTarget } from '@heddle/pbft'
 import type { Received } from '@heddle/proto'
 import type { Batch, Candidate, ChainTip } from './candidate.ts'
+import type { OfferVerifier } from '../switch/offer.ts'
 import type { TransactionReader } from './transaction.ts'
 
 /** Collects the signatures of a quorum over a block. Met by `BlockSignatureCollector`. */
@@ -44,10 +45,13 @@ export interface EngineDeps {
   readonly ledger: Ledger
   readonly reader: TransactionReader
   readonly checker: RequestChecker
+  readonly offers: OfferVerifier
   readonly collector: Collector
   readonly source: BlockSource
   readonly logger?: Logger
   readonly metrics?: Metrics
+  /** Told of PEER_UNKNOWN_RULES: from the next block on this software can follow no more. */
+  readonly onUnknownRules?: (reason: Error) => void
 }
 
 /**
@@ -207,11 +211,11 @@ export class Engine implements StateMachine {
   }
 
   #build(batch: Batch): Candidate {
-    const { reader } = this.#deps
+    const { reader, offers } = this.#deps
     const before = this.tip
     const state = this.#pending
     const rules = rulesOf(rulesInForce(state), before.height)
-    return buildCandidate({ before, state, reader, rules }, batch)
+    return buildCandidate({ before, state, reader, offers, rules }, batch)
   }
 
   async #finish(candidate: Candidate): Promise<Uint8Array> {
@@ -248,23 +252,38 @@ export class Engine implements StateMachine {
       await ledger.state.apply(tip.height, tip.sequence, writes, tip.stateDigest)
       this.#pending.stored(tip.height, writes, txIds)
       this.#applied = tip
+      this.#followRules(tip.height, writes)
     })
     this.#lastStored = durable
     durable.catch(() => undefined)
     return durable
   }
 
+  /** Looks whether a stored block has put rules in force from the next on. Throws PEER_UNKNOWN_RULES. */
+  #followRules(fromBlock: bigint, writes: readonly StateWrite[]): void {
+    const { logger, onUnknownRules } = this.#deps
+    const number = switchedTo(writes)
+    if (number === undefined) return
+    logger?.info('rules are in force', { rules: number, fromBlock })
+    try {
+      rulesOf(number, fromBlock)
+    } catch (error) {
+      onUnknownRules?.(error as Error)
+      throw error
+    }
+  }
+
   /** Stores a verified block of another validator. The chain ends in it only once it is stored. */
   async #take(block: Received<common.Block>): Promise<void> {
-    const { reader } = this.#deps
-    const deps = { before: this.tip, state: this.#pending, reader }
+    const { reader, offers } = this.#deps
+    const deps = { before: this.tip, state: this.#pending, reader, offers }
     const { tip, execution } = reexecuteReceived(deps, block)
     await this.#store(block.bytes, tip, execution.txIds, execution.writes)
     this.#tip = tip
   }
 
   async #replay(block: common.Block): Promise<void> {
-    const { ledger, reader } = this.#deps
+    const { ledger, reader, offers } = this.#deps
     const { state } = ledger
     const { height, sequence, digest } = state.savepoint
     const before = {
@@ -274,8 +293,9 @@ export class Engine implements StateMachine {
       stateDigest: digest,
     }
     try {
-      const { tip, execution } = reexecute({ before, state, reader }, block)
+      const { tip, execution } = reexecute({ before, state, reader, offers }, block)
       await state.apply(tip.height, tip.sequence, execution.writes, tip.stateDigest)
+      this.#followRules(tip.height, execution.writes)
     } catch (error) {
       if (error instanceof PeerError) throw error
       throw new PeerError(

@@ -1,9 +1,12 @@
 import { isCodedError } from '@heddle/interface'
+import { pkiIdOf } from '@heddle/msp'
 import { common, create, encode } from '@heddle/proto'
 import { PeerError } from '../errors.ts'
+import { rulesContract } from '../switch/switch.ts'
 import type { Clock } from '@heddle/interface'
 import type { ChannelRules, Identity } from '@heddle/msp'
 import type { CheckPurpose } from '@heddle/pbft'
+import type { Consenter } from '../node/channel-config.ts'
 import type { RequestChecker } from './engine.ts'
 import type { TransactionFacts, TransactionReader } from './transaction.ts'
 
@@ -17,6 +20,8 @@ export const maxWriters = 1000
 export interface EnvelopeCheckerDeps {
   readonly channelId: string
   readonly rules: ChannelRules
+  /** The validators: they alone hand in switches of rules. */
+  readonly consenters: readonly Pick<Consenter, 'identity'>[]
   readonly reader: TransactionReader
   readonly clock: Clock
 }
@@ -30,7 +35,8 @@ export interface EnvelopeCheckerOptions {
 
 /**
  * Decides whether a transaction may be ordered: size, form, channel, transaction id, creator,
- * signature; at intake from a client also its time, against this validator's clock. What another
+ * signature; at intake from a client also its time, against this validator's clock, and that it
+ * calls no contract of validators. What another
  * validator proposes is judged without a clock, so that all correct ones judge alike: the creator's
  * certificate must have been valid at the time that the transaction names.
  *
@@ -66,7 +72,10 @@ export class EnvelopeChecker implements RequestChecker {
     this.#checkChannel(facts)
     const creator = this.#creatorOf(facts)
     checkValidity(creator, facts.signedAt)
-    if (purpose === 'intake') this.#checkNow(creator, facts)
+    if (purpose === 'intake') {
+      this.#checkNow(creator, facts)
+      this.#checkContract(creator, facts)
+    }
     if (await creator.verifyAsync(facts.payload, facts.signature)) return facts.txId
     throw new PeerError('PEER_FORBIDDEN', `the signature is not by the creator (${creator.mspId})`)
   }
@@ -86,6 +95,21 @@ export class EnvelopeChecker implements RequestChecker {
         { cure: 'set the clock of the client, and sign the transaction again' },
       )
     checkValidity(creator, new Date(now))
+  }
+
+  /**
+   * A proposal is not judged by it: validators from before there were switches let them pass, and
+   * what they order must be good here. Its execution says what a switch is worth.
+   */
+  #checkContract({ pkiId, mspId }: Identity, { contract }: TransactionFacts): void {
+    if (contract !== rulesContract) return
+    const isValidator = this.#deps.consenters.some(
+      ({ identity }) => Buffer.compare(pkiIdOf(identity) ?? Buffer.alloc(0), pkiId) === 0,
+    )
+    if (isValidator) return
+    throw new PeerError('PEER_FORBIDDEN', `only validators switch rules, not a client (${mspId})`, {
+      cure: 'set ledger.rules in the configuration of every validator',
+    })
   }
 
   /** Who signed, if it may write. The answer for a creator does not change. */

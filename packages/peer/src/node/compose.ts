@@ -8,6 +8,7 @@ import { EnvelopeChecker } from '../engine/envelope-checker.ts'
 import { TransactionReader } from '../engine/transaction.ts'
 import { OperationsServer } from '../operations/server.ts'
 import { ClockWatch } from './clock-watch.ts'
+import { OfferVerifier } from '../switch/offer.ts'
 import { createBlockSource } from './block-source.ts'
 import { validatorProxy } from './validator-proxy.ts'
 import { PbftChain, chainStatuses } from './chain.ts'
@@ -15,6 +16,7 @@ import { problemsOf } from './health.ts'
 import { PeerNetwork } from './peer-network.ts'
 import { createQueryService } from './query-service.ts'
 import { StandstillWatch } from './standstill-watch.ts'
+import { createRulesSwitcher } from './rules-switch.ts'
 import { createSignatureArchive } from './signature-archive.ts'
 import { createValidatorVerifier } from './validator-verifier.ts'
 import type { Comm } from '@heddle/comm'
@@ -30,6 +32,7 @@ import type { Problem } from '../operations/server.ts'
 import type { Version } from '../package-root.ts'
 import type { Material } from './material.ts'
 import type { PeerAddress } from './peer-network.ts'
+import type { RulesSwitcher } from '../switch/switcher.ts'
 import type { Storage } from './storage.ts'
 
 /** The first pause between two attempts to connect; it doubles up to the interval of the configuration. */
@@ -53,6 +56,7 @@ export interface Composition {
   readonly network: PeerNetwork
   readonly collector: BlockSignatureCollector
   readonly replica: Replica
+  readonly rules: RulesSwitcher
   readonly server: OrdererServer
   readonly watch: StandstillWatch
   readonly clocks: ClockWatch
@@ -172,6 +176,7 @@ function composeServer(
     readonly watch: StandstillWatch
     readonly clocks: ClockWatch
     readonly problems: () => readonly Problem[]
+    readonly rules: RulesSwitcher
   },
 ): OrdererServer {
   const { config, material, clock, metrics, logging, version } = deps
@@ -189,6 +194,7 @@ function composeServer(
     watch: parts.watch,
     // A clock that is wrong, or said to be, makes nobody unhealthy.
     problems: () => [...parts.problems(), ...parts.clocks.problems],
+    rules: () => parts.rules.status(),
   })
   return createOrdererServer(
     {
@@ -230,16 +236,22 @@ function composeOperations(
   )
 }
 
+/** What a composition tells. */
+export interface CompositionEvents {
+  /** What the consensus does. */
+  readonly onEvent: (event: ReplicaNotification) => void
+  /** See `EngineDeps`. */
+  readonly onUnknownRules: (reason: Error) => void
+}
+
 /**
  * Puts the parts of a validator together. This module alone names the concrete classes of all
  * packages; nothing is started here.
- *
- * @param onEvent - told what the consensus does
  */
 export function compose(
   deps: CompositionDeps,
   storage: Storage,
-  onEvent: (event: ReplicaNotification) => void,
+  { onEvent, onUnknownRules }: CompositionEvents,
 ): Composition {
   const { material, clock, metrics } = deps
   const { logger } = deps.logging
@@ -258,11 +270,14 @@ export function compose(
   })
   const collector = composeCollector(deps, network, storage)
   const reader = new TransactionReader()
+  const offers = new OfferVerifier(material.channel)
   const engine = new Engine({
     reader,
+    offers,
+    onUnknownRules,
     ledger: storage.ledger,
     checker: new EnvelopeChecker(
-      { channelId: material.channel.channelId, rules: material.channel.rules, reader, clock },
+      { ...material.channel, reader, clock },
       {
         maxEnvelopeBytes: deps.config['general.maxEnvelopeBytes'],
         timeWindowMs: deps.config['general.authentication.timewindow'],
@@ -286,6 +301,7 @@ export function compose(
   })
   const problems = (): readonly Problem[] =>
     problemsOf({ replica, connected: () => network.connected, watch })
+  const rules = createRulesSwitcher(deps, { storage, network, replica, offers })
   return {
     engine,
     mapper,
@@ -295,7 +311,11 @@ export function compose(
     replica,
     watch,
     clocks,
-    server: composeServer(deps, { storage, replica, network, reader, watch, problems, clocks }),
+    rules,
+    server: composeServer(deps, {
+      ...{ storage, replica, network, reader, rules },
+      ...{ watch, problems, clocks },
+    }),
     operations: composeOperations(deps, problems),
   }
 }

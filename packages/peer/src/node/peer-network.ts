@@ -27,6 +27,8 @@ export interface PeerMessageHandlers {
   blockSignature?(from: number, bytes: Uint8Array): void
   /** An encoded `heddle.WallTime` of a replica, from 0 on. Without it, they are refused. */
   wallTime?(from: number, bytes: Uint8Array): void
+  /** An encoded `heddle.SignedRulesOffer` of a replica, from 0 on. Without it, offers are refused. */
+  rulesOffer?(from: number, bytes: Uint8Array): void
 }
 
 /** What a {@link PeerNetwork} works with. */
@@ -41,7 +43,7 @@ export interface PeerNetworkDeps {
   readonly metrics?: Metrics
 }
 
-type Body = 'consensus' | 'blockSignature' | 'wallTime'
+type Body = 'consensus' | 'blockSignature' | 'rulesOffer' | 'wallTime'
 
 /** Encodes a message once, however many validators it is sent to one after the other. */
 class Wrapper {
@@ -89,6 +91,8 @@ export class PeerNetwork {
   readonly blockSignatures: SignatureNetwork
   /** Tells all others what the clock of this validator says: drops when a queue is full. */
   readonly tellTime: (wallTime: Uint8Array) => void
+  /** Sends an offer of rules to all others: drops when a queue is full, it is repeated. */
+  readonly offerRules: (offer: Uint8Array) => void
   readonly #deps: PeerNetworkDeps
   readonly #byReplica: ReadonlyMap<number, RemotePeer>
   readonly #byPkiId: ReadonlyMap<string, number>
@@ -107,11 +111,12 @@ export class PeerNetwork {
     })
     const wrapper = new Wrapper(deps.channelId)
     this.consensus = { send: (to, bytes) => this.#push(to, wrapper.wrap('consensus', bytes)) }
-    this.tellTime = (wallTime) =>
-      deps.comm.send(wrapper.wrap('wallTime', wallTime), ...this.#byReplica.values())
+    const broadcast = (body: Body, bytes: Uint8Array): void =>
+      deps.comm.send(wrapper.wrap(body, bytes), ...this.#byReplica.values())
+    this.offerRules = (offer) => broadcast('rulesOffer', offer)
+    this.tellTime = (wallTime) => broadcast('wallTime', wallTime)
     this.blockSignatures = {
-      broadcast: (bytes) =>
-        deps.comm.send(wrapper.wrap('blockSignature', bytes), ...this.#byReplica.values()),
+      broadcast: (bytes) => broadcast('blockSignature', bytes),
       send: (to, bytes) => {
         const peer = this.#byReplica.get(to - 1)
         if (peer !== undefined) deps.comm.send(wrapper.wrap('blockSignature', bytes), peer)
@@ -155,13 +160,8 @@ export class PeerNetwork {
         heddle.PeerMessageSchema,
         content.value.payload?.data ?? new Uint8Array(),
       )
-      if (body.case === 'consensus') handlers.consensus(from, body.value)
-      else if (body.case === undefined) this.#refuse(connection.endpoint, 'an empty message')
-      else if (body.case === 'wallTime') {
-        if (handlers.wallTime) handlers.wallTime(from, body.value)
-        else this.#refuse(connection.endpoint, 'nobody takes wall times')
-      } else if (handlers.blockSignature) handlers.blockSignature(from + 1, body.value)
-      else this.#refuse(connection.endpoint, 'nobody takes block signatures')
+      if (!handOver(from, body, handlers))
+        this.#refuse(connection.endpoint, `nobody takes ${body.case ?? 'what is unknown here'}`)
     } catch (error) {
       this.#refuse(connection.endpoint, messageOf(error))
     }
@@ -170,6 +170,30 @@ export class PeerNetwork {
   #refuse(endpoint: string, reason: string): void {
     this.#refused?.add(1)
     this.#deps.logger?.debug('peer message refused', { endpoint, reason })
+  }
+}
+
+/** Whether there is a handler. A message of a later version has no case. */
+function handOver(
+  from: number,
+  body: heddle.PeerMessage['body'],
+  handlers: PeerMessageHandlers,
+): boolean {
+  switch (body.case) {
+    case 'consensus':
+      handlers.consensus(from, body.value)
+      return true
+    case 'blockSignature':
+      handlers.blockSignature?.(from + 1, body.value)
+      return handlers.blockSignature !== undefined
+    case 'rulesOffer':
+      handlers.rulesOffer?.(from, body.value)
+      return handlers.rulesOffer !== undefined
+    case 'wallTime':
+      handlers.wallTime?.(from, body.value)
+      return handlers.wallTime !== undefined
+    default:
+      return false
   }
 }
 

@@ -19,6 +19,7 @@ export interface QueryServiceDeps {
   /** What is wrong with this validator. */
   readonly problems: () => readonly Problem[]
   readonly watch: Pick<StandstillWatch, 'ages'>
+  readonly rules: () => heddle.RulesStatus
 }
 
 /** Entries read at a time, and most in one message of a stream. */
@@ -46,6 +47,7 @@ function statusOf(deps: QueryServiceDeps, withDigest: boolean): heddle.StatusRep
     contentDigest: withDigest ? ledger.state.contentDigest() : new Uint8Array(),
     connected: deps.connected(),
     version: deps.version,
+    rules: deps.rules(),
     cpuMs: BigInt(Math.round((user + system) / 1000)),
     problems: deps.problems().map((each) => create(heddle.ProblemSchema, { ...each })),
     lastBlockAgeMs: wholeMs(lastBlockMs),

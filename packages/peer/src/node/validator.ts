@@ -88,12 +88,16 @@ export class Validator implements Lifecycle {
       metrics,
     })
     this.#undo.push(() => storage.close())
-    const parts = compose(this.#deps, storage, (event) => this.#tell(event))
+    const parts = compose(this.#deps, storage, {
+      onEvent: (event) => this.#tell(event),
+      onUnknownRules: (reason) => this.#failed(reason),
+    })
     await parts.engine.recover()
     parts.network.listen({
       consensus: (from, bytes) => parts.replica.receive(from, bytes),
       blockSignature: (from, bytes) => parts.collector.receive(from, bytes),
       wallTime: (from, bytes) => parts.clocks.receive(from, bytes),
+      rulesOffer: (from, bytes) => parts.rules.receive(from, bytes),
     })
     this.#undo.push(() => parts.network.close())
     await this.#startParts(parts)
@@ -114,6 +118,7 @@ export class Validator implements Lifecycle {
     await this.#startReplica(parts.replica)
     await this.#startPart(parts.watch)
     await this.#startPart(parts.clocks)
+    await this.#startPart(parts.rules)
     await this.#startPart(parts.server, 'general.listenAddress')
     await this.#startPart(parts.operations)
   }

@@ -1,5 +1,6 @@
 import type { StateWrite } from '@heddle/ledger'
 import type { TransactionReader } from '../engine/transaction.ts'
+import type { SwitchJudge } from '../switch/switch.ts'
 
 export type { StateWrite }
 
@@ -34,8 +35,15 @@ export interface Rules {
   /**
    * Applies the transactions of a block to a state. A pure function of its arguments, the same on
    * every machine, which never throws: what does not fit is a rejection of that one transaction.
+   *
+   * @param judge - what becomes of a switch of rules: the same under all of them
    */
-  execute(envelopes: readonly Uint8Array[], before: StateView, reader: TransactionReader): Execution
+  execute(
+    envelopes: readonly Uint8Array[],
+    before: StateView,
+    reader: TransactionReader,
+    judge: SwitchJudge,
+  ): Execution
   /**
    * Whether the results in a stored block, which are those that its quorum signed, say what `own`
    * says. Always so when the bytes are equal, which for all but rules 1 is the only way.

@@ -93,7 +93,7 @@ export interface TransactionInit {
   /** Default: that of nonce and creator. */
   readonly txId?: string
   readonly contract?: string
-  readonly input?: string
+  readonly input?: string | Uint8Array
   /** Changes the signature, which fits. */
   readonly sign?: (payload: Uint8Array) => Uint8Array
 }
@@ -121,7 +121,10 @@ export function transaction(signer: Signer, init: TransactionInit = {}): Buffer 
   })
   const signatureHeader = create(common.SignatureHeaderSchema, { creator, nonce })
   const { contract = 'records', input = `{"id":"${txId}"}` } = init
-  const call = create(heddle.TransactionSchema, { contract, input: Buffer.from(input) })
+  const call = create(heddle.TransactionSchema, {
+    contract,
+    input: typeof input === 'string' ? Buffer.from(input) : input,
+  })
   const payload = encode(
     common.PayloadSchema,
     create(common.PayloadSchema, {

@@ -10,10 +10,12 @@ import { TransactionReader } from '../../src/engine/transaction.ts'
 import { createSignatureArchive } from '../../src/node/signature-archive.ts'
 import { openStorage } from '../../src/node/storage.ts'
 import { createValidatorVerifier } from '../../src/node/validator-verifier.ts'
+import { OfferVerifier } from '../../src/switch/offer.ts'
 import { createMetrics } from '../../src/operations/metrics.ts'
 import { channelId, testChannel, testMembers } from './channel.ts'
 import { RecordingLogger } from './recording-logger.ts'
 import type { BlockSource } from '../../src/engine/engine.ts'
+import type { Logger } from '@heddle/interface'
 import type { Storage } from '../../src/node/storage.ts'
 import type { TestChannel } from './channel.ts'
 
@@ -72,6 +74,8 @@ export interface TestEngineOptions {
   readonly other?: TestEngine
   /** Number of the rules that its genesis block names; default: the newest. */
   readonly rules?: number
+  readonly logger?: Logger
+  readonly onUnknownRules?: (reason: Error) => void
 }
 
 async function openIn(dir: string, options: TestEngineOptions): Promise<TestEngine> {
@@ -91,17 +95,22 @@ async function openIn(dir: string, options: TestEngineOptions): Promise<TestEngi
   const engine = new Engine({
     ledger: storage.ledger,
     reader,
-    checker: new EnvelopeChecker(
-      { channelId, rules: channel.config.rules, reader, clock: systemClock },
-      bounds,
-    ),
+    offers: new OfferVerifier(channel.config),
+    checker: new EnvelopeChecker({ ...channel.config, reader, clock: systemClock }, bounds),
     collector,
     source: blocksOf(options.other),
+    ...(options.logger && { logger: options.logger }),
+    ...(options.onUnknownRules && { onUnknownRules: options.onUnknownRules }),
   })
-  await engine.recover()
   const shut = async (): Promise<void> => {
     await collector.stop()
     await storage.close()
+  }
+  try {
+    await engine.recover()
+  } catch (error) {
+    await shut()
+    throw error
   }
   return {
     engine,

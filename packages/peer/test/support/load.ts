@@ -26,8 +26,9 @@ export class Load {
   readonly acknowledged: Acknowledged[] = []
   /** Final refusals: a test expects none. */
   readonly refused: unknown[] = []
+  /** What is sent: by default a record of its own each time. */
+  lineOf: (order: number) => string
   readonly #client: NetworkClient
-  readonly #prefix: string
   readonly #clients: readonly BroadcastClient[]
   readonly #window: number
   readonly #unacknowledged = new Set<string>()
@@ -44,7 +45,7 @@ export class Load {
   ) {
     this.#window = window
     this.#client = client
-    this.#prefix = prefix
+    this.lineOf = (order) => JSON.stringify({ id: `${prefix}-${order}` })
     this.#clients = connections.map((first) =>
       createBroadcastClient(
         // No shuffling: `first` stays the first.
@@ -115,7 +116,7 @@ export class Load {
   async #sendOne(client: BroadcastClient): Promise<void> {
     const order = this.#sent++
     const { channelId } = this.#client.descriptor
-    const input = Buffer.from(JSON.stringify({ id: `${this.#prefix}-${order}` }))
+    const input = Buffer.from(this.lineOf(order))
     const call = { channelId, contract: recordsContract, input }
     const { txId, bytes } = await signTransaction(this.#client.signer, systemClock, call)
     this.#unacknowledged.add(txId)

@@ -9,6 +9,7 @@ import { resultsOf } from '../../src/engine/candidate.ts'
 import { Engine } from '../../src/engine/engine.ts'
 import { TransactionReader } from '../../src/engine/transaction.ts'
 import { corpusGenesis, envelopeOf, oddCalls, realisticCalls } from '../support/corpus.ts'
+import { noOffers } from '../support/offers.ts'
 import type { Ledger } from '@heddle/ledger'
 
 /*

@@ -11,6 +11,7 @@ import { TransactionReader } from '../../src/engine/transaction.ts'
 import { transactionsOf } from '../../src/network/block-transactions.ts'
 import { unfitNamespace } from '../../src/rules/rules-1/unfit-keys.ts'
 import { testMembers, transaction } from '../support/channel.ts'
+import { noOffers } from '../support/offers.ts'
 import type { Ledger } from '@heddle/ledger'
 
 /*
@@ -30,7 +31,7 @@ function engineOver(ledger: Ledger): Engine {
       // has no blocks
     },
   }
-  return new Engine({ ledger, reader, checker, collector, source })
+  return new Engine({ ledger, reader, offers: noOffers, checker, collector, source })
 }
 
 async function blockOf(ledger: Ledger, number: bigint): Promise<common.Block> {

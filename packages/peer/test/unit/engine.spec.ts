@@ -6,6 +6,7 @@ import { signedEnvelope } from '@heddle/deliver'
 import { Engine } from '../../src/engine/engine.ts'
 import { TransactionReader, signTransaction } from '../../src/engine/transaction.ts'
 import { transactionsOf } from '../../src/network/block-transactions.ts'
+import { noOffers } from '../support/offers.ts'
 import type { Ledger } from '@heddle/ledger'
 import type { TransferTarget } from '@heddle/pbft'
 import type { Received } from '@heddle/proto'
@@ -47,7 +48,7 @@ async function engineOf(
   const collector = { collect: () => Promise.resolve([]) }
   const checker = { check: () => Promise.resolve('') }
   const reader = new TransactionReader()
-  const engine = new Engine({ ledger, reader, checker, collector, source })
+  const engine = new Engine({ ledger, reader, offers: noOffers, checker, collector, source })
   await engine.recover()
   return { engine, ledger }
 }

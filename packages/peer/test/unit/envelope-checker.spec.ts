@@ -43,7 +43,7 @@ describe('EnvelopeChecker', () => {
     // A timestamp out of the range of dates reads as none.
     if (Number.isNaN(signedAt)) reader.read(bytes).signedAt.setTime(Number.NaN)
     const checker = new EnvelopeChecker(
-      { channelId: 'c', rules, reader, clock: clockAt(at) },
+      { channelId: 'c', rules, consenters: [], reader, clock: clockAt(at) },
       { maxEnvelopeBytes: 10_000, timeWindowMs: 15 * minute },
     )
     return checker.check(bytes, purpose).then(

@@ -55,8 +55,9 @@ describe('what an EnvelopeChecker refuses', () => {
       },
     }
     const options = { maxEnvelopeBytes, timeWindowMs: 900_000 }
+    const { consenters } = channel
     return new EnvelopeChecker(
-      { channelId, rules, reader: new TransactionReader(), clock },
+      { channelId, rules, consenters, reader: new TransactionReader(), clock },
       options,
     )
   }
@@ -99,6 +100,18 @@ describe('what an EnvelopeChecker refuses', () => {
     const request = transaction(members.client, { nonce })
     const id = new TransactionReader().read(request).txId
     expect(await taken(request)).to.equal(id)
+  })
+
+  it('takes a switch of rules from a validator alone, but proposed by another from anybody', async () => {
+    await taken(transaction(members.validators[3]!, { contract: 'rules' }))
+    const request = transaction(members.client, { contract: 'rules' })
+    const checker = createChecker()
+    const error: unknown = await checker.check(request, 'intake').catch((reason: unknown) => reason)
+    expect(isCodedError(error, 'PEER_FORBIDDEN')).to.equal(true)
+    expect((error as Error).message).to.match(/^only validators switch rules/)
+    // A version without switches lets it pass: what it orders must be good here too.
+    await checker.check(request, 'proposal')
+    await taken(transaction(members.client, { contract: 'rules2' }))
   })
 
   it('takes an envelope of the most bytes, and refuses one with a byte more', async () => {

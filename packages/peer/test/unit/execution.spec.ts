@@ -15,6 +15,8 @@ import { transactionsOf } from '../../src/network/block-transactions.ts'
 import { encodeBalance } from '../../src/rules/rules-2/accounts.ts'
 import { rulesOf } from '../../src/rules/known-rules.ts'
 import { sentenceOf } from '../../src/rules/sentences.ts'
+import { switchJudge } from '../../src/switch/switch.ts'
+import { noOffers } from '../support/offers.ts'
 
 const signer = { serialized: Buffer.from('somebody'), sign: () => Buffer.from('signature') }
 const state = {
@@ -75,6 +77,7 @@ describe('executing a block', () => {
       await transfers(),
       state,
       new TransactionReader(),
+      switchJudge(noOffers, 5n),
     )
     const { VALID, INVALID_OTHER_REASON, BAD_PAYLOAD } = protos.TxValidationCode
     expect([...filter]).to.deep.equal([VALID, INVALID_OTHER_REASON, BAD_PAYLOAD, VALID])
@@ -103,7 +106,7 @@ describe('executing a block', () => {
     }
     const build = (view: typeof state) =>
       buildCandidate(
-        { before, state: view, reader: new TransactionReader(), rules },
+        { before, state: view, reader: new TransactionReader(), offers: noOffers, rules },
         { sequence: 9n, envelopes },
       )
     const one = build(state)
@@ -121,7 +124,10 @@ describe('executing a block', () => {
     }
     const reader = new TransactionReader()
     const envelopes = await transfers().then((all) => all.slice(0, 2))
-    const candidate = buildCandidate({ before, state, reader, rules }, { sequence: 9n, envelopes })
+    const candidate = buildCandidate(
+      { before, state, reader, offers: noOffers, rules },
+      { sequence: 9n, envelopes },
+    )
     const signatures = [{ identifierHeader: Buffer.from('id'), signature: Buffer.from('s') }]
     const block = decode(common.BlockSchema, encodeCandidate(candidate, signatures))
     expect(block.header?.number).to.equal(5n)

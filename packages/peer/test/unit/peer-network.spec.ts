@@ -14,7 +14,7 @@ import type { Comm, EncodedMessage, RemotePeer } from '@heddle/comm'
 import type { PrometheusMetrics } from '../../src/operations/metrics.ts'
 import type { PeerAddress } from '../../src/index.ts'
 
-type Arrival = readonly ['consensus' | 'blockSignature', from: number, text: string]
+type Arrival = readonly ['consensus' | 'blockSignature' | 'rulesOffer', from: number, text: string]
 
 /** Collects what a network hands over. */
 function listen(network: PeerNetwork): Arrival[] {
@@ -24,7 +24,11 @@ function listen(network: PeerNetwork): Arrival[] {
     (from: number, bytes: Uint8Array): void => {
       arrivals.push([kind, from, Buffer.from(bytes).toString()])
     }
-  network.listen({ consensus: taker('consensus'), blockSignature: taker('blockSignature') })
+  network.listen({
+    consensus: taker('consensus'),
+    blockSignature: taker('blockSignature'),
+    rulesOffer: taker('rulesOffer'),
+  })
   return arrivals
 }
 
@@ -106,11 +110,13 @@ describe('PeerNetwork', () => {
       await networks[2]!.consensus.send(0, Buffer.from('vote'))
       networks[3]!.blockSignatures.send(1, Buffer.from('signature'))
       networks[1]!.blockSignatures.broadcast(Buffer.from('to all'))
+      networks[3]!.offerRules(Buffer.from('offer'))
       await nextTurn()
       expect(arrivals).to.deep.equal([
         ['consensus', 2, 'vote'],
         ['blockSignature', 4, 'signature'],
         ['blockSignature', 2, 'to all'],
+        ['rulesOffer', 3, 'offer'],
       ])
     })
 
@@ -197,6 +203,8 @@ describe('PeerNetwork', () => {
         create(gossip.GossipMessageSchema, { channel: Buffer.from(channelId) }),
         dataMessage(undefined),
         dataMessage(Buffer.alloc(0)),
+        // A body that a later version may send: field 100.
+        dataMessage(Buffer.from('a20601ff', 'hex')),
         dataMessage(Buffer.from('ff', 'hex')),
         dataMessage(Buffer.from('0a7f00', 'hex')),
       ]
@@ -205,23 +213,25 @@ describe('PeerNetwork', () => {
       await nextTurn()
       expect(arrivals).to.deep.equal([['consensus', 1, 'vote']])
       expect(await refused()).to.equal(messages.length)
-      expect(reasons().slice(0, 4)).to.deep.equal([
+      expect(reasons().slice(0, 5)).to.deep.equal([
         'no data message',
         'no data message',
-        'an empty message',
-        'an empty message',
+        'nobody takes what is unknown here',
+        'nobody takes what is unknown here',
+        'nobody takes what is unknown here',
       ])
     })
 
-    it('refuses block signatures when nobody takes them, and says so', async () => {
+    it('refuses block signatures and offers when nobody takes them, and says so', async () => {
       const taken: string[] = []
       networks[0]!.listen({ consensus: (_from, bytes) => void taken.push(bytes.toString()) })
       networks[1]!.blockSignatures.send(1, Buffer.from('signature'))
+      networks[1]!.offerRules(Buffer.from('offer'))
       await networks[1]!.consensus.send(0, Buffer.from('vote'))
       await nextTurn()
       expect(taken).to.have.length(1)
-      expect(await refused()).to.equal(1)
-      expect(reasons()).to.deep.equal(['nobody takes block signatures'])
+      expect(await refused()).to.equal(2)
+      expect(reasons()).to.deep.equal(['nobody takes blockSignature', 'nobody takes rulesOffer'])
     })
 
     it('tells all others the time, and refuses it when nobody takes it', async () => {
@@ -234,7 +244,7 @@ describe('PeerNetwork', () => {
       networks[1]!.tellTime(Buffer.from('noon'))
       await nextTurn()
       expect(taken).to.deep.equal([[1, 'noon']])
-      expect(reasons()).to.deep.equal(['nobody takes wall times'])
+      expect(reasons()).to.deep.equal(['nobody takes wallTime'])
     })
 
     it('outlives a handler that throws', async () => {

@@ -26,6 +26,10 @@ const replicaStatus: ReplicaStatus = {
   oldestRequestMs: 0,
 }
 
+const rulesStatus = create(heddle.RulesStatusSchema, {
+  ...{ inForce: 1, since: 7n, offered: 2, missing: [0, 3] },
+})
+
 function write(key: string, value: string, namespace = 'records'): StateWrite {
   return { namespace, key, value: Buffer.from(value) }
 }
@@ -52,6 +56,7 @@ describe('the Query service', () => {
       watch: {
         ages: { lastBlockMs: 1.4, oldestRequestMs: 2, oldestUnsignedMs: 3, unsignedBlocks: 4 },
       },
+      rules: () => rulesStatus,
     })
     server = new Server()
     server.addService(definition, handlers)
@@ -191,6 +196,7 @@ describe('the Query service', () => {
         connected: 3,
         version: '1.2.3',
       })
+      expect(reply.rules).to.deep.include({ inForce: 1, since: 7n, offered: 2, missing: [0, 3] })
       expect(Buffer.from(reply.lastBlockHash).equals(ledger.lastHeader!.hash)).to.equal(true)
       expect(Buffer.from(reply.stateDigest).equals(ledger.state.savepoint.digest)).to.equal(true)
       expect(reply.contentDigest).to.have.length(0)

@@ -13,6 +13,7 @@ import { rulesInForce, rulesWrite } from '../../src/rules/in-force.ts'
 import { knownRules, newestRules, rulesOf } from '../../src/rules/known-rules.ts'
 import { openEngine } from '../support/engine.ts'
 import { testMembers, transaction } from '../support/channel.ts'
+import { noOffers } from '../support/offers.ts'
 import type { Ledger } from '@heddle/ledger'
 import type { Received } from '@heddle/proto'
 import type { Rules, StateView } from '../../src/rules/rules.ts'
@@ -67,12 +68,16 @@ const foreign = (reason: string): string =>
 /** A block by `rules` in a state in which they are in force, unless another is given. */
 async function blockBy(rules: Rules, state = stateWith(rules.number)) {
   const envelopes = [await call('{bad}'), await call('{"id":1}'), await overdraft()]
-  const candidate = buildCandidate({ before, state, reader, rules }, { sequence: 9n, envelopes })
+  const candidate = buildCandidate(
+    { before, state, reader, offers: noOffers, rules },
+    { sequence: 9n, envelopes },
+  )
   return receive(common.BlockSchema, encodeCandidate(candidate, []))
 }
 
 const replay = (block: Received<common.Block>, number: number): Uint8Array =>
-  reexecuteReceived({ before, state: stateWith(number), reader }, block).execution.results
+  reexecuteReceived({ before, state: stateWith(number), reader, offers: noOffers }, block).execution
+    .results
 
 /** The same block, with something in its metadata changed. */
 function altered(
@@ -156,7 +161,7 @@ describe('executing a stored block again', () => {
 
   it('refuses a block by other rules than those in force', async () => {
     const block = await blockBy(rulesOf(1, 0n), stateWith(1))
-    const deps = { before, state: stateWith(2), reader }
+    const deps = { before, state: stateWith(2), reader, offers: noOffers }
     expect(() => reexecute(deps, block.message)).to.throw(
       PeerError,
       'block 5 was made by rules 1, while rules 2 are in force',
@@ -173,7 +178,7 @@ function engineOver(ledger: Ledger): Engine {
       // has no blocks
     },
   }
-  return new Engine({ ledger, reader, checker, collector, source })
+  return new Engine({ ledger, reader, offers: noOffers, checker, collector, source })
 }
 
 describe('opening a ledger', () => {
@@ -187,6 +192,7 @@ describe('opening a ledger', () => {
         before: { ...tip, stateDigest: ledger.state.savepoint.digest },
         state: ledger.state,
         reader,
+        offers: noOffers,
         rules: otherWords(foreign),
       },
       { sequence: 1n, envelopes: [await call('{bad}'), await call('{"id":"x"}')] },

@@ -1,9 +1,19 @@
 import { create, encode, heddle, protos } from '@heddle/proto'
+import { rulesContract } from '../../switch/switch.ts'
 import { WorkingState } from '../working-state.ts'
+import { accept, reject } from './contract.ts'
 import { applyContract } from './contracts.ts'
 import type { TransactionFacts, TransactionReader } from '../../engine/transaction.ts'
+import type { SwitchFault, SwitchJudge } from '../../switch/switch.ts'
 import type { Execution, StateView } from '../rules.ts'
-import type { RejectionReason } from './contract.ts'
+import type { Outcome, RejectionReason } from './contract.ts'
+
+const faultCodes: Readonly<Record<SwitchFault, heddle.RejectionCode>> = {
+  malformed: heddle.RejectionCode.SWITCH_MALFORMED,
+  nothingToSwitch: heddle.RejectionCode.SWITCH_TO_NOTHING_ELSE,
+  notGoodHere: heddle.RejectionCode.SWITCH_NOT_GOOD_HERE,
+  notSigned: heddle.RejectionCode.SWITCH_NOT_SIGNED,
+}
 
 const { BAD_PAYLOAD, INVALID_OTHER_REASON, VALID } = protos.TxValidationCode
 
@@ -22,13 +32,27 @@ function factsOf(envelope: Uint8Array, reader: TransactionReader): TransactionFa
   }
 }
 
-function applyOne(facts: TransactionFacts | undefined, state: WorkingState): Verdict {
+function outcomeOf(
+  { contract, input }: TransactionFacts,
+  state: WorkingState,
+  judge: SwitchJudge,
+): Outcome {
+  if (contract !== rulesContract) return applyContract(contract, input, state)
+  const verdict = judge(input, state)
+  return verdict.accepted ? accept(...verdict.writes) : reject(faultCodes[verdict.fault])
+}
+
+function applyOne(
+  facts: TransactionFacts | undefined,
+  state: WorkingState,
+  judge: SwitchJudge,
+): Verdict {
   if (facts === undefined) {
     const reason = { code: heddle.RejectionCode.NOT_A_TRANSACTION, details: [] }
     return { txId: '', code: BAD_PAYLOAD, reason }
   }
-  const { txId, contract, input } = facts
-  const outcome = applyContract(contract, input, state)
+  const { txId } = facts
+  const outcome = outcomeOf(facts, state, judge)
   if (!outcome.accepted) return { txId, code: INVALID_OTHER_REASON, reason: outcome.reason }
   state.write(outcome.writes)
   return { txId, code: VALID }
@@ -55,9 +79,10 @@ export function execute(
   envelopes: readonly Uint8Array[],
   before: StateView,
   reader: TransactionReader,
+  judge: SwitchJudge,
 ): Execution {
   const state = new WorkingState(before)
-  const verdicts = envelopes.map((envelope) => applyOne(factsOf(envelope, reader), state))
+  const verdicts = envelopes.map((envelope) => applyOne(factsOf(envelope, reader), state, judge))
   const { writes } = state
   return {
     txIds: verdicts.map(({ txId }) => txId),

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file heddle/peer.proto.
  */
 export const file_heddle_peer: GenFile = /*@__PURE__*/
-  fileDesc("ChFoZWRkbGUvcGVlci5wcm90bxIGaGVkZGxlIi4KC1RyYW5zYWN0aW9uEhAKCGNvbnRyYWN0GAEgASgJEg0KBWlucHV0GAIgASgMIkkKDEdlbmVzaXNTdGF0ZRIpCghhY2NvdW50cxjoByADKAsyFi5oZWRkbGUuR2VuZXNpc0FjY291bnQSDgoFcnVsZXMY6QcgASgNIi8KDkdlbmVzaXNBY2NvdW50EgwKBG5hbWUYASABKAkSDwoHYmFsYW5jZRgCIAEoCSJbCgpCbG9ja1Byb29mEhAKCHNlcXVlbmNlGAEgASgEEhQKDHN0YXRlX2RpZ2VzdBgCIAEoDBIWCg5yZXN1bHRzX2RpZ2VzdBgDIAEoDBINCgVydWxlcxgEIAEoDSI7ChJUcmFuc2FjdGlvblJlc3VsdHMSJQoKcmVqZWN0aW9ucxgBIAMoCzIRLmhlZGRsZS5SZWplY3Rpb24iYAoJUmVqZWN0aW9uEg0KBWluZGV4GAEgASgNEg4KBnJlYXNvbhgCIAEoCRIjCgRjb2RlGAMgASgOMhUuaGVkZGxlLlJlamVjdGlvbkNvZGUSDwoHZGV0YWlscxgEIAMoDCJaCgtQZWVyTWVzc2FnZRITCgljb25zZW5zdXMYASABKAxIABIZCg9ibG9ja19zaWduYXR1cmUYAiABKAxIABITCgl3YWxsX3RpbWUYBCABKAxIAEIGCgRib2R5IhsKCFdhbGxUaW1lEg8KB3VuaXhfbXMYASABKAQiKwoKR2V0UmVxdWVzdBIQCghjb250cmFjdBgBIAEoCRILCgNrZXkYAiABKAkiOAoIR2V0UmVwbHkSDQoFZm91bmQYASABKAgSDQoFdmFsdWUYAiABKAwSDgoGaGVpZ2h0GAMgASgEIicKDVN0YXR1c1JlcXVlc3QSFgoOY29udGVudF9kaWdlc3QYASABKAgi9wIKC1N0YXR1c1JlcGx5Eg8KB3JlcGxpY2EYASABKA0SDAoEdmlldxgCIAEoBBITCgthY3RpdmVfdmlldxgDIAEoCBIPCgdwcmltYXJ5GAQgASgNEg4KBmhlaWdodBgFIAEoBBIXCg9sYXN0X2Jsb2NrX2hhc2gYBiABKAwSEAoIc2VxdWVuY2UYByABKAQSFAoMc3RhdGVfZGlnZXN0GAggASgMEhYKDmNvbnRlbnRfZGlnZXN0GAkgASgMEhQKDHN0YXRlX2hlaWdodBgKIAEoBBIRCgljb25uZWN0ZWQYCyABKA0SDwoHdmVyc2lvbhgMIAEoCRIOCgZjcHVfbXMYDSABKAQSIQoIcHJvYmxlbXMYDyADKAsyDy5oZWRkbGUuUHJvYmxlbRIZChFsYXN0X2Jsb2NrX2FnZV9tcxgQIAEoBBIZChFvbGRlc3RfcmVxdWVzdF9tcxgRIAEoBBIXCg91bnNpZ25lZF9ibG9ja3MYEiABKA0iLAoHUHJvYmxlbRIRCgljb21wb25lbnQYASABKAkSDgoGcmVhc29uGAIgASgJIiIKDkVudHJpZXNSZXF1ZXN0EhAKCGNvbnRyYWN0GAEgASgJIj4KDEVudHJpZXNSZXBseRIOCgZoZWlnaHQYASABKAQSHgoHZW50cmllcxgCIAMoCzINLmhlZGRsZS5FbnRyeSIjCgVFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAwqtAMKDVJlamVjdGlvbkNvZGUSGQoVUkVKRUNUSU9OX1VOU1BFQ0lGSUVEEAASFQoRTk9UX0FfVFJBTlNBQ1RJT04QARIUChBVTktOT1dOX0NPTlRSQUNUEAISDAoITk9UX1VURjgQAxIMCghOT1RfSlNPThAEEhEKDU5PVF9BTl9PQkpFQ1QQBRIQCgxNRU1CRVJfVFdJQ0UQBhITCg9DT05UUkFDVF9GQUlMRUQQBxIQCgxVTkZJVF9SRVNVTFQQCBIRCg1VTktOT1dOX0ZJRUxEEAkSEQoNRklFTERfTUlTU0lORxAKEg4KCk5PVF9BX05BTUUQCxIRCg1OQU1FX1RPT19MT05HEAwSEQoNTkFNRV9OT1RfVEVYVBANEhMKD0FNT1VOVF9ORUdBVElWRRAOEhQKEEFNT1VOVF9OT1RfV0hPTEUQDxITCg9BTU9VTlRfVE9PX0xPTkcQEBITCg9OT19TVUNIX0FDQ09VTlQQERINCglPVkVSRFJBV04QEhIPCgtJRF9UT09fTE9ORxATEg8KC0lEX05PVF9URVhUEBQSEQoNUkVDT1JEX0VYSVNUUxAVMqUBCgVRdWVyeRIrCgNHZXQSEi5oZWRkbGUuR2V0UmVxdWVzdBoQLmhlZGRsZS5HZXRSZXBseRI0CgZTdGF0dXMSFS5oZWRkbGUuU3RhdHVzUmVxdWVzdBoTLmhlZGRsZS5TdGF0dXNSZXBseRI5CgdFbnRyaWVzEhYuaGVkZGxlLkVudHJpZXNSZXF1ZXN0GhQuaGVkZGxlLkVudHJpZXNSZXBseTABYgZwcm90bzM");
+  fileDesc("ChFoZWRkbGUvcGVlci5wcm90bxIGaGVkZGxlIi4KC1RyYW5zYWN0aW9uEhAKCGNvbnRyYWN0GAEgASgJEg0KBWlucHV0GAIgASgMIkkKDEdlbmVzaXNTdGF0ZRIpCghhY2NvdW50cxjoByADKAsyFi5oZWRkbGUuR2VuZXNpc0FjY291bnQSDgoFcnVsZXMY6QcgASgNIi8KDkdlbmVzaXNBY2NvdW50EgwKBG5hbWUYASABKAkSDwoHYmFsYW5jZRgCIAEoCSJbCgpCbG9ja1Byb29mEhAKCHNlcXVlbmNlGAEgASgEEhQKDHN0YXRlX2RpZ2VzdBgCIAEoDBIWCg5yZXN1bHRzX2RpZ2VzdBgDIAEoDBINCgVydWxlcxgEIAEoDSI7ChJUcmFuc2FjdGlvblJlc3VsdHMSJQoKcmVqZWN0aW9ucxgBIAMoCzIRLmhlZGRsZS5SZWplY3Rpb24iYAoJUmVqZWN0aW9uEg0KBWluZGV4GAEgASgNEg4KBnJlYXNvbhgCIAEoCRIjCgRjb2RlGAMgASgOMhUuaGVkZGxlLlJlamVjdGlvbkNvZGUSDwoHZGV0YWlscxgEIAMoDCJxCgtQZWVyTWVzc2FnZRITCgljb25zZW5zdXMYASABKAxIABIZCg9ibG9ja19zaWduYXR1cmUYAiABKAxIABIVCgtydWxlc19vZmZlchgDIAEoDEgAEhMKCXdhbGxfdGltZRgEIAEoDEgAQgYKBGJvZHkiGwoIV2FsbFRpbWUSDwoHdW5peF9tcxgBIAEoBCJPCgpSdWxlc09mZmVyEhIKCmNoYW5uZWxfaWQYASABKAkSDQoFcnVsZXMYAiABKA0SDwoHcmVwbGljYRgDIAEoDRINCgVibG9jaxgEIAEoBCI0ChBTaWduZWRSdWxlc09mZmVyEg0KBW9mZmVyGAEgASgMEhEKCXNpZ25hdHVyZRgCIAEoDCI3CgtSdWxlc1N3aXRjaBIoCgZvZmZlcnMYASADKAsyGC5oZWRkbGUuU2lnbmVkUnVsZXNPZmZlciIrCgpHZXRSZXF1ZXN0EhAKCGNvbnRyYWN0GAEgASgJEgsKA2tleRgCIAEoCSI4CghHZXRSZXBseRINCgVmb3VuZBgBIAEoCBINCgV2YWx1ZRgCIAEoDBIOCgZoZWlnaHQYAyABKAQiJwoNU3RhdHVzUmVxdWVzdBIWCg5jb250ZW50X2RpZ2VzdBgBIAEoCCKbAwoLU3RhdHVzUmVwbHkSDwoHcmVwbGljYRgBIAEoDRIMCgR2aWV3GAIgASgEEhMKC2FjdGl2ZV92aWV3GAMgASgIEg8KB3ByaW1hcnkYBCABKA0SDgoGaGVpZ2h0GAUgASgEEhcKD2xhc3RfYmxvY2tfaGFzaBgGIAEoDBIQCghzZXF1ZW5jZRgHIAEoBBIUCgxzdGF0ZV9kaWdlc3QYCCABKAwSFgoOY29udGVudF9kaWdlc3QYCSABKAwSFAoMc3RhdGVfaGVpZ2h0GAogASgEEhEKCWNvbm5lY3RlZBgLIAEoDRIPCgd2ZXJzaW9uGAwgASgJEg4KBmNwdV9tcxgNIAEoBBIiCgVydWxlcxgOIAEoCzITLmhlZGRsZS5SdWxlc1N0YXR1cxIhCghwcm9ibGVtcxgPIAMoCzIPLmhlZGRsZS5Qcm9ibGVtEhkKEWxhc3RfYmxvY2tfYWdlX21zGBAgASgEEhkKEW9sZGVzdF9yZXF1ZXN0X21zGBEgASgEEhcKD3Vuc2lnbmVkX2Jsb2NrcxgSIAEoDSIsCgdQcm9ibGVtEhEKCWNvbXBvbmVudBgBIAEoCRIOCgZyZWFzb24YAiABKAkiUAoLUnVsZXNTdGF0dXMSEAoIaW5fZm9yY2UYASABKA0SDQoFc2luY2UYAiABKAQSDwoHb2ZmZXJlZBgDIAEoDRIPCgdtaXNzaW5nGAQgAygNIiIKDkVudHJpZXNSZXF1ZXN0EhAKCGNvbnRyYWN0GAEgASgJIj4KDEVudHJpZXNSZXBseRIOCgZoZWlnaHQYASABKAQSHgoHZW50cmllcxgCIAMoCzINLmhlZGRsZS5FbnRyeSIjCgVFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAwqlwQKDVJlamVjdGlvbkNvZGUSGQoVUkVKRUNUSU9OX1VOU1BFQ0lGSUVEEAASFQoRTk9UX0FfVFJBTlNBQ1RJT04QARIUChBVTktOT1dOX0NPTlRSQUNUEAISDAoITk9UX1VURjgQAxIMCghOT1RfSlNPThAEEhEKDU5PVF9BTl9PQkpFQ1QQBRIQCgxNRU1CRVJfVFdJQ0UQBhITCg9DT05UUkFDVF9GQUlMRUQQBxIQCgxVTkZJVF9SRVNVTFQQCBIRCg1VTktOT1dOX0ZJRUxEEAkSEQoNRklFTERfTUlTU0lORxAKEg4KCk5PVF9BX05BTUUQCxIRCg1OQU1FX1RPT19MT05HEAwSEQoNTkFNRV9OT1RfVEVYVBANEhMKD0FNT1VOVF9ORUdBVElWRRAOEhQKEEFNT1VOVF9OT1RfV0hPTEUQDxITCg9BTU9VTlRfVE9PX0xPTkcQEBITCg9OT19TVUNIX0FDQ09VTlQQERINCglPVkVSRFJBV04QEhIPCgtJRF9UT09fTE9ORxATEg8KC0lEX05PVF9URVhUEBQSEQoNUkVDT1JEX0VYSVNUUxAVEhQKEFNXSVRDSF9NQUxGT1JNRUQQKBIaChZTV0lUQ0hfVE9fTk9USElOR19FTFNFECkSGAoUU1dJVENIX05PVF9HT09EX0hFUkUQKhIVChFTV0lUQ0hfTk9UX1NJR05FRBArMqUBCgVRdWVyeRIrCgNHZXQSEi5oZWRkbGUuR2V0UmVxdWVzdBoQLmhlZGRsZS5HZXRSZXBseRI0CgZTdGF0dXMSFS5oZWRkbGUuU3RhdHVzUmVxdWVzdBoTLmhlZGRsZS5TdGF0dXNSZXBseRI5CgdFbnRyaWVzEhYuaGVkZGxlLkVudHJpZXNSZXF1ZXN0GhQuaGVkZGxlLkVudHJpZXNSZXBseTABYgZwcm90bzM");
 
 /**
  * The data of an envelope of type MESSAGE: one call of a built-in contract.
@@ -236,7 +236,15 @@ export type PeerMessage = Message<"heddle.PeerMessage"> & {
     case: "blockSignature";
   } | {
     /**
-     * An encoded WallTime. (3 is taken by offers of rules.)
+     * An encoded SignedRulesOffer.
+     *
+     * @generated from field: bytes rules_offer = 3;
+     */
+    value: Uint8Array;
+    case: "rulesOffer";
+  } | {
+    /**
+     * An encoded WallTime.
      *
      * @generated from field: bytes wall_time = 4;
      */
@@ -274,6 +282,97 @@ export const WallTimeSchema: GenMessage<WallTime> = /*@__PURE__*/
   messageDesc(file_heddle_peer, 7);
 
 /**
+ * A validator's word that it runs software that knows these rules, and wants them in force.
+ *
+ * @generated from message heddle.RulesOffer
+ */
+export type RulesOffer = Message<"heddle.RulesOffer"> & {
+  /**
+   * For this channel alone.
+   *
+   * @generated from field: string channel_id = 1;
+   */
+  channelId: string;
+
+  /**
+   * Number of the rules.
+   *
+   * @generated from field: uint32 rules = 2;
+   */
+  rules: number;
+
+  /**
+   * Who offers them, from 0.
+   *
+   * @generated from field: uint32 replica = 3;
+   */
+  replica: number;
+
+  /**
+   * The offer is good in this block and in the 999 that follow.
+   *
+   * @generated from field: uint64 block = 4;
+   */
+  block: bigint;
+};
+
+/**
+ * Describes the message heddle.RulesOffer.
+ * Use `create(RulesOfferSchema)` to create a new message.
+ */
+export const RulesOfferSchema: GenMessage<RulesOffer> = /*@__PURE__*/
+  messageDesc(file_heddle_peer, 8);
+
+/**
+ * An offer that others can relay.
+ *
+ * @generated from message heddle.SignedRulesOffer
+ */
+export type SignedRulesOffer = Message<"heddle.SignedRulesOffer"> & {
+  /**
+   * The RulesOffer, encoded.
+   *
+   * @generated from field: bytes offer = 1;
+   */
+  offer: Uint8Array;
+
+  /**
+   * Its author's signature over "heddle.RulesOffer", a zero byte and exactly the bytes of `offer`.
+   *
+   * @generated from field: bytes signature = 2;
+   */
+  signature: Uint8Array;
+};
+
+/**
+ * Describes the message heddle.SignedRulesOffer.
+ * Use `create(SignedRulesOfferSchema)` to create a new message.
+ */
+export const SignedRulesOfferSchema: GenMessage<SignedRulesOffer> = /*@__PURE__*/
+  messageDesc(file_heddle_peer, 9);
+
+/**
+ * Input of the contract `rules`: puts the rules in force that all offers name.
+ *
+ * @generated from message heddle.RulesSwitch
+ */
+export type RulesSwitch = Message<"heddle.RulesSwitch"> & {
+  /**
+   * One of each consenter, in the order of their numbers.
+   *
+   * @generated from field: repeated heddle.SignedRulesOffer offers = 1;
+   */
+  offers: SignedRulesOffer[];
+};
+
+/**
+ * Describes the message heddle.RulesSwitch.
+ * Use `create(RulesSwitchSchema)` to create a new message.
+ */
+export const RulesSwitchSchema: GenMessage<RulesSwitch> = /*@__PURE__*/
+  messageDesc(file_heddle_peer, 10);
+
+/**
  * A key of a contract.
  *
  * @generated from message heddle.GetRequest
@@ -299,7 +398,7 @@ export type GetRequest = Message<"heddle.GetRequest"> & {
  * Use `create(GetRequestSchema)` to create a new message.
  */
 export const GetRequestSchema: GenMessage<GetRequest> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 8);
+  messageDesc(file_heddle_peer, 11);
 
 /**
  * The value of a key.
@@ -334,7 +433,7 @@ export type GetReply = Message<"heddle.GetReply"> & {
  * Use `create(GetReplySchema)` to create a new message.
  */
 export const GetReplySchema: GenMessage<GetReply> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 9);
+  messageDesc(file_heddle_peer, 12);
 
 /**
  * Asks where a validator stands.
@@ -355,7 +454,7 @@ export type StatusRequest = Message<"heddle.StatusRequest"> & {
  * Use `create(StatusRequestSchema)` to create a new message.
  */
 export const StatusRequestSchema: GenMessage<StatusRequest> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 10);
+  messageDesc(file_heddle_peer, 13);
 
 /**
  * Where a validator stands.
@@ -455,6 +554,13 @@ export type StatusReply = Message<"heddle.StatusReply"> & {
   cpuMs: bigint;
 
   /**
+   * By which rules it executes.
+   *
+   * @generated from field: heddle.RulesStatus rules = 14;
+   */
+  rules?: RulesStatus | undefined;
+
+  /**
    * What is wrong with it, as its /healthz says.
    *
    * @generated from field: repeated heddle.Problem problems = 15;
@@ -488,7 +594,7 @@ export type StatusReply = Message<"heddle.StatusReply"> & {
  * Use `create(StatusReplySchema)` to create a new message.
  */
 export const StatusReplySchema: GenMessage<StatusReply> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 11);
+  messageDesc(file_heddle_peer, 14);
 
 /**
  * Something that is wrong with a validator.
@@ -516,7 +622,49 @@ export type Problem = Message<"heddle.Problem"> & {
  * Use `create(ProblemSchema)` to create a new message.
  */
 export const ProblemSchema: GenMessage<Problem> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 12);
+  messageDesc(file_heddle_peer, 15);
+
+/**
+ * By which rules a validator executes, and on whom it waits to execute by others.
+ *
+ * @generated from message heddle.RulesStatus
+ */
+export type RulesStatus = Message<"heddle.RulesStatus"> & {
+  /**
+   * Number of the rules in force.
+   *
+   * @generated from field: uint32 in_force = 1;
+   */
+  inForce: number;
+
+  /**
+   * Number of the first block that is executed by them.
+   *
+   * @generated from field: uint64 since = 2;
+   */
+  since: bigint;
+
+  /**
+   * The number that it offers.
+   *
+   * @generated from field: uint32 offered = 3;
+   */
+  offered: number;
+
+  /**
+   * While that is another: the replicas that are not known to offer it too.
+   *
+   * @generated from field: repeated uint32 missing = 4;
+   */
+  missing: number[];
+};
+
+/**
+ * Describes the message heddle.RulesStatus.
+ * Use `create(RulesStatusSchema)` to create a new message.
+ */
+export const RulesStatusSchema: GenMessage<RulesStatus> = /*@__PURE__*/
+  messageDesc(file_heddle_peer, 16);
 
 /**
  * Asks for all entries of a contract.
@@ -537,7 +685,7 @@ export type EntriesRequest = Message<"heddle.EntriesRequest"> & {
  * Use `create(EntriesRequestSchema)` to create a new message.
  */
 export const EntriesRequestSchema: GenMessage<EntriesRequest> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 13);
+  messageDesc(file_heddle_peer, 17);
 
 /**
  * Some entries; the stream ends with ABORTED when a block changes the state meanwhile.
@@ -565,7 +713,7 @@ export type EntriesReply = Message<"heddle.EntriesReply"> & {
  * Use `create(EntriesReplySchema)` to create a new message.
  */
 export const EntriesReplySchema: GenMessage<EntriesReply> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 14);
+  messageDesc(file_heddle_peer, 18);
 
 /**
  * A key with its value.
@@ -593,7 +741,7 @@ export type Entry = Message<"heddle.Entry"> & {
  * Use `create(EntrySchema)` to create a new message.
  */
 export const EntrySchema: GenMessage<Entry> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 15);
+  messageDesc(file_heddle_peer, 19);
 
 /**
  * What was wrong with a rejected transaction.
@@ -754,6 +902,34 @@ export enum RejectionCode {
    * @generated from enum value: RECORD_EXISTS = 21;
    */
   RECORD_EXISTS = 21,
+
+  /**
+   * A switch of rules holds something else than one offer of each validator, in their order.
+   *
+   * @generated from enum value: SWITCH_MALFORMED = 40;
+   */
+  SWITCH_MALFORMED = 40,
+
+  /**
+   * The offers of a switch name several rules, or those that are in force.
+   *
+   * @generated from enum value: SWITCH_TO_NOTHING_ELSE = 41;
+   */
+  SWITCH_TO_NOTHING_ELSE = 41,
+
+  /**
+   * An offer is too old for the block, for a later one, or from before the rules in force.
+   *
+   * @generated from enum value: SWITCH_NOT_GOOD_HERE = 42;
+   */
+  SWITCH_NOT_GOOD_HERE = 42,
+
+  /**
+   * An offer is not signed by its validator.
+   *
+   * @generated from enum value: SWITCH_NOT_SIGNED = 43;
+   */
+  SWITCH_NOT_SIGNED = 43,
 }
 
 /**
