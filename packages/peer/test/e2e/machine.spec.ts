@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { execFileSync } from 'node:child_process'
-import { chmod, mkdir, rm, stat, truncate } from 'node:fs/promises'
+import { appendFile, chmod, mkdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { filesNeeded, filesToLoad } from '../../src/open-files.ts'
 import { Sandbox, recordLines } from '../support/heddle.ts'
@@ -108,7 +108,9 @@ describe('a machine that gives too little', function () {
       const input = await sandbox.file('talk.ndjson', recordLines('talk', 20))
       expect((await sandbox.run(up(dir, input))).status).to.equal(0)
       const log = join(dir, 'validators', 'validator0', 'log.json')
-      await truncate(log, maxFileBytes)
+      const room = maxFileBytes - (await stat(log)).size
+      const empty = `${JSON.stringify({ msg: '' })}\n`
+      await appendFile(log, `${JSON.stringify({ msg: 'x'.repeat(room - empty.length) })}\n`)
       const result = await sandbox.run(up(dir, input), { maxFileBytes })
       expect(result.status, result.stderr).to.equal(0)
       expect((await stat(log)).size).to.equal(maxFileBytes)
