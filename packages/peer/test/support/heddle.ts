@@ -27,13 +27,15 @@ export interface HeddleOptions {
   readonly maxFileBytes?: number
   /** Files that it and its children may have open, as RLIMIT_NOFILE. */
   readonly maxOpenFiles?: number
+  /** The Node that runs it; default: the one that runs this. */
+  readonly node?: string
   /** Whose rights it has; only root can say. Default: one's own. */
   readonly uid?: number
 }
 
 function commandOf(args: readonly string[], options: HeddleOptions): string[] {
-  const { maxFileBytes, maxOpenFiles } = options
-  const command = [process.execPath, cli, ...args]
+  const { maxFileBytes, maxOpenFiles, node = process.execPath } = options
+  const command = [node, cli, ...args]
   const limits = [
     ...(maxFileBytes === undefined ? [] : [`ulimit -f ${Math.ceil(maxFileBytes / 512)}`]),
     ...(maxOpenFiles === undefined ? [] : [`ulimit -n ${maxOpenFiles}`]),
