@@ -26,6 +26,7 @@ import type { MessageCrypto } from '@heddle/msp'
 import type { OrdererServer } from '@heddle/orderer'
 import type { Network, Replica, ReplicaNotification, StateMachine } from '@heddle/pbft'
 import type { Config } from '../config/settings.ts'
+import type { EngineDeps } from '../engine/engine.ts'
 import type { Logging } from '../logging/logger.ts'
 import type { PrometheusMetrics } from '../operations/metrics.ts'
 import type { Problem } from '../operations/server.ts'
@@ -244,6 +245,29 @@ export interface CompositionEvents {
   readonly onUnknownRules: (reason: Error) => void
 }
 
+function composeEngine(
+  deps: CompositionDeps,
+  storage: Storage,
+  parts: Pick<EngineDeps, 'reader' | 'offers' | 'collector' | 'onUnknownRules'>,
+): Engine {
+  const { config, material, clock, metrics, logging } = deps
+  const { reader } = parts
+  return new Engine({
+    ...parts,
+    ledger: storage.ledger,
+    checker: new EnvelopeChecker(
+      { ...material.channel, reader, clock },
+      {
+        maxEnvelopeBytes: config['general.maxEnvelopeBytes'],
+        timeWindowMs: config['general.authentication.timewindow'],
+      },
+    ),
+    source: createBlockSource(deps),
+    logger: logging.logger.child('ledger.engine'),
+    metrics,
+  })
+}
+
 /**
  * Puts the parts of a validator together. This module alone names the concrete classes of all
  * packages; nothing is started here.
@@ -271,23 +295,7 @@ export function compose(
   const collector = composeCollector(deps, network, storage)
   const reader = new TransactionReader()
   const offers = new OfferVerifier(material.channel)
-  const engine = new Engine({
-    reader,
-    offers,
-    onUnknownRules,
-    ledger: storage.ledger,
-    checker: new EnvelopeChecker(
-      { ...material.channel, reader, clock },
-      {
-        maxEnvelopeBytes: deps.config['general.maxEnvelopeBytes'],
-        timeWindowMs: deps.config['general.authentication.timewindow'],
-      },
-    ),
-    collector,
-    source: createBlockSource(deps),
-    logger: logger.child('ledger.engine'),
-    metrics,
-  })
+  const engine = composeEngine(deps, storage, { reader, offers, collector, onUnknownRules })
   const replica = composeReplica(deps, { network: network.consensus, engine, storage }, onEvent)
   const watch = new StandstillWatch({
     ...{ replica, collector, clock, metrics },

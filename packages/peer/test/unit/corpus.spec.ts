@@ -34,7 +34,8 @@ function engineOver(ledger: Ledger): Engine {
       // has no blocks
     },
   }
-  return new Engine({ ledger, reader: new TransactionReader(), checker, collector, source })
+  const reader = new TransactionReader()
+  return new Engine({ ledger, reader, offers: noOffers, checker, collector, source })
 }
 
 /** A digest over the chain, the state, and what became of each transaction. */
