@@ -60,6 +60,23 @@ function withSignatures(
   })
 }
 
+/** A configuration block whose channel has one capability, this one. */
+function withCapability(block: common.Block, name: string): common.Block {
+  const copy = decode(common.BlockSchema, encode(common.BlockSchema, block))
+  const envelope = decode(common.EnvelopeSchema, copy.data!.data[0]!)
+  const payload = decode(common.PayloadSchema, envelope.payload)
+  const config = decode(common.ConfigEnvelopeSchema, payload.data)
+  const value = create(common.CapabilitiesSchema, { capabilities: { [name]: {} } })
+  config.config!.channelGroup!.values['Capabilities']!.value = encode(
+    common.CapabilitiesSchema,
+    value,
+  )
+  payload.data = encode(common.ConfigEnvelopeSchema, config)
+  envelope.payload = encode(common.PayloadSchema, payload)
+  copy.data!.data[0] = encode(common.EnvelopeSchema, envelope)
+  return copy
+}
+
 describe('BlockVerifier', function () {
   this.timeout(30_000) // a loaded machine takes its time
 
@@ -330,6 +347,18 @@ describe('BlockVerifier', function () {
         ...all,
       ])
       expect(await refusal(await verifierAt(network, 5), block)).to.equal('DELIVER_BLOCK_METADATA')
+    })
+
+    it('does not know signatures by consenter id without channel capability V3_0', async () => {
+      const blocks = recorded(network)
+      const verdict = async (capability: string): Promise<string> => {
+        const configBlock = withCapability(blocks[0]!.message, capability)
+        const lastBlock = blocks[0]!.message
+        const verifier = createBlockVerifier({ channelId: 'ch1', configBlock, lastBlock })
+        return refusal(verifier, blocks[1]!)
+      }
+      expect(await verdict('V3_0')).to.equal('accepted')
+      expect(await verdict('V2_0')).to.equal('DELIVER_SIGNATURES')
     })
 
     it('needs 4 of 5 after block 22 added a consenter', async () => {

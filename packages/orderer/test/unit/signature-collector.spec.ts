@@ -403,6 +403,46 @@ describe('BlockSignatureCollector', function () {
     await one.collector.stop()
   })
 
+  it('takes a signature of its author while a wrong one that another relays is being checked', async () => {
+    const one = await alone()
+    const collected = one.collector.collect(blockToSign(0))
+    const wrong = { ...signatureOf(3, blockToSign(0)), signature: Buffer.alloc(32) }
+    one.collector.receive(2, message(0, Purpose.ANSWER, [wrong]))
+    one.collector.receive(3, share(3, 0))
+    one.collector.receive(4, share(4, 0))
+    expect((await collected).map(idOf)).to.deep.equal([1, 3, 4])
+  })
+
+  it('counts a signature that two relay at the same moment as one', async () => {
+    const one = await alone()
+    let done = false
+    const collected = one.collector.collect(blockToSign(0)).then((signatures) => {
+      done = true
+      return signatures
+    })
+    const relayed = message(0, Purpose.ANSWER, [signatureOf(4, blockToSign(0))])
+    one.collector.receive(2, relayed)
+    one.collector.receive(3, relayed)
+    await turns()
+    expect([done, one.collector.oldestOpen?.signed]).to.deep.equal([false, [1, 4]])
+    one.collector.receive(3, share(3, 0))
+    expect((await collected).map(idOf)).to.deep.equal([1, 3, 4])
+  })
+
+  it('does not collect the signature of somebody who is no consenter, whoever relays it', async () => {
+    const one = await alone()
+    const collected = one.collector.collect(blockToSign(0))
+    const strangers = [5, 6].map((id) => signatureOf(id, blockToSign(0)))
+    one.collector.receive(2, message(0, Purpose.ANSWER, strangers))
+    await turns()
+    expect(one.collector.oldestOpen?.signed).to.deep.equal([1])
+    expect(one.counts.get('invalid')).to.equal(2)
+    expect(one.verified, 'and costs no check').to.equal(0)
+    one.collector.receive(2, share(2, 0))
+    one.collector.receive(3, share(3, 0))
+    expect((await collected).map(idOf)).to.deep.equal([1, 2, 3])
+  })
+
   it('rejects above the number of open blocks, and takes more when one is complete', async () => {
     const one = await alone({ maxOpenBlocks: 2 })
     const first = one.collector.collect(blockToSign(0))
