@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
-import { Server, ServerCredentials } from '@grpc/grpc-js'
+import { Server, ServerCredentials, status } from '@grpc/grpc-js'
 import type { ServerDuplexStream } from '@grpc/grpc-js'
 import { VirtualClock } from '@heddle/events/testing'
 import { create, gossip } from '@heddle/proto'
@@ -436,6 +436,29 @@ describe('a node that dials', function () {
     expect(hex((await dead.next()).value!)).to.equal(hex(signer.pkiId))
     expect(one.comm.connections()).to.deep.equal([])
   })
+
+  for (const { code, next, dials } of [
+    { code: status.UNKNOWN, next: 'COMM_REFUSED_BY_PEER', dials: 1 },
+    { code: status.UNAVAILABLE, next: 'resolved', dials: 2 },
+  ]) {
+    it(`${dials === 1 ? 'waits with the next dial' : 'dials again at once'} when its introduction is answered with ${status[code]}`, async () => {
+      const { a } = await organizations()
+      const signer = await a.identity('acceptor', 'peer')
+      let streams = 0
+      const endpoint = await acceptor((call) => {
+        streams += 1
+        call.write(connectionMessage({ signer, tls: acceptorTls }))
+        if (streams === 1) call.once('data', () => call.emit('error', { code, details: 'no' }))
+      })
+      const peer = { endpoint, pkiId: signer.pkiId }
+      const one = await createNode({ redialDelayMs: 60_000 })
+      const dead = one.comm.presumedDead()
+      await one.comm.push(dataMessage(1), peer)
+      await dead.next()
+      expect(await codeOf(one.comm.push(dataMessage(2), peer))).to.equal(next)
+      expect(streams).to.equal(dials)
+    })
+  }
 
   it('closes its connection when the acceptor sends an undecodable frame', async () => {
     const { a } = await organizations()

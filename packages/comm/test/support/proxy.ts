@@ -21,7 +21,8 @@ export class Proxy {
   static async to(target: string): Promise<Proxy> {
     const pairs: [Socket, Socket][] = []
     const [host, port] = target.split(':') as [string, string]
-    const server = createServer((near) => {
+    // Half open: who has vanished does not answer the end of a connection either.
+    const server = createServer({ allowHalfOpen: true }, (near) => {
       const far = connect(Number(port), host)
       pairs.push([near, far])
       for (const [from, to] of [
@@ -59,9 +60,10 @@ export class Proxy {
     }
   }
 
-  /** Whether who dialled has let go of its sockets. */
+  /** Whether who dialled has cut its sockets: ask again and again, it sends a byte each time. */
   get abandoned(): boolean {
-    return this.#pairs.every(([near]) => near.destroyed || near.readableEnded)
+    for (const [near] of this.#pairs) near.write('x')
+    return this.#pairs.every(([near]) => near.destroyed)
   }
 
   close(): void {
