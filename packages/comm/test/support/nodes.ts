@@ -77,23 +77,9 @@ export async function createNode(options: NodeOptions = {}): Promise<Node> {
   const organization = orgs[options.organization ?? 'a']
   const signer = options.as?.signer ?? (await organization.identity('peer', 'peer'))
   const tls = options.as?.tls ?? (await organization.tls('peer'))
-  const msps = new MspManager([orgs.a.msp, orgs.b.msp])
-  const readers = nOutOfPolicy(1, [
-    rolePrincipal('OrgA', 'member'),
-    rolePrincipal('OrgB', 'member'),
-  ])
-  const crypto = revoking({
-    localMsp: organization.msp,
-    signer,
-    channelMsps: new Map([['channel', { msps, readers: signaturePolicy(readers, msps) }]]),
-  })
   const clock = options.clock ?? systemClock
-  const mapper = createIdentityMapper(
-    { crypto, advisor: crypto, clock },
-    { selfIdentity: signer.serialized, ...options.mapper },
-  )
-  mappers.add(mapper)
-  if (options.mapper !== undefined) await mapper.start()
+  const crypto = await cryptoOf(organization, signer)
+  const mapper = await startMapper({ crypto, clock, signer }, options.mapper)
   const logger = new RecordingLogger()
   const metrics = new RecordingMetrics()
   const comm = createComm(
@@ -119,10 +105,37 @@ export async function createNode(options: NodeOptions = {}): Promise<Node> {
   return { comm, mapper, signer, tls, logger, metrics, revoke, peer }
 }
 
+type RevokingCrypto = MessageCrypto & { readonly revoke: (identity: Uint8Array) => void }
+
+/** What a node of a channel of both organisations judges by. */
+async function cryptoOf(
+  { msp: localMsp }: TestOrganization,
+  signer: SigningIdentity,
+): Promise<RevokingCrypto> {
+  const { a, b } = await organizations()
+  const msps = new MspManager([a.msp, b.msp])
+  const principals = ['OrgA', 'OrgB'].map((mspId) => rolePrincipal(mspId, 'member'))
+  const readers = signaturePolicy(nOutOfPolicy(1, principals), msps)
+  return revoking({ localMsp, signer, channelMsps: new Map([['channel', { msps, readers }]]) })
+}
+
+/** Without options it is not started, and has no timer. */
+async function startMapper(
+  of: { crypto: MessageCrypto; clock: Clock; signer: SigningIdentity },
+  options: NodeOptions['mapper'],
+): Promise<Mapper> {
+  const { crypto, clock, signer } = of
+  const mapper = createIdentityMapper(
+    { crypto, advisor: crypto, clock },
+    { selfIdentity: signer.serialized, ...options },
+  )
+  mappers.add(mapper)
+  if (options !== undefined) await mapper.start()
+  return mapper
+}
+
 /** A message crypto service that can be told who was revoked. */
-function revoking(
-  deps: MessageCryptoDeps,
-): MessageCrypto & { readonly revoke: (identity: Uint8Array) => void } {
+function revoking(deps: MessageCryptoDeps): RevokingCrypto {
   const crypto = createMessageCryptoService(deps)
   const revoked = new Set<string>()
   const keyOf = (identity: Uint8Array): string => Buffer.from(identity).toString('hex')
