@@ -80,13 +80,14 @@ describe('the algorithm of a CA', () => {
 
   it('must be one that Fabric can import where it issues identities; a TLS CA may have any', async () => {
     const root = await authority(ec)
-    const foreign = await authority(ec)
-    // Its own key is not among those of the MSP: what matters is the kind of the key in it.
-    const x25519 = await newKeys({ name: 'Ed448' })
-    const odd = await certify({ subject: 'CN=odd', ca: true, issuer: foreign, keys: x25519 })
+    const ed448 = await newKeys({ name: 'Ed448' })
+    const odd = await certify({ subject: 'CN=odd', ca: true, issuer: root, keys: ed448 })
     const spec = { roots: [root], nodeOus: usualOus }
     expect(mspOf({ ...spec, tlsRoots: [odd] }).tlsRoots).to.deep.equal([odd.pem])
-    expectCode('MSP_INVALID_CONFIG', () => mspOf({ ...spec, roots: [root, odd] }))
+    expect(mspOf({ ...spec, tlsRoots: [root], tlsIntermediates: [odd] }).mspId).to.equal('Org1MSP')
+    const refused = (): unknown => mspOf({ ...spec, intermediates: [odd] })
+    expectCode('MSP_INVALID_CONFIG', refused)
+    expect(refused).to.throw(/"CN=odd" .*\(Ed448\)/)
   })
 
   it('is not an ECDSA root without its own signature: that is an intermediate', async () => {

@@ -190,6 +190,23 @@ describe('a chain over intermediates', () => {
     expectCode('MSP_AMBIGUOUS_CHAIN', () => own.deserialize(serialized))
   })
 
+  it('has nobody twice: a name with its key counts as one, whatever else the certificate says', async () => {
+    const renewed = await certify({ subject: 'CN=root', ca: true, keys: root.keys, issuer: root })
+    expectCode('MSP_INVALID_CONFIG', () =>
+      mspOf({ roots: [root], intermediates: [renewed], nodeOus: usualOus }),
+    )
+    const san = new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: 'a.b' }])
+    const others: Partial<Spec>[] = [
+      { subject: 'CN=root' },
+      { subject: 'CN=other', keys: root.keys },
+      { subject: 'CN=root', keys: root.keys, extensions: [san] },
+    ]
+    for (const other of others) {
+      const ca = await certify({ subject: '', ca: true, issuer: root, ...other })
+      mspOf({ roots: [root], intermediates: [ca], nodeOus: usualOus })
+    }
+  })
+
   it('keeps to the path length that a CA allows', async () => {
     const strict = await certify({ subject: 'CN=strict', ca: true, pathLength: 0 })
     const below = await certify({ subject: 'CN=below', ca: true, issuer: strict })
