@@ -139,9 +139,9 @@ NodeOUs:
       'OrganizationalUnitIdentifiers.Name is no key',
     ],
     'an unknown key behind an alias': [
-      `${usual}  OrdererOUIdentifer: *x\n`.replace('ClientOUIdentifier:', 'ClientOUIdentifier: &x'),
-      11,
-      'OrdererOUIdentifer is no key',
+      'NodeOUs:\n  OrdererOUIdentifier: &x\n    Typo: 1\n  ClientOUIdentifier: *x\n',
+      3,
+      'NodeOUs.ClientOUIdentifier.Typo is no key',
     ],
     'a key twice': [`${usual}  PeerOUIdentifier: {}\n`, 11, 'is no YAML'],
     'a tab as indentation': [usual.replace('  Enable', '\tEnable'), 2, 'is no YAML'],

@@ -80,6 +80,7 @@ describe('the key of a signing identity', () => {
       pkcs8.replaceAll('\n', '\r\n'),
       parameters + sec1,
       certificate + pkcs8,
+      certificate + parameters + sec1,
       pkcs8.trimEnd(),
     ]) {
       put(dir, 'keystore/priv_sk', text)
