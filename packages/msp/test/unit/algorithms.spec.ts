@@ -38,6 +38,7 @@ describe('the algorithm of a CA', () => {
       const signer = own.signingIdentity(good!.pem, good!.keyPem)
       own.validate(signer)
       checkWellFormed(signer.serialized)
+      checkWellFormed(identityOf(await certify({ subject: 'OU=peer, CN=p', issuer: root })))
       const revoked = own.deserialize(identityOf(gone!))
       expectCode('MSP_REVOKED', () => own.validate(revoked))
       const byRoot = await revoke(root, [middle.certificate.serialNumber])
@@ -46,12 +47,14 @@ describe('the algorithm of a CA', () => {
   }
 
   it('must verify: a signature of another key, or of another kind, is none', async () => {
-    const root = await authority(algorithms.RSA)
-    const own = mspOf({ roots: [root], nodeOus: usualOus })
-    for (const algorithm of [algorithms.RSA, ec]) {
-      const other = await authority(algorithm)
-      const stranger = identityOf(await certify({ subject: 'OU=peer, CN=p', issuer: other }))
-      expectCode('MSP_UNKNOWN_AUTHORITY', () => own.deserialize(stranger))
+    const kinds = [ec, algorithms.RSA, algorithms.Ed25519]
+    for (const trusted of kinds) {
+      const own = mspOf({ roots: [await authority(trusted)], nodeOus: usualOus })
+      for (const algorithm of kinds) {
+        const other = await authority(algorithm)
+        const stranger = identityOf(await certify({ subject: 'OU=peer, CN=p', issuer: other }))
+        expectCode('MSP_UNKNOWN_AUTHORITY', () => own.deserialize(stranger))
+      }
     }
   })
 

@@ -27,10 +27,13 @@ describe('an identity’s chain', () => {
     expect(identity.roles).to.deep.equal(['peer'])
   })
 
-  it('needs no key usage extension on the CA', async () => {
-    const ca = await certify({ subject: 'CN=root', ca: true, usage: null })
-    const silent = mspOf({ roots: [ca], nodeOus: usualOus })
-    silent.validate(silent.deserialize(await peer({ issuer: ca })))
+  it('needs no key usage extension on the CA; one that sets no bit counts as none, as in Go', async () => {
+    const none = new x509.Extension('2.5.29.15', true, Buffer.from('03020700', 'hex'))
+    for (const extensions of [[], [none]]) {
+      const ca = await certify({ subject: 'CN=root', ca: true, usage: null, extensions })
+      const silent = mspOf({ roots: [ca], nodeOus: usualOus })
+      silent.validate(silent.deserialize(await peer({ issuer: ca })))
+    }
   })
 
   it('may have the purposes of a TLS server, any purpose, or none', async () => {

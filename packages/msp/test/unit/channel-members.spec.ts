@@ -112,12 +112,20 @@ describe('an organisation of a channel', () => {
     const middle = await certify({ subject: 'CN=middle', ca: true, issuer: root })
     const crls = [await revoke(root, [middle.certificate.serialNumber])]
     const spec: MspSpec = { roots: [root], nodeOus: usualOus }
+    const org2 = (of: MspSpec): Config => {
+      const config = configOf(of)
+      config.name = 'Org2MSP'
+      return x509(config)
+    }
     const refused: Record<string, Config | Uint8Array> = {
-      'without administrators': x509(configOf({ roots: [root] })),
-      'with a revoked CA': x509(configOf({ ...spec, intermediates: [middle], crls })),
-      'with a revoked CA for TLS': x509(
-        configOf({ ...spec, tlsRoots: [root], tlsIntermediates: [middle], crls }),
-      ),
+      'without administrators': org2({ roots: [root] }),
+      'with a revoked CA': org2({ ...spec, intermediates: [middle], crls }),
+      'with a revoked CA for TLS': org2({
+        ...spec,
+        tlsRoots: [root],
+        tlsIntermediates: [middle],
+        crls,
+      }),
       'of an unknown type': create(proto.MSPConfigSchema, { type: 2 }),
       'that is no X.509 MSP': create(proto.MSPConfigSchema, { config: Buffer.of(0xff) }),
       'that is no Idemix MSP': create(proto.MSPConfigSchema, { type: 1, config: Buffer.of(0xff) }),
@@ -128,5 +136,7 @@ describe('an organisation of a channel', () => {
       const named = /organisation \/Channel\/Application\/Org2: /
       expect(() => rulesOf({ Org1: own, Org2: config }), what).to.throw(named)
     }
+    const sound = rulesOf({ Org1: own, Org2: org2(spec) })
+    expect(sound.msps.mspIds).to.deep.equal(['Org1MSP', 'Org2MSP'])
   })
 })

@@ -1,7 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
+import { DerReader, TAG, derEncode, wholeBitString } from '../../src/der.ts'
 import { loadMsp } from '../../src/index.ts'
+import { decodePem, encodePem } from '../../src/pem.ts'
 import { certify, identityOf, mspOf, revoke, usualOus } from '../support/ca.ts'
 import type { MspSpec, Pair } from '../support/ca.ts'
 import { expectCode, expectRejection } from '../support/expect-code.ts'
@@ -76,6 +78,21 @@ describe('a revoked CA', () => {
     const error = await expectRejection('MSP_INVALID_CONFIG', loadMsp(dir, 'Org1MSP'))
     expect(error.message).to.contain(join('intermediatecerts', 'middle.pem'))
     expect(error.message).to.contain('MSP Org1MSP')
+  })
+})
+
+describe('a revocation list with a signature that is not canonical', () => {
+  it('is refused: Fabric would count it, OpenSSL would not', async () => {
+    const root = await certify({ subject: 'CN=root', ca: true })
+    const fields = new DerReader(decodePem(await revoke(root, []))!.der).sequence()
+    const [list, algorithm] = [fields.next(), fields.next()]
+    const scalars = new DerReader(wholeBitString(fields.next())).sequence()
+    const padded = derEncode(TAG.integer, Buffer.of(0, 0), scalars.next().content)
+    const signature = derEncode(TAG.sequence, padded, scalars.next().bytes)
+    const bits = derEncode(TAG.bitString, Buffer.of(0), signature)
+    const der = derEncode(TAG.sequence, list.bytes, algorithm.bytes, bits)
+    const crls = [encodePem('X509 CRL', der)]
+    expectCode('MSP_INVALID_CONFIG', () => mspOf({ roots: [root], crls, nodeOus: usualOus }))
   })
 })
 
