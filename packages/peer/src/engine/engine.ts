@@ -2,7 +2,7 @@ import { common, decode } from '@heddle/proto'
 import { PeerError, messageOf } from '../errors.ts'
 import { genesisWrites } from '../node/genesis-state.ts'
 import { rulesInForce, switchedTo } from '../rules/in-force.ts'
-import { rulesOf } from '../rules/known-rules.ts'
+import { knownRules, rulesOf, unknownRules } from '../rules/known-rules.ts'
 import {
   blockProofOf,
   buildCandidate,
@@ -152,6 +152,7 @@ export class Engine implements StateMachine {
     const envelopes = this.#unexecuted(requests)
     if (envelopes.length === 0) return this.#advance(sequence)
     const candidate = this.#build({ sequence, envelopes })
+    this.#foresee(candidate)
     const { writes, txIds } = candidate.execution
     this.#tip = candidate.tip
     this.#pending.add(candidate.tip.height, writes, txIds)
@@ -259,25 +260,28 @@ export class Engine implements StateMachine {
     return durable
   }
 
+  /** Whoever runs this engine hears of unknown rules at once: the block itself may get no quorum here. */
+  #foresee({ tip, execution }: Candidate): void {
+    const number = switchedTo(execution.writes)
+    if (number !== undefined && !knownRules.includes(number))
+      this.#deps.onUnknownRules?.(unknownRules(number, tip.height))
+  }
+
   /** Looks whether a stored block has put rules in force from the next on. Throws PEER_UNKNOWN_RULES. */
   #followRules(fromBlock: bigint, writes: readonly StateWrite[]): void {
-    const { logger, onUnknownRules } = this.#deps
     const number = switchedTo(writes)
     if (number === undefined) return
-    logger?.info('rules are in force', { rules: number, fromBlock })
-    try {
-      rulesOf(number, fromBlock)
-    } catch (error) {
-      onUnknownRules?.(error as Error)
-      throw error
-    }
+    this.#deps.logger?.info('rules are in force', { rules: number, fromBlock })
+    rulesOf(number, fromBlock)
   }
 
   /** Stores a verified block of another validator. The chain ends in it only once it is stored. */
   async #take(block: Received<common.Block>): Promise<void> {
     const { reader, offers } = this.#deps
     const deps = { before: this.tip, state: this.#pending, reader, offers }
-    const { tip, execution } = reexecuteReceived(deps, block)
+    const candidate = reexecuteReceived(deps, block)
+    const { tip, execution } = candidate
+    this.#foresee(candidate)
     await this.#store(block.bytes, tip, execution.txIds, execution.writes)
     this.#tip = tip
   }

@@ -29,7 +29,12 @@ export const newestRules = Math.max(...knownRules)
 export function rulesOf(number: number, block: bigint): Rules {
   const rules = known.find((each) => each.number === number)
   if (rules !== undefined) return rules
-  throw new PeerError(
+  throw unknownRules(number, block)
+}
+
+/** PEER_UNKNOWN_RULES: what {@link rulesOf} throws. */
+export function unknownRules(number: number, block: bigint): PeerError {
+  return new PeerError(
     'PEER_UNKNOWN_RULES',
     `block ${block} needs rules ${number}; this software knows ${knownRules.join(', ')}`,
     { cure: `install a version of heddle that knows rules ${number}` },
