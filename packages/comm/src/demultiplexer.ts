@@ -1,6 +1,7 @@
 import { isCodedError } from '@heddle/interface'
 import type { Clock, Logger } from '@heddle/interface'
 import { CommError } from './errors.ts'
+import { hexOf } from './hex.ts'
 import { MessageQueue } from './message-queue.ts'
 import type { CommMetrics } from './metrics.ts'
 import { RepeatedLines } from './repeated-lines.ts'
@@ -53,9 +54,9 @@ export class Demultiplexer {
         const pending = subscriber.handler(message)
         if (pending === undefined) continue
         waits ??= []
-        waits.push(pending.catch((error: unknown) => this.#failed(error)))
+        waits.push(pending.catch((error: unknown) => this.#failed(message, error)))
       } catch (error) {
-        this.#failed(error)
+        this.#failed(message, error)
       }
     }
     return waits?.length === 1 ? waits[0] : waits && Promise.all(waits)
@@ -121,14 +122,15 @@ export class Demultiplexer {
     return (message) => (queue.offer(message) ? undefined : insist(message))
   }
 
-  #failed(error: unknown): void {
+  #failed({ connection }: ReceivedMessage, error: unknown): void {
+    const fields = { endpoint: connection.endpoint, pkiId: hexOf(connection.pkiId) }
     // An answer to a peer that has gone meanwhile is nobody's fault.
     if (isCodedError(error, 'COMM_CLOSED')) {
-      this.#logger?.debug('answer not sent', {}, error)
+      this.#logger?.debug('answer not sent', fields, error)
       return
     }
     this.#metrics.handlerErrors.add(1)
-    const line = { event: 'subscriber failed', about: '', most: maxFailureLines, fields: {}, error }
+    const line = { event: 'subscriber failed', about: '', most: maxFailureLines, fields, error }
     this.#lines.write('error', line)
   }
 }

@@ -101,7 +101,7 @@ export class GrpcPort {
         resolve()
       })
     })
-    tcp.on('error', (error) => this.#deps.logger?.error('listener failed', {}, error))
+    tcp.on('error', (error) => this.#deps.logger?.error('listener failed', { host, port }, error))
     return (tcp.address() as AddressInfo).port
   }
 

@@ -155,7 +155,7 @@ export class FileLedger implements Ledger {
     // What waited is rejected: the next block to come is the one behind the last durable one.
     this.#accepted = this.#last
     this.#parts.metrics.failed(error.code)
-    this.#parts.logger?.error('append failed', { height: this.height, code: error.code }, error)
+    this.#parts.logger?.error('append failed', { block: this.height, code: error.code }, error)
   }
 
   #wake(): void {

@@ -164,7 +164,8 @@ export class KeyValueStateStore implements StateStore {
     } catch (error) {
       this.#due = changes + flushChanges
       this.#dueBytes = this.#waitingBytes + flushBytes
-      this.#deps.logger?.error('state commit failed', { changes }, error)
+      const { height, sequence } = this.#savepoint
+      this.#deps.logger?.error('state commit failed', { height, sequence, changes }, error)
     }
   }
 

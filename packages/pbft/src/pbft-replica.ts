@@ -104,7 +104,7 @@ export class PbftReplica implements Replica {
       onAppend: (records) => this.#reporter.appended(records),
       onDrop: () => this.#reporter.droppedUnsent(),
       onFull: (isFull) => {
-        this.#reporter.heldUp(isFull)
+        this.#reporter.heldUp(isFull, this.status())
         if (!isFull) this.#wake()
       },
     })
@@ -281,7 +281,7 @@ export class PbftReplica implements Replica {
   #fail(error: CodedError): void {
     if (this.#reason !== undefined || this.#state === 'stopped') return
     this.#reason = error
-    this.#reporter.broken(error)
+    this.#reporter.broken(error, this.status())
     void this.stop()
   }
 

@@ -111,9 +111,10 @@ export class Reporter implements BroadcastObserver {
   }
 
   /** So much waits for the journal that nothing is taken in, or no more. */
-  heldUp(isHeldUp: boolean): void {
-    if (isHeldUp) this.#logger?.warn('journal does not keep up, nothing is taken in')
-    else this.#logger?.info('journal keeps up again')
+  heldUp(isHeldUp: boolean, { view, lastExecuted: sequence }: ReplicaStatus): void {
+    const fields = { view, sequence }
+    if (isHeldUp) this.#logger?.warn('journal does not keep up, nothing is taken in', fields)
+    else this.#logger?.info('journal keeps up again', fields)
   }
 
   dropped(to: number, messages: number): void {
@@ -133,8 +134,8 @@ export class Reporter implements BroadcastObserver {
   }
 
   /** The replica stops by itself. */
-  broken(error: CodedError): void {
-    this.#logger?.error('replica failed', { code: error.code }, error)
+  broken(error: CodedError, { view, lastExecuted: sequence }: ReplicaStatus): void {
+    this.#logger?.error('replica failed', { code: error.code, view, sequence }, error)
     this.#notify({ type: 'failed', error })
   }
 
@@ -148,7 +149,8 @@ export class Reporter implements BroadcastObserver {
     try {
       this.#onEvent?.(event)
     } catch (error) {
-      this.#logger?.error('onEvent threw', { type: event.type }, error)
+      const sequence = 'sequence' in event ? { sequence: event.sequence } : {}
+      this.#logger?.error('onEvent threw', { type: event.type, ...sequence }, error)
     }
   }
 }

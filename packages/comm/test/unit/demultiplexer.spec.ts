@@ -10,6 +10,7 @@ const received = (sequence: number, bytes = 10): ReceivedMessage =>
   ({
     message: dataMessage(sequence),
     envelope: { bytes: { length: bytes } },
+    connection: { endpoint: '127.0.0.1:5', pkiId: Buffer.from([1, 2]) },
   }) as unknown as ReceivedMessage
 const all = (): boolean => true
 
@@ -116,6 +117,8 @@ describe('Demultiplexer', () => {
     expect(got).to.equal(1)
     expect(metrics.get('gossip_comm_handler_errors_total')).to.equal(3)
     expect(logger.lines.map(({ event }) => event)).to.deep.equal(Array(3).fill('subscriber failed'))
+    const whose = { endpoint: '127.0.0.1:5', pkiId: '0102' }
+    for (const { fields } of logger.lines) expect(fields).to.deep.equal(whose)
   })
 
   it('waits for all that ask for it', async () => {

@@ -25,7 +25,7 @@ export class Validator implements Lifecycle {
   readonly #deps: CompositionDeps
   readonly #logger: Logger
   /** What takes back the start so far, last first. */
-  readonly #undo: (() => unknown)[] = []
+  readonly #undo: { readonly part: string; readonly stop: () => unknown }[] = []
   /** Resolves when it has stopped: with the reason when it gave up by itself. */
   readonly closed: Promise<Error | undefined>
   #close: (reason: Error | undefined) => void
@@ -77,7 +77,7 @@ export class Validator implements Lifecycle {
       ],
       { clock, logger: this.#logger },
     )
-    this.#undo.push(() => watch.cancel())
+    this.#undo.push({ part: 'expiry', stop: () => watch.cancel() })
     const storage = await openStorage({
       dir: config['peer.fileSystemPath'],
       channelId: material.channel.channelId,
@@ -87,10 +87,10 @@ export class Validator implements Lifecycle {
       logger,
       metrics,
     })
-    this.#undo.push(() => storage.close())
+    this.#undo.push({ part: 'ledger', stop: () => storage.close() })
     const parts = compose(this.#deps, storage, {
       onEvent: (event) => this.#tell(event),
-      onUnknownRules: (reason) => this.#failed(reason),
+      onUnknownRules: (reason) => this.#failed(storage.ledger.height, reason),
     })
     await parts.engine.recover()
     parts.network.listen({
@@ -99,9 +99,9 @@ export class Validator implements Lifecycle {
       wallTime: (from, bytes) => parts.clocks.receive(from, bytes),
       rulesOffer: (from, bytes) => parts.rules.receive(from, bytes),
     })
-    this.#undo.push(() => parts.network.close())
+    this.#undo.push({ part: 'network', stop: () => parts.network.close() })
     await this.#startParts(parts)
-    void parts.replica.closed.then((reason) => this.#failed(reason))
+    void parts.replica.closed.then((reason) => this.#failed(storage.ledger.height, reason))
     this.#logger.info('started', {
       replica: material.replica,
       height: storage.ledger.height,
@@ -112,19 +112,19 @@ export class Validator implements Lifecycle {
   }
 
   async #startParts(parts: Composition): Promise<void> {
-    await this.#startPart(parts.mapper)
-    await this.#startPart(parts.comm, 'peer.listenAddress')
-    await this.#startPart(parts.collector)
+    await this.#startPart('mapper', parts.mapper)
+    await this.#startPart('comm', parts.comm, 'peer.listenAddress')
+    await this.#startPart('collector', parts.collector)
     await this.#startReplica(parts.replica)
-    await this.#startPart(parts.watch)
-    await this.#startPart(parts.clocks)
-    await this.#startPart(parts.rules)
-    await this.#startPart(parts.server, 'general.listenAddress')
-    await this.#startPart(parts.operations)
+    await this.#startPart('watch', parts.watch)
+    await this.#startPart('clocks', parts.clocks)
+    await this.#startPart('rules', parts.rules)
+    await this.#startPart('server', parts.server, 'general.listenAddress')
+    await this.#startPart('operations', parts.operations)
   }
 
-  async #startPart(part: Lifecycle, key?: ListenKey): Promise<void> {
-    this.#undo.push(() => part.stop())
+  async #startPart(name: string, part: Lifecycle, key?: ListenKey): Promise<void> {
+    this.#undo.push({ part: name, stop: () => part.stop() })
     try {
       await part.start()
     } catch (error) {
@@ -135,13 +135,14 @@ export class Validator implements Lifecycle {
 
   /** A block in execution may never get its quorum, when the others are being stopped as well. */
   async #startReplica(replica: Lifecycle): Promise<void> {
-    this.#undo.push(() => stopWithin(settleTimeoutMs, replica, this.#deps.clock))
+    const stop = (): Promise<void> => stopWithin(settleTimeoutMs, replica, this.#deps.clock)
+    this.#undo.push({ part: 'replica', stop })
     await replica.start()
   }
 
-  #failed(reason: Error | undefined): void {
+  #failed(height: bigint, reason: Error | undefined): void {
     if (reason === undefined || this.#state !== 'started') return
-    this.#logger.error('gives up: the consensus stopped', {}, reason)
+    this.#logger.error('gives up', { height }, reason)
     void this.#end(reason)
   }
 
@@ -160,9 +161,9 @@ export class Validator implements Lifecycle {
   async #unwind(): Promise<void> {
     for (let undo = this.#undo.pop(); undo !== undefined; undo = this.#undo.pop()) {
       try {
-        await undo()
+        await undo.stop()
       } catch (error) {
-        this.#logger.warn('a part did not stop cleanly', {}, error)
+        this.#logger.warn('a part did not stop cleanly', { part: undo.part }, error)
       }
     }
   }
