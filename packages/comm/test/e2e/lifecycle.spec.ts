@@ -3,6 +3,7 @@ import { VirtualClock } from '@heddle/events/testing'
 import { expect } from 'chai'
 import { createComm } from '../../src/index.ts'
 import type { CommOptions } from '../../src/index.ts'
+import { resolveCommOptions } from '../../src/options.ts'
 import type { Node } from '../support/nodes.ts'
 import {
   all,
@@ -206,6 +207,21 @@ describe('a comm', function () {
     await one.comm.push(dataMessage(3), two.peer)
     await inbox.take(1)
     expect(inbox.sequences).to.deep.equal([3])
+  })
+
+  it('has the defaults that its README states', async () => {
+    const { a } = await organizations()
+    const { serialized: identity } = await a.identity('peer', 'peer')
+    const options = { listen: { host: 'localhost', port: 0 }, tls: await a.tls('peer'), identity }
+    expect(resolveCommOptions(options)).to.include({
+      pingAfterMs: 10_000,
+      pingTimeoutMs: 10_000,
+      redialDelayMs: 100,
+      maxRedialDelayMs: 5000,
+      maxWaitingBytes: 100 * 1024 * 1024,
+    })
+    const patient = resolveCommOptions({ ...options, redialDelayMs: 60_000 })
+    expect(patient.maxRedialDelayMs).to.equal(60_000)
   })
 
   it('presents a client certificate of its own when it has one', async () => {
