@@ -21,6 +21,8 @@ export interface PullContext extends BlockStreamContext, ResolvedBackOff {
   readonly given: readonly Endpoint[]
   /** How many blocks are received and being verified before their turn. */
   readonly maxBlocksAhead: number
+  /** How long an endpoint may deliver before it is another one's turn. */
+  readonly maxTurnMs: number
   /** Failures in a row after which pulling rejects with the last one; Infinity for never. */
   readonly maxFailures: number
   readonly random: () => number
@@ -92,8 +94,9 @@ async function* pullFrom(
   signal: AbortSignal,
   inARow: { failures: number },
 ): AsyncGenerator<AcceptedBlock, boolean> {
-  const { endpoints } = context
+  const { endpoints, clock, maxTurnMs } = context
   const { endpoint, from, stop } = range
+  const since = clock.now()
   let { config } = from
   for await (const accepted of attempt(range, context, signal)) {
     yield accepted
@@ -104,6 +107,10 @@ async function* pullFrom(
     config = accepted.after.config
     if (changed) endpoints.update([...context.given, ...config.endpoints])
     if (!endpoints.has(endpoint)) return false // go on with one that is named still
+    if (endpoints.size > 1 && clock.now() - since >= maxTurnMs) {
+      endpoints.failed(endpoint)
+      return false
+    }
   }
   return stop === 'newest'
 }

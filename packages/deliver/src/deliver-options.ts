@@ -35,6 +35,11 @@ export interface PullOptions extends BackOffOptions {
    * endpoint may also hold back blocks. Default 30,000 ms.
    */
   readonly stallTimeoutMs?: number
+  /**
+   * How long one endpoint may deliver, when there are others, before it is another one's turn: whoever
+   * gives blocks slowly holds nobody up for longer. Default 60,000 ms.
+   */
+  readonly maxTurnMs?: number
   /** Longest gRPC message, in bytes. Default 100 MiB, as Fabric. */
   readonly maxMessageBytes?: number
   /** How many blocks are received and verified before their turn. Default 16. */
@@ -56,6 +61,7 @@ export function resolvePullOptions(
     ...defaultBackOff,
     connectTimeoutMs: 3000,
     stallTimeoutMs: 30_000,
+    maxTurnMs: 60_000,
     maxMessageBytes: 100 * 1024 * 1024,
     maxBlocksAhead: 16,
     ...definedNumbers(options),

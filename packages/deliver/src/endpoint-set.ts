@@ -57,7 +57,7 @@ export class EndpointSet {
     return first?.endpoint
   }
 
-  /** Takes note that `endpoint` failed: another one's turn. */
+  /** Makes it another one's turn: `endpoint` failed, or has had its turn. */
   failed(endpoint: Endpoint): void {
     const index = this.#rated.findIndex(({ key }) => key === keyOf(endpoint))
     if (index >= 0) this.#turn = (index + 1) % this.size

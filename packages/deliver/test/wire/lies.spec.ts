@@ -1,7 +1,14 @@
 import { expect } from 'chai'
 import { systemClock } from '@heddle/events'
+import type { Clock } from '@heddle/interface'
 import { common, decode, encode } from '@heddle/proto'
-import { type Endpoint, type PullBlocksOptions, pullBlocks } from '../../src/index.ts'
+import {
+  type Endpoint,
+  type PullBlocksOptions,
+  createDeliverService,
+  pullBlocks,
+} from '../../src/index.ts'
+import { MemoryStore } from '../../src/testing.ts'
 import {
   blockFrame,
   blocksOf,
@@ -12,8 +19,17 @@ import {
   impatient,
   scripted,
   seekStart,
+  started,
+  statusFrame,
   stopAll,
+  until,
 } from '../network.ts'
+
+/** The system's timers beside a time that the test tells. */
+const virtual: Pick<Clock, 'wallTime' | 'schedule'> = {
+  wallTime: () => systemClock.wallTime(),
+  schedule: (ms, task) => systemClock.schedule(ms, task),
+}
 
 /** Four blocks as four consenters sign them. */
 async function chainOfFour(): Promise<Uint8Array[]> {
@@ -114,6 +130,39 @@ describe('failures in a row', function () {
     expect(endpoint.streams()).to.equal(4)
   })
 
+  it('of a sink count from the last block on: it may refuse each once, and no wait grows', async () => {
+    const { chain, endpoint } = await honest()
+    await grow(chain, 5)
+    const store = new MemoryStore()
+    const refused = new Set<bigint>()
+    const sink = {
+      put: async (block: Parameters<MemoryStore['put']>[0]): Promise<void> => {
+        const { number } = block.message.header!
+        if (refused.has(number)) return store.put(block)
+        refused.add(number)
+        throw new Error('not yet')
+      },
+    }
+    const waits: number[] = []
+    const clock: Clock = {
+      ...virtual,
+      now: () => systemClock.now(),
+      schedule: (ms, task) => {
+        waits.push(ms)
+        return systemClock.schedule(ms, task)
+      },
+    }
+    const { client: signer, clientTls: tls, genesis: configBlock } = await channel()
+    const service = createDeliverService(
+      { signer, clock, ledger: store, sink, random: () => 0 },
+      { channelId, configBlock, tls, endpoints: [endpoint], minBackOffMs: 1, maxBackOffMs: 1000 },
+    )
+    started.push(service)
+    await service.start()
+    await until(() => store.height() === 6n)
+    expect(new Set(waits.filter((ms) => ms <= 1000))).to.deep.equal(new Set([1]))
+  })
+
   it('end it at maxFailures and not before', async () => {
     const silent = await serving([])
     expect(await pulled({ endpoints: [silent], maxFailures: 3 })).to.deep.equal({
@@ -122,6 +171,44 @@ describe('failures in a row', function () {
     })
     expect(silent.streams()).to.equal(3)
   })
+})
+
+describe('an endpoint that gives one block after the other, but slowly', function () {
+  this.timeout(20_000)
+  afterEach(stopAll)
+
+  for (const [maxTurnMs, first] of [
+    [300, 3n],
+    [301, 4n],
+  ] as const) {
+    it(`has its turn for ${maxTurnMs} ms at 100 ms a block: another is asked from ${String(first)} on`, async () => {
+      const { chain } = await honest()
+      await grow(chain, 5)
+      const blocks = await blocksOf(chain)
+      const slow = await serving(blocks)
+      const asked: (bigint | undefined)[] = []
+      const other = await scripted((call) => {
+        call.once('data', (request: Buffer) => {
+          asked.push(seekStart(request))
+          const from = Number(seekStart(request))
+          for (const block of blocks.slice(from)) call.write(blockFrame(block))
+          call.write(statusFrame(common.Status.SUCCESS))
+        })
+      })
+      let now = 0
+      const clock = { ...virtual, now: () => now }
+      const { client: signer, clientTls: tls, genesis: configBlock } = await channel()
+      const endpoints = [slow, other]
+      const options = { channelId, configBlock, tls, endpoints, to: 5n, maxTurnMs, ...impatient }
+      const numbers: bigint[] = []
+      for await (const { message } of pullBlocks({ signer, clock, random: () => 0 }, options)) {
+        numbers.push(message.header!.number)
+        now += 100
+      }
+      expect(numbers).to.deep.equal([0n, 1n, 2n, 3n, 4n, 5n])
+      expect([slow.streams(), asked]).to.deep.equal([1, [first]])
+    })
+  }
 })
 
 describe('the keepalive of a stream', function () {

@@ -19,6 +19,9 @@ export interface BlockSourceDeps {
 /** How long a validator may take for its next block before another is asked. */
 const stallTimeoutMs = 5000
 
+/** How long a validator may give blocks, however slowly, before another is asked. */
+const maxTurnMs = 10_000
+
 /** Failures in a row after which a state transfer gives up; the consensus begins another. */
 const maxFailures = 6
 
@@ -59,6 +62,7 @@ export function createBlockSource({
           tls: { certificate: tlsCertificate, key: tlsKey },
           from,
           stallTimeoutMs,
+          maxTurnMs,
           maxFailures,
           maxBackOffMs: 1000,
         },
