@@ -34,7 +34,8 @@ export interface Rules {
   readonly number: number
   /**
    * Applies the transactions of a block to a state. A pure function of its arguments, the same on
-   * every machine, which never throws: what does not fit is a rejection of that one transaction.
+   * every machine: what does not fit is a rejection of that one transaction. It throws nothing but
+   * what reading the state throws.
    *
    * @param judge - what becomes of a switch of rules: the same under all of them
    */

@@ -4,6 +4,7 @@ import type { StateView, StateWrite } from './rules.ts'
 export class WorkingState implements StateView {
   readonly #before: StateView
   readonly #written = new Map<string, StateWrite>()
+  #unread: { readonly reason: unknown } | undefined
 
   constructor(before: StateView) {
     this.#before = before
@@ -11,7 +12,21 @@ export class WorkingState implements StateView {
 
   get(namespace: string, key: string): Uint8Array | undefined {
     const write = this.#written.get(nameOf(namespace, key))
-    return write === undefined ? this.#before.get(namespace, key) : write.value
+    if (write !== undefined) return write.value
+    try {
+      return this.#before.get(namespace, key)
+    } catch (reason) {
+      this.#unread ??= { reason }
+      throw reason
+    }
+  }
+
+  /**
+   * Throws what reading the state threw, if anything did: a damaged disk is no verdict on a
+   * transaction, or this validator would sign another block than the others.
+   */
+  assertRead(): void {
+    if (this.#unread !== undefined) throw this.#unread.reason
   }
 
   write(writes: readonly StateWrite[]): void {

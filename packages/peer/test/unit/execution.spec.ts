@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { systemClock } from '@heddle/events'
+import { LedgerError } from '@heddle/ledger'
 import { common, create, decode, encode, heddle, protos } from '@heddle/proto'
 import {
   blockProofOf,
@@ -170,4 +171,21 @@ describe('the state of blocks that are not stored yet', () => {
     pending.add(1n, [{ namespace: 'accounts', key: 'a', value: undefined }], [])
     expect(pending.get('accounts', 'a')).to.equal(undefined)
   })
+})
+
+// The kind: a fault of one machine that would become part of what all of them sign.
+describe('a state that cannot be read', () => {
+  for (const number of [1, 2]) {
+    it(`ends the execution by rules ${number}, and rejects no transaction`, async () => {
+      const unreadable = {
+        get: () => {
+          throw new LedgerError('LEDGER_CORRUPT', 'a value has changed on the disk')
+        },
+      }
+      const envelopes = await transfers()
+      const execute = (): unknown =>
+        rulesOf(number, 0n).execute(envelopes, unreadable, new TransactionReader(), noOffers)
+      expect(execute).to.throw(LedgerError).with.property('code', 'LEDGER_CORRUPT')
+    })
+  }
 })

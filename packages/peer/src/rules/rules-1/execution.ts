@@ -63,6 +63,7 @@ export function execute(
   const state = new WorkingState(withUnfitKeys(before))
   const block = { state, reader, judge }
   const verdicts = envelopes.map((envelope) => applyOne(envelope, block))
+  state.assertRead()
   const rejections = verdicts.flatMap(({ reason }, index) =>
     reason === undefined ? [] : [create(heddle.RejectionSchema, { index, reason })],
   )

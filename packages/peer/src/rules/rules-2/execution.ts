@@ -83,6 +83,7 @@ export function execute(
 ): Execution {
   const state = new WorkingState(before)
   const verdicts = envelopes.map((envelope) => applyOne(factsOf(envelope, reader), state, judge))
+  state.assertRead()
   const { writes } = state
   return {
     txIds: verdicts.map(({ txId }) => txId),
