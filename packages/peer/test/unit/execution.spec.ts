@@ -184,7 +184,12 @@ describe('a state that cannot be read', () => {
       }
       const envelopes = await transfers()
       const execute = (): unknown =>
-        rulesOf(number, 0n).execute(envelopes, unreadable, new TransactionReader(), noOffers)
+        rulesOf(number, 0n).execute(
+          envelopes,
+          unreadable,
+          new TransactionReader(),
+          switchJudge(noOffers, 1n),
+        )
       expect(execute).to.throw(LedgerError).with.property('code', 'LEDGER_CORRUPT')
     })
   }
