@@ -62,7 +62,7 @@ export interface StandstillLimits {
 export const standstillLimits: StandstillLimits = {
   differingMs: 1000,
   unsignedMs: 5000,
-  requestMs: 8000,
+  requestMs: 6000,
   transferMs: 15_000,
 }
 

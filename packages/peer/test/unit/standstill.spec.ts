@@ -64,7 +64,7 @@ describe('a standstill', () => {
     expect(find({ quietMs: requestMs }, { ...waiting, activeView: false })).to.deep.equal({
       component: 'consensus.pbft',
       reason:
-        '3 requests wait, and nothing has been ordered for 8 s: view 5 (changing), primary validator 1',
+        '3 requests wait, and nothing has been ordered for 6 s: view 5 (changing), primary validator 1',
       ...{ block: 12n, forMs: requestMs, validators: [1] },
     })
   })
