@@ -30,6 +30,7 @@ export class Validator implements Lifecycle {
   readonly closed: Promise<Error | undefined>
   #close: (reason: Error | undefined) => void
   #state: LifecycleState = 'idle'
+  #failure: { readonly height: bigint; readonly reason: Error } | undefined
 
   constructor(deps: CompositionDeps) {
     this.#deps = deps
@@ -52,6 +53,7 @@ export class Validator implements Lifecycle {
     try {
       await this.#start()
       this.#state = 'started'
+      if (this.#failure !== undefined) this.#failed(this.#failure.height, this.#failure.reason)
     } catch (error) {
       await this.#unwind()
       this.#state = 'idle'
@@ -140,7 +142,9 @@ export class Validator implements Lifecycle {
     await replica.start()
   }
 
+  /** One that fails while it starts gives up when it has started: then there is all to take back. */
   #failed(height: bigint, reason: Error | undefined): void {
+    if (reason !== undefined) this.#failure ??= { height, reason }
     if (reason === undefined || this.#state !== 'started') return
     this.#logger.error('gives up', { height }, reason)
     void this.#end(reason)
