@@ -6,14 +6,24 @@ import { arePackedTxIds } from './tx-id.ts'
 
 /*
  * The body of a block's record: block length u32 · block · for each transaction: length of the
- * packed id u16 · packed id. Numbers are big-endian.
+ * packed id u16 · packed id. With a note the highest bit of the length is set, and length u8 and note
+ * stand before the block. Numbers are big-endian.
  */
 
+/** Most bytes of a note. */
+export const maxNoteBytes = 64
+
+const noteFlag = 0x80000000
+
 /** The body of a record; nothing is copied. @param txIds - what `packTxIds` made of the ids */
-export function encodeBlockRecord(block: Uint8Array, txIds: Buffer): RecordBody {
-  const length = Buffer.alloc(4)
-  length.writeUInt32BE(block.length)
-  return [length, block, txIds]
+export function encodeBlockRecord(block: Uint8Array, txIds: Buffer, note?: Uint8Array): RecordBody {
+  const head = Buffer.alloc(note === undefined ? 4 : 5 + note.length)
+  head.writeUInt32BE(block.length + (note === undefined ? 0 : noteFlag))
+  if (note !== undefined) {
+    head.writeUInt8(note.length, 4)
+    head.set(note, 5)
+  }
+  return [head, block, txIds]
 }
 
 /** What the body of a record holds: views of it. */
@@ -21,15 +31,22 @@ export interface BlockRecordContent {
   readonly block: Buffer
   /** The ids of its transactions, as `packTxIds` packs them. */
   readonly txIds: Buffer
+  /** Absent: none was given. */
+  readonly note: Buffer | undefined
 }
 
 /** What a body with the right checksum holds. Absent: it is no body of a block's record. */
 export function decodeBlockRecord(body: Buffer): BlockRecordContent | undefined {
   if (body.length < 4) return undefined
-  const end = 4 + body.readUInt32BE(0)
+  const length = body.readUInt32BE(0)
+  const hasNote = length >= noteFlag
+  const start = hasNote ? 5 + (body[4] ?? 0) : 4
+  const end = start + (hasNote ? length - noteFlag : length)
   if (end > body.length) return undefined
   const txIds = body.subarray(end)
-  return arePackedTxIds(txIds) ? { block: body.subarray(4, end), txIds } : undefined
+  if (!arePackedTxIds(txIds)) return undefined
+  const note = hasNote ? body.subarray(5, start) : undefined
+  return { block: body.subarray(start, end), txIds, note }
 }
 
 /**

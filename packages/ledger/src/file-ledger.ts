@@ -1,7 +1,13 @@
 import type { AbortOptions, Clock, Logger } from '@heddle/interface'
 import type { BlockFiles } from './block-files.ts'
 import type { BlockIndex } from './block-index.ts'
-import { checkSuccessor, decodeBlockRecord, encodeBlockRecord, headerOf } from './block-record.ts'
+import {
+  checkSuccessor,
+  decodeBlockRecord,
+  encodeBlockRecord,
+  headerOf,
+  maxNoteBytes,
+} from './block-record.ts'
 import { CommitQueue } from './commit-queue.ts'
 import { LedgerError } from './errors.ts'
 import { BlockFollower } from './follow.ts'
@@ -30,6 +36,13 @@ interface PendingBlock {
   readonly header: LedgerHeader
   readonly body: RecordBody
   readonly packedTxIds: Buffer
+  readonly note: Uint8Array | undefined
+}
+
+/** The last block that is durable. */
+export interface LastBlock {
+  readonly header: LedgerHeader
+  readonly note: Uint8Array | undefined
 }
 
 /** A ledger over block files, index and state that are open and agree. */
@@ -39,17 +52,17 @@ export class FileLedger implements Ledger {
   readonly #options: ResolvedLedgerOptions
   readonly #queue: CommitQueue<PendingBlock>
   readonly #wakers = new Set<() => void>()
-  #last: LedgerHeader | undefined
+  #last: LastBlock | undefined
   /** The last header that was accepted, durable or not. */
   #accepted: LedgerHeader | undefined
   #closing: Promise<void> | undefined
 
-  constructor(parts: LedgerParts, options: ResolvedLedgerOptions, last: LedgerHeader | undefined) {
+  constructor(parts: LedgerParts, options: ResolvedLedgerOptions, last: LastBlock | undefined) {
     this.#parts = parts
     this.#options = options
     this.state = parts.state
     this.#last = last
-    this.#accepted = last
+    this.#accepted = last?.header
     this.#queue = new CommitQueue({
       commit: (items) => this.#commit(items),
       onFailure: (error) => this.#onFailure(error),
@@ -59,11 +72,16 @@ export class FileLedger implements Ledger {
   }
 
   get height(): bigint {
-    return this.#last === undefined ? 0n : this.#last.number + 1n
+    return this.#last === undefined ? 0n : this.#last.header.number + 1n
   }
 
   get lastHeader(): LedgerHeader | undefined {
-    return this.#last
+    return this.#last?.header
+  }
+
+  get lastNote(): Uint8Array | undefined {
+    const { note } = this.#last ?? {}
+    return note && Uint8Array.from(note)
   }
 
   async append(record: BlockRecord): Promise<void> {
@@ -72,7 +90,12 @@ export class FileLedger implements Ledger {
     checkSuccessor(header, this.#accepted)
     const { block, txIds } = record
     const packed = packTxIds(txIds)
-    const body = encodeBlockRecord(block, packed)
+    const note = record.note && Uint8Array.from(record.note)
+    if (note !== undefined && note.length > maxNoteBytes) {
+      const message = `a note of ${note.length} bytes, more than ${maxNoteBytes}`
+      throw new LedgerError('LEDGER_TOO_LARGE', message, { block: header.number })
+    }
+    const body = encodeBlockRecord(block, packed, note)
     const bytes = body.reduce((sum, part) => sum + part.length, 0)
     const { maxRecordBytes } = this.#options
     if (bytes > maxRecordBytes) {
@@ -80,7 +103,7 @@ export class FileLedger implements Ledger {
       throw new LedgerError('LEDGER_TOO_LARGE', message, { block: header.number })
     }
     this.#queue.checkRoom(bytes)
-    const item = { header, body, packedTxIds: packed }
+    const item = { header, body, packedTxIds: packed, note }
     const durable = this.#queue.push(item, bytes)
     this.#accepted = header
     return durable
@@ -142,7 +165,7 @@ export class FileLedger implements Ledger {
       const item = items[at]
       if (item === undefined) break
       index.add(position, item.packedTxIds)
-      this.#last = item.header
+      this.#last = { header: item.header, note: item.note }
       bytes += position.length
     }
     metrics.appended(positions.length, bytes, (clock.now() - begun) / 1_000)
@@ -153,7 +176,7 @@ export class FileLedger implements Ledger {
 
   #onFailure(error: LedgerError): void {
     // What waited is rejected: the next block to come is the one behind the last durable one.
-    this.#accepted = this.#last
+    this.#accepted = this.#last?.header
     this.#parts.metrics.failed(error.code)
     this.#parts.logger?.error('append failed', { block: this.height, code: error.code }, error)
   }

@@ -7,6 +7,7 @@ import { checkSuccessor, decodeBlockRecord, headerOf } from './block-record.ts'
 import { diskStorage } from './disk-storage.ts'
 import { LedgerError, toLedgerError } from './errors.ts'
 import { FileLedger } from './file-ledger.ts'
+import type { LastBlock } from './file-ledger.ts'
 import { ledgerMetrics } from './metrics.ts'
 import { numberOption } from './options.ts'
 import type { Ledger, LedgerHeader } from './ports.ts'
@@ -174,7 +175,7 @@ class OtherPlace extends Error {
 /** Checks the blocks that are read on opening, and indexes those that are not indexed yet. */
 class Recovery {
   readonly #index: BlockIndex
-  #last: LedgerHeader | undefined
+  #last: LastBlock | undefined
   /** Blocks that were not in the index. */
   indexed = 0
 
@@ -182,7 +183,7 @@ class Recovery {
     this.#index = index
   }
 
-  get last(): LedgerHeader | undefined {
+  get last(): LastBlock | undefined {
     return this.#last
   }
 
@@ -200,18 +201,19 @@ class Recovery {
     try {
       header = headerOf(content.block)
       // Nothing is known of what comes before the first one that is read.
-      if (this.#last !== undefined || record.sequence === 0n) checkSuccessor(header, this.#last)
+      if (this.#last !== undefined || record.sequence === 0n)
+        checkSuccessor(header, this.#last?.header)
     } catch (error) {
       throw this.#corrupt(record, error)
     }
-    this.#last = header
+    // The record's bytes are others' after this call.
+    this.#last = { header, note: content.note && Uint8Array.from(content.note) }
     const { sequence, offset, length } = record
     if (sequence < this.#index.height) {
       const known = this.#index.block(sequence)
       if (known?.offset !== offset || known.length !== length) throw new OtherPlace(sequence)
       return
     }
-    // The record's bytes are others' after this call.
     this.#index.add({ sequence, offset, length }, Buffer.from(content.txIds))
     this.indexed += 1
     this.#index.flushSome()

@@ -15,6 +15,11 @@ export interface BlockRecord {
   readonly block: Uint8Array
   /** One for each transaction, in order; an empty string is not indexed. At most 1,024 bytes each. */
   readonly txIds: readonly string[]
+  /**
+   * Stored with the block, both or neither, and given back by `lastNote`: on this disk alone, it is no
+   * part of the block. At most 64 bytes.
+   */
+  readonly note?: Uint8Array | undefined
 }
 
 /** Where a transaction is: the number of its block, and its place there, from 0. */
@@ -29,6 +34,8 @@ export interface BlockStore {
   readonly height: bigint
   /** The header of the last durable block; absent when empty. */
   readonly lastHeader: LedgerHeader | undefined
+  /** A copy of the note of the last durable block; absent when it has none. */
+  readonly lastNote: Uint8Array | undefined
   /**
    * Appends a block; resolves when it is durable and `txLocation` finds it. Calls may overlap, in
    * the order of their numbers: they share one sync. When one rejects, so do all that follow it.

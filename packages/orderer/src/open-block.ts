@@ -34,6 +34,8 @@ export interface OpenBlock extends BlockToSign {
   /** `sender:id` of the checks under way: one of each at a time, so that they are bounded. */
   readonly checking: Set<string>
   own: BlockSignature | undefined
+  /** Whether somebody had it complete already. */
+  isAnswered: boolean
   sentAt: number
   readonly resolve: (signatures: BlockSignature[]) => void
   readonly reject: (reason: Error) => void
@@ -55,6 +57,7 @@ export function openBlock(
     openedAt: now,
     checking: new Set(),
     own: undefined,
+    isAnswered: false,
     sentAt: now,
     ...settle,
   }

@@ -34,7 +34,8 @@ const { BlockSignatures_Purpose: Purpose } = heddle
  * Gathers a quorum of consenters' signatures for each block that was executed here.
  *
  * Each consenter signs the block after executing it and sends the signature to all. A consenter
- * that lacks signatures after `resendIntervalMs` asks for them; whoever has the complete block
+ * that lacks signatures asks for them: after `resendIntervalMs`, or at once while it may be behind,
+ * from its start until a block was completed without an answer. Whoever has the complete block
  * answers with all that are stored in it, so that one correct consenter is enough to catch up.
  */
 export class BlockSignatureCollector implements Lifecycle {
@@ -46,6 +47,8 @@ export class BlockSignatureCollector implements Lifecycle {
   readonly #answerer: SignatureAnswerer
   readonly #window: SignatureWindow
   #state: LifecycleState = 'idle'
+  /** Whether the others may have had the next block already, and so do not send their signatures. */
+  #isBehind = true
   #timer: ClockTimer | undefined
 
   constructor(deps: SignatureCollectorDeps, options: SignatureCollectorOptions) {
@@ -184,6 +187,7 @@ export class BlockSignatureCollector implements Lifecycle {
   #take(from: number, { number, purpose, signatures }: SignatureMessage): void {
     const open = this.#open.get(number)
     if (open) {
+      if (purpose === Purpose.ANSWER) open.isAnswered = true
       for (const signature of signatures) this.#check(open, from, signature)
       return
     }
@@ -208,7 +212,8 @@ export class BlockSignatureCollector implements Lifecycle {
       return
     }
     // Sent even if others completed the block meanwhile: they may lack ours.
-    this.#deps.network.broadcast(this.#message(open, Purpose.SHARE, open.own))
+    const purpose = this.#isBehind ? Purpose.REQUEST : Purpose.SHARE
+    this.#deps.network.broadcast(this.#message(open, purpose, open.own))
     this.#accept(open, this.#options.self, open.own)
   }
 
@@ -250,6 +255,7 @@ export class BlockSignatureCollector implements Lifecycle {
     open.differing.delete(id)
     // Without the own signature, others could not be helped from our stored block alone.
     if (open.accepted.size < this.#quorum || !open.own) return
+    this.#isBehind = open.isAnswered
     this.#close(open)
     open.resolve(quorumOf(open.accepted, this.#quorum, this.#options.self))
   }

@@ -12,6 +12,7 @@ export function ledgerCases(setup: () => Promise<Opened<Ledger>>): ComplianceCas
     'is empty at first': isEmpty,
     'gives back every block by number and by transaction': givesBack,
     'keeps blocks, index and state when it is opened again': keeps,
+    'keeps the note of the last block with it, and refuses a longer one': notes,
     'takes overlapping appends in order': overlapping,
     'refuses a gap, a duplicate, a wrong previous hash and what is no block': refuses,
     'goes on after a refused block': goesOn,
@@ -54,6 +55,35 @@ async function isEmpty(open: Open): Promise<void> {
   assert.equal(ledger.txLocation('x'.repeat(5_000)), undefined)
   assert.equal(await ledger.blockByTxId('00'), undefined)
   assert.equal(ledger.state.savepoint.height, 0n)
+}
+
+async function notes(open: Open): Promise<void> {
+  const first = await open()
+  assert.equal(first.lastNote, undefined)
+  const [zero, one, two, three] = makeTestChain(4) as [
+    BlockRecord,
+    BlockRecord,
+    BlockRecord,
+    BlockRecord,
+  ]
+  const note = Buffer.alloc(64, 7)
+  await first.append(zero)
+  assert.equal(first.lastNote, undefined)
+  await first.append({ ...one, note })
+  note.fill(8)
+  assert.deepEqual(first.lastNote, new Uint8Array(64).fill(7))
+  await first.close()
+  const second = await open()
+  assert.deepEqual(second.lastNote, new Uint8Array(64).fill(7))
+  const long = Buffer.alloc(65)
+  await rejectsWith(second.append({ ...two, note: long }), 'LEDGER_TOO_LARGE')
+  await second.append({ ...two, note: Buffer.of() })
+  assert.deepEqual(second.lastNote, new Uint8Array())
+  await assertHolds(second, [zero, one, two])
+  await second.append(three)
+  assert.equal(second.lastNote, undefined)
+  await second.close()
+  assert.equal((await open()).lastNote, undefined)
 }
 
 async function givesBack(open: Open): Promise<void> {

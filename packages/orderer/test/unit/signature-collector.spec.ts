@@ -146,7 +146,7 @@ describe('BlockSignatureCollector', function () {
       )
     }
     expect(one.collector.openBlocks).to.equal(0)
-    expect(decoded(one)).to.deep.equal([{ to: 'all', number: 0n, purpose: 'SHARE' }])
+    expect(decoded(one)).to.deep.equal([{ to: 'all', number: 0n, purpose: 'REQUEST' }])
   })
 
   it('does not resolve one signature below the quorum', async () => {
@@ -312,7 +312,7 @@ describe('BlockSignatureCollector', function () {
     await one.clock.advance(1)
     await one.clock.advance(500)
     expect(decoded(one).map(({ purpose }) => purpose)).to.deep.equal([
-      'SHARE',
+      'REQUEST',
       'REQUEST',
       'REQUEST',
     ])
@@ -321,6 +321,26 @@ describe('BlockSignatureCollector', function () {
     await collected
     await one.clock.advance(5000)
     expect(one.sent, 'no more once it is complete').to.have.length(3)
+  })
+
+  it('asks at once after its start, and for as long as others have the blocks already', async () => {
+    const one = await alone()
+    const firstOf = async (number: number, answers: boolean): Promise<string | undefined> => {
+      one.sent.length = 0
+      const collected = one.collector.collect(blockToSign(number))
+      await turns()
+      const signatures = [2, 3, 4].map((id) => signatureOf(id, blockToSign(number)))
+      if (answers) one.collector.receive(2, message(number, Purpose.ANSWER, signatures))
+      else for (const id of [2, 3]) one.collector.receive(id, share(id, number))
+      await collected
+      return decoded(one)[0]?.purpose
+    }
+    expect(await firstOf(0, true)).to.equal('REQUEST')
+    expect(await firstOf(1, true), 'others were ahead').to.equal('REQUEST')
+    expect(await firstOf(2, false), 'still').to.equal('REQUEST')
+    expect(await firstOf(3, false), 'level with them').to.equal('SHARE')
+    expect(await firstOf(4, true), 'ahead again').to.equal('SHARE')
+    expect(await firstOf(5, false)).to.equal('REQUEST')
   })
 
   it('asks for the oldest blocks first, no more than the bound at a time', async () => {

@@ -10,6 +10,7 @@ import type { Slot } from './slot.ts'
 import { holdersOf, selectReplay } from './selection.ts'
 import type { ReplayedView } from './selection.ts'
 import type { PendingView, State } from './state.ts'
+import { statusOf } from './status-message.ts'
 import { viewChangeProblem } from './view-change-rules.ts'
 
 /** The new primary has a quorum: it begins as soon as that decides every sequence number (§4.4). */
@@ -118,6 +119,7 @@ export function onOwnNewView(state: State, newView: NewView): void {
 /** Takes part in `newView.view` from here on, beginning with what the view-changes carried over. */
 function enterView(state: State, newView: NewView, replay: ReplayedView): void {
   const { view } = newView
+  const isLate = state.viewChanges[state.id]?.view !== view
   if (view > state.view) state.attempts++
   moveTo(state, view)
   state.active = true
@@ -136,6 +138,8 @@ function enterView(state: State, newView: NewView, replay: ReplayedView): void {
   replayBatches(state, replay, newView)
   executeNext(state)
   transferIfBehind(state)
+  // Who took no part in the view change may have missed what was said since: it asks at once.
+  if (isLate) state.broadcast(statusOf(state))
 }
 
 function forgetViewChanges(state: State): void {

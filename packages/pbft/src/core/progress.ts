@@ -3,6 +3,7 @@ import { executeNext, forgetExecuted, transferIfBehind, transferIfOutOfReach } f
 import { NULL_DIGEST } from './messages.ts'
 import type { ReplicaEvent } from './protocol.ts'
 import type { State } from './state.ts'
+import { statusOf } from './status-message.ts'
 
 type TransferredEvent = Extract<ReplicaEvent, { type: 'transferred' }>
 
@@ -38,8 +39,9 @@ export function onTransferred(state: State, event: TransferredEvent): void {
     if (sequence % state.period === 0n) announceCheckpoint(state)
     if (state.nextSequence <= sequence) state.nextSequence = sequence + 1n
     executeNext(state)
-    // The others may have moved on meanwhile.
+    // The others may have moved on meanwhile: what comes next is asked for at once.
     transferIfBehind(state)
+    if (state.transfer === undefined) state.broadcast(statusOf(state))
   }
   executeNext(state)
 }

@@ -165,6 +165,26 @@ describe('PBFT (TOCS ’02 §5.2): restart and retransmission', () => {
     expect(group.at(3).core.inspect()).to.include({ lastExecuted: 21n, lowWatermark: 20n })
   })
 
+  it('a replica that enters a view late says at once what it lacks there, one that left for it does not', () => {
+    const changes = [0, 1, 2].map((id) => viewChange(id, 1n))
+    const late = new Driver({ id: 3 })
+    const effects = late.receive(0, newView(1n, changes))
+    expect(broadcasts(effects, 'status').map(({ view, active }) => [view, active])).to.deep.equal([
+      [1n, true],
+    ])
+    const voter = new Driver({ id: 3 })
+    voter.step({ type: 'suspect', view: 0n })
+    expect(broadcasts(voter.receive(1, newView(1n, changes)), 'status')).to.deep.equal([])
+  })
+
+  it('a replica that fetched a state asks at once for what came after it', () => {
+    const driver = new Driver({ id: 3 })
+    driver.receive(0, { type: 'certificate', checkpoints: certificate(10n) })
+    const digest = stateDigest(10n)
+    const effects = driver.step({ type: 'transferred', sequence: 10n, digest })
+    expect(broadcasts(effects, 'status').map((status) => status.lastExecuted)).to.deep.equal([10n])
+  })
+
   it('a replica whose batch never came fetches it once a quorum committed it', () => {
     const driver = new Driver({ id: 3 })
     for (const from of [0, 1, 2]) driver.commit(from, 1n, a)

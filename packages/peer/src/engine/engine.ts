@@ -15,7 +15,13 @@ import { reexecute, reexecuteReceived } from './replay.ts'
 import type { AbortOptions, Logger, Metrics } from '@heddle/interface'
 import type { Ledger, StateWrite } from '@heddle/ledger'
 import type { BlockSignature, BlockToSign } from '@heddle/orderer'
-import type { CheckPurpose, StateMachine, StatePoint, TransferTarget } from '@heddle/pbft'
+import type {
+  CheckPurpose,
+  StateMachine,
+  StatePoint,
+  TransferOptions,
+  TransferTarget,
+} from '@heddle/pbft'
 import type { Received } from '@heddle/proto'
 import type { Batch, Candidate, ChainTip } from './candidate.ts'
 import type { OfferVerifier } from '../switch/offer.ts'
@@ -64,6 +70,8 @@ export class Engine implements StateMachine {
   readonly #transactions
   readonly #rejections
   #tip: ChainTip | undefined
+  /** Of the journal of the consensus: kept with each block, see `StateMachine.journalMark`. */
+  #mark: Uint8Array | undefined
   /** Where the stored chain ends. */
   #applied: ChainTip | undefined
   /** Resolves when everything handed over so far is stored and applied. */
@@ -118,6 +126,7 @@ export class Engine implements StateMachine {
       stateDigest: digest,
     }
     this.#applied = this.#tip
+    this.#mark = ledger.lastNote
     rulesOf(rulesInForce(state), ledger.height)
   }
 
@@ -148,7 +157,16 @@ export class Engine implements StateMachine {
     return digests
   }
 
-  execute(sequence: bigint, requests: readonly Uint8Array[]): Promise<Uint8Array> {
+  journalMark(): Uint8Array | undefined {
+    return this.#deps.ledger.lastNote
+  }
+
+  execute(
+    sequence: bigint,
+    requests: readonly Uint8Array[],
+    mark?: Uint8Array,
+  ): Promise<Uint8Array> {
+    this.#mark = mark ?? this.#mark
     const envelopes = this.#unexecuted(requests)
     if (envelopes.length === 0) return this.#advance(sequence)
     const candidate = this.#build({ sequence, envelopes })
@@ -159,8 +177,9 @@ export class Engine implements StateMachine {
     return this.#finish(candidate)
   }
 
-  async transfer(target: TransferTarget, options: AbortOptions): Promise<StatePoint> {
+  async transfer(target: TransferTarget, options: TransferOptions): Promise<StatePoint> {
     const { source, logger } = this.#deps
+    this.#mark = options.mark ?? this.#mark
     await this.#handedOver
     logger?.info('state transfer begins', { from: this.tip.sequence, to: target.sequence })
     if (!this.#isAt(target)) {
@@ -249,7 +268,7 @@ export class Engine implements StateMachine {
     writes: readonly StateWrite[],
   ): Promise<void> {
     const { ledger } = this.#deps
-    const durable = ledger.append({ block, txIds }).then(async () => {
+    const durable = ledger.append({ block, txIds, note: this.#mark }).then(async () => {
       await ledger.state.apply(tip.height, tip.sequence, writes, tip.stateDigest)
       this.#pending.stored(tip.height, writes, txIds)
       this.#applied = tip

@@ -24,7 +24,13 @@ import type { Mapper } from '@heddle/identity'
 import type { Clock, Logger } from '@heddle/interface'
 import type { MessageCrypto } from '@heddle/msp'
 import type { OrdererServer } from '@heddle/orderer'
-import type { Network, Replica, ReplicaNotification, StateMachine } from '@heddle/pbft'
+import type {
+  Journal as ReplicaJournal,
+  Network,
+  Replica,
+  ReplicaNotification,
+  StateMachine,
+} from '@heddle/pbft'
 import type { Config } from '../config/settings.ts'
 import type { EngineDeps } from '../engine/engine.ts'
 import type { Logging } from '../logging/logger.ts'
@@ -134,6 +140,15 @@ function composeCollector(
   )
 }
 
+function replicaJournal({ journal, journalDamage: damage }: Storage): ReplicaJournal {
+  return {
+    append: (records) => journal.append(records),
+    records: () => journal.records(),
+    rewrite: (records) => journal.rewrite(records),
+    damage,
+  }
+}
+
 function composeReplica(
   deps: CompositionDeps,
   parts: { readonly network: Network; readonly engine: StateMachine; readonly storage: Storage },
@@ -143,7 +158,7 @@ function composeReplica(
   return createReplica(
     {
       network: parts.network,
-      journal: parts.storage.journal,
+      journal: replicaJournal(parts.storage),
       stateMachine: parts.engine,
       signer: material.signer,
       verifier: createValidatorVerifier(material.channel),

@@ -1,4 +1,6 @@
+import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isCodedError } from '@heddle/interface'
 import { openJournal, openLedger } from '@heddle/ledger'
 import { blockHeaderHash, common, decode } from '@heddle/proto'
 import { PeerError } from '../errors.ts'
@@ -11,6 +13,8 @@ import type { DataOwner } from './data-owner.ts'
 export interface Storage {
   readonly ledger: Ledger
   readonly journal: Journal
+  /** Why records of the journal are missing, if they are known to be. */
+  readonly journalDamage: string | undefined
   close(): Promise<void>
 }
 
@@ -51,6 +55,27 @@ function ownerOf({ channelId, consenter, genesis }: StorageDeps): DataOwner {
 }
 
 /**
+ * What cannot be read is set aside, and the journal begins anew: the replica then does not vote until
+ * it cannot contradict what is lost.
+ */
+async function openReplicaJournal(
+  deps: StorageDeps,
+): Promise<{ readonly journal: Journal; readonly damage?: string }> {
+  const { clock, logger, metrics } = deps
+  const dir = join(deps.dir, 'journal')
+  try {
+    return { journal: await openJournal({ dir, logger, metrics }) }
+  } catch (error) {
+    if (!isCodedError(error) || error.code !== 'LEDGER_CORRUPT') throw error
+    const aside = `${dir}.damaged-${clock.wallTime().toString()}`
+    await rename(dir, aside)
+    logger.warn('journal damaged: it was set aside, and begins anew', { aside }, error)
+    const damage = 'the journal was damaged'
+    return { journal: await openJournal({ dir, logger, metrics }), damage }
+  }
+}
+
+/**
  * Opens the ledger and the journal, repairing what a crash left behind.
  * @throws LedgerError; {@link PeerError} PEER_WRONG_FOLDER when the folder is another validator's,
  *   PEER_INVALID_CONFIG when the ledger is another channel's
@@ -67,12 +92,13 @@ export async function openStorage(deps: StorageDeps): Promise<Storage> {
   })
   try {
     await putGenesis(ledger, deps.genesis, deps.dir)
-    const journal = await openJournal({ dir: join(deps.dir, 'journal'), logger, metrics })
+    const journal = await openReplicaJournal(deps)
     return {
       ledger,
-      journal,
+      journal: journal.journal,
+      journalDamage: journal.damage,
       close: async () => {
-        await journal.close()
+        await journal.journal.close()
         await ledger.close()
       },
     }
