@@ -36,8 +36,14 @@ export function isName(namespace: string, key: string): boolean {
     isWithin(key, maxKeyBytes) &&
     !namespace.includes('\0') &&
     // Half a surrogate pair has no UTF-8: two different keys would become one.
-    !/\p{Cs}/u.test(namespace + key)
+    isWellFormed(namespace) &&
+    isWellFormed(key)
   )
+}
+
+/** `String.prototype.isWellFormed` of ES2024, which every supported Node has, in TypeScript's ES2022. */
+function isWellFormed(text: string): boolean {
+  return (text as unknown as { isWellFormed(): boolean }).isWellFormed()
 }
 
 /**

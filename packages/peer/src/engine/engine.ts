@@ -206,16 +206,27 @@ export class Engine implements StateMachine {
     return Buffer.compare(checkpointDigest(this.tip), target.digest) === 0
   }
 
-  /** The requests that no block holds yet, each id once. */
+  /**
+   * The requests that no block holds yet, each id once. What is no transaction is left out: none was
+   * let through to be ordered, nobody waits for it, and it must not stop whoever executes it.
+   */
   #unexecuted(requests: readonly Uint8Array[]): Uint8Array[] {
     const seen = new Set<string>()
     return requests.filter((request) => {
-      const { txId } = this.#deps.reader.read(request)
-      if (seen.has(txId) || this.#pending.hasTransaction(txId) || this.isExecuted(txId))
-        return false
+      const txId = this.#idOf(request)
+      if (txId === undefined || seen.has(txId)) return false
+      if (this.#pending.hasTransaction(txId) || this.isExecuted(txId)) return false
       seen.add(txId)
       return true
     })
+  }
+
+  #idOf(request: Uint8Array): string | undefined {
+    try {
+      return this.#deps.reader.read(request).txId
+    } catch {
+      return undefined
+    }
   }
 
   /** Moves on over a sequence number without a block. */

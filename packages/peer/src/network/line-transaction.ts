@@ -1,7 +1,10 @@
 import { hash } from 'node:crypto'
-import { accountsContract, isTransfer } from '../rules/rules-2/accounts.ts'
+import { PeerError } from '../errors.ts'
+import { accountsContract, isTransfer, readTransfer } from '../rules/rules-2/accounts.ts'
 import { readLine } from '../rules/rules-2/lines.ts'
 import { recordKey, recordsContract } from '../rules/rules-2/records.ts'
+import { sentenceOf } from '../rules/sentences.ts'
+import type { Rejected } from '../rules/rules-2/contract.ts'
 
 /** A line of the input as a call of a contract. */
 export interface LineCall {
@@ -15,16 +18,24 @@ export function digestOf(content: Uint8Array): string {
   return hash('sha256', content, 'hex')
 }
 
+function refused({ reason }: Rejected): PeerError {
+  return new PeerError('PEER_BAD_LINE', sentenceOf(reason))
+}
+
 /**
  * Which contract a line is for, and what it hands to it.
- * @throws {PeerError} PEER_BAD_LINE when the line is no JSON object
+ * @throws {PeerError} PEER_BAD_LINE when the line is no JSON object, or one that no validator would
+ * ever accept, whatever the state
  */
 export function lineCall(text: string): LineCall {
   const members = readLine(text)
   const input = Buffer.from(text)
-  if (isTransfer(members)) return { contract: accountsContract, input }
+  if (isTransfer(members)) {
+    const transfer = readTransfer(members)
+    if ('accepted' in transfer) throw refused(transfer)
+    return { contract: accountsContract, input }
+  }
   const key = recordKey(members, input)
-  // Without a key the validators reject it, and say why in the block.
-  if (typeof key !== 'string') return { contract: recordsContract, input }
+  if (typeof key !== 'string') throw refused(key)
   return { contract: recordsContract, input, record: { key, digest: digestOf(input) } }
 }

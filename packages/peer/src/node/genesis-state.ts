@@ -1,4 +1,5 @@
 import { create, decode, encode, heddle } from '@heddle/proto'
+import { isStateWrite } from '@heddle/ledger'
 import { PeerError } from '../errors.ts'
 import { rulesWrite } from '../rules/in-force.ts'
 import {
@@ -60,14 +61,28 @@ export function encodeGenesisState({ accounts, rules }: GenesisState): Uint8Arra
   return encode(heddle.GenesisStateSchema, message)
 }
 
-/** The writes of the genesis block. */
+function genesisAccount({ name, balance }: heddle.GenesisAccount): StateWrite {
+  try {
+    const value = encodeBalance(BigInt(balance))
+    const write = { namespace: accountsContract, key: name, value }
+    if (isStateWrite(write)) return write
+  } catch {
+    // The balance is no number.
+  }
+  throw new PeerError(
+    'PEER_INVALID_CONFIG',
+    `the genesis block begins with account ${JSON.stringify(name.slice(0, 40))} of ${JSON.stringify(balance.slice(0, 40))}`,
+    { cure: 'take the genesis block that the other validators have' },
+  )
+}
+
+/**
+ * The writes of the genesis block.
+ * @throws {PeerError} PEER_INVALID_CONFIG for an account that the state cannot hold
+ */
 export function genesisWrites(genesis: common.Block): StateWrite[] {
   const { accounts, rules } = decode(heddle.GenesisStateSchema, consensusMetadataOf(genesis))
-  const writes = accounts.map(({ name, balance }) => ({
-    namespace: accountsContract,
-    key: name,
-    value: encodeBalance(BigInt(balance)),
-  }))
+  const writes = accounts.map(genesisAccount)
   // A state that says nothing has rules 1 in force: so it was before they were numbered.
   return rules > 1 ? [...writes, rulesWrite(rules)] : writes
 }

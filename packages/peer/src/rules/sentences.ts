@@ -2,6 +2,9 @@ import { heddle } from '@heddle/proto'
 
 const code = heddle.RejectionCode
 
+/** Rules 1 gave a reason. */
+const unspecified: number = code.REJECTION_UNSPECIFIED
+
 /** A sentence for each code, with its details. For people only: no block holds any of them. */
 const sentences: Readonly<Record<number, (details: readonly string[]) => string>> = {
   [code.NOT_A_TRANSACTION]: () => 'not a transaction',
@@ -44,7 +47,8 @@ function shown(detail: Uint8Array): string {
 
 /** What {@link sentenceOf} takes: a `heddle.Rejection`, or the reason of a contract. */
 export interface Explained {
-  readonly code: heddle.RejectionCode
+  /** A `heddle.RejectionCode`, or a number that is none yet. */
+  readonly code: number
   readonly details: readonly Uint8Array[]
   /** Rules 1 only. */
   readonly reason?: string
@@ -55,7 +59,7 @@ export interface Explained {
  * 1, which have no codes, what the block says.
  */
 export function sentenceOf({ code: number, details, reason = '' }: Explained): string {
-  if (number === code.REJECTION_UNSPECIFIED) return reason
+  if (number === unspecified) return reason
   const sentence = sentences[number]
   return sentence?.(details.map(shown)) ?? `rejected with code ${number}`
 }

@@ -1,12 +1,17 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
+import { heddle } from '@heddle/proto'
+import { PeerError } from '../../src/errors.ts'
+import { lineCall } from '../../src/network/line-transaction.ts'
 import { accounts, decodeBalance, encodeBalance } from '../../src/rules/rules-2/accounts.ts'
-import { applyContract } from '../../src/rules/rules-2/contracts.ts'
+import { accept, reject } from '../../src/rules/rules-2/contract.ts'
+import { applyContract, maxWrites, runContract } from '../../src/rules/rules-2/contracts.ts'
+import { cut } from '../../src/rules/rules-2/detail.ts'
 import { contractOf } from '../../src/rules/rules-2/lines.ts'
 import { maxRecordIdBytes, records } from '../../src/rules/rules-2/records.ts'
 import { sentenceOf } from '../../src/rules/sentences.ts'
 import type { Outcome } from '../../src/rules/rules-2/contract.ts'
-import type { StateView } from '../../src/rules/rules.ts'
+import type { StateView, StateWrite } from '../../src/rules/rules.ts'
 
 class MapState implements StateView {
   readonly entries = new Map<string, Uint8Array>()
@@ -150,7 +155,101 @@ describe('the records contract', () => {
   })
 })
 
+/** The kind: what a contract gives back is not what the state can hold, or it gives nothing back. */
+describe('a contract that fails', () => {
+  const write = (change: Partial<StateWrite> = {}): StateWrite => ({
+    ...{ namespace: 'test', key: 'k', value: Buffer.from('v') },
+    ...change,
+  })
+  const outcomeOf = (apply: () => Outcome): Outcome =>
+    runContract({ name: 'test', apply }, new Uint8Array(), new MapState())
+
+  it('is rejected with a code when it throws anything', () => {
+    for (const thrown of [
+      new TypeError('x'),
+      new RangeError('Maximum call stack'),
+      'text',
+      undefined,
+    ])
+      expect(
+        outcomeOf(() => {
+          throw thrown as Error
+        }),
+      ).to.deep.equal(reject(heddle.RejectionCode.CONTRACT_FAILED))
+  })
+
+  it('is rejected with a code when it writes what the state cannot hold, or what is not its own', () => {
+    const unfit = [
+      write({ key: '' }),
+      write({ key: '\ud800' }),
+      write({ key: 'k'.repeat(1025) }),
+      write({ namespace: 'accounts' }),
+      write({ namespace: 'rules' }),
+    ]
+    for (const each of unfit)
+      expect(outcomeOf(() => accept(write(), each))).to.deep.equal(
+        reject(heddle.RejectionCode.UNFIT_RESULT),
+      )
+    for (const value of ['text', 7, null, undefined] as unknown as (readonly StateWrite[])[])
+      expect(outcomeOf(() => ({ accepted: true, writes: value }))).to.have.property(
+        'accepted',
+        false,
+      )
+    expect(outcomeOf(() => undefined as unknown as Outcome)).to.have.property('accepted', false)
+  })
+
+  it('may write as much as it may, and not one key more', () => {
+    const writes = Array.from({ length: maxWrites + 1 }, (_, index) => write({ key: `k${index}` }))
+    expect(outcomeOf(() => accept(...writes.slice(1))).accepted).to.equal(true)
+    expect(outcomeOf(() => accept(...writes)).accepted).to.equal(false)
+  })
+})
+
+describe('details of rejections', () => {
+  it('are cut between characters', () => {
+    for (const [text, bytes] of [
+      ['a'.repeat(64), 64],
+      ['a'.repeat(65), 64],
+      [`${'a'.repeat(63)}ä`, 63],
+      [`${'a'.repeat(62)}😀`, 62],
+      [`${'a'.repeat(60)}😀b`, 64],
+      ['😀'.repeat(40), 64],
+    ] as const) {
+      const detail = cut(text)
+      expect(detail, text).to.have.length(bytes)
+      expect(text.startsWith(Buffer.from(detail).toString()), text).to.equal(true)
+    }
+  })
+
+  it('do nothing to a terminal', () => {
+    const sentence = sentenceOf(
+      reject(heddle.RejectionCode.NO_SUCH_ACCOUNT, Buffer.from('\u001b[2J\u0007')).reason,
+    )
+    expect(sentence).to.equal('no such account: \\u001b[2J\\u0007')
+  })
+
+  it('have a sentence for each code, and the number of a code that is not known yet', () => {
+    const codes = Object.values(heddle.RejectionCode).map(Number).filter(Boolean)
+    for (const code of codes)
+      expect(sentenceOf({ code, details: [] }), `${code}`).to.not.match(/^rejected with code/)
+    expect(sentenceOf({ code: 9999, details: [] })).to.equal('rejected with code 9999')
+  })
+})
+
 describe('lines and contracts', () => {
+  it('refuses a line that no validator would ever accept', () => {
+    const cases: [string, RegExp][] = [
+      ['{"id":"lone\\ud800"}', /^id holds half of a surrogate pair$/],
+      [`{"id":1.${'0'.repeat(1100)}1}`, /^id is longer than 512 bytes$/],
+      ['{"from":"alice","to":"\\ud800x","amount":1}', /^to holds half of a surrogate pair$/],
+      ['{"from":"alice","to":"bob","amount":-1}', /^amount -1 is negative$/],
+      ['{bad}', /^not JSON from here on: bad}$/],
+    ]
+    for (const [line, problem] of cases)
+      expect(() => lineCall(line), line).to.throw(PeerError, problem)
+    expect(lineCall('{"from":"nobody","to":"bob","amount":1}').contract).to.equal('accounts')
+  })
+
   it('sends what has from, to and amount to accounts and all else to records', () => {
     expect(contractOf('{"from":"a","to":"b","amount":1}')).to.equal('accounts')
     expect(contractOf('{"from":"a","to":"b"}')).to.equal('records')

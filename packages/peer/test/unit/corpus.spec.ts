@@ -21,7 +21,7 @@ import type { Ledger } from '@heddle/ledger'
  */
 const expected: Readonly<Record<number, string>> = {
   1: 'b0befcaa348a162a2023cb08b739d146df28c8617ec42363c0228e96ae62ccc4',
-  2: 'cff8e3b50de28300dcc185f89241c545d107d2de418ac2953d11713d3f75265f',
+  2: '6cd26852ccc30aae30de0357450364fcc3ff89b5f77cb4452b26c23456076488',
 }
 
 const batchSize = 250
@@ -35,7 +35,7 @@ function engineOver(ledger: Ledger): Engine {
     },
   }
   const reader = new TransactionReader()
-  return new Engine({ ledger, reader, offers: noOffers, checker, collector, source })
+  return new Engine({ ledger, reader, checker, collector, source, offers: noOffers })
 }
 
 /** A digest over the chain, the state, and what became of each transaction. */

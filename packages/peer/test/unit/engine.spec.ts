@@ -3,9 +3,11 @@ import { makeTestBlock, openMemoryLedger } from '@heddle/ledger/testing'
 import { systemClock } from '@heddle/events'
 import { common, decode } from '@heddle/proto'
 import { signedEnvelope } from '@heddle/deliver'
+import { buildCandidate } from '../../src/engine/candidate.ts'
 import { Engine } from '../../src/engine/engine.ts'
 import { TransactionReader, signTransaction } from '../../src/engine/transaction.ts'
 import { transactionsOf } from '../../src/network/block-transactions.ts'
+import { knownRules, rulesOf } from '../../src/rules/known-rules.ts'
 import { noOffers } from '../support/offers.ts'
 import type { Ledger } from '@heddle/ledger'
 import type { TransferTarget } from '@heddle/pbft'
@@ -109,6 +111,41 @@ describe('Engine', () => {
       const same = digests.map((digest) => Buffer.from(digest).toString('hex'))
       expect(new Set(same).size, 'a batch without anything new changes no state').to.equal(1)
     }
+  })
+
+  it('executes what else is in a batch with what is no transaction, which no block holds', async () => {
+    const { engine, ledger } = await engineOf()
+    const nonsense = [Buffer.from('nonsense'), new Uint8Array(), Buffer.from('nonsense')]
+    await engine.execute(1n, [...nonsense, await record('a')])
+    await engine.execute(2n, nonsense)
+    expect(await idsOf(ledger)).to.have.length(1)
+    expect(engine.lastExecuted().sequence).to.equal(2n)
+  })
+
+  it('takes a block whose quorum signed that some of it is no transaction, more than once', async () => {
+    const { ledger, target } = await ahead([[await record('a')]])
+    const { engine, ledger: own } = await engineOf(sourceOf(ledger, (block) => block))
+    await engine.transfer(target, { signal: never })
+    const before = { ...engine.tip, sequence: 1n }
+    for (const rules of knownRules.map((number) => rulesOf(number, 2n))) {
+      const deps = {
+        before,
+        state: own.state,
+        reader: new TransactionReader(),
+        rules,
+        offers: noOffers,
+      }
+      const envelopes = [Buffer.from('nonsense'), await record('b'), Buffer.from('nonsense')]
+      const { execution } = buildCandidate(deps, { sequence: 2n, envelopes })
+      expect([...execution.filter]).to.deep.equal([2, 0, 2])
+      expect(execution.txIds.map((id) => id === '')).to.deep.equal([true, false, true])
+    }
+    const odd = { block: makeTestBlock(own.lastHeader).block, txIds: ['', 'x', ''] }
+    await own.append(odd)
+    expect([own.txLocation(''), own.txLocation('x')]).to.deep.equal([
+      undefined,
+      { block: 2n, index: 1 },
+    ])
   })
 
   it('gives the same digests whether batches are executed one by one or all at once', async () => {

@@ -25,11 +25,6 @@ export interface Transfer {
 const fields = ['from', 'to', 'amount']
 const integer = /^(0|[1-9][0-9]*)$/
 
-/** Whether an object is meant for this contract: it has all of `from`, `to` and `amount`. */
-export function isTransfer(members: ReadonlyMap<string, JsonMember>): boolean {
-  return fields.every((field) => members.has(field))
-}
-
 /**
  * Whole units from JSON digits.
  * @returns the amount, or the reason why the digits are none

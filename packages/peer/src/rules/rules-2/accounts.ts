@@ -49,14 +49,15 @@ function readName(members: JsonObject, field: string): string | Rejected {
     : reject(problem ?? code.NOT_A_NAME, Buffer.from(field))
 }
 
-interface Transfer {
+/** A transfer, checked. */
+export interface Transfer {
   readonly from: string
   readonly to: string
   readonly amount: bigint
 }
 
-/** The transfer; or what is wrong with it. */
-function readTransfer(members: JsonObject): Transfer | Rejected {
+/** The transfer that an object is; or what is wrong with it, whatever the state. */
+export function readTransfer(members: JsonObject): Transfer | Rejected {
   for (const [name, member] of members) {
     if (!fields.includes(name)) return reject(code.UNKNOWN_FIELD, cut(member.name))
   }

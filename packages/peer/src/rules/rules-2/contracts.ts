@@ -24,19 +24,22 @@ function areFit(writes: readonly StateWrite[], namespace: string): boolean {
   )
 }
 
+/** @throws whatever the contract throws, or TypeError for an outcome that is none */
+function checkedOutcome(contract: Contract, input: Uint8Array, state: StateView): Outcome {
+  const outcome = contract.apply(input, state)
+  return !outcome.accepted || areFit(outcome.writes, contract.name) ? outcome : reject(UNFIT_RESULT)
+}
+
 /**
  * Runs a contract. Whatever it does, its transaction alone bears it: one that throws, or writes what
  * the state cannot hold or is not its own, is rejected.
  */
 export function runContract(contract: Contract, input: Uint8Array, state: StateView): Outcome {
-  let outcome: Outcome
   try {
-    outcome = contract.apply(input, state)
+    return checkedOutcome(contract, input, state)
   } catch {
     return reject(CONTRACT_FAILED)
   }
-  if (!outcome.accepted || areFit(outcome.writes, contract.name)) return outcome
-  return reject(UNFIT_RESULT)
 }
 
 /** Applies one transaction. An unknown contract is a rejection like any other. */
