@@ -67,7 +67,7 @@ describe('a peer that vanishes without a word', function () {
     // Less than the time-out that grpc-js would take by default.
     this.timeout(15_000)
     const one = await createNode({ pingAfterMs: 3_600_000 })
-    const two = await createNode({ pingAfterMs: 50, pingTimeoutMs: 500 })
+    const two = await createNode({ pingAfterMs: 200, pingTimeoutMs: 3000 })
     const proxy = await proxyTo(two.peer.endpoint)
     const inbox = new Inbox(two.comm)
     const dead = two.comm.presumedDead()
