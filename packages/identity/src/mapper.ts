@@ -163,8 +163,8 @@ class IdentityMapper implements Mapper {
   ): void {
     const key = keyOf(pkiId)
     if (this.#table.get(key) !== undefined) return
-    if (expiresAt !== undefined && this.#isExpired(expiresAt)) {
-      const message = `the peer's identity expired at ${new Date(expiresAt).toISOString()}`
+    if (this.#isExpired(expiresAt)) {
+      const message = `the peer's identity expired at ${new Date(Number(expiresAt)).toISOString()}`
       throw new IdentityError('IDENTITY_EXPIRED', message)
     }
     const displaced = this.#displaced(certificate)
@@ -181,7 +181,7 @@ class IdentityMapper implements Mapper {
     }
     this.#table.add(entry)
     this.#metrics?.known.set(this.#table.size)
-    if (this.#state === 'started' && this.#table.firstToExpire === entry) this.#arm()
+    if (this.#state === 'started') this.#arm()
     if (displaced !== undefined) this.#gonePast(displaced, 'displaced')
   }
 
@@ -247,8 +247,8 @@ class IdentityMapper implements Mapper {
   }
 
   /** Fabric's limit: at its very time an identity is still valid. */
-  #isExpired(expiresAt: number | undefined): boolean {
-    return expiresAt !== undefined && this.#deps.clock.wallTime() > expiresAt
+  #isExpired(expiresAt = Infinity): boolean {
+    return this.#deps.clock.wallTime() > expiresAt
   }
 
   /** Waits for the next sweep, or for 1 ms after the time of the identity that expires first. */

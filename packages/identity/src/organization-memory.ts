@@ -17,9 +17,9 @@ export class OrganizationMemory {
 
   remember(key: string, organization: Uint8Array): void {
     this.#organizations.delete(key)
-    const oldest = this.#organizations.keys().next()
-    if (this.#organizations.size >= this.#capacity && oldest.done !== true) {
-      this.#organizations.delete(oldest.value)
+    for (const oldest of this.#organizations.keys()) {
+      if (this.#organizations.size < this.#capacity) break
+      this.#organizations.delete(oldest)
     }
     this.#organizations.set(key, organization)
   }

@@ -41,6 +41,15 @@ describe('describeIdentity', () => {
     )
   })
 
+  it('lists every name there is, and gives an empty one for none', () => {
+    const pem = readFileSync(new URL('../fixtures/no-common-name-cert.pem', import.meta.url))
+    const place = '[Bern Thun]-[Gasse 1]-[CH]'
+    expect(describeIdentity(serialized(pem))).to.equal(
+      `{"CN":"","Issuer-CN":"","Issuer-L-ST-C":"${place}","Issuer-OU":["one","two"],` +
+        `"L-ST-C":"${place}","MSP":"SampleOrg","OU":["one","two"]}`,
+    )
+  })
+
   it('shows only the first 4,096 bytes of what it cannot read', () => {
     const shown = describeIdentity(Buffer.alloc(1_000_000, 0xff))
     expect(shown.length).to.be.lessThan(6_000)

@@ -32,17 +32,27 @@ export class RecordingLogger implements Logger {
   }
 }
 
-/** Metrics that add up, by name and label values. */
+/** Metrics that add up, by name and declared labels; each must say what it is. */
 export function recordingMetrics(): { metrics: Metrics; values: Record<string, number> } {
   const values: Record<string, number> = {}
+  const described = ({ name, help }: { name: string; help: string }): string => {
+    if (help === '') throw new Error(`${name} has no help text`)
+    return name
+  }
   const metrics: Metrics = {
-    counter: ({ name }) => ({
-      add: (value, labels) => {
-        const key = [name, ...Object.values(labels ?? {})].join(' ')
-        values[key] = (values[key] ?? 0) + value
-      },
-    }),
-    gauge: ({ name }) => ({ set: (value) => (values[name] = value) }),
+    counter: ({ labelNames = [], ...rest }) => {
+      const name = described(rest)
+      return {
+        add: (value, labels = {}) => {
+          const key = [name, ...labelNames.map((label) => `${label}=${labels[label]}`)].join(' ')
+          values[key] = (values[key] ?? 0) + value
+        },
+      }
+    },
+    gauge: (options) => {
+      const name = described(options)
+      return { set: (value) => (values[name] = value) }
+    },
     histogram: () => ({ observe: () => undefined }),
   }
   return { metrics, values }
