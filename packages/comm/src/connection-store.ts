@@ -131,10 +131,11 @@ export class ConnectionStore {
     const { active: dialled, standby } = slot
     if (standby !== undefined) this.#retire(slot, standby)
     slot.standby = young
-    const oursStays = Buffer.compare(this.#options.ownPkiId, young.info.pkiId) < 0
+    // Equal when it dialled itself: then the other is the other end of the same stream.
+    const oursStays = Buffer.compare(this.#options.ownPkiId, young.info.pkiId) <= 0
     if (oursStays) return
     this.#schedule(dialled, () => {
-      if (slot.active === dialled && slot.standby?.open === true) this.#replace(slot, slot.standby)
+      if (slot.standby?.open === true) this.#replace(slot, slot.standby)
     })
   }
 

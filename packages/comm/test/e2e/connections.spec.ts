@@ -63,6 +63,22 @@ describe('connections', function () {
     expect(inbox.sequences).to.deep.equal([...Array(50).keys()])
   })
 
+  it('are kept by a node that dials itself', async () => {
+    const clock = new VirtualClock()
+    const node = await createNode({ clock })
+    const inbox = new Inbox(node.comm)
+    for (let i = 0; i < 5; i += 1) {
+      await node.comm.push(dataMessage(i), node.peer)
+      await inbox.take(i + 1)
+      await clock.advance(10_000)
+    }
+    expect(node.comm.connections()).to.have.length(1)
+    expect(node.logger.lines.filter(({ event }) => event === 'peer disconnected')).to.deep.equal([])
+    // One stream, registered at both of its ends.
+    const connected = node.logger.lines.filter(({ event }) => event === 'peer connected')
+    expect(connected).to.have.length(2)
+  })
+
   it('close on purpose with the surplus one of a simultaneous dial', async () => {
     const [one, two] = await Promise.all([createNode(), createNode()])
     const inboxes = [new Inbox(one.comm), new Inbox(two.comm)]
