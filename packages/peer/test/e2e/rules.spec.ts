@@ -75,6 +75,11 @@ describe('validators upgraded one by one under load', function () {
           const { missing } = (await network.status(name)).rules!
           return missing.join() === waitsFor.join()
         })
+      if (at === 0) {
+        const shown = await sandbox.run(['network', 'status', '--dir', network.dir])
+        const names = waitsFor.map((replica) => network.names[replica]).join(', ')
+        expect(shown.stdout).to.include(`(offers ${rules}, waits for ${names})`)
+      }
     }
     await inForce(rules)
     await load.more(some)

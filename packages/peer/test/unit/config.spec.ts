@@ -53,6 +53,20 @@ describe('the configuration of a validator', () => {
     expect(config['logging.spec']).to.equal('debug')
   })
 
+  it('offers the newest rules that there are, or those that it is told, and no others', () => {
+    const told = (variable: string): unknown =>
+      parseConfig(minimal, 'peer.yaml', { CORE_LEDGER_RULES: variable })['ledger.rules']
+    expect(parseConfig(minimal, 'peer.yaml', {})['ledger.rules']).to.equal(2)
+    expect([told('1'), told('2')]).to.deep.equal([1, 2])
+    expect(parseConfig(`${minimal}ledger: {rules: 1}`, 'f', {})['ledger.rules']).to.equal(1)
+    for (const rules of ['7', '0', '1.5', '"newest"', '[]']) {
+      const error = failure(`${minimal}ledger: {rules: ${rules}}`)
+      expect(error.code).to.equal('PEER_INVALID_CONFIG')
+      expect(error.message, rules).to.match(/peer\.yaml: ledger\.rules: .* is not known$/)
+      expect(error.cure).to.equal('give one of: 2, 1')
+    }
+  })
+
   it('names file, key and cure of what is wrong', () => {
     const cases: [string, RegExp][] = [
       [
