@@ -3,13 +3,13 @@ import { resolveReplicaOptions } from '../options.ts'
 import type { StateMachine } from '../ports.ts'
 import { SimulationError } from './checkers.ts'
 import type { Cluster } from './cluster.ts'
+import type { Submission } from './cluster-options.ts'
 
 /** So long must a group have worked without faults for {@link checkRecovery} to promise anything. */
 export const healthyWorkMs = 10_000
 
-/** A request so often, given to the replicas in turn, unless {@link maxWaiting} wait. */
+/** A request so often, given to the replicas in turn, once the one before was executed. */
 const requestEveryMs = 100
-const maxWaiting = 4
 
 /**
  * Whatever came before: after {@link healthyWorkMs} of healthy work, the crash of the primary costs
@@ -51,16 +51,14 @@ function primaryOfMost<M extends StateMachine>(cluster: Cluster<M>): number {
 /** Returns how long the slowest request took, in milliseconds. */
 async function work<M extends StateMachine>(cluster: Cluster<M>): Promise<number> {
   const { clock, n } = cluster
-  const waiting = new Map<ReturnType<typeof cluster.submit>, number>()
   let slowest = 0
+  let waiting: { readonly submission: Submission; readonly since: number } | undefined
   for (let passed = 0; passed < healthyWorkMs; passed += requestEveryMs) {
     const to = (passed / requestEveryMs) % n
-    if (waiting.size < maxWaiting) waiting.set(cluster.submit(to, `work at ${passed}`), clock.now())
+    waiting ??= { submission: cluster.submit(to, `work at ${passed}`), since: clock.now() }
     await cluster.run(requestEveryMs, requestEveryMs)
-    for (const [submission, since] of waiting) {
-      slowest = Math.max(slowest, clock.now() - since)
-      if (submission.outcome !== 'pending') waiting.delete(submission)
-    }
+    slowest = Math.max(slowest, clock.now() - waiting.since)
+    if (waiting.submission.outcome !== 'pending') waiting = undefined
   }
   return slowest
 }

@@ -171,10 +171,14 @@ describe('random faults', function () {
         await cluster.run(200, 200)
       }
       expect(cluster.correct.filter((id) => hasForgotten(cluster, id))).to.deep.equal([])
+      // One that left alone is out until the next view, and answers as late as it catches up.
+      const ids = Array.from({ length: cluster.n }, (_, id) => id)
+      const areTogether = ids.every((id) => cluster.status(id).activeView)
       const couldJudge = await checkRecovery(cluster)
       // With so small a bound a replica drops most of what it hears.
       const isDeaf = Number(cluster.replicaOptions.maxJournalQueue) <= 5
-      if (faultsTolerated(cluster.n) > 0 && !isDeaf) expect(couldJudge).to.equal(true)
+      if (faultsTolerated(cluster.n) > 0 && !isDeaf && areTogether)
+        expect(couldJudge).to.equal(true)
       await cluster.stop()
     })
 
