@@ -47,9 +47,13 @@ export function isLoopback(host: string): boolean {
  * (DNS rebinding): so `Host` and `Origin` must be names of this server. Who sends neither is no browser.
  */
 export function denialOf(claims: Claims, rules: AccessRules): Denial | undefined {
+  return denialOfNames(claims, rules) ?? denialOfRights(claims, rules)
+}
+
+function denialOfNames(claims: Claims, rules: AccessRules): Denial | undefined {
   const isServed = (name: string | undefined): boolean =>
     name !== undefined && serves(name, claims, rules)
-  const { host, origin, route } = claims
+  const { host, origin } = claims
   if (host !== undefined && host !== '' && !isServed(nameOf(host))) {
     const reason = `Host ${shown(host)} is not served here`
     return { status: 421, code: 'HOST_NOT_SERVED', reason }
@@ -58,11 +62,16 @@ export function denialOf(claims: Claims, rules: AccessRules): Denial | undefined
     const reason = `requests of pages of ${shown(origin)} are not answered`
     return { status: 403, code: 'ORIGIN_NOT_ALLOWED', reason }
   }
-  if (rules.tls && certified.test(route) && !claims.hasClientCertificate) {
+  return undefined
+}
+
+function denialOfRights(claims: Claims, rules: AccessRules): Denial | undefined {
+  const { route, hasClientCertificate, remoteAddress } = claims
+  if (rules.tls && certified.test(route) && !hasClientCertificate) {
     const reason = `${route} needs a client certificate of operations.tls.clientRootCAs`
     return { status: 401, code: 'CLIENT_CERTIFICATE_NEEDED', reason }
   }
-  if (!rules.tls && route === 'PUT /logspec' && !isLoopback(claims.remoteAddress)) {
+  if (!rules.tls && route === 'PUT /logspec' && !isLoopback(remoteAddress)) {
     const reason = 'without TLS, the levels can be changed from this machine only'
     return { status: 403, code: 'LOOPBACK_ONLY', reason }
   }

@@ -1,8 +1,8 @@
+import { Socket } from 'node:net'
 import { systemCode } from '../errors.ts'
 import type { RefusalLog } from '@heddle/comm'
 import type { Clock, ClockTimer } from '@heddle/interface'
 import type { Server, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Duplex } from 'node:stream'
 
@@ -84,8 +84,8 @@ export class RequestGuard {
     server.on('request', ({ socket }, response) => this.#serve(addressOf(socket), response))
     server.on('clientError', (error, socket) => {
       const refusal = refusalOf(error)
-      if (refusal === undefined) socket.destroy()
-      else this.#refuse(socket as Socket, refusal)
+      if (refusal === undefined || !(socket instanceof Socket)) socket.destroy()
+      else this.#refuse(socket, refusal)
     })
     server.on('connect', ({ socket }) => {
       const reason = 'CONNECT: this port is no proxy'
