@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { otherNode } from '@heddle/other-node'
+import { rulesContract } from '../../src/switch/switch.ts'
 import { oddCalls } from '../support/corpus.ts'
 import { Sandbox } from '../support/heddle.ts'
 import { submitCalls } from '../support/submit-calls.ts'
@@ -35,6 +36,8 @@ describe('a network on two versions of Node', function () {
     await submitCalls(network.client, [
       { contract: 'records', input: Buffer.from(JSON.stringify({ id })) },
     ])
+    // Whoever acknowledged it has it; the others soon.
+    await network.level()
     const { value } = await network.client.validators[0]!.get('records', id, 20_000)
     expect(Buffer.from(value).toString()).to.equal(JSON.stringify({ id }))
   }
@@ -46,7 +49,10 @@ describe('a network on two versions of Node', function () {
     for (const name of here) network.start(name)
     for (const name of there) network.start(name, { node: otherNode })
     await network.ready()
-    some = (await oddCalls()).filter(({ input }) => input.length <= maxInputBytes).slice(0, 700)
+    // A client may not call the contract of switches: its validator refuses to pass that on.
+    some = (await oddCalls())
+      .filter(({ contract, input }) => contract !== rulesContract && input.length <= maxInputBytes)
+      .slice(0, 700)
   })
   after(async () => {
     try {
@@ -60,7 +66,6 @@ describe('a network on two versions of Node', function () {
     it(`goes on after ${what}`, async () => {
       await submitCalls(network.client, [{ contract, input: Buffer.from(input) }])
       await goesOn(`after ${what}`)
-      await network.level()
     })
   }
 
@@ -79,6 +84,5 @@ describe('a network on two versions of Node', function () {
     await network.ready()
     expect(await network.level()).to.deep.equal(before)
     await goesOn('after the exchange')
-    await network.level()
   })
 })
