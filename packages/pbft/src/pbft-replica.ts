@@ -87,7 +87,7 @@ export class PbftReplica implements Replica {
         // Who hears nothing cannot tell whose fault it is that a request is late.
         isBehind: () => this.#outbox.isFull || (this.#core?.isBehind() ?? false),
         isHeldUp: () => this.#outbox.isFull,
-        timeoutFactor: () => this.#core?.inspect().timeoutFactor ?? 1,
+        timeoutFactor: () => this.#core?.timeoutFactor ?? 1,
         onReady: () => this.#wake(),
         onLate: (view, isLate) => this.#post({ type: 'late', view, isLate }),
         onSuspect: (view) => this.#post({ type: 'suspect', view }),

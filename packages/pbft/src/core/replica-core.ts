@@ -105,6 +105,11 @@ export class ReplicaCore {
     return room(this.#state)
   }
 
+  /** See {@link CoreStatus.timeoutFactor}: cheap, as it is asked for with every request. */
+  get timeoutFactor(): number {
+    return this.#state.timeoutFactor
+  }
+
   /** Sequence numbers assigned or accepted and not yet executed. */
   inFlight(): number {
     return Number(this.#state.nextSequence - 1n - this.#state.lastExecuted)
