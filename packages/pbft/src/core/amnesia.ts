@@ -2,6 +2,7 @@ import type { Status } from './messages.ts'
 import { advance, sendPrepare } from './ordering.ts'
 import type { State } from './state.ts'
 import { statusOf } from './status-message.ts'
+import { mayVote } from './voting.ts'
 
 /*
  * A replica that lost records of its journal may have said what it knows nothing of. It says nothing
@@ -36,11 +37,6 @@ export interface Amnesia {
 /** This replica forgot what it said; or it stopped before that was over. */
 export function forget(state: State, until?: bigint): void {
   state.amnesia = { query: 0n, until, answers: [] }
-}
-
-/** Whether this replica cannot contradict itself by a vote in its view. */
-export function mayVote({ amnesia, view, votesFrom }: State): boolean {
-  return amnesia === undefined && view >= votesFrom
 }
 
 /** Asks the others where they are. @param query - random, not 0 */

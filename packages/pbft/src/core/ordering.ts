@@ -1,4 +1,4 @@
-import { mayVote } from './amnesia.ts'
+import { mayVote } from './voting.ts'
 import { NULL_BATCH, NULL_DIGEST } from './messages.ts'
 import type { Batch, Commit, PrePrepare, Prepare, Vote } from './messages.ts'
 import { commitBatch } from './execution.ts'

@@ -1,4 +1,5 @@
-import { askForBounds, mayVote } from './amnesia.ts'
+import { askForBounds } from './amnesia.ts'
+import { mayVote } from './voting.ts'
 import { onCertificate, onCheckpoint, onOwnCheckpoint, announceCheckpoint } from './checkpoints.ts'
 import { durableRecords, restore, restoreProven } from './durable.ts'
 import { executeNext } from './execution.ts'

@@ -1,4 +1,5 @@
-import { mayVote, onQuery, onReply } from './amnesia.ts'
+import { onQuery, onReply } from './amnesia.ts'
+import { mayVote } from './voting.ts'
 import { transferIfStuck } from './catch-up.ts'
 import { transferIfBehind } from './execution.ts'
 import { bytesOf } from './messages.ts'
