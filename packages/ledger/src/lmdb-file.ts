@@ -97,8 +97,8 @@ function checkFree(walk: TreeWalk, { value, page }: Pick<TreeEntry, 'value' | 'p
     // A negative number says how many pages begin at the next one; 0 is an empty place.
     if (number < 0n) together = -number
     if (number <= 0n) continue
-    for (let free = number; free < number + together; free++)
-      if (walk.isTaken(free)) throw new PageDamage(free, 'in use, and listed as free')
+    const taken = walk.firstTaken(number, together)
+    if (taken !== undefined) throw new PageDamage(taken, 'in use, and listed as free')
     together = 1n
   }
 }

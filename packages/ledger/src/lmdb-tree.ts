@@ -92,6 +92,15 @@ export class TreeWalk {
     return ((this.#seen[Number(page >> 3n)] ?? 0) & (1 << Number(page & 7n))) !== 0
   }
 
+  /** The first of `count` pages that {@link isTaken}. Those behind the end of the file are in no tree. */
+  firstTaken(first: bigint, count: bigint): bigint | undefined {
+    const last = first + count - 1n
+    if (last > this.#source.lastPage) return last
+    const pages = BigInt(this.#source.pages)
+    for (let page = first; page <= last && page < pages; page++) if (this.isTaken(page)) return page
+    return undefined
+  }
+
   *#below(number: bigint, levels: number, keys: Keys): Generator<TreeEntry, void> {
     const page = this.#page(number, levels === 1 ? flags.leaf : flags.branch)
     for (const [index, at] of [...this.#nodes(page)].entries()) {

@@ -18,7 +18,8 @@ import type { Batch, Candidate, CandidateDeps } from './candidate.ts'
 /** What a stored block is executed on. */
 export type ReplayDeps = Omit<CandidateDeps, 'rules'>
 
-const cure = 'run the same version on all validators; otherwise remove the ledger to fetch it anew'
+const cure =
+  'run the same version on all validators; otherwise move the folder `ledger` away (not `journal`) to fetch it anew'
 
 function differs(number: bigint, how: string): PeerError {
   return new PeerError('PEER_LEDGER_FAILED', `block ${number} ${how}`, { cure })

@@ -129,6 +129,15 @@ export class RulesSwitcher implements Lifecycle {
 
   #tick(): void {
     this.#timer = this.#deps.clock.schedule(offerIntervalMs, () => this.#tick())
+    try {
+      this.#look()
+    } catch (error) {
+      // A damaged state: the next execution ends with the same reason, and the validator with it.
+      this.#deps.logger.warn('the rules in force cannot be read', {}, error)
+    }
+  }
+
+  #look(): void {
     if (this.#deps.place().rules !== this.#options.offered) this.#offer()
     const status = this.status()
     const { inForce, offered, missing } = status
