@@ -170,8 +170,7 @@ export async function checkSignatures(
 function signaturesOf(block: common.Block, header: HeaderOf, config: ChannelConfig): SignedData[] {
   const headerBytes = blockHeaderBytes(header)
   try {
-    const slot = block.metadata?.metadata[common.BlockMetadataIndex.SIGNATURES] ?? new Uint8Array()
-    const { value, signatures } = decode(common.MetadataSchema, slot)
+    const { value, signatures } = decode(common.MetadataSchema, signaturesSlot(block))
     if (signatures.length > maxBlockSignatures) {
       throw new BlockError('DELIVER_BLOCK_METADATA', `${signatures.length} signatures on one block`)
     }
@@ -217,9 +216,8 @@ export function positionAfter(header: HeaderOf, config: ChannelConfig): Position
  * @see fabric v3.1.5 protoutil/blockutils.go (GetLastConfigIndexFromBlock)
  */
 export function lastConfigOf({ message: block }: Pick<Received<common.Block>, 'message'>): bigint {
-  const slots = block.metadata?.metadata ?? []
-  const signatures = slots[common.BlockMetadataIndex.SIGNATURES] ?? new Uint8Array()
-  const slot1 = slots[lastConfigSlot]
+  const signatures = signaturesSlot(block)
+  const slot1 = block.metadata?.metadata[lastConfigSlot]
   try {
     const { value } = decode(common.MetadataSchema, signatures)
     if (value.length > 0) {
@@ -233,6 +231,10 @@ export function lastConfigOf({ message: block }: Pick<Received<common.Block>, 'm
     throw unknownConfig(cause)
   }
   throw unknownConfig(undefined)
+}
+
+function signaturesSlot(block: common.Block): Uint8Array {
+  return block.metadata?.metadata[common.BlockMetadataIndex.SIGNATURES] ?? new Uint8Array()
 }
 
 function unknownConfig(cause: unknown): BlockError {

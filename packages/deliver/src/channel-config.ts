@@ -45,26 +45,37 @@ interface ConfigTransaction {
  * @throws {BlockError} DELIVER_CONFIG when it is none or cannot be used
  */
 export function channelConfigOf(block: common.Block): ChannelConfig {
+  const { header } = block
+  if (!header) throw unusable('it has no header')
   const { channelHeader, envelope } = configEnvelopeOf(block)
-  const group = envelope.config?.channelGroup
-  if (!group) throw unusable('it holds no configuration')
+  const { config } = envelope
+  if (!config?.channelGroup) throw unusable('it holds no configuration')
   try {
-    const rules = channelRules(group)
-    if (!rules.policy(blockValidation)) throw unusable(`it has no policy ${blockValidation}`)
-    const bft = hasCapability(group, 'V3_0')
-    if (bft && !group.groups['Orderer']) throw unusable('it has no orderer section')
     return {
       channelId: channelHeader.channelId,
-      blockNumber: block.header?.number ?? 0n,
-      sequence: envelope.config?.sequence ?? 0n,
-      bft,
-      consenters: consentersOf(group),
-      endpoints: endpointsOf(group, rules.msps),
-      rules,
+      blockNumber: header.number,
+      sequence: config.sequence,
+      ...partsOf(config.channelGroup),
     }
   } catch (error) {
     if (error instanceof BlockError) throw error
     throw unusable('its content is invalid', error)
+  }
+}
+
+/** What the groups of a configuration say. */
+function partsOf(
+  channel: common.ConfigGroup,
+): Pick<ChannelConfig, 'bft' | 'consenters' | 'endpoints' | 'rules'> {
+  const orderer = channel.groups['Orderer']
+  if (!orderer) throw unusable('it has no orderer section')
+  const rules = channelRules(channel)
+  if (!rules.policy(blockValidation)) throw unusable(`it has no policy ${blockValidation}`)
+  return {
+    bft: hasCapability(channel, 'V3_0'),
+    consenters: consentersOf(orderer),
+    endpoints: endpointsOf(channel, orderer, rules.msps),
+    rules,
   }
 }
 
@@ -99,21 +110,25 @@ function hasCapability(group: common.ConfigGroup, name: string): boolean {
   return name in decode(common.CapabilitiesSchema, value.value).capabilities
 }
 
-function consentersOf(group: common.ConfigGroup): Map<number, Uint8Array> {
-  const value = group.groups['Orderer']?.values['Orderers']
+function consentersOf(orderer: common.ConfigGroup): Map<number, Uint8Array> {
+  const value = orderer.values['Orderers']
   const mapping = value ? decode(common.OrderersSchema, value.value).consenterMapping : []
   return new Map(mapping.map(({ id, mspId, identity }) => [id, serializeIdentity(mspId, identity)]))
 }
 
 /** Endpoints of the orderer organisations; if none has one, the channel's own list. */
-function endpointsOf(group: common.ConfigGroup, msps: MspManager): Endpoint[] {
-  const orgs = Object.values(group.groups['Orderer']?.groups ?? {})
+function endpointsOf(
+  channel: common.ConfigGroup,
+  orderer: common.ConfigGroup,
+  msps: MspManager,
+): Endpoint[] {
+  const orgs = Object.values(orderer.groups)
   const ofOrgs = orgs.flatMap((org) =>
     addressesIn(org.values['Endpoints']).map((address) => ({ address, roots: rootsOf(org, msps) })),
   )
   if (ofOrgs.length > 0) return ofOrgs
   const roots = orgs.flatMap((org) => rootsOf(org, msps))
-  return addressesIn(group.values['OrdererAddresses']).map((address) => ({ address, roots }))
+  return addressesIn(channel.values['OrdererAddresses']).map((address) => ({ address, roots }))
 }
 
 function addressesIn(value: common.ConfigValue | undefined): string[] {

@@ -12,6 +12,7 @@ import {
 import { BlockError, type BlockErrorCode, createBlockVerifier } from '../../src/index.ts'
 import { maxBlockSignatures } from '../../src/block-check.ts'
 import { BlockVerifier } from '../../src/block-verifier.ts'
+import { changedConfig } from '../config-block.ts'
 import { type Network, networks, recorded } from '../recorded.ts'
 
 type Block = Received<common.Block>
@@ -62,19 +63,10 @@ function withSignatures(
 
 /** A configuration block whose channel has one capability, this one. */
 function withCapability(block: common.Block, name: string): common.Block {
-  const copy = decode(common.BlockSchema, encode(common.BlockSchema, block))
-  const envelope = decode(common.EnvelopeSchema, copy.data!.data[0]!)
-  const payload = decode(common.PayloadSchema, envelope.payload)
-  const config = decode(common.ConfigEnvelopeSchema, payload.data)
   const value = create(common.CapabilitiesSchema, { capabilities: { [name]: {} } })
-  config.config!.channelGroup!.values['Capabilities']!.value = encode(
-    common.CapabilitiesSchema,
-    value,
-  )
-  payload.data = encode(common.ConfigEnvelopeSchema, config)
-  envelope.payload = encode(common.PayloadSchema, payload)
-  copy.data!.data[0] = encode(common.EnvelopeSchema, envelope)
-  return copy
+  return changedConfig(block, ({ channel }) => {
+    channel.values['Capabilities']!.value = encode(common.CapabilitiesSchema, value)
+  })
 }
 
 describe('BlockVerifier', function () {
