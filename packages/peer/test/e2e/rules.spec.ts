@@ -222,8 +222,11 @@ describe('a switch of rules', function () {
       if (name !== others.at(-1)) await network.ready()
     }
     const [backup] = others
+    // Without load the switch may come before this one has looked again.
     await eventually('all offer the same', () =>
-      network.process(backup!).json.some(({ waitsFor }) => waitsFor === 'nobody'),
+      network
+        .process(backup!)
+        .json.some(({ waitsFor, fromBlock }) => waitsFor === 'nobody' || fromBlock !== undefined),
     )
     await network.kill(await network.primary())
     const killed = network.names.find((name) => !network.process(name).running)!
