@@ -1,6 +1,7 @@
 import { constants, verify } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { DerReader, TAG, oidText } from './der.ts'
+import { shown } from './shown.ts'
 import type { Curve } from './signature.ts'
 
 /** How a certificate or a revocation list is signed. */
@@ -48,7 +49,11 @@ function pssAlgorithm(parameters: DerReader): SignatureAlgorithm {
   const id = hash && oidText(new DerReader(hash.content).sequence().next(TAG.oid))
   const digest = digests[id ?? '']
   if (digest === undefined)
-    return plain(undefined, `RSA-PSS with digest ${id ?? 'SHA-1'}`, undefined)
+    return plain(
+      undefined,
+      `RSA-PSS with digest ${id === undefined ? 'SHA-1' : shown(id)}`,
+      undefined,
+    )
   return { name: `RSA-PSS with ${digest.replace('sha', 'SHA-')}`, key: 'rsa', digest, pss: true }
 }
 
@@ -56,7 +61,7 @@ function pssAlgorithm(parameters: DerReader): SignatureAlgorithm {
 export function readAlgorithm(identifier: DerReader): SignatureAlgorithm {
   const id = oidText(identifier.next(TAG.oid))
   if (id === pssId) return pssAlgorithm(identifier)
-  return algorithms[id] ?? plain(undefined, `algorithm ${id}`, undefined)
+  return algorithms[id] ?? plain(undefined, `algorithm ${shown(id)}`, undefined)
 }
 
 /** What an issuer signed: the frame of a certificate or a revocation list. */

@@ -8,6 +8,7 @@ import { readExtensions } from './extensions.ts'
 import type { Extensions } from './extensions.ts'
 import { decodeName } from './name.ts'
 import type { NameParts } from './name.ts'
+import { shown } from './shown.ts'
 import { toLowS } from './signature.ts'
 import type { Curve } from './signature.ts'
 import { readTime } from './time.ts'
@@ -137,7 +138,7 @@ export function nameOf({
   subjectText,
   serial,
 }: Pick<SignedPart, 'subjectText' | 'serial'>): string {
-  return subjectText === '' ? `with serial number ${serial}` : JSON.stringify(subjectText)
+  return subjectText === '' ? `with serial number ${shown(serial)}` : shown(subjectText)
 }
 
 /**

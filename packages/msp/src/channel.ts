@@ -8,6 +8,7 @@ import { mspFromConfig } from './msp.ts'
 import type { Msp } from './msp.ts'
 import { evaluatePolicy, policyFromConfig } from './policy.ts'
 import type { Policy } from './policy.ts'
+import { shown } from './shown.ts'
 import type { SignedData } from './signed-data.ts'
 
 /** Groups of a configuration nested deeper than this are refused. */
@@ -38,7 +39,10 @@ function addMsp(value: common.ConfigValue, path: string, members: Members): void
   const known = members.contents.get(mspId)
   if (known !== undefined) {
     if (Buffer.compare(known, content) === 0) return
-    throw new MspError('MSP_INVALID_CONFIG', `another group has another MSP with the id ${mspId}`)
+    throw new MspError(
+      'MSP_INVALID_CONFIG',
+      `another group has another MSP with the id ${shown(mspId)}`,
+    )
   }
   members.contents.set(mspId, content)
   try {

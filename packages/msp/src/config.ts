@@ -9,6 +9,7 @@ import type { Role } from './identity.ts'
 import { decodePem } from './pem.ts'
 import { certifiersIdOf } from './rules.ts'
 import type { MspRules, NodeOu } from './rules.ts'
+import { shown } from './shown.ts'
 import { chainOf } from './trust.ts'
 import type { TrustAnchors } from './trust.ts'
 
@@ -78,7 +79,7 @@ function certifierOf(
   origins: Origins,
 ): string | undefined {
   if (ou.certificate.length === 0) return undefined
-  const kind = `the CA of organisational unit ${JSON.stringify(ou.organizationalUnitIdentifier)}`
+  const kind = `the CA of organisational unit ${shown(ou.organizationalUnitIdentifier)}`
   const [listed] = parseListed([ou.certificate], kind, origins)
   if (listed === undefined) return undefined
   const edge = cas.intermediates.filter((one) => !cas.innerCas.has(one.der.toString('hex')))
@@ -102,7 +103,7 @@ function memberUnits(
   for (const ou of config.organizationalUnitIdentifiers) {
     const certifier = certifierOf(ou, cas, origins)
     if (certifier === undefined) {
-      const name = JSON.stringify(ou.organizationalUnitIdentifier)
+      const name = shown(ou.organizationalUnitIdentifier)
       throw refuse(`organisational unit ${name} does not name the CA that issues it`)
     }
     const chains = units.get(ou.organizationalUnitIdentifier) ?? new Set()

@@ -1,6 +1,7 @@
 import { DerReader, TAG, integerContent, oidText } from './der.ts'
 import type { DerNode } from './der.ts'
 import { MspError } from './errors.ts'
+import { shown } from './shown.ts'
 
 /** The extensions of RFC 5280 §4.2 that decide whether a chain is accepted. */
 export interface Extensions {
@@ -90,7 +91,7 @@ function readExtension(extension: DerReader, draft: Draft, seen: Set<string>): v
   const critical = extension.optional(TAG.boolean)?.content[0] === 0xff
   const value: DerNode = extension.next(TAG.octetString)
   extension.end()
-  if (seen.has(oid)) throw new MspError('MSP_MALFORMED_IDENTITY', `extension ${oid} twice`)
+  if (seen.has(oid)) throw new MspError('MSP_MALFORMED_IDENTITY', `extension ${shown(oid)} twice`)
   seen.add(oid)
   const reader = readers[oid]
   if (reader !== undefined) reader(new DerReader(value.content), draft)

@@ -4,6 +4,7 @@ import { create, decode, encode, msp } from '@heddle/proto'
 import { keyName } from './algorithm.ts'
 import type { Certificate } from './certificate.ts'
 import { MspError } from './errors.ts'
+import { shown } from './shown.ts'
 import { signatureFault } from './signature.ts'
 import type { Curve } from './signature.ts'
 
@@ -132,7 +133,7 @@ export class Identity {
     if (!verify('sha256', message, key, signature)) {
       throw new MspError(
         'MSP_BAD_SIGNATURE',
-        `signature is not by ${JSON.stringify(this.subject)} of ${this.mspId}`,
+        `signature is not by ${shown(this.subject)} of ${this.mspId}`,
       )
     }
   }
@@ -170,6 +171,6 @@ export class Identity {
 export function unsupportedKey(subject: string, key: KeyObject | undefined): MspError {
   return new MspError(
     'MSP_UNSUPPORTED_CERTIFICATE',
-    `certificate ${JSON.stringify(subject)} has a key (${keyName(key)}) that is not ECDSA`,
+    `certificate ${shown(subject)} has a key (${keyName(key)}) that is not ECDSA`,
   )
 }

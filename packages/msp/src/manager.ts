@@ -2,6 +2,7 @@ import { MspError } from './errors.ts'
 import { readSerialized } from './identity.ts'
 import type { Identity } from './identity.ts'
 import type { Msp } from './msp.ts'
+import { shown } from './shown.ts'
 import type { common } from '@heddle/proto'
 
 /** What knows identities: an {@link Msp} or an {@link MspManager}. */
@@ -24,7 +25,7 @@ export class MspManager {
     const byId = new Map<string, Msp>()
     for (const msp of msps) {
       if (byId.has(msp.mspId)) {
-        throw new MspError('MSP_INVALID_CONFIG', `two MSPs with the id ${msp.mspId}`)
+        throw new MspError('MSP_INVALID_CONFIG', `two MSPs with the id ${shown(msp.mspId)}`)
       }
       byId.set(msp.mspId, msp)
     }
@@ -64,6 +65,6 @@ export class MspManager {
     if (msp !== undefined) return msp
     const known = this.unsupported.get(mspId)
     if (known !== undefined) throw known
-    throw new MspError('MSP_UNKNOWN_MSP', `no MSP with the id ${JSON.stringify(mspId)} here`)
+    throw new MspError('MSP_UNKNOWN_MSP', `no MSP with the id ${shown(mspId)} here`)
   }
 }

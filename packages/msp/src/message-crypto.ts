@@ -6,6 +6,7 @@ import type { Identity } from './identity.ts'
 import type { MspManager } from './manager.ts'
 import type { Msp } from './msp.ts'
 import type { Policy } from './policy.ts'
+import { shown } from './shown.ts'
 import type { SigningIdentity } from './signing-identity.ts'
 import { checkWellFormed } from './well-formed.ts'
 
@@ -107,7 +108,7 @@ function identify(serialized: Uint8Array, deps: MessageCryptoDeps): Identity {
 function checkReader(channel: string, identity: Identity, deps: MessageCryptoDeps): void {
   const readers = deps.channelMsps?.get(channel)?.readers
   if (readers === undefined) {
-    throw new MspError('MSP_NO_POLICY', `no readers policy for channel ${JSON.stringify(channel)}`)
+    throw new MspError('MSP_NO_POLICY', `no readers policy for channel ${shown(channel)}`)
   }
   const refusal = readers.refusal([identity])
   if (refusal !== undefined) throw new MspError('MSP_POLICY_NOT_SATISFIED', refusal)
@@ -138,7 +139,7 @@ export function createMessageCryptoService(deps: MessageCryptoDeps): MessageCryp
     const [signature, message] = signed
     const membership = deps.channelMsps?.get(channel)
     if (membership === undefined) {
-      throw new MspError('MSP_NO_POLICY', `no channel ${JSON.stringify(channel)} here`)
+      throw new MspError('MSP_NO_POLICY', `no channel ${shown(channel)} here`)
     }
     const identity = membership.msps.deserialize(serialized)
     identity.checkSignature(message, signature)

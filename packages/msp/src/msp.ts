@@ -15,6 +15,7 @@ import { certificateDer, decodePem, encodePem } from './pem.ts'
 import { satisfies } from './principals.ts'
 import { certifiersIdOf, membershipFault, rolesOf } from './rules.ts'
 import type { MspRules } from './rules.ts'
+import { shown } from './shown.ts'
 import { SigningIdentity, readPrivateKey } from './signing-identity.ts'
 
 /** Options of {@link mspFromConfig}. */
@@ -154,10 +155,7 @@ export class Msp {
   #parts(serialized: Uint8Array): { parts: IdentityParts; chain: readonly Certificate[] } {
     const { mspId, idBytes } = readSerialized(serialized)
     if (mspId !== this.mspId) {
-      throw new MspError(
-        'MSP_UNKNOWN_MSP',
-        `identity of ${JSON.stringify(mspId)}, not of ${this.mspId}`,
-      )
+      throw new MspError('MSP_UNKNOWN_MSP', `identity of ${shown(mspId)}, not of ${this.mspId}`)
     }
     const der = certificateDer(idBytes)
     if (decodePem(idBytes)?.rest.trim() !== '') {
@@ -196,7 +194,7 @@ export class Msp {
     const refused = nodeOus === undefined ? fault !== null : !hasRole || !isIssued
     if (!refused) return
     throw refuse(
-      `administrator ${JSON.stringify(identity.subject)} (${where}) is no valid member`,
+      `administrator ${shown(identity.subject)} (${where}) is no valid member`,
       fault ?? undefined,
     )
   }
@@ -218,13 +216,13 @@ function checkValidity(identity: Identity, at: Date): void {
   if (at > expiresAt) {
     throw new MspError(
       'MSP_EXPIRED',
-      `certificate ${JSON.stringify(subject)} expired at ${expiresAt.toISOString()} (${when})`,
+      `certificate ${shown(subject)} expired at ${expiresAt.toISOString()} (${when})`,
     )
   }
   if (at < notBefore) {
     throw new MspError(
       'MSP_NOT_YET_VALID',
-      `certificate ${JSON.stringify(subject)} is valid from ${notBefore.toISOString()} on (${when})`,
+      `certificate ${shown(subject)} is valid from ${notBefore.toISOString()} on (${when})`,
     )
   }
 }

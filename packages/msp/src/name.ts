@@ -1,6 +1,7 @@
 import { DerReader, TAG, oidText } from './der.ts'
 import type { DerNode } from './der.ts'
 import { MspError } from './errors.ts'
+import { maxShownCharacters } from './shown.ts'
 
 const commonName = '2.5.4.3'
 const organizationalUnit = '2.5.4.11'
@@ -62,9 +63,6 @@ const shortNames: Readonly<Record<string, string>> = {
   '2.5.4.11': 'OU',
 }
 
-/** Characters of a name that messages show at most. */
-export const maxNameText = 256
-
 /** Reads a Name (RFC 5280 §4.1.2.4); of several common names the last one counts, as in Go. */
 export function decodeName(content: Uint8Array): NameParts {
   const organizationalUnits: string[] = []
@@ -87,6 +85,6 @@ export function decodeName(content: Uint8Array): NameParts {
   return {
     organizationalUnits,
     commonName: name,
-    subjectText: shown.join(',').slice(0, maxNameText),
+    subjectText: shown.join(',').slice(0, maxShownCharacters),
   }
 }

@@ -1,4 +1,5 @@
 import { MspError } from './errors.ts'
+import { shown } from './shown.ts'
 
 /** What a PEM text holds: the first block's type and bytes, and what follows the block. */
 export interface PemBlock {
@@ -85,7 +86,7 @@ export function certificateDer(text: Uint8Array | string): Buffer {
   if (found.type !== 'CERTIFICATE' && found.type !== '') {
     throw new MspError(
       'MSP_MALFORMED_IDENTITY',
-      `the PEM block is a ${JSON.stringify(found.type)}, not a CERTIFICATE`,
+      `the PEM block is a ${shown(found.type)}, not a CERTIFICATE`,
     )
   }
   return found.der

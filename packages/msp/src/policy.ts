@@ -2,6 +2,7 @@ import { common, decode } from '@heddle/proto'
 import { MspError } from './errors.ts'
 import type { Identity } from './identity.ts'
 import type { IdentityDeserializer } from './manager.ts'
+import { shown } from './shown.ts'
 import { collectSigners } from './signed-data.ts'
 import type { SignedData } from './signed-data.ts'
 
@@ -147,7 +148,7 @@ export function implicitMetaPolicy(
         (child) => child !== undefined && child.refusal(signers) === undefined,
       )
       if (met.length >= needed) return undefined
-      return `${met.length} sub-policies '${meta.subPolicy}' were satisfied, ${needed} are required`
+      return `${met.length} sub-policies ${shown(meta.subPolicy)} were satisfied, ${needed} are required`
     },
   }
 }

@@ -6,6 +6,7 @@ import type { RevocationList } from './crl.ts'
 import { MspError } from './errors.ts'
 import { unsupportedKey } from './identity.ts'
 import type { Identity, Role } from './identity.ts'
+import { shown, shownAll } from './shown.ts'
 import type { TrustAnchors } from './trust.ts'
 
 /** An organisational unit that tells roles apart, and the chain that must have issued it, if any. */
@@ -44,14 +45,10 @@ export function rolesOf(rules: MspRules, units: readonly string[], id: string): 
   return rules.admins.has(id) && !roles.includes('admin') ? [...roles, 'admin'] : roles
 }
 
-function listed(units: readonly string[]): string {
-  return units.map((unit) => JSON.stringify(unit)).join(', ')
-}
-
 function noUnit({ subject }: Identity): MspError {
   return new MspError(
     'MSP_NO_ORGANIZATIONAL_UNIT',
-    `certificate ${JSON.stringify(subject)} has no organisational unit`,
+    `certificate ${shown(subject)} has no organisational unit`,
   )
 }
 
@@ -64,7 +61,7 @@ function memberUnitFault(rules: MspRules, identity: Identity): MspError | undefi
   if (units.length === 0) return noUnit(identity)
   return new MspError(
     'MSP_WRONG_ORGANIZATIONAL_UNIT',
-    `none of the organisational units ${listed(units)} is one of ${rules.mspId}`,
+    `none of the organisational units ${shownAll(units)} is one of ${rules.mspId}`,
   )
 }
 
@@ -86,20 +83,20 @@ function roleFault(rules: MspRules, identity: Identity): MspError | undefined {
   if (wrong !== undefined) {
     return new MspError(
       'MSP_WRONG_CERTIFIER',
-      `organisational unit ${JSON.stringify(wrong.organizationalUnit)} must be issued by another CA of ${rules.mspId}`,
+      `organisational unit ${shown(wrong.organizationalUnit)} must be issued by another CA of ${rules.mspId}`,
     )
   }
   if (matches.length === 1) return undefined
   if (matches.length > 1) {
     return new MspError(
       'MSP_SEVERAL_ROLES',
-      `organisational units ${listed(units)} are more than one role`,
+      `organisational units ${shownAll(units)} are more than one role`,
     )
   }
   if (units.length === 0) return noUnit(identity)
   return new MspError(
     'MSP_NO_ROLE',
-    `organisational units ${listed(units)} are no role of ${rules.mspId}`,
+    `organisational units ${shownAll(units)} are no role of ${rules.mspId}`,
   )
 }
 
@@ -116,7 +113,7 @@ export function membershipFault(
   chain: readonly Certificate[],
 ): MspError | undefined {
   const [certificate, issuer] = chain
-  const name = JSON.stringify(identity.subject)
+  const name = shown(identity.subject)
   if (certificate?.isCa !== false || issuer === undefined) {
     return new MspError('MSP_CA_AS_IDENTITY', `${name} is a CA, which cannot be an identity`)
   }

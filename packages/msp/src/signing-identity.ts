@@ -4,6 +4,7 @@ import { keyName } from './algorithm.ts'
 import { MspError } from './errors.ts'
 import { Identity, unsupportedKey } from './identity.ts'
 import type { IdentityParts } from './identity.ts'
+import { shown } from './shown.ts'
 import { toLowS } from './signature.ts'
 import type { Curve } from './signature.ts'
 
@@ -20,7 +21,7 @@ export class SigningIdentity extends Identity {
     if (!isKeyPair(privateKey, publicKey)) {
       throw new MspError(
         'MSP_KEY_MISMATCH',
-        `the private key does not belong to the certificate ${JSON.stringify(this.subject)}`,
+        `the private key does not belong to the certificate ${shown(this.subject)}`,
       )
     }
     this.#privateKey = privateKey

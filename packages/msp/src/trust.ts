@@ -3,6 +3,7 @@ import { nameOf } from './certificate.ts'
 import type { Certificate } from './certificate.ts'
 import { MspError } from './errors.ts'
 import { KEY_USAGE } from './extensions.ts'
+import { shownAll } from './shown.ts'
 
 /** Chains are cut off beyond this many certificates, the leaf and the root included. */
 export const maxChainLength = 8
@@ -44,7 +45,7 @@ function parentFault(
   }
   if (!withinValidity(parent, at)) return 'its issuer was not valid when it was issued'
   if (parent.unhandledCritical.length > 0) {
-    return `its issuer has unknown critical extensions ${parent.unhandledCritical.join(', ')}`
+    return `its issuer has unknown critical extensions ${shownAll(parent.unhandledCritical)}`
   }
   return undefined
 }
@@ -151,7 +152,7 @@ function unknown(certificate: Certificate, why: string): MspError {
  */
 export function chainOf(certificate: Certificate, anchors: TrustAnchors): readonly Certificate[] {
   if (certificate.unhandledCritical.length > 0) {
-    const names = certificate.unhandledCritical.join(', ')
+    const names = shownAll(certificate.unhandledCritical)
     throw new MspError(
       'MSP_UNSUPPORTED_CERTIFICATE',
       `certificate ${nameOf(certificate)} has critical extensions that are not applied: ${names}`,

@@ -35,6 +35,8 @@ export interface Spec {
   readonly algorithm?: { name: string; hash?: string; namedCurve?: string }
   readonly notBefore?: Date
   readonly notAfter?: Date
+  /** Hexadecimal; random unless given. */
+  readonly serial?: string
 }
 
 export async function newKeys(
@@ -91,7 +93,7 @@ export async function certify(spec: Spec): Promise<Pair> {
   const keys = spec.keys ?? (await newKeys())
   const signer = (spec.issuer?.keys ?? keys).privateKey
   const certificate = await x509.X509CertificateGenerator.create({
-    serialNumber: `40${randomBytes(8).toString('hex')}`,
+    serialNumber: spec.serial ?? `40${randomBytes(8).toString('hex')}`,
     subject: spec.subject,
     issuer: spec.issuerName ?? spec.issuer?.certificate.subject ?? spec.subject,
     notBefore: spec.notBefore ?? new Date(now - dayMs),

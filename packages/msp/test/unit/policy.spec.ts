@@ -333,7 +333,7 @@ describe('implicit meta policies', () => {
   it('ask for any, all, or more than half of the policies below', () => {
     expect(refusal(ANY, [no, yes])).to.equal(undefined)
     expect(refusal(ANY, [no, no])).to.match(
-      /0 sub-policies 'Readers' were satisfied, 1 are required/,
+      /0 sub-policies "Readers" were satisfied, 1 are required/,
     )
     expect(refusal(ALL, [yes, yes])).to.equal(undefined)
     expect(refusal(ALL, [yes, no])).to.match(/1 .* 2/)
