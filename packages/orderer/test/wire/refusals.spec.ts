@@ -184,7 +184,7 @@ describe('what the port of an OrdererServer refuses', function () {
     const other = await (await createTestOrganization({ mspId: 'Other' })).tls('client')
     await closed(await tls({ key: other.key, cert: other.certificate }))
     await expectWarnings(
-      refused('its TLS certificate is not of a known CA: UNABLE_TO_VERIFY_LEAF_SIGNATURE'),
+      refused('its TLS certificate is not of a known CA: UNABLE_TO_GET_ISSUER_CERT_LOCALLY'),
     )
     await closed(await tls({ key: undefined, cert: undefined }))
     await expectWarnings({}, refused('the client has no TLS certificate'))
