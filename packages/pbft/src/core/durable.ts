@@ -5,6 +5,7 @@ import { selectReplay } from './selection.ts'
 import type { Slot } from './slot.ts'
 import { maxPrePreparedPerSequence } from './state.ts'
 import type { State } from './state.ts'
+import { mayVote } from './voting.ts'
 
 /**
  * Brings back what this replica had said before it stopped, so that it never contradicts itself:
@@ -77,10 +78,13 @@ function applyNewView(state: State, { newView }: JournalRecord & { type: 'new-vi
   })
 }
 
-/** Whatever this replica said in its view, it says again when asked. */
+/**
+ * Whatever this replica said in its view, it says again when asked. Where it may not vote, it wrote
+ * down what it accepted, as anywhere, but said nothing about it.
+ */
 function restoreVotes(state: State, slot: Slot): void {
   slot.current = [...slot.prePrepared.values()].find(({ view }) => view === state.view)
-  if (slot.current !== undefined && !state.isPrimary) {
+  if (slot.current !== undefined && !state.isPrimary && mayVote(state)) {
     const digest = slot.current.batch.digest
     slot.prepares.add(state.id, { view: state.view, sequence: slot.sequence, digest })
   }

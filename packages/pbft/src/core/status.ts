@@ -85,9 +85,10 @@ function answerCheckpoint(state: State, from: number, status: Status): void {
 
 /**
  * Pre-prepares (as primary), prepares and commits of this replica. Batches only as far as the bytes
- * for this interval go, however often it is asked.
+ * for this interval go, however often it is asked. Nothing while it may not vote: all of it is votes.
  */
 function answerSlots(state: State, from: number, status: Status): void {
+  if (!mayVote(state)) return
   const last = status.lastExecuted + 2n * state.window
   const allowance = state.allowanceOf(from)
   for (const slot of [...state.slots.values()].sort((a, b) => (a.sequence < b.sequence ? -1 : 1))) {

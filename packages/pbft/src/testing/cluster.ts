@@ -296,7 +296,8 @@ export class Cluster<M extends StateMachine = MemoryStateMachine> {
         network: {
           send: (to, bytes) =>
             whileAlive(life, () => {
-              if (isCorrect) this.#witness.hears(id, bytes)
+              if (isCorrect)
+                this.#witness.hears(id, bytes, replica.status().notVoting === undefined)
               return network.send(to, bytes)
             }),
         },

@@ -15,6 +15,11 @@ class Testimony {
   readonly commits: Vote[] = []
 }
 
+/** A prepare, a commit, or the pre-prepare by which a primary votes. */
+const isVote = (incoming: Incoming): boolean =>
+  incoming.type === 'pre-prepare' ||
+  (incoming.type === 'plain' && /^(prepare|commit)$/.test(incoming.message.type))
+
 /**
  * Listens to correct replicas and remembers all that they ever said. Safety rests on each of them
  * never contradicting itself, whatever crashed meanwhile; where that breaks, states may differ only
@@ -41,9 +46,13 @@ export class Witness {
       if (/^(view-change|new-view) /.test(what)) said?.delete(what)
   }
 
-  /** Takes a frame that the correct replica `from` sends. */
-  hears(from: number, frame: Uint8Array): void {
-    for (const bytes of decodeFrame(frame)) this.#note(from, decodeMessage(bytes))
+  /** Takes a frame that the correct replica `from` sends, which says of itself whether it votes. */
+  hears(from: number, frame: Uint8Array, isVoting: boolean): void {
+    for (const bytes of decodeFrame(frame)) {
+      const message = decodeMessage(bytes)
+      if (!isVoting && isVote(message)) this.problem ??= `replica ${from} votes though it may not`
+      this.#note(from, message)
+    }
   }
 
   #note(from: number, message: Incoming): void {

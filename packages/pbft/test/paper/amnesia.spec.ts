@@ -6,6 +6,7 @@ import {
   batchOf,
   broadcasts,
   certificate,
+  claim,
   Driver,
   newView,
   only,
@@ -53,6 +54,12 @@ const commitments = (effects: readonly ReplicaEffect[]): string[] =>
   only(effects, 'broadcast')
     .map(({ message }) => message.type)
     .filter((type) => type !== 'status')
+
+/** The votes among what it tells, be it all or one. */
+const votes = (effects: readonly ReplicaEffect[]): string[] =>
+  [...only(effects, 'broadcast'), ...only(effects, 'send')]
+    .map(({ message }) => message.type)
+    .filter((type) => /^(pre-prepare|prepare|commit)$/.test(type))
 
 describe('a replica that lost its journal (cf. TOCS ’02 §4)', () => {
   it('votes for nothing, and executes what the others commit', () => {
@@ -167,6 +174,43 @@ describe('a replica that lost its journal (cf. TOCS ’02 §4)', () => {
     expect(rewritten.said).to.deep.equal(third.said)
     const unfinished = new Forgetful(driver.core.durableRecords(), true)
     expect(unfinished.said).to.deep.equal({ isVoting: false, until: 11n, votesFrom: 1n })
+  })
+
+  it('accepts batches without a vote, and does not say later, restarted, that it voted', () => {
+    const [m1, m2] = [batchOf('m1'), batchOf('m2')]
+    const before = new Driver({ id: 3 }, [], 3n)
+    expect(commitments(before.prePrepare(4n, m1))).to.deep.equal(['prepare'])
+    // Its journal is lost, and the primary, a liar, gives it another batch this time.
+    const driver = new Forgetful()
+    driver.prePrepare(4n, m2)
+    for (const from of [1, 2]) driver.prepare(from, 4n, m2)
+    for (const journal of [driver.journal, driver.core.durableRecords()]) {
+      const again = new Forgetful(journal, true)
+      const effects = again.receive(1, answer({ lastExecuted: 3n, reply: 0n }))
+      expect([...votes(again.effects), ...votes(effects)]).to.deep.equal([])
+      expect(votes(again.fire('status'))).to.deep.equal([])
+    }
+  })
+
+  it('nor that it voted in a view before the first one in which it does', () => {
+    const driver = new Forgetful()
+    driver.hearAll([3n, 3n, 3n])
+    driver.receive(0, { type: 'certificate', checkpoints: certificate(12n) })
+    driver.prePrepare(13n, a)
+    const again = new Forgetful(driver.journal, true)
+    expect(again.said.isVoting).to.equal(false)
+    expect(votes(again.receive(1, answer({ lastExecuted: 12n, reply: 0n })))).to.deep.equal([])
+  })
+
+  it('as primary of a view that began meanwhile, repeats no pre-prepare of it', () => {
+    const driver = new Forgetful()
+    const prepared = [claim(4n, a)]
+    driver.prePrepare(4n, a)
+    const changes = [0, 1, 2].map((id) => viewChange(id, 3n, { prepared }))
+    driver.receive(0, newView(3n, changes))
+    expect(driver.core.inspect()).to.include({ view: 3n, primary: 3, active: true })
+    const asked = driver.receive(1, answer({ view: 3n, lastExecuted: 3n, reply: 0n }))
+    expect(votes(asked)).to.deep.equal([])
   })
 
   it('keeps of a journal that is not all there, or another’s, only what others signed', () => {

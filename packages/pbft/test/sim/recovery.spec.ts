@@ -102,3 +102,26 @@ describe('f dead primaries in a row', function () {
         expect(await timeToExecute(cluster, n - 1)).to.be.lessThan(10_000)
       }))
 })
+
+describe('a replica that lost its journal', function () {
+  this.timeout(30_000)
+
+  for (const seed of [1, 2, 3])
+    it(`says nothing that is a vote, restarted again and again with batches under way: seed ${seed}`, () =>
+      withCluster({ seed, faults: { loss: 0.2, maxDelayMs: 50 } }, async (cluster) => {
+        await load(cluster, 1, 2_000)
+        cluster.crashAndForget(3)
+        for (let life = 0; life < 10; life++) {
+          await cluster.start(3)
+          // Throws when it votes though it may not.
+          await load(cluster, 1, cluster.random.between(300, 1_500))
+          cluster.crash(3)
+        }
+        await cluster.start(3)
+        cluster.network.endFaults()
+        for (let i = 0; i < 300 && cluster.status(3).notVoting !== undefined; i++)
+          await load(cluster, 1 + (i % 2), 100)
+        await cluster.runUntilLevel(60_000)
+        expect(cluster.status(3).notVoting).to.equal(undefined)
+      }))
+})
