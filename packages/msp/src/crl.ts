@@ -52,6 +52,11 @@ export function parseRevocationList(der: Uint8Array): RevocationList {
   }
 }
 
+/** Whether `list` counts for what `issuer` issued: it names the issuer's key, which signed it. */
+export function isListOf(list: RevocationList, issuer: Certificate): boolean {
+  return list.authorityKeyId === issuer.subjectKeyId && isSignedWith(list, issuer.publicKey)
+}
+
 /**
  * Why `lists` speak against `certificate`, or undefined: its issuer has revoked it, or a list does
  * not say whose it is, so that nobody knows.
@@ -73,11 +78,7 @@ export function revocationFault(
         'a revocation list has no authority key id, so that nothing can be told from it',
       )
     }
-    if (
-      list.authorityKeyId === issuer.subjectKeyId &&
-      list.serials.has(certificate.serial) &&
-      isSignedWith(list, issuer.publicKey)
-    ) {
+    if (list.serials.has(certificate.serial) && isListOf(list, issuer)) {
       return new MspError(
         'MSP_REVOKED',
         `certificate ${nameOf(certificate)} has been revoked by its CA ${nameOf(issuer)}`,

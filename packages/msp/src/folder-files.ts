@@ -2,7 +2,7 @@ import { lstat, readFile, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from '@heddle/interface'
 import { MspError } from './errors.ts'
-import { decodePem } from './pem.ts'
+import { decodePem, pemBlocksIn } from './pem.ts'
 
 /** Entries of one folder that are looked at; a folder with more is refused. */
 export const maxFolderFiles = 1000
@@ -110,16 +110,19 @@ export interface PemFile {
 }
 
 /**
- * The PEM files of a folder. What else lies there is skipped, as in Fabric: silently when it is
- * hidden (`.gitkeep`), else with a word.
+ * The PEM files of a folder, of which the first block counts. What else lies there is skipped, as in
+ * Fabric: silently when it is a hidden file (`.gitkeep`), else with a word.
  *
  * @see fabric v3.1.5 msp/configbuilder.go, getPemMaterialFromDir
  */
 export async function readPems(dir: string, skipped: Skipped): Promise<PemFile[]> {
   const pems: PemFile[] = []
   for (const { path, name, content, why } of (await readFolder(dir)) ?? []) {
-    if (content !== undefined && decodePem(content) !== undefined) pems.push({ path, pem: content })
-    else if (!name.startsWith('.')) skipped.add(path, content ? 'holds no PEM block' : why)
+    if (content !== undefined && decodePem(content) !== undefined) {
+      pems.push({ path, pem: content })
+      const blocks = pemBlocksIn(content)
+      if (blocks > 1) skipped.add(path, `holds ${blocks} PEM blocks, of which only one counts`)
+    } else if (!name.startsWith('.')) skipped.add(path, content ? 'holds no PEM block' : why)
   }
   return pems
 }
@@ -129,7 +132,9 @@ export async function readRevocationLists(dir: string): Promise<PemFile[]> {
   const lost = new Skipped(undefined)
   const pems = await readPems(dir, lost)
   const said = lost.toString()
-  if (said !== '') throw invalid(`${dir}: revocation lists must be readable${said}`)
+  if (said !== '') {
+    throw invalid(`${dir}: put each revocation list, readable, into a file of its own${said}`)
+  }
   return pems
 }
 

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from '@heddle/interface'
 import { create, msp } from '@heddle/proto'
-import type { Origins } from './anchors.ts'
 import { parseCertificate } from './certificate.ts'
+import { isListOf, parseRevocationList } from './crl.ts'
 import { MspError, prefixed } from './errors.ts'
 import { readConfigFile } from './folder-config.ts'
 import type { ConfiguredOu, FolderConfig } from './folder-config.ts'
@@ -11,7 +11,7 @@ import { Skipped, invalid, readPems, readRevocationLists } from './folder-files.
 import type { PemFile } from './folder-files.ts'
 import { keyFor } from './keystore.ts'
 import { Msp } from './msp.ts'
-import { certificateDer } from './pem.ts'
+import { certificateDer, decodePem } from './pem.ts'
 import type { SigningIdentity } from './signing-identity.ts'
 
 /** Options of {@link loadMsp}. */
@@ -145,9 +145,26 @@ function openFolder(dir: string, { logger }: FolderOptions): Folder {
   return { dir, skipped: new Skipped(logger), origins: new Map() }
 }
 
+/** Says which revocation lists revoke nothing, as they are of no CA here. */
+function sayForeignLists({ origins, skipped }: Folder, config: msp.FabricMSPConfig): void {
+  if (config.revocationList.length === 0) return
+  const { rootCerts, intermediateCerts, tlsRootCerts, tlsIntermediateCerts } = config
+  const cas = [rootCerts, intermediateCerts, tlsRootCerts, tlsIntermediateCerts]
+    .flat()
+    .map((pem) => parseCertificate(certificateDer(pem)))
+  for (const pem of config.revocationList) {
+    const list = parseRevocationList(decodePem(pem)?.der ?? pem)
+    // One that names no key counts against everybody: see revocationFault.
+    if (list.authorityKeyId === undefined || cas.some((ca) => isListOf(list, ca))) continue
+    skipped.add(origins.get(pem) ?? '', 'is signed by no CA of this MSP: it revokes nothing')
+  }
+}
+
 async function load(folder: Folder, mspId: string): Promise<Msp> {
-  const origins: Origins = folder.origins
-  return new Msp(await configOf(folder, mspId), {}, origins)
+  const config = await configOf(folder, mspId)
+  const made = new Msp(config, {}, folder.origins)
+  sayForeignLists(folder, config)
+  return made
 }
 
 /**

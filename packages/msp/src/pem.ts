@@ -69,6 +69,15 @@ export function decodePem(text: Uint8Array | string): PemBlock | undefined {
   }
 }
 
+/** How many PEM blocks begin in `text`, well-formed or not. */
+export function pemBlocksIn(text: Uint8Array): number {
+  return (
+    Buffer.from(text)
+      .toString('latin1')
+      .match(/^-----BEGIN /gm)?.length ?? 0
+  )
+}
+
 /** PEM as Go writes it: 64 columns, `\n` line ends, one at the end too. */
 export function encodePem(type: string, der: Uint8Array): string {
   const body = Buffer.from(der)

@@ -4,6 +4,7 @@ import {
   cpSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   readdirSync,
   rmSync,
   symlinkSync,
@@ -151,6 +152,44 @@ describe('the entries of an MSP folder', () => {
         .and.to.match(why)
     })
   }
+
+  // Whatever follows the certificate of an administrator refuses the folder.
+  for (const folder of certificateFolders.filter((one) => one !== 'admincerts')) {
+    it(`with several PEM blocks count once, and that is said: ${folder}`, async () => {
+      const dir = copy()
+      const [name = ''] = readdirSync(join(dir, folder))
+      const more = await certify({ subject: 'CN=more', ca: true })
+      put(dir, `${folder}/${name}`, readFileSync(join(dir, folder, name), 'latin1') + more.pem)
+      const lines = await check(dir)
+      if (folder === 'signcerts') return // read for the own identity only
+      expect(lines).to.have.length(1)
+      expect(lines.join()).to.contain(join(folder, name)).and.to.contain('holds 2 PEM blocks')
+    })
+  }
+
+  it('must be one revocation list each: the second in a file would be lost', async () => {
+    const root = await certify({ subject: 'CN=other', ca: true })
+    const list = await revoke(root, ['0f'])
+    for (const other of [list, list.replace('MI', '%%')]) {
+      const dir = copy()
+      const file = join(dir, 'crls', 'middle.crl')
+      put(dir, 'crls/middle.crl', other + readFileSync(file, 'latin1'))
+      const error = await expectRejection('MSP_INVALID_FOLDER', loadMsp(dir, mspId))
+      expect(error.message).to.contain(`${file} holds 2 PEM blocks`)
+      expect(error.message).to.contain('into a file of its own')
+    }
+  })
+
+  it('that are revocation lists of no CA of the MSP are told: they revoke nothing', async () => {
+    const dir = copy()
+    const namesake = await certify({ subject: 'CN=middle', ca: true })
+    put(dir, 'crls/namesake.crl', await revoke(namesake, [revoked.certificate.serialNumber]))
+    const lines = await check(dir)
+    expect(lines).to.have.length(1)
+    expect(lines.join())
+      .to.contain(join('crls', 'namesake.crl'))
+      .and.to.contain('is signed by no CA of this MSP: it revokes nothing')
+  })
 
   it('that may not be read are skipped with a word', async function () {
     if (process.getuid?.() === 0) return // root may read everything
