@@ -1,3 +1,9 @@
+/**
+ * The last view, and the last sequence number, that a replica believes another to have reached. What
+ * follows from it by adding still fits the 64 bits in which it is told and written down.
+ */
+export const maxNumber = 1n << 62n
+
 /** Requests that take one sequence number together; their bytes mean nothing here. */
 export interface Batch {
   /** Hex of the SHA-256 over the SHA-256 digests of the requests. Equal digests, equal batches. */

@@ -177,5 +177,7 @@ export type RejectCode =
   | 'PBFT_INVALID_CHECKPOINT'
   | 'PBFT_INVALID_VIEW_CHANGE'
   | 'PBFT_INVALID_NEW_VIEW'
+  /** A view or sequence number in a status that no correct replica can have reached. */
+  | 'PBFT_INVALID_STATUS'
   /** More status and fetch-batch messages in a status interval than are answered. */
   | 'PBFT_TOO_MANY_REQUESTS'

@@ -2,7 +2,7 @@ import { onQuery, onReply } from './amnesia.ts'
 import { mayVote } from './voting.ts'
 import { transferIfStuck } from './catch-up.ts'
 import { transferIfBehind } from './execution.ts'
-import { bytesOf } from './messages.ts'
+import { bytesOf, maxNumber } from './messages.ts'
 import { countSilence } from './silence.ts'
 import type { Slot } from './slot.ts'
 import { statusOf } from './status-message.ts'
@@ -47,6 +47,11 @@ function repeatPrepares(state: State): void {
 
 /** Sends `from` what it lacks and this replica has, and nothing else. */
 export function onStatus(state: State, from: number, status: Status): void {
+  const { view, lastExecuted, lowWatermark } = status
+  if ([view, lastExecuted, lowWatermark].some((number) => number > maxNumber)) {
+    state.reject(from, 'PBFT_INVALID_STATUS', `a number above ${maxNumber.toString()}`)
+    return
+  }
   const previous = state.statuses[from]
   state.statuses[from] = status
   onReply(state, from, status)

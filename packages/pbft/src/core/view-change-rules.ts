@@ -1,4 +1,5 @@
 import { certificateProblem } from './checkpoints.ts'
+import { maxNumber } from './messages.ts'
 import type { Claim, ViewChange } from './messages.ts'
 import { maxPrePreparedPerSequence } from './state.ts'
 import type { State } from './state.ts'
@@ -8,6 +9,7 @@ export function viewChangeProblem(state: State, viewChange: ViewChange): string 
   const { view, replica, lowWatermark, stable } = viewChange
   if (replica >= state.n) return 'no such replica'
   if (view === 0n) return 'nobody changes to view 0'
+  if (view > maxNumber) return `a view above ${maxNumber.toString()}`
   const certificate = { type: 'certificate', checkpoints: stable } as const
   const unproven = certificateProblem(state, certificate, lowWatermark)
   if (unproven !== undefined) return `stable checkpoint: ${unproven}`

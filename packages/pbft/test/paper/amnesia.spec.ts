@@ -2,6 +2,8 @@ import { expect } from 'chai'
 import type { Status } from '../../src/core/messages.ts'
 import { ReplicaCore } from '../../src/core/replica-core.ts'
 import type { JournalRecord, ReplicaEffect } from '../../src/core/protocol.ts'
+import { Encoder } from '../../src/encoder.ts'
+import { decodeRecord } from '../../src/record-codec.ts'
 import {
   batchOf,
   broadcasts,
@@ -10,6 +12,7 @@ import {
   Driver,
   newView,
   only,
+  rejectCodes,
   sendsTo,
   stateDigest,
   viewChange,
@@ -124,6 +127,23 @@ describe('a replica that lost its journal (cf. TOCS ’02 §4)', () => {
     })
     expect(only(effects, 'voting').at(-1)).to.include({ until: 11n, votesFrom: 1n })
   })
+
+  for (const what of ['view', 'lastExecuted', 'lowWatermark'] as const)
+    it(`believes no ${what} from which nothing could be written down any more`, () => {
+      const last = 1n << 62n
+      const driver = new Forgetful()
+      for (const from of [0, 1]) driver.receive(from, answer())
+      for (const number of [last + 1n, (1n << 64n) - 1n])
+        expect(rejectCodes(driver.receive(2, answer({ [what]: number })))).to.deep.equal([
+          'PBFT_INVALID_STATUS',
+        ])
+      const effects = driver.receive(2, answer({ [what]: last }))
+      expect(rejectCodes(effects)).to.deep.equal([])
+      const records = only(effects, 'persist').map(({ record }) => record)
+      expect(records).to.have.length(1)
+      for (const record of records)
+        expect(decodeRecord(new Encoder().record(record))).to.deep.equal(record)
+    })
 
   it('changes views from that checkpoint on, to the first view in which it votes', () => {
     const driver = new Forgetful()

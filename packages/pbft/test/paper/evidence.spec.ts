@@ -40,6 +40,16 @@ describe('evidence: certificates', () => {
   })
 })
 
+describe('evidence: the view of view-changes', () => {
+  it('is not so late that a later one could not be told any more', () => {
+    const last = 1n << 62n
+    const driver = new Driver({ id: 3 })
+    const refused = driver.receive(2, viewChange(2, last + 1n))
+    expect(rejectCodes(refused)).to.deep.equal(['PBFT_INVALID_VIEW_CHANGE'])
+    expect(rejectCodes(driver.receive(2, viewChange(2, last)))).to.deep.equal([])
+  })
+})
+
 describe('evidence: claims of view-changes', () => {
   // h is 2 and L is 8.
   const outcome = (content: { prepared?: Claim[]; prePrepared?: Claim[] }): string[] => {
