@@ -139,9 +139,8 @@ function rootsOf(org: common.ConfigGroup, msps: MspManager): readonly string[] {
   const value = org.values['MSP']
   if (!value) return []
   const { config, type } = decode(mspTypes.MSPConfigSchema, value.value)
-  if (type !== x509Msp) return []
-  const { name } = decode(mspTypes.FabricMSPConfigSchema, config)
-  const found = msps.msp(name)
+  const found =
+    type === x509Msp ? msps.msp(decode(mspTypes.FabricMSPConfigSchema, config).name) : undefined
   return found ? [...found.tlsRoots, ...found.tlsIntermediates] : []
 }
 
