@@ -19,40 +19,46 @@ import { mayVote } from './voting.ts'
  *   latest view of such a quorum, plus 1, is a bound; in that view it has not voted either, as it has
  *   not begun. So from the checkpoint on it changes views, to this one or later, and votes in them.
  *
- * Of all quorums of others the one with the least is taken, so that f liars cannot put the end off.
+ * Of all quorums of others the one with the least is taken, so that n - 1 - quorum liars cannot put the
+ * end off: that is f - 1 when n = 3f + 1. One more can, for as long as they lie: the replica goes on
+ * asking until it votes, and takes the least that each ever answered. That is a bound as good as the
+ * first, for it has not voted meanwhile, and what was true of its votes and views then is true still.
+ * Nor does it leave for a view that is far from where the others are.
+ *
  * What they say counts only if they heard this life of the replica first (a random number that they
  * repeat), and have not forgotten anything themselves.
  */
 
 /** What a replica knows of its own amnesia. */
 export interface Amnesia {
-  /** Repeated by whoever answers; 0n before the start. */
-  query: bigint
   /** A stable checkpoint from here on ends it; undefined until a quorum of others answered. */
   until: bigint | undefined
-  /** By replica, its first answer. */
+}
+
+/** What a replica that may not vote asks the others. */
+export interface Inquiry {
+  /** Repeated by whoever answers; 0n before the start. */
+  query: bigint
+  /** By replica, the least that it answered. */
   readonly answers: (Pick<Status, 'lastExecuted' | 'view'> | undefined)[]
 }
 
 /** This replica forgot what it said; or it stopped before that was over. */
 export function forget(state: State, until?: bigint): void {
-  state.amnesia = { query: 0n, until, answers: [] }
+  state.amnesia = { until }
 }
 
-/** Asks the others where they are. @param query - random, not 0 */
+/** Asks the others where they are, if it may not vote. @param query - random, not 0 */
 export function askForBounds(state: State, query: bigint): void {
-  const { amnesia } = state
-  if (amnesia === undefined) {
-    if (!mayVote(state)) tell(state)
-    return
-  }
-  amnesia.query = query
-  remember(state, amnesia)
-  tell(state)
+  state.inquiry.query = query
+  if (state.amnesia !== undefined) remember(state)
+  if (!mayVote(state)) tell(state)
 }
 
-function remember(state: State, { until }: Amnesia): void {
-  state.persist({ type: 'amnesia', until, votesFrom: state.votesFrom, over: false })
+function remember(state: State): void {
+  const { amnesia, votesFrom } = state
+  const over = amnesia === undefined
+  state.persist({ type: 'amnesia', until: amnesia?.until, votesFrom, over })
 }
 
 /** Answers a replica that forgot, unless this one did. */
@@ -65,25 +71,32 @@ export function onQuery(state: State, from: number, query: bigint): void {
 
 /** An answer, if this replica asked for it. */
 export function onReply(state: State, from: number, { reply, lastExecuted, view }: Status): void {
-  const { amnesia } = state
-  if (reply === 0n || amnesia?.query !== reply || amnesia.answers[from] !== undefined) return
-  amnesia.answers[from] = { lastExecuted, view }
-  learnBounds(state, amnesia)
+  const { query, answers } = state.inquiry
+  if (reply === 0n || query !== reply || mayVote(state)) return
+  const before = answers[from] ?? { lastExecuted, view }
+  answers[from] = {
+    lastExecuted: least(before.lastExecuted, lastExecuted),
+    view: least(before.view, view),
+  }
+  learnBounds(state)
 }
 
-function learnBounds(state: State, amnesia: Amnesia): void {
-  const answers = amnesia.answers.filter((answer) => answer !== undefined)
+function learnBounds(state: State): void {
+  const { amnesia, window } = state
+  const answers = state.inquiry.answers.filter((answer) => answer !== undefined)
   const executed = quorumLeast(state, answers, 'lastExecuted')
   const view = quorumLeast(state, answers, 'view')
   if (executed === undefined || view === undefined) return
   // What was learnt before, in this life or an earlier one, holds too.
-  const [until, votesFrom] = [executed + state.window, view + 1n]
-  if (amnesia.until !== undefined && amnesia.until <= until && state.votesFrom <= votesFrom) return
-  amnesia.until = least(amnesia.until ?? until, until)
-  state.votesFrom = state.votesFrom === 0n ? votesFrom : least(state.votesFrom, votesFrom)
-  remember(state, amnesia)
+  const until = amnesia && least(amnesia.until ?? executed + window, executed + window)
+  const votesFrom = state.votesFrom === 0n ? view + 1n : least(state.votesFrom, view + 1n)
+  if (until === amnesia?.until && votesFrom === state.votesFrom) return
+  if (amnesia !== undefined) amnesia.until = until
+  state.votesFrom = votesFrom
+  remember(state)
   tell(state)
-  recover(state)
+  if (amnesia === undefined) voteForAccepted(state)
+  else recover(state)
 }
 
 const least = (a: bigint, b: bigint): bigint => (a < b ? a : b)
@@ -99,13 +112,18 @@ function quorumLeast<Key extends 'lastExecuted' | 'view'>(
 
 /** Ends the amnesia when a stable checkpoint is beyond all that may have been voted for. */
 export function recover(state: State): void {
-  const { amnesia, lowWatermark, votesFrom } = state
+  const { amnesia, lowWatermark } = state
   if (amnesia?.until === undefined || lowWatermark < amnesia.until) return
   state.amnesia = undefined
-  state.persist({ type: 'amnesia', until: amnesia.until, votesFrom, over: true })
+  remember(state)
   tell(state)
+  voteForAccepted(state)
+}
+
+/** Says of what it accepted in its view what it would have said then, as far as it may now. */
+function voteForAccepted(state: State): void {
   for (const slot of [...state.slots.values()]) {
-    if (slot.sequence <= lowWatermark) continue
+    if (slot.sequence <= state.lowWatermark) continue
     if (!state.isPrimary) sendPrepare(state, slot)
     advance(state, slot)
   }

@@ -118,7 +118,7 @@ export interface Status {
    * them and another replica is behind: each is a claim, which counts with f others for the same.
    */
   readonly digests: readonly string[]
-  /** A random number of a replica that forgot what it said: to be answered with it; else 0. */
+  /** A random number of a replica that may not vote: to be answered with it; else 0. */
   readonly query: bigint
   /** The query that this answers; else 0. */
   readonly reply: bigint

@@ -1,6 +1,6 @@
 import { fullAllowance } from './allowance.ts'
 import type { Allowance } from './allowance.ts'
-import type { Amnesia } from './amnesia.ts'
+import type { Amnesia, Inquiry } from './amnesia.ts'
 import { CheckpointStore } from './checkpoint-store.ts'
 import type { Batch, Certificate, Message, NewView, Status, ViewChange } from './messages.ts'
 import type {
@@ -87,6 +87,7 @@ export class State {
   amnesia: Amnesia | undefined
   /** It votes in this view and later ones: 0 unless it forgot what it said. */
   votesFrom = 0n
+  readonly inquiry: Inquiry = { query: 0n, answers: [] }
 
   /** Where a state transfer under way leads; nothing is executed until it ends. */
   transfer: StateDigest | undefined

@@ -1,6 +1,7 @@
 import type { SlotStatus, Status, ViewChange } from './messages.ts'
 import type { Slot } from './slot.ts'
 import type { State } from './state.ts'
+import { mayVote } from './voting.ts'
 
 /** Where this replica is, as it tells the others. */
 export function statusOf(state: State): Status {
@@ -15,7 +16,7 @@ export function statusOf(state: State): Status {
     viewChanges,
     slots: slotsOf(state),
     digests: state.digestsDownTo(lowestKnown(state)),
-    query: state.amnesia?.query ?? 0n,
+    query: mayVote(state) ? 0n : state.inquiry.query,
     reply: 0n,
   }
 }

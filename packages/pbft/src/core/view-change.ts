@@ -30,9 +30,15 @@ export function leaveEarly(state: State): void {
   if (isLeft || isSilent(state, state.primary)) startViewChange(state, state.view + 1n)
 }
 
+/**
+ * How far beyond the view that it leaves for a replica goes to be where it may vote. The others are
+ * about there, unless somebody lied to it: then it stays, asking on, for it could never come back.
+ */
+export const maxLeap = 64n
+
 /** Leaves the current view for `view` (§4.4): from now on only checkpoints and view changes count. */
 export function startViewChange(state: State, next: bigint): void {
-  if (state.amnesia !== undefined) return
+  if (state.amnesia !== undefined || state.votesFrom > next + maxLeap) return
   const view = next > state.votesFrom ? next : state.votesFrom
   moveTo(state, view)
   state.active = false

@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import type { Status } from '../../src/core/messages.ts'
 import { ReplicaCore } from '../../src/core/replica-core.ts'
 import type { JournalRecord, ReplicaEffect } from '../../src/core/protocol.ts'
+import { maxLeap } from '../../src/core/view-change.ts'
 import { Encoder } from '../../src/encoder.ts'
 import { decodeRecord } from '../../src/record-codec.ts'
 import {
@@ -144,6 +145,61 @@ describe('a replica that lost its journal (cf. TOCS ’02 §4)', () => {
       for (const record of records)
         expect(decodeRecord(new Encoder().record(record))).to.deep.equal(record)
     })
+
+  it('asks on, and is put off by one lie too many only until it hears the truth', () => {
+    const far = 1n << 60n
+    const driver = new Forgetful()
+    driver.hearAll([3n, 3n, far], [0n, 0n, far])
+    expect(driver.said).to.include({ until: far + 8n, votesFrom: far + 1n })
+    driver.receive(2, answer({ lastExecuted: far, view: 0n }))
+    driver.receive(2, answer({ lastExecuted: 4n, view: far }))
+    expect(driver.said).to.include({ until: 12n, votesFrom: 1n })
+  })
+
+  it('asks on in views in which it does not vote, and votes at once in one that turns out to be late enough', () => {
+    const driver = new Forgetful()
+    driver.hearAll([3n, 3n, 3n], [0n, 0n, 1n << 60n])
+    driver.receive(0, { type: 'certificate', checkpoints: certificate(12n) })
+    const changes = [0, 1, 2].map((id) => viewChange(id, 1n, { lowWatermark: 12n }))
+    driver.receive(1, newView(1n, changes))
+    driver.prePrepare(13n, a, 1n)
+    expect(broadcasts(driver.fire('status'), 'status')).to.have.nested.property('0.query', query)
+    const effects = driver.receive(2, answer({ view: 0n }))
+    expect(votes(effects)).to.deep.equal(['prepare'])
+    expect(driver.said).to.deep.equal({ isVoting: true, until: undefined, votesFrom: 1n })
+    expect(broadcasts(driver.fire('status'), 'status')).to.have.nested.property('0.query', 0n)
+    expect(only(driver.receive(0, answer()), 'persist'), 'too late').to.deep.equal([])
+    const again = new Forgetful(driver.journal, true)
+    expect(again.core.inspect()).to.include({ view: 1n, isVoting: true })
+  })
+
+  it('leaves for the first view in which it votes when that is near, and else stays until it hears the truth', () => {
+    const leaving = (view: bigint) => {
+      const driver = new Forgetful()
+      driver.hearAll([3n, 3n, 3n], [0n, 0n, view])
+      driver.receive(0, { type: 'certificate', checkpoints: certificate(12n) })
+      const left = broadcasts(driver.step({ type: 'suspect', view: 0n }), 'view-change')
+      return { driver, left: left.map((vc) => vc.view) }
+    }
+    expect(leaving(maxLeap).left).to.deep.equal([maxLeap + 1n])
+    const { driver, left } = leaving(maxLeap + 1n)
+    expect(left).to.deep.equal([])
+    driver.receive(2, answer())
+    const effects = driver.step({ type: 'suspect', view: 0n })
+    expect(broadcasts(effects, 'view-change').map(({ view }) => view)).to.deep.equal([1n])
+  })
+
+  it('asks on after a restart, too', () => {
+    const driver = new Forgetful()
+    driver.hearAll([3n, 3n, 3n], [0n, 0n, 1n << 60n])
+    driver.receive(0, { type: 'certificate', checkpoints: certificate(12n) })
+    const again = new Forgetful(driver.journal, true)
+    expect(broadcasts(again.effects, 'status').map((s) => s.query)).to.deep.equal([query])
+    again.hearAll([12n, 12n, 12n])
+    expect(again.said).to.deep.equal({ isVoting: false, until: undefined, votesFrom: 1n })
+    const changes = [1, 2].flatMap((from) => again.receive(from, viewChange(from, 1n)))
+    expect(broadcasts(changes, 'view-change').map(({ view }) => view)).to.deep.equal([1n])
+  })
 
   it('changes views from that checkpoint on, to the first view in which it votes', () => {
     const driver = new Forgetful()
