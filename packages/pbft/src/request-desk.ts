@@ -318,11 +318,14 @@ export class RequestDesk {
     const to = this.#isOwn(entry) ? 'all' : this.#view.primary
     this.#deps.broadcaster.forward(to, encodeForward(entry.request))
     this.#deps.broadcaster.flush()
-    void this.#recheck(entry)
+    void this.#recheck(entry, this.#view.view)
   }
 
-  /** A request that is good no more would make every primary look faulty. */
-  async #recheck(entry: PoolEntry): Promise<void> {
+  /**
+   * A request that is good no more would make every primary look faulty. That takes time: in the next
+   * view, or timed anew, the request is not late, and nobody would take back what was said of it.
+   */
+  async #recheck(entry: PoolEntry, view: bigint): Promise<void> {
     const { checker, stateMachine } = this.#deps
     if (stateMachine.isExecuted(entry.id)) {
       this.#settle(entry, stateMachine.lastExecuted().sequence)
@@ -333,7 +336,8 @@ export class RequestDesk {
         .catch((error: unknown) => this.#drop(entry, error as Error))
     }
     this.watch()
-    if (this.#watch.entry === entry && this.#mayBlame()) this.#deps.onLate(this.#view.view, true)
+    const isLate = this.#watch.entry === entry && this.#watch.isLate && this.#view.view === view
+    if (isLate && this.#mayBlame()) this.#deps.onLate(view, true)
   }
 
   #suspect(entry: PoolEntry): void {

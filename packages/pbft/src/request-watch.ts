@@ -50,6 +50,11 @@ export class RequestWatch {
     return this.#entry
   }
 
+  /** Whether the first part of its time is over. */
+  get isLate(): boolean {
+    return this.#isLate
+  }
+
   /** Begins to time whatever is the oldest. */
   start(): void {
     this.#isWatching = true

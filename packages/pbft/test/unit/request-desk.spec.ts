@@ -1,0 +1,115 @@
+import { VirtualClock } from '@heddle/events/testing'
+import { expect } from 'chai'
+import type { Broadcaster } from '../../src/broadcaster.ts'
+import { resolveReplicaOptions } from '../../src/options.ts'
+import { RequestChecker } from '../../src/request-checker.ts'
+import { RequestDesk } from '../../src/request-desk.ts'
+import { RequestPool } from '../../src/request-pool.ts'
+import { MemoryStateMachine } from '../../src/testing.ts'
+
+const options = resolveReplicaOptions({ id: 3, n: 4, forwardTimeoutMs: 500 })
+
+/** A state machine whose checks end when told, once `isSlow`. */
+class SlowMachine extends MemoryStateMachine {
+  isSlow = false
+  readonly #waiting: (() => void)[] = []
+
+  override async check(request: Uint8Array): Promise<string> {
+    if (this.isSlow) await new Promise<void>((done) => this.#waiting.push(done))
+    return Buffer.from(request).toString()
+  }
+
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
+  answer(): void {
+    for (const done of this.#waiting.splice(0)) done()
+  }
+}
+
+/** The desk of backup 3, and what it says to the core. */
+class Desk {
+  readonly clock = new VirtualClock()
+  readonly machine = new SlowMachine()
+  readonly pool = new RequestPool(options)
+  /** As [view, isLate], or [view] of a suspicion. */
+  readonly told: (readonly [bigint, boolean?])[] = []
+  /** Errors of submissions. */
+  readonly errors: unknown[] = []
+  readonly desk: RequestDesk
+
+  constructor() {
+    const { clock, machine: stateMachine, pool, told } = this
+    const broadcaster = { forward: () => undefined, flush: () => undefined }
+    const checker = new RequestChecker(stateMachine, { ...options, maxRemembered: 10 })
+    this.desk = new RequestDesk(
+      {
+        ...{ pool, checker, stateMachine, clock },
+        broadcaster: broadcaster as unknown as Broadcaster,
+        isBehind: () => false,
+        timeoutFactor: () => 1,
+        isHeldUp: () => false,
+        onReady: () => undefined,
+        onLate: (view, isLate) => void told.push([view, isLate]),
+        onSuspect: (view) => void told.push([view]),
+        onReject: () => undefined,
+      },
+      options,
+    )
+    this.begin(0n)
+  }
+
+  begin(view: bigint): void {
+    this.desk.onViewChanged({ view, primary: Number(view % 4n), active: true })
+  }
+
+  leaveFor(view: bigint): void {
+    this.desk.onViewChanged({ view, primary: Number(view % 4n), active: false })
+  }
+
+  async submit(content: string): Promise<void> {
+    this.desk.submit(Buffer.from(content), {}).catch((error: unknown) => this.errors.push(error))
+    await this.clock.advance(0)
+  }
+}
+
+describe('RequestDesk', () => {
+  it('calls the primary late, and takes that back when the request was executed', async () => {
+    const at = new Desk()
+    await at.submit('a')
+    await at.clock.advance(500)
+    expect(at.told).to.deep.equal([[0n, true]])
+    at.pool.remove(at.pool.oldest()!)
+    at.desk.watch()
+    expect(at.told.slice(1)).to.deep.equal([[0n, false]])
+  })
+
+  it('calls no primary late for what was checked anew until the next view', async () => {
+    const at = new Desk()
+    await at.submit('a')
+    at.machine.isSlow = true
+    await at.clock.advance(500)
+    expect(at.machine.waiting).to.equal(1)
+    at.leaveFor(1n)
+    at.begin(1n)
+    at.told.length = 0
+    at.machine.answer()
+    await at.clock.advance(499)
+    expect(at.told).to.deep.equal([])
+    at.machine.isSlow = false
+    await at.clock.advance(1)
+    expect(at.told, 'its own time').to.deep.equal([[1n, true]])
+  })
+
+  it('calls no primary late for what was checked anew until it was timed anew', async () => {
+    const at = new Desk()
+    await at.submit('a')
+    at.machine.isSlow = true
+    await at.clock.advance(2_000)
+    expect(at.told.splice(0)).to.deep.equal([[0n, false], [0n]])
+    at.machine.answer()
+    await at.clock.advance(0)
+    expect(at.told).to.deep.equal([])
+  })
+})
