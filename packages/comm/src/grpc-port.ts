@@ -13,6 +13,7 @@ import type { Verdict } from './first-bytes.ts'
 import { addressOf, PendingSockets } from './pending-sockets.ts'
 import type { RefusalLog } from './refusal-log.ts'
 import { brokenReason, certificateReason, leftReason, tlsReason } from './refusal-reasons.ts'
+import { noResumption } from './tls-clients.ts'
 
 /** What a {@link GrpcPort} needs. */
 export interface GrpcPortDeps {
@@ -176,6 +177,7 @@ export class GrpcPort {
       key,
       ca: roots.length > 0 ? [...roots] : undefined,
       requestCert: true,
+      ...noResumption,
       // Judged below, where the reason is known.
       rejectUnauthorized: false,
       ALPNProtocols: ['h2'],

@@ -1,5 +1,6 @@
 import type { X509Certificate } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
+import { clientCertificateState } from './tls-clients.ts'
 
 const dayMs = 86_400_000
 
@@ -21,7 +22,8 @@ export function certificateReason(
   now: number,
 ): string | undefined {
   if (socket.alpnProtocol !== 'h2') return 'the client does not speak HTTP/2'
-  if (clientCertificate === 'unchecked' || socket.authorized) return undefined
+  if (clientCertificate === 'unchecked') return undefined
+  if (clientCertificateState(socket) === 'proved') return undefined
   const presented = socket.getPeerX509Certificate()
   if (presented) {
     const why = String(socket.authorizationError)

@@ -1,4 +1,5 @@
 import { Socket } from 'node:net'
+import { clientCertificateState } from '@heddle/comm'
 import { systemCode } from '../errors.ts'
 import type { RefusalLog } from '@heddle/comm'
 import type { Clock, ClockTimer } from '@heddle/interface'
@@ -92,7 +93,7 @@ export class RequestGuard {
       this.#refuse(socket, { reason, status: '405 Method Not Allowed' })
     })
     server.on('secureConnection', (socket: TLSSocket) => {
-      if (socket.authorized || socket.getPeerX509Certificate() === undefined) return
+      if (clientCertificateState(socket) !== 'wrong') return
       const reason = `the client certificate is not valid: ${String(socket.authorizationError)}`
       this.#refuse(socket, { reason, status: undefined })
     })

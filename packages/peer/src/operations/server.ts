@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { createServer } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { TLSSocket } from 'node:tls'
-import { RefusalLog } from '@heddle/comm'
+import { RefusalLog, clientCertificateState, noResumption } from '@heddle/comm'
 import { PeerError, messageOf } from '../errors.ts'
 import { listenError } from '../network/ports.ts'
 import { denialOf } from './access.ts'
@@ -142,6 +142,7 @@ export class OperationsServer implements Lifecycle {
         key: tls.key,
         ca: [...tls.clientRoots],
         requestCert: tls.clientRoots.length > 0,
+        ...noResumption,
         // One that is shown must be valid: the guard sees to that.
         rejectUnauthorized: tls.clientAuthRequired,
         minVersion: 'TLSv1.2',
@@ -223,7 +224,8 @@ export class OperationsServer implements Lifecycle {
 
 function claimsOf(route: string, { headers, socket }: IncomingMessage): Claims {
   const { localAddress = '', remoteAddress = '' } = socket
-  const hasClientCertificate = socket instanceof TLSSocket && socket.authorized
+  const hasClientCertificate =
+    socket instanceof TLSSocket && clientCertificateState(socket) === 'proved'
   const { host, origin } = headers
   return { route, host, origin, localAddress, remoteAddress, hasClientCertificate }
 }

@@ -230,6 +230,25 @@ describe('an operations server with TLS', () => {
     expect(one.logging.spec).to.equal('debug')
   })
 
+  it('takes no resumed session for a client certificate', async () => {
+    const { ca } = await clientTls(true)
+    const ask = async (session?: Buffer) => {
+      const resumed = session === undefined ? {} : { session }
+      const request = tlsRequest({
+        ...{ host: '127.0.0.1', port: one.server.port, agent: false, ca, path: '/metrics' },
+        ...resumed,
+      })
+      const given: { session?: Buffer } = {}
+      request.on('socket', (socket) =>
+        socket.on('session', (ticket: Buffer) => (given.session = ticket)),
+      )
+      return { ...(await answer(request)), ...given }
+    }
+    const first = await ask()
+    expect(first.session, 'a session to resume').to.be.instanceOf(Buffer)
+    expect((await ask(first.session)).status).to.equal(401)
+  })
+
   it('serves the name of its certificate', async () => {
     const { ca } = await clientTls(true)
     // A browser would not send this: the name is not that of the certificate.
