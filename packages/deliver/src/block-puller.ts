@@ -104,6 +104,7 @@ async function* pullFrom(
     context.outage.worked()
     endpoints.succeeded(endpoint)
     const changed = endpointsChanged(config, accepted.after.config)
+    sayUnusable(config, accepted.after.config, context)
     config = accepted.after.config
     if (changed) endpoints.update([...context.given, ...config.endpoints])
     if (!endpoints.has(endpoint)) return false // go on with one that is named still
@@ -191,6 +192,21 @@ function judge(error: unknown, endpoint: Endpoint, context: PullContext): boolea
 /** Whether a new configuration names other endpoints than the one before. */
 function endpointsChanged(before: ChannelConfig, after: ChannelConfig): boolean {
   return JSON.stringify(before.endpoints) !== JSON.stringify(after.endpoints)
+}
+
+/** Endpoints that one line names at most. */
+const maxEndpointsSaid = 10
+
+/** Says which endpoints a new configuration names in vain, unless the one before did as well. */
+function sayUnusable(before: ChannelConfig, after: ChannelConfig, { logger }: PullContext): void {
+  const known = new Set(before.unusableEndpoints)
+  const found = after.unusableEndpoints.filter((said) => !known.has(said))
+  if (found.length === 0) return
+  logger?.warn('endpoints in the configuration of the channel cannot be used', {
+    block: after.blockNumber,
+    count: found.length,
+    endpoints: found.slice(0, maxEndpointsSaid).join('; '),
+  })
 }
 
 /** Whether the failure is not one of an endpoint. */

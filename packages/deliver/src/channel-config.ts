@@ -1,7 +1,7 @@
-import { type ChannelRules, type MspManager, channelRules, serializeIdentity } from '@heddle/msp'
-import { common, decode, msp as mspTypes } from '@heddle/proto'
+import { type ChannelRules, channelRules, serializeIdentity } from '@heddle/msp'
+import { common, decode } from '@heddle/proto'
+import { type ConfigEndpoints, endpointsOf } from './config-endpoints.ts'
 import { BlockError } from './errors.ts'
-import type { Endpoint } from './ports.ts'
 
 /** Where the policy for block signatures stands. */
 const blockValidation = '/Channel/Orderer/BlockValidation'
@@ -9,11 +9,8 @@ const blockValidation = '/Channel/Orderer/BlockValidation'
 /** `ChannelHeader.type` of a configuration; a number there, as others may come. */
 const configType: number = common.HeaderType.CONFIG
 
-/** `MSPConfig.type` of an MSP with X.509 certificates; others (Idemix) have no TLS roots. */
-const x509Msp = 0
-
 /** What a configuration block says about a channel, as far as reading it goes. */
-export interface ChannelConfig {
+export interface ChannelConfig extends ConfigEndpoints {
   readonly channelId: string
   /** Number of the block that holds it. */
   readonly blockNumber: bigint
@@ -23,8 +20,6 @@ export interface ChannelConfig {
   readonly bft: boolean
   /** Serialized identities by consenter id. */
   readonly consenters: ReadonlyMap<number, Uint8Array>
-  /** Where blocks can be had. */
-  readonly endpoints: readonly Endpoint[]
   /** Members and policies; `rules.policy('/Channel/Orderer/BlockValidation')` is always there. */
   readonly rules: ChannelRules
 }
@@ -66,7 +61,7 @@ export function channelConfigOf(block: common.Block): ChannelConfig {
 /** What the groups of a configuration say. */
 function partsOf(
   channel: common.ConfigGroup,
-): Pick<ChannelConfig, 'bft' | 'consenters' | 'endpoints' | 'rules'> {
+): Pick<ChannelConfig, 'bft' | 'consenters' | 'rules' | keyof ConfigEndpoints> {
   const orderer = channel.groups['Orderer']
   if (!orderer) throw unusable('it has no orderer section')
   const rules = channelRules(channel)
@@ -74,7 +69,7 @@ function partsOf(
   return {
     bft: hasCapability(channel, 'V3_0'),
     consenters: consentersOf(orderer),
-    endpoints: endpointsOf(channel, orderer, rules.msps),
+    ...endpointsOf(channel, orderer, rules.msps),
     rules,
   }
 }
@@ -114,34 +109,6 @@ function consentersOf(orderer: common.ConfigGroup): Map<number, Uint8Array> {
   const value = orderer.values['Orderers']
   const mapping = value ? decode(common.OrderersSchema, value.value).consenterMapping : []
   return new Map(mapping.map(({ id, mspId, identity }) => [id, serializeIdentity(mspId, identity)]))
-}
-
-/** Endpoints of the orderer organisations; if none has one, the channel's own list. */
-function endpointsOf(
-  channel: common.ConfigGroup,
-  orderer: common.ConfigGroup,
-  msps: MspManager,
-): Endpoint[] {
-  const orgs = Object.values(orderer.groups)
-  const ofOrgs = orgs.flatMap((org) =>
-    addressesIn(org.values['Endpoints']).map((address) => ({ address, roots: rootsOf(org, msps) })),
-  )
-  if (ofOrgs.length > 0) return ofOrgs
-  const roots = orgs.flatMap((org) => rootsOf(org, msps))
-  return addressesIn(channel.values['OrdererAddresses']).map((address) => ({ address, roots }))
-}
-
-function addressesIn(value: common.ConfigValue | undefined): string[] {
-  return value ? decode(common.OrdererAddressesSchema, value.value).addresses : []
-}
-
-function rootsOf(org: common.ConfigGroup, msps: MspManager): readonly string[] {
-  const value = org.values['MSP']
-  if (!value) return []
-  const { config, type } = decode(mspTypes.MSPConfigSchema, value.value)
-  const found =
-    type === x509Msp ? msps.msp(decode(mspTypes.FabricMSPConfigSchema, config).name) : undefined
-  return found ? [...found.tlsRoots, ...found.tlsIntermediates] : []
 }
 
 function unusable(why: string, cause?: unknown): BlockError {

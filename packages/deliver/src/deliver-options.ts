@@ -1,4 +1,5 @@
 import type { Clock, Logger, Metrics } from '@heddle/interface'
+import { assertAddress } from './address.ts'
 import { type BackOffOptions, defaultBackOff } from './back-off.ts'
 import type { PullContext } from './block-puller.ts'
 import { EndpointSet } from './endpoint-set.ts'
@@ -86,7 +87,8 @@ export function resolvePullOptions(
 }
 
 /**
- * The choice of proxies, tried for `endpoints`: what cannot be used is refused now.
+ * The choice of proxies, tried for `endpoints`: what cannot be used, their addresses included, is
+ * refused now.
  *
  * @throws {DeliverError} DELIVER_INVALID_OPTIONS
  */
@@ -94,6 +96,7 @@ export function proxiesOf(
   { proxyFor: choose = proxyFor, logger }: Pick<PullDeps, 'proxyFor' | 'logger'>,
   endpoints: readonly Endpoint[],
 ): ProxyChoice {
+  for (const { address } of endpoints) assertAddress(address)
   const choice = announced((address) => choose(address), logger)
   for (const { address } of endpoints) choice(address)
   return choice

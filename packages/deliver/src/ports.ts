@@ -41,7 +41,7 @@ export interface ClientTls {
 export interface Endpoint {
   /** `host:port`. */
   readonly address: string
-  /** PEM: the authorities that vouch for the server; empty means those of Node. */
+  /** PEM: the authorities that vouch for the server; empty, when you give it so, means those of Node. */
   readonly roots: readonly (string | Buffer)[]
   /** The name that the server's certificate must carry, if it is not the host of `address`. */
   readonly serverName?: string

@@ -1,6 +1,6 @@
 import { BlockList, type Socket, isIP } from 'node:net'
 import type { Logger } from '@heddle/interface'
-import { splitAddress } from './address.ts'
+import { assertAddress, splitAddress } from './address.ts'
 import { DeliverError } from './errors.ts'
 
 /** Variables that name a proxy, in the order in which gRPC looks; in lower or upper case. */
@@ -25,7 +25,8 @@ export interface HttpProxy {
    * Asks the proxy, over `socket`, for a tunnel to `address` (CONNECT, RFC 9110 §9.3.6). What the
    * socket carries afterwards is the tunnel's.
    *
-   * @throws {DeliverError} DELIVER_UNREACHABLE, with what the proxy said
+   * @throws {DeliverError} DELIVER_UNREACHABLE, with what the proxy said; DELIVER_INVALID_OPTIONS when
+   *   `address` is not `host:port`
    */
   open(socket: Socket, address: string): Promise<void>
 }
@@ -123,8 +124,10 @@ function proxyIn(value: string, variable: string): HttpProxy {
     )
   }
   const { address, authorization } = named
-  const open = (socket: Socket, target: string): Promise<void> =>
-    connect(socket, `CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n${authorization}\r\n`)
+  const open = async (socket: Socket, target: string): Promise<void> => {
+    assertAddress(target)
+    await connect(socket, `CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n${authorization}\r\n`)
+  }
   return { address, variable, open }
 }
 

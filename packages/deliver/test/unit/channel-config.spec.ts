@@ -72,7 +72,7 @@ describe('channelConfigOf', () => {
     refusalOf(changedConfig(made.genesis, change))
 
   /** What each address is reached with: A's roots, B's roots. */
-  const shown = ({ endpoints }: ReturnType<typeof channelConfigOf>): unknown[] => {
+  const shown = ({ endpoints }: ReturnType<typeof channelConfigOf>): unknown[][] => {
     const names = new Map([
       [made.roots[0].trim(), 'root A'],
       [made.roots[1].trim(), 'root B'],
@@ -119,6 +119,28 @@ describe('channelConfigOf', () => {
     expect(shown(beside)).to.deep.equal([['b:7050', 'root B', 'intermediate B']])
   })
 
+  it('names endpoints that are not host:port, and of the channel without any certificate', () => {
+    const config = read(({ channel, orderer }) => {
+      channel.values['OrdererAddresses'] = addresses('old1:7050')
+      for (const org of Object.values(orderer.groups)) {
+        delete org.values['Endpoints']
+        delete org.values['MSP']
+      }
+      orderer.groups['A']!.values['Endpoints'] = addresses()
+    })
+    expect(config.endpoints).to.deep.equal([])
+    expect(config.unusableEndpoints).to.deep.equal([
+      '"old1:7050" of all organisations has no TLS roots to be known by',
+    ])
+    const odd = read(({ orderer }) => {
+      orderer.groups['A']!.values['Endpoints'] = addresses('a1:7050', 'a2\r\n:7050')
+    })
+    expect(shown(odd).map(([address]) => address)).to.deep.equal(['a1:7050', 'b:7050'])
+    expect(odd.unusableEndpoints).to.deep.equal([
+      '"a2\\r\\n:7050" of organisation "A" is not host:port',
+    ])
+  })
+
   it('has no addresses, consenters or certificates where none are given', () => {
     const config = read(({ orderer }) => {
       delete orderer.values['Orderers']
@@ -127,7 +149,10 @@ describe('channelConfigOf', () => {
     })
     expect([config.endpoints, config.consenters.size]).to.deep.equal([[], 0])
     const noMsp = read(({ orderer }) => delete orderer.groups['B']!.values['MSP'])
-    expect(shown(noMsp).at(-1)).to.deep.equal(['b:7050'])
+    expect(shown(noMsp).map(([address]) => address)).to.deep.equal(['a1:7050', 'a2:7050'])
+    expect(noMsp.unusableEndpoints).to.deep.equal([
+      '"b:7050" of organisation "B" has no TLS roots to be known by',
+    ])
     const noOrganization = read(({ orderer }) => (orderer.groups = {}))
     expect(noOrganization.endpoints).to.deep.equal([])
   })
