@@ -69,6 +69,8 @@ export function resolvePullOptions(
   }
   assertPositive({ ...limits, maxFailures })
   const endpoints = new EndpointSet(options.endpoints, clock, random)
+  const proxyFor = proxiesOf(deps, options.endpoints)
+  sayIfEarly(deps)
   return {
     ...limits,
     maxFailures,
@@ -77,13 +79,22 @@ export function resolvePullOptions(
     signer: deps.signer,
     clock,
     random,
-    proxyFor: proxiesOf(deps, options.endpoints),
+    proxyFor,
     given: options.endpoints,
     endpoints,
     outage: new Outage('no endpoint delivers blocks', endpoints, deps.logger),
     logger: deps.logger,
     metrics: deps.metrics && deliverMetrics(deps.metrics),
   }
+}
+
+/** Services take a certificate that is not valid yet: mostly a clock is behind. */
+function sayIfEarly({ signer, clock, logger }: PullDeps): void {
+  const { subject, notBefore } = signer
+  const now = new Date(clock.wallTime())
+  if (notBefore === undefined || now >= notBefore) return
+  const times = { from: notBefore.toISOString(), now: now.toISOString() }
+  logger?.warn("the signer's own certificate is not valid yet", { subject, ...times })
 }
 
 /**

@@ -41,19 +41,19 @@ export function transactionId(nonce: Uint8Array, creator: Uint8Array): string {
   return createHash('sha256').update(nonce).update(creator).digest('hex')
 }
 
-/** A service would answer FORBIDDEN, without a word about why: so it is said here. */
-function checkSigner({ subject, notBefore, expiresAt }: EnvelopeSigner, wallTime: number): void {
+/**
+ * A service would answer FORBIDDEN, without a word about why: so it is said here. Only the end counts:
+ * one that is not valid yet may sign.
+ *
+ * @see fabric v3.1.5 orderer/common/msgprocessor/expiration.go
+ */
+function checkSigner({ subject, expiresAt }: EnvelopeSigner, wallTime: number): void {
   const now = new Date(wallTime)
   const whose = `the signer's own certificate ${JSON.stringify(subject ?? '')}`
   const clock = `this machine's clock says ${now.toISOString()}`
-  if (expiresAt !== undefined && now > expiresAt) {
-    const message = `${whose} expired at ${expiresAt.toISOString()}: enroll anew (${clock})`
-    throw new DeliverError('DELIVER_SIGNER_NOT_VALID', message)
-  }
-  if (notBefore !== undefined && now < notBefore) {
-    const message = `${whose} is not valid before ${notBefore.toISOString()} (${clock})`
-    throw new DeliverError('DELIVER_SIGNER_NOT_VALID', message)
-  }
+  if (expiresAt === undefined || now <= expiresAt) return
+  const message = `${whose} expired at ${expiresAt.toISOString()}: enroll anew (${clock})`
+  throw new DeliverError('DELIVER_SIGNER_NOT_VALID', message)
 }
 
 /**
@@ -62,8 +62,7 @@ function checkSigner({ subject, notBefore, expiresAt }: EnvelopeSigner, wallTime
  * Keep its bytes to send it again: they are its identity, so a service executes it once. Rejects with
  * what the signer rejects with.
  *
- * @throws {DeliverError} DELIVER_SIGNER_NOT_VALID when the signer's certificate has expired or is not
- *   valid yet by `clock`
+ * @throws {DeliverError} DELIVER_SIGNER_NOT_VALID when the signer's certificate has expired by `clock`
  * @see fabric v3.1.5 protoutil/txutils.go (CreateSignedEnvelopeWithTLSBinding)
  */
 export async function signedEnvelope(content: EnvelopeContent): Promise<SignedEnvelope> {

@@ -26,8 +26,9 @@ export interface EnvelopeSigner {
   sign(message: Uint8Array): Uint8Array | Promise<Uint8Array>
   /** For people: whose certificate it is. */
   readonly subject?: string
-  /** When its certificate begins and ends. Outside of it nothing is signed: services refuse it. */
+  /** When its certificate begins. Before, pulling blocks says so once, and signs, as Fabric does. */
   readonly notBefore?: Date
+  /** When its certificate ends. Afterwards nothing is signed: services refuse it. */
   readonly expiresAt?: Date
 }
 

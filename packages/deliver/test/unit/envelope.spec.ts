@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { expect } from 'chai'
 import { VirtualClock } from '@heddle/events/testing'
+import type { Logger } from '@heddle/interface'
 import { common, decode, orderer } from '@heddle/proto'
+import { resolvePullOptions } from '../../src/deliver-options.ts'
 import { decodeDeliverResponse } from '../../src/deliver-response.ts'
 import {
   DeliverError,
@@ -63,7 +65,7 @@ describe('signedEnvelope', () => {
     expect(await signedEnvelope({ ...content, nonce })).to.deep.equal(fixed)
   })
 
-  it('is refused to a signer whose certificate is not valid now, instead of sent to be forbidden', async () => {
+  it('is refused to a signer whose certificate has expired, instead of sent to be forbidden', async () => {
     const at = (ms: number): Date => new Date(clock.wallTime() + ms)
     const subject = 'CN=user1'
     const sent = async (dates: object): Promise<string> => {
@@ -80,9 +82,36 @@ describe('signedEnvelope', () => {
     expect(await sent({ notBefore: at(0), expiresAt: at(0) })).to.equal('sent')
     const expired = await sent({ notBefore: at(-9), expiresAt: at(-1) })
     expect(expired).to.contain('"CN=user1" expired at 2023-11-14T22:13:20.998Z')
-    const early = await sent({ notBefore: at(1), expiresAt: at(9) })
-    expect(early).to.contain('"CN=user1" is not valid before 2023-11-14T22:13:21.000Z')
-    expect(early).to.contain('clock says 2023-11-14T22:13:20.999Z')
+    expect(expired).to.contain('clock says 2023-11-14T22:13:20.999Z')
+    expect(await sent({ notBefore: at(1), expiresAt: at(9) }), 'not valid yet').to.equal('sent')
+  })
+
+  it('is said, once, to be of a certificate that is not valid yet', () => {
+    const warned: unknown[] = []
+    const nothing = (): void => undefined
+    const logger: Logger = {
+      debug: nothing,
+      info: nothing,
+      warn: (event, fields) => warned.push({ event, ...fields }),
+      error: nothing,
+      child: () => logger,
+    }
+    const resolve = (notBeforeMs: number): void => {
+      const notBefore = new Date(clock.wallTime() + notBeforeMs)
+      const early = { ...signer, subject: 'CN=user1', notBefore }
+      resolvePullOptions({ signer: early, clock, logger }, { channelId: 'ch', endpoints: [] }, 1)
+    }
+    resolve(0)
+    expect(warned).to.deep.equal([])
+    resolve(1)
+    expect(warned).to.deep.equal([
+      {
+        event: "the signer's own certificate is not valid yet",
+        subject: 'CN=user1',
+        from: '2023-11-14T22:13:21.000Z',
+        now: '2023-11-14T22:13:20.999Z',
+      },
+    ])
   })
 
   it('gives the transaction id that Fabric gave', () => {
