@@ -175,6 +175,9 @@ export class RequestDesk {
   /** A view ended, or one began: then its primary must hear of everything that waits here. */
   onViewChanged(view: DeskView): void {
     const { pool } = this.#deps
+    const { entry, isLate } = this.#watch
+    // Left before its time was over, for it among other reasons.
+    if (entry !== undefined && isLate && !view.active && this.#mayBlame()) this.#blame(entry)
     this.#watch.stop()
     this.#view = view
     pool.unassignAll()
@@ -342,9 +345,14 @@ export class RequestDesk {
 
   #suspect(entry: PoolEntry): void {
     if (!this.#mayBlame()) return
+    this.#blame(entry)
+    if (entry.suspicions < this.#options.n) this.#deps.onSuspect(this.#view.view)
+  }
+
+  /** One more primary that left it waiting: after as many as there are it is given up. */
+  #blame(entry: PoolEntry): void {
     entry.suspicions++
     if (entry.suspicions >= this.#options.n) this.#drop(entry, new RequestAbandonedError(entry.id))
-    else this.#deps.onSuspect(this.#view.view)
   }
 
   /** The primary itself cannot tell why others do not answer; they will, if it is to blame. */

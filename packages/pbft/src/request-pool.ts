@@ -19,7 +19,7 @@ export interface PoolEntry extends CheckedRequest {
   readonly since: number
   /** When it was last sent to a primary, by the clock; for requests submitted here. */
   forwardedAt: number
-  /** How many primaries were suspected because of it. */
+  /** How many primaries were suspected, or left while it was late. */
   suspicions: number
   /** Whose queues it is in, beside that of its origin; undefined while there are none. */
   alsoQueuedFor: Set<number> | undefined

@@ -22,6 +22,7 @@ import { State } from './state.ts'
 import { broadcastStatus, onStatus, onStatusTimeout } from './status.ts'
 import {
   awaitInFull,
+  followOthers,
   onLate,
   onNewViewTimeout,
   onOwnViewChange,
@@ -97,8 +98,11 @@ export class ReplicaCore {
 
   /** Takes one event and returns what to do about it, in order. */
   step(event: ReplicaEvent): readonly ReplicaEffect[] {
-    if (!this.#state.failed) this.#handle(event)
-    return this.#state.takeEffects()
+    const state = this.#state
+    const { amnesia, votesFrom } = state
+    if (!state.failed) this.#handle(event)
+    if (amnesia !== state.amnesia || votesFrom !== state.votesFrom) followOthers(state)
+    return state.takeEffects()
   }
 
   /** How many batches this replica, as primary, may propose now; 0 when it is a backup. */

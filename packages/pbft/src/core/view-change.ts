@@ -98,6 +98,11 @@ export function onViewChange(state: State, from: number, viewChange: ViewChange)
     return
   }
   state.viewChanges[replica] = viewChange
+  followOthers(state)
+}
+
+/** Others left the view, and this replica can leave it now: does what is due about it. */
+export function followOthers(state: State): void {
   joinOthers(state)
   leaveEarly(state)
   considerNewView(state)

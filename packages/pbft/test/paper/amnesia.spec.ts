@@ -201,6 +201,16 @@ describe('a replica that lost its journal (cf. TOCS ’02 §4)', () => {
     expect(broadcasts(changes, 'view-change').map(({ view }) => view)).to.deep.equal([1n])
   })
 
+  it('joins others that left before it heard the truth', () => {
+    const driver = new Forgetful()
+    driver.hearAll([3n, 3n, 3n], [0n, 0n, 1n << 60n])
+    driver.receive(0, { type: 'certificate', checkpoints: certificate(12n) })
+    const changes = [1, 2].flatMap((from) => driver.receive(from, viewChange(from, 1n)))
+    expect(broadcasts(changes, 'view-change')).to.deep.equal([])
+    const left = broadcasts(driver.receive(2, answer({ view: 1n })), 'view-change')
+    expect(left.map(({ view }) => view)).to.deep.equal([2n])
+  })
+
   it('changes views from that checkpoint on, to the first view in which it votes', () => {
     const driver = new Forgetful()
     driver.hearAll([3n, 3n, 3n], [1n, 1n, 1n])
@@ -211,6 +221,23 @@ describe('a replica that lost its journal (cf. TOCS ’02 §4)', () => {
     const [left] = broadcasts(driver.step({ type: 'suspect', view: 0n }), 'view-change')
     expect(left).to.include({ view: 2n, lowWatermark: 12n })
     expect(driver.said.isVoting).to.equal(true)
+  })
+
+  it('joins others that left the view before', () => {
+    const driver = new Forgetful()
+    driver.hearAll([3n, 3n, 3n])
+    for (const from of [1, 2]) driver.receive(from, viewChange(from, 1n))
+    const effects = driver.receive(0, { type: 'certificate', checkpoints: certificate(12n) })
+    expect(broadcasts(effects, 'view-change').map(({ view }) => view)).to.deep.equal([1n])
+  })
+
+  it('leaves with the one that left before, when a request is late', () => {
+    const driver = new Forgetful()
+    driver.hearAll([3n, 3n, 3n])
+    driver.receive(1, viewChange(1, 1n))
+    driver.step({ type: 'late', view: 0n, isLate: true })
+    const effects = driver.receive(0, { type: 'certificate', checkpoints: certificate(12n) })
+    expect(broadcasts(effects, 'view-change').map(({ view }) => view)).to.deep.equal([1n])
   })
 
   it('votes in that view, and in none before', () => {

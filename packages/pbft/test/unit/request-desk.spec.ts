@@ -112,4 +112,25 @@ describe('RequestDesk', () => {
     await at.clock.advance(0)
     expect(at.told).to.deep.equal([])
   })
+
+  it('gives up what no primary orders, also when their views are left before its time is over', async () => {
+    const at = new Desk()
+    await at.submit('a')
+    // This replica is the primary of view 3, and blames itself for nothing.
+    for (const view of [0n, 1n, 2n, 3n]) {
+      await at.clock.advance(600)
+      expect(at.errors).to.deep.equal([])
+      at.leaveFor(view + 1n)
+      at.begin(view + 1n)
+    }
+    await at.clock.advance(499)
+    at.leaveFor(5n)
+    at.begin(5n)
+    expect(at.errors, 'not late in view 4').to.deep.equal([])
+    await at.clock.advance(600)
+    at.leaveFor(6n)
+    await at.clock.advance(0)
+    expect(at.errors).to.have.nested.property('0.code', 'PBFT_REQUEST_ABANDONED')
+    expect(at.pool.size).to.equal(0)
+  })
 })
