@@ -14,6 +14,9 @@ export const maxProxyAnswerBytes = 16_384
 const loopback = new BlockList()
 loopback.addSubnet('127.0.0.0', 8)
 loopback.addAddress('::1', 'ipv6')
+// Whoever connects to "any address" reaches itself.
+loopback.addAddress('0.0.0.0')
+loopback.addAddress('::', 'ipv6')
 
 /** An HTTP proxy, and how a connection is made through it. */
 export interface HttpProxy {
@@ -49,7 +52,7 @@ export function proxyFor(
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): HttpProxy | undefined {
   const named = firstSet(environment, proxyVariables)
-  const { host, port } = splitAddress(address)
+  const { host, port } = partsOf(address)
   if (named === undefined || isLoopback(host)) return undefined
   const exempting = firstSet(environment, exemptingVariables)?.value ?? ''
   const entries = exempting.split(/[\s,]+/).filter((entry) => entry !== '')
@@ -59,8 +62,8 @@ export function proxyFor(
 
 /** Whether `host` is this machine by name or by address. */
 function isLoopback(host: string): boolean {
-  if (isIP(host) !== 0) return loopback.check(host, isIP(host) === 6 ? 'ipv6' : 'ipv4')
-  return /^(?:.*\.)?localhost\.?$/i.test(host)
+  if (isIP(host) !== 0) return loopback.check(host, familyOf(host))
+  return /^(?:.*\.)?localhost$/.test(host)
 }
 
 /**
@@ -93,25 +96,34 @@ function firstSet(
 /** Whether an entry of `no_proxy` is for this host and port. */
 function covers(entry: string, host: string, port: string): boolean {
   if (entry === '*') return true
-  const cidr = /^(.+)\/(\d+)$/.exec(entry)
-  if (cidr) return isInside(host, cidr[1] ?? '', Number(cidr[2]))
-  const name = splitAddress(entry)
+  const name = partsOf(entry)
   if (name.port !== '' && name.port !== port) return false
-  if (isIP(host) !== 0) return name.host === host
-  const domain = name.host.replace(/^\*?\./, '').toLowerCase()
+  const [, net, prefix] = /^(.+)\/(\d+)$/.exec(name.host) ?? []
+  if (net !== undefined) return isInside(host, net, Number(prefix))
+  if (isIP(host) !== 0) return isInside(host, name.host)
+  const domain = name.host.replace(/^\*?\./, '')
   const isDomainOnly = domain.length < name.host.length
-  return (
-    host.toLowerCase().endsWith(`.${domain}`) || (!isDomainOnly && host.toLowerCase() === domain)
-  )
+  return host.endsWith(`.${domain}`) || (!isDomainOnly && host === domain)
 }
 
-function isInside(host: string, net: string, prefix: number): boolean {
-  const family = isIP(net)
-  if (family === 0 || isIP(host) !== family || prefix > (family === 6 ? 128 : 32)) return false
-  const type = family === 6 ? 'ipv6' : 'ipv4'
+/** Host and port, the host in one spelling: lower case, no final dot, no zone of an IPv6 address. */
+function partsOf(address: string): { readonly host: string; readonly port: string } {
+  const { host, port } = splitAddress(address)
+  return { host: host.toLowerCase().replace(/\.$|%.*$/, ''), port }
+}
+
+/** Whether an address is in a net, however both are spelled; without a prefix, whether they are one. */
+function isInside(host: string, net: string, prefix?: number): boolean {
+  const bits = isIP(net) === 6 ? 128 : 32
+  const length = prefix ?? bits
+  if (isIP(host) === 0 || isIP(net) === 0 || length > bits) return false
   const subnet = new BlockList()
-  subnet.addSubnet(net, prefix, type)
-  return subnet.check(host, type)
+  subnet.addSubnet(net, length, familyOf(net))
+  return subnet.check(host, familyOf(host))
+}
+
+function familyOf(ip: string): 'ipv4' | 'ipv6' {
+  return isIP(ip) === 6 ? 'ipv6' : 'ipv4'
 }
 
 function proxyIn(value: string, variable: string): HttpProxy {

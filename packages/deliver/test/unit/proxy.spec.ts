@@ -28,6 +28,10 @@ describe('proxyFor', () => {
     '127.8.9.1:7050',
     '[::1]:7050',
     '[::ffff:127.0.0.1]:7050',
+    'localhost.:7050',
+    '0.0.0.0:7050',
+    '[::]:7050',
+    '[0:0::1]:7050',
   ]) {
     it(`never goes through a proxy to ${address}`, () => {
       expect(through(address, proxied)).to.equal(undefined)
@@ -60,6 +64,22 @@ describe('proxyFor', () => {
     ['fd00::/8', '[fd00::5]:7051', true],
     ['fd00::5', '[fd00::5]:7051', true],
     ['10.0.0.0/8', '[fd00::5]:7051', false],
+    ['fd00::/8', '10.1.2.3:7051', false],
+    ['10.0.0.0/8:7051', '10.1.2.3:7051', true],
+    ['10.0.0.0/8:7052', '10.1.2.3:7051', false],
+    ['[fd00::/8]:7051', '[fd00::5]:7051', true],
+    ['fd00:0::5', '[fd00::5]:7051', true],
+    ['FD00::5', '[fd00::5]:7051', true],
+    ['[fd00::5]:7051', '[fd00:0:0::5]:7051', true],
+    ['[fd00::5]:7052', '[fd00::5]:7051', false],
+    ['fd00::6', '[fd00::5]:7051', false],
+    ['fe80::/10', '[fe80::1%eth0]:7051', true],
+    ['10.1.2.3', '[::ffff:10.1.2.3]:7051', true],
+    ['example.com', 'peer.example.com.:7051', true],
+    ['example.com.', 'peer.example.com:7051', true],
+    ['example.com.', 'example.com.:7051', true],
+    ['EXAMPLE.com', 'example.COM:7051', true],
+    ['peer.example.com', '10.1.2.3:7051', false],
   ]
   for (const [list, address, isExempt] of exempt) {
     it(`with no_proxy "${list}" ${isExempt ? 'connects directly' : 'goes through it'} to ${address}`, () => {
