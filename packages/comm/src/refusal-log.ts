@@ -15,6 +15,9 @@ export interface RefusalLogOptions {
   readonly maxRefusalLinesPerMinute: number
 }
 
+/** Most characters of a text in a line about a refusal: foreigners word some. */
+export const maxRefusalText = 1024
+
 const minuteMs = 60_000
 const nothing: Counter = { add: () => undefined }
 
@@ -65,10 +68,21 @@ export class RefusalLog {
       return
     }
     this.#lines += 1
-    this.#deps.logger?.warn(event, { port, ...fields })
+    this.#deps.logger?.warn(event, { port, ...bounded(fields) })
     if (this.#lines === most) {
       const forMs = this.#minuteBegan + minuteMs - now
       this.#deps.logger?.warn('further refusals are counted only', { port, forMs })
     }
   }
+}
+
+function bounded(fields: LogFields): LogFields {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [
+      name,
+      typeof value === 'string' && value.length > maxRefusalText
+        ? `${value.slice(0, maxRefusalText)}… (${value.length - maxRefusalText} characters more)`
+        : value,
+    ]),
+  )
 }

@@ -1,6 +1,7 @@
 import { VirtualClock } from '@heddle/events/testing'
 import { expect } from 'chai'
 import { RefusalLog } from '../../src/index.ts'
+import { maxRefusalText } from '../../src/refusal-log.ts'
 import { RecordingLogger, RecordingMetrics } from '../support/recording.ts'
 
 describe('RefusalLog', () => {
@@ -49,5 +50,20 @@ describe('RefusalLog', () => {
     expect(lines('connection refused')).to.equal(6)
     expect(lines('further refusals are counted only')).to.equal(2)
     expect(metrics.get('listener_refusals_not_logged_total gossip')).to.equal(9)
+  })
+
+  it('keeps maxRefusalText characters of a text, and says how many are missing', () => {
+    const own = new RecordingLogger()
+    const bounding = new RefusalLog(
+      { clock, logger: own, metrics },
+      { port: 'gossip', maxRefusalLinesPerMinute: 3 },
+    )
+    const written = (length: number): unknown => {
+      bounding.refused('connection refused', { address: 'a', reason: '\u0001'.repeat(length) })
+      return own.lines.at(-1)?.fields['reason']
+    }
+    const most = '\u0001'.repeat(maxRefusalText)
+    expect(written(maxRefusalText)).to.equal(most)
+    expect(written(maxRefusalText + 1)).to.equal(`${most}… (1 characters more)`)
   })
 })

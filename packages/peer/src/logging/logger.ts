@@ -1,4 +1,5 @@
 import { pino } from 'pino'
+import { boundedText, boundedValue, describeError } from './bounded.ts'
 import { isEnabled, parseLogSpec } from './logspec.ts'
 import type { DestinationStream } from 'pino'
 import type { LogFields, Logger } from '@heddle/interface'
@@ -13,26 +14,17 @@ export interface Logging {
   setSpec(spec: string): void
 }
 
-/** An error as fields: its code and message, and those of its causes. Never a stack at info. */
-function describe(error: unknown): unknown {
-  if (!(error instanceof Error)) return error
-  const code = (error as { code?: unknown }).code
-  return {
-    ...(code === undefined ? {} : { code }),
-    message: error.message,
-    ...(error.cause === undefined ? {} : { cause: describe(error.cause) }),
-  }
-}
-
 /** Names that lines have anyway. */
 const ownNames = ['level', 'time', 'logger', 'msg']
 
-/** Fields under a name that a line has anyway get another: no name stands twice in a line. */
-function renamed(fields: LogFields = {}, base: LogFields): LogFields {
+/** Fields with values in bounds; under a name that a line has anyway they get another. */
+function fieldsOf(fields: LogFields = {}, base: LogFields): LogFields {
   const isTaken = (name: string): boolean => ownNames.includes(name) || name in base
-  if (!Object.keys(fields).some(isTaken)) return fields
   return Object.fromEntries(
-    Object.entries(fields).map(([name, value]) => [isTaken(name) ? `${name}_` : name, value]),
+    Object.entries(fields).map(([name, value]) => [
+      isTaken(name) ? `${name}_` : name,
+      boundedValue(value),
+    ]),
   )
 }
 
@@ -80,8 +72,8 @@ export function createLogging(
   const make = (name: string): Logger => {
     const write = (level: Level) => (event: string, fields?: LogFields, error?: unknown) => {
       if (!isEnabled(current, name, level)) return
-      const more = error === undefined ? {} : { error: describe(error) }
-      root[level]({ logger: name, ...renamed(fields, base), ...more }, event)
+      const more = error === undefined ? {} : { error: describeError(error) }
+      root[level]({ logger: name, ...fieldsOf(fields, base), ...more }, boundedText(event))
     }
     return {
       debug: write('debug'),
