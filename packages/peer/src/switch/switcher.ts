@@ -133,7 +133,8 @@ export class RulesSwitcher implements Lifecycle {
       this.#look()
     } catch (error) {
       // A damaged state: the next execution ends with the same reason, and the validator with it.
-      this.#deps.logger.warn('the rules in force cannot be read', {}, error)
+      const { offered } = this.#options
+      this.#deps.logger.warn('the rules in force cannot be read', { offered }, error)
     }
   }
 
