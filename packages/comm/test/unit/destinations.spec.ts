@@ -1,7 +1,7 @@
 import { VirtualClock } from '@heddle/events/testing'
 import { expect } from 'chai'
 import type { Connection } from '../../src/connection.ts'
-import { Destinations, maxDialing } from '../../src/destinations.ts'
+import { Destinations, maxDialing, maxNames } from '../../src/destinations.ts'
 import { CommError } from '../../src/errors.ts'
 import { hexOf } from '../../src/hex.ts'
 import { RepeatedLines } from '../../src/repeated-lines.ts'
@@ -145,5 +145,20 @@ describe('Destinations', () => {
     expect(dials).to.have.length(maxDialing + 1)
     expect(await push(at(maxDialing + 1))).to.equal('COMM_QUEUE_FULL')
     expect(dials).to.have.length(maxDialing + 1)
+  })
+
+  it('remembers maxNames of the connections that there are; the oldest is dialled again', async () => {
+    const at = (i: number): RemotePeer => ({ endpoint: `localhost:${i}` })
+    const connection = connect()
+    outcome = () => Promise.resolve(connection)
+    const reach = async (i: number): Promise<number> => {
+      await destinations.connection(at(i))
+      return dials.length
+    }
+    for (let i = 0; i < maxNames; i += 1) expect(await reach(i)).to.equal(i + 1)
+    expect(await reach(0), 'known').to.equal(maxNames)
+    expect(await reach(maxNames), 'one more').to.equal(maxNames + 1)
+    expect(await reach(1), 'not the oldest').to.equal(maxNames + 1)
+    expect(await reach(0), 'forgotten').to.equal(maxNames + 2)
   })
 })

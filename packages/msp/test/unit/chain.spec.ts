@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { certify, identityOf, mspOf, usualOus, x509 } from '../support/ca.ts'
 import type { Pair, Spec } from '../support/ca.ts'
 import { expectCode } from '../support/expect-code.ts'
-import { maxChainLength } from '../../src/trust.ts'
+import { maxChainLength, maxSignatureChecks } from '../../src/trust.ts'
 import type { Msp } from '../../src/index.ts'
 
 const { clientAuth, serverAuth } = x509.ExtendedKeyUsage
@@ -238,6 +238,24 @@ describe('a chain over intermediates', () => {
     })
     const serialized = await peerOf(more)
     expectCode('MSP_UNKNOWN_AUTHORITY', () => longer.deserialize(serialized))
+  })
+
+  it('is looked for with maxSignatureChecks signatures, and no more', async () => {
+    const issuer = await certify({ subject: 'CN=middle', ca: true, issuer: root })
+    const serialized = await peerOf(issuer)
+    const namesakes: Pair[] = []
+    for (let at = 2; at < maxSignatureChecks; at += 1) {
+      namesakes.push(await certify({ subject: 'CN=middle', ca: true, issuer: root }))
+    }
+    // One signature for each namesake, one for the issuer, one for the root.
+    const intermediates = [...namesakes, issuer]
+    const most = mspOf({ roots: [root], intermediates, nodeOus: usualOus })
+    most.validate(most.deserialize(serialized))
+    const more = await certify({ subject: 'CN=middle', ca: true, issuer: root })
+    const above = { roots: [root], intermediates: [more, ...intermediates], nodeOus: usualOus }
+    expect(() => mspOf(above).deserialize(serialized))
+      .to.throw(/too many candidates for its issuer/)
+      .with.property('code', 'MSP_UNKNOWN_AUTHORITY')
   })
 
   const bad: [string, () => Promise<Pair[]>][] = [
