@@ -36,7 +36,8 @@ export function describeError(error: unknown, depth = 0): unknown {
 function asText(value: object): string {
   const plain = (_name: string, part: unknown) => (typeof part === 'bigint' ? String(part) : part)
   try {
-    return (JSON.stringify(value, plain) as string | undefined) ?? ''
+    const text: unknown = JSON.stringify(value, plain)
+    return typeof text === 'string' ? text : ''
   } catch {
     return inspect(value) // it contains itself
   }

@@ -5,7 +5,7 @@ import type { Clock } from '@heddle/interface'
 import type { ProcessSpec } from './processes.ts'
 
 /** Longest line, in characters; what is longer is cut into several. */
-const maxLine = 4096
+export const maxLine = 4096
 
 /**
  * Appends what a validator writes to standard error to its log, each line as JSON: last words of Node or
@@ -20,7 +20,7 @@ export class ErrorLog {
     this.#clock = clock
     this.#spec = spec
     stream?.on('data', (text: string | Buffer) => this.#take(text.toString()))
-    stream?.on('end', () => this.#append(this.#rest))
+    stream?.on('end', () => this.#appendLine(this.#rest))
   }
 
   #take(text: string): void {
@@ -30,7 +30,11 @@ export class ErrorLog {
       lines.push(this.#rest)
       this.#rest = ''
     }
-    for (const line of lines) this.#append(line)
+    for (const line of lines) this.#appendLine(line)
+  }
+
+  #appendLine(line: string): void {
+    for (let at = 0; at < line.length; at += maxLine) this.#append(line.slice(at, at + maxLine))
   }
 
   #append(text: string): void {

@@ -6,7 +6,7 @@ import { PassThrough, Writable } from 'node:stream'
 import { VirtualClock } from '@heddle/events/testing'
 import { foreignLine, maxForeignText, mendLog } from '../../src/logging/log-file.ts'
 import { createLogging } from '../../src/logging/logger.ts'
-import { ErrorLog } from '../../src/network/error-log.ts'
+import { ErrorLog, maxLine } from '../../src/network/error-log.ts'
 
 type Line = Readonly<Record<string, unknown>>
 
@@ -68,7 +68,8 @@ describe('a log file', () => {
     new ErrorLog(stream, { name: 'validator0', config: '', log }, new VirtualClock())
     stream.write('FATAL ERROR: out of mem')
     stream.write('ory\n\n"quoted"\u0000\n')
-    stream.end(`${'x'.repeat(2 * maxForeignText)}`)
+    const text = `${'x'.repeat(3 * maxForeignText)}end`
+    stream.end(text)
     await new Promise((resolve) => stream.once('close', resolve))
     const [, fatal, quoted, ...long] = linesOf(await readFile(log, 'utf8'))
     expect(fatal).to.include({
@@ -76,7 +77,9 @@ describe('a log file', () => {
       ...{ time: '2026-01-01T00:00:00.000Z', msg: 'FATAL ERROR: out of memory' },
     })
     expect(quoted).to.include({ msg: '"quoted"\u0000' })
-    for (const line of long) expect((line['msg'] as string).length).to.be.at.most(maxForeignText)
+    const parts = long.map((line) => line['msg'] as string)
+    for (const part of parts) expect(part.length).to.be.at.most(maxLine)
+    expect(parts.join('')).to.equal(text)
   })
 
   it('keeps maxForeignText characters of a line that is not its own', () => {
