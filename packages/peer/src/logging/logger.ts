@@ -10,8 +10,13 @@ export interface Logging {
   readonly logger: Logger
   /** The levels in force, as of Fabric's `FABRIC_LOGGING_SPEC`: `gossip,comm=debug:info`. */
   readonly spec: string
-  /** @throws {PeerError} PEER_INVALID_CONFIG; the old levels stay */
-  setSpec(spec: string): void
+  /**
+   * A line tells of the change whatever the levels are.
+   *
+   * @param by - fields of that line: who wants it
+   * @throws {PeerError} PEER_INVALID_CONFIG; the old levels stay
+   */
+  setSpec(spec: string, by: LogFields): void
 }
 
 /** Names that lines have anyway. */
@@ -88,8 +93,11 @@ export function createLogging(
     get spec() {
       return current.text
     },
-    setSpec(next) {
+    setSpec(next, by) {
+      const from = current.text
       current = parseLogSpec(next)
+      const fields = fieldsOf({ ...by, from, to: current.text }, base)
+      root.info({ logger: 'logging', ...fields }, 'levels of the log changed')
     },
   }
 }

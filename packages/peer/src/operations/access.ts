@@ -55,7 +55,8 @@ function denialOfNames(claims: Claims, rules: AccessRules): Denial | undefined {
     name !== undefined && serves(name, claims, rules)
   const { host, origin } = claims
   if (host !== undefined && host !== '' && !isServed(nameOf(host))) {
-    const reason = `Host ${shown(host)} is not served here`
+    const cure = 'ask by address, or listen on that name, or have it in the TLS certificate'
+    const reason = `Host ${shown(host)} is not served here, being no name of this server: ${cure}`
     return { status: 421, code: 'HOST_NOT_SERVED', reason }
   }
   if (origin !== undefined && !isServed(nameOf(/^https?:\/\/(.*)$/.exec(origin)?.[1] ?? ''))) {

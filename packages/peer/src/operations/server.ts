@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { createServer } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
+import { isIP } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { RefusalLog, clientCertificateState, noResumption } from '@heddle/comm'
 import { PeerError, messageOf } from '../errors.ts'
@@ -78,7 +79,8 @@ export class OperationsServer implements Lifecycle {
     this.#listen = listen
     this.#tls = tls
     const certificate = tls && new X509Certificate(tls.certificate)
-    const isCertified = (name: string): boolean => certificate?.checkHost(name) !== undefined
+    const isCertified = (name: string): boolean =>
+      (isIP(name) === 0 ? certificate?.checkHost(name) : certificate?.checkIP(name)) !== undefined
     this.#rules = { listen, tls: tls !== undefined, isCertified }
     const { clock, logger, metrics } = deps
     const refusals = new RefusalLog({ clock, logger, metrics }, { port: 'operations', ...limits })
@@ -206,13 +208,16 @@ export class OperationsServer implements Lifecycle {
   }
 
   async #setSpec(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const address = addressOf(request.socket) // gone when the body is not read to its end
+    const { socket } = request
+    const address = addressOf(socket) // gone when the body is not read to its end
     try {
       const body = JSON.parse(await readBody(request)) as { spec?: unknown } | null
       if (typeof body?.spec !== 'string') {
         throw new PeerError('PEER_INVALID_CONFIG', 'the body must be {"spec": "..."}')
       }
-      this.#deps.logging.setSpec(body.spec)
+      const client =
+        socket instanceof TLSSocket ? socket.getPeerX509Certificate()?.subject : undefined
+      this.#deps.logging.setSpec(body.spec, { address, client })
       response.statusCode = 204
       response.end()
     } catch (error) {

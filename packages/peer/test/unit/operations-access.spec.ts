@@ -163,7 +163,8 @@ describe('an operations server without TLS', () => {
     expect(reply.status).to.equal(421)
     expect(JSON.parse(reply.body)).to.deep.equal({
       code: 'HOST_NOT_SERVED',
-      error: 'Host "evil.example" is not served here',
+      error:
+        'Host "evil.example" is not served here, being no name of this server: ask by address, or listen on that name, or have it in the TLS certificate',
     })
     const headers = { host: 'localhost', origin: 'http://evil.example' }
     const put = await plain(
@@ -174,7 +175,7 @@ describe('an operations server without TLS', () => {
     expect(put.status).to.equal(403)
     expect(one.logging.spec, 'unchanged').to.equal('info')
     expect(one.logger.lines.map(({ fields }) => fields['reason'])).to.deep.equal([
-      'Host "evil.example" is not served here',
+      'Host "evil.example" is not served here, being no name of this server: ask by address, or listen on that name, or have it in the TLS certificate',
       'requests of pages of "http://evil.example" are not answered',
     ])
   })
@@ -281,6 +282,23 @@ describe('an operations server with TLS', () => {
     expect(one.logger.lines.map(({ fields }) => fields['reason'])).to.deep.equal([
       'what came is HTTP without TLS',
     ])
+  })
+})
+
+describe('an operations server with an address in its TLS certificate', () => {
+  const one = running(async () => {
+    const { ordering } = await testMembers()
+    const tls = { ...(await material(false)), ...(await ordering.tls('192.0.2.9')) }
+    return { listen: { host: '127.0.0.1', port: 0 }, tls }
+  })
+
+  it('serves that address as Host, and no other', async () => {
+    const { ca } = await clientTls(true)
+    const at = (host: string) =>
+      secure(one.server.port, { ca, servername: 'localhost', path: '/healthz', headers: { host } })
+    expect((await at('192.0.2.9:9443')).status).to.equal(200)
+    expect((await at('192.0.2.10')).status).to.equal(421)
+    expect((await at('[2001:db8::1]')).status).to.equal(421)
   })
 })
 

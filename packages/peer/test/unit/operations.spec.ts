@@ -41,8 +41,10 @@ describe('the levels of loggers', () => {
     const { logging, lines } = recording('info')
     const logger = logging.logger.child('gossip').child('comm')
     logger.debug('not yet')
-    logging.setSpec('debug')
+    logging.setSpec('debug', { address: 'a' })
     logger.debug('hello', { n: 1 }, new TypeError('outer', { cause: new Error('inner') }))
+    const changed = { msg: 'levels of the log changed', address: 'a', from: 'info', to: 'debug' }
+    expect(lines.shift()).to.include({ level: 'info', logger: 'logging', ...changed })
     expect(lines).to.have.length(1)
     expect(lines[0]).to.deep.include({
       level: 'debug',
@@ -58,7 +60,7 @@ describe('the levels of loggers', () => {
 describe('the operations server', () => {
   let problem: string | undefined
   const metrics = createMetrics()
-  const { logging } = recording('info')
+  const { logging, lines } = recording('info')
   const server = new OperationsServer(
     {
       clock: systemClock,
@@ -119,6 +121,9 @@ describe('the operations server', () => {
       expect(await refused.json(), body.slice(0, 20)).to.have.property('error')
     }
     expect(logging.spec).to.equal('gossip=debug:warn')
+    expect(lines, 'the change, though the levels are higher').to.have.length(1)
+    expect(lines[0]).to.include({ level: 'info', from: 'info', to: 'gossip=debug:warn' })
+    expect(lines[0]?.['address']).to.match(/^127\.0\.0\.1:\d+$/)
   })
 
   it('has nothing else', async () => {
