@@ -1,4 +1,5 @@
 import type { Logger, Metrics } from '@heddle/interface'
+import type { BootMarker } from './boot-marker.ts'
 import { CommitQueue } from './commit-queue.ts'
 import { LedgerError, toLedgerError } from './errors.ts'
 import type { JournalOptions } from './journal.ts'
@@ -19,6 +20,7 @@ export interface JournalParts {
   readonly dir: string
   readonly path: string
   readonly release: () => Promise<void>
+  readonly marker: BootMarker
   readonly logger: Logger | undefined
   readonly metrics: Metrics | undefined
 }
@@ -40,6 +42,8 @@ export class FileJournal implements Journal {
   #appending = 0
   /** Set when it is unknown which file a power loss would leave. */
   #failed: LedgerError | undefined
+  /** Whether anything could not be written: then what is on the disk may be in doubt. */
+  #hasFailed = false
   #closing: Promise<void> | undefined
 
   private constructor(parts: JournalParts, bounds: Required<JournalOptions>, file: RecordFile) {
@@ -50,6 +54,7 @@ export class FileJournal implements Journal {
     this.#queue = new CommitQueue({
       commit: (tasks) => this.#commit(tasks),
       onFailure: (error) => {
+        this.#hasFailed = true
         this.#metrics.failed(error.code)
         parts.logger?.error('journal failed', { code: error.code }, error)
       },
@@ -60,18 +65,22 @@ export class FileJournal implements Journal {
 
   /** Opens or makes the file. @throws LedgerError */
   static async open(parts: JournalParts, bounds: Required<JournalOptions>): Promise<FileJournal> {
-    const { dir, files, path } = parts
+    const { dir, files, path, marker } = parts
     try {
       // What a crash in the middle of a rewrite left: the old file still counts.
       await files.remove(`${path}.new`)
       const isThere = (await files.list(dir)).some((name) => path.endsWith(name))
       const visit = (): void => undefined
       const found = isThere
-        ? await RecordFile.open(files, { path, syncedBelow: 0n, visit })
+        ? await RecordFile.open(files, {
+            ...{ path, syncedBelow: 0n, visit },
+            wasPowerKept: await marker.wasPowerKept(),
+          })
         : undefined
       const file = found ?? (await RecordFile.create(files, path, 0n))
       // Also when it was there: the process that renamed it may have died before it could do this.
       await files.syncDirectory(dir)
+      await marker.opened()
       return new FileJournal(parts, bounds, file)
     } catch (error) {
       throw toLedgerError(error, 'open the journal', path)
@@ -178,6 +187,8 @@ export class FileJournal implements Journal {
     await Promise.resolve()
     await this.#queue.idle()
     const closed = await Promise.allSettled([this.#file.close()])
+    // Without it, a torn record is taken for what a power loss left, as ever.
+    if (!this.#hasFailed) await this.#parts.marker.closed().catch(() => undefined)
     await this.#parts.release()
     if (closed[0].status === 'rejected')
       throw toLedgerError(closed[0].reason, 'close', this.#file.path)

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Logger, Metrics } from '@heddle/interface'
+import { BootMarker } from './boot-marker.ts'
 import { diskStorage } from './disk-storage.ts'
 import { toLedgerError } from './errors.ts'
 import { FileJournal } from './file-journal.ts'
@@ -31,7 +32,8 @@ const KiB = 1_024
 const MiB = 1_024 * KiB
 
 /**
- * Opens the journal in `deps.dir`, cutting off what a crash left half written.
+ * Opens the journal in `deps.dir`, cutting off what a crash left half written. Without a power loss
+ * that is a record which ends too early: one that is all there and wrong is damage.
  *
  * @throws LedgerError LEDGER_LOCKED, LEDGER_CORRUPT (nothing was overwritten), LEDGER_DISK_FULL,
  * LEDGER_IO, LEDGER_INVALID_OPTIONS
@@ -63,8 +65,9 @@ export async function openJournal(
   try {
     const path = join(dir, 'records.journal')
     const logger = deps.logger?.child('ledger.journal')
+    const marker = new BootMarker(files, dir, await storage.boot?.())
     return await FileJournal.open(
-      { files, dir, path, release, logger, metrics: deps.metrics },
+      { files, dir, path, release, marker, logger, metrics: deps.metrics },
       bounds,
     )
   } catch (error) {

@@ -1,14 +1,12 @@
-import { open, readFile, rm } from 'node:fs/promises'
+import { open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { BootMarker } from './boot-marker.ts'
 import { diskFiles } from './disk-files.ts'
 import { toLedgerError } from './errors.ts'
 import { lmdbDamage, lmdbFile } from './lmdb-file.ts'
 import { openLmdb, openSyncedLmdb } from './lmdb-store.ts'
 import { bootId } from './process-lock.ts'
 import type { KeyValueStore } from './storage.ts'
-
-/** In the marker, after everything was synced and closed. */
-const clean = 'clean'
 
 /**
  * A key-value store whose commits do not wait for the disk, for what can be made again: it is empty
@@ -24,17 +22,17 @@ const clean = 'clean'
 export async function openRebuildableLmdb(directory: string): Promise<KeyValueStore> {
   const boot = await bootId()
   if (boot === undefined) return openSyncedLmdb(directory)
-  const marker = join(directory, 'boot')
+  const marker = new BootMarker(diskFiles, directory, boot)
   let repaired: string | undefined
   try {
-    const known = await readFile(marker, 'utf8').catch(() => undefined)
+    const wasPowerKept = await marker.wasPowerKept().catch(() => false)
     repaired = lmdbDamage(directory)
-    if (repaired !== undefined || (known !== boot && known !== clean)) {
+    if (repaired !== undefined || !wasPowerKept) {
       await rm(directory, { recursive: true, force: true })
       await diskFiles.makeDirectory(directory)
     }
     // Before the first commit: "clean" must not be what a power loss brings back.
-    if (known !== boot) await writeMarker(directory, marker, boot)
+    await marker.opened()
   } catch (error) {
     throw toLedgerError(error, 'prepare the database in', directory)
   }
@@ -43,27 +41,16 @@ export async function openRebuildableLmdb(directory: string): Promise<KeyValueSt
 }
 
 /** Closes a store, syncs its file and says so. */
-function closer(store: KeyValueStore, directory: string, marker: string): () => Promise<void> {
+function closer(store: KeyValueStore, directory: string, marker: BootMarker): () => Promise<void> {
   const close = store.close.bind(store)
   return async () => {
     await close()
     try {
       const file = await open(join(directory, lmdbFile), 'r+')
       await file.sync().finally(() => file.close())
-      await writeMarker(directory, marker, clean)
+      await marker.closed()
     } catch (error) {
       throw toLedgerError(error, 'sync the database in', directory)
     }
   }
-}
-
-async function writeMarker(directory: string, marker: string, text: string): Promise<void> {
-  const file = await open(marker, 'w', 0o600)
-  try {
-    await file.writeFile(text)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await diskFiles.syncDirectory(directory)
 }

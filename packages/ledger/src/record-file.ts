@@ -15,6 +15,8 @@ export interface OpenRecordFile {
   readonly from?: { readonly offset: number; readonly sequence: bigint }
   /** Records below this sequence are known to have been synced: damage there is no torn tail. */
   readonly syncedBelow: bigint
+  /** No power loss came since it was last open: a record that is all there and wrong is damage. */
+  readonly wasPowerKept?: boolean
   /** Called for every good record from `from` on, in order. */
   readonly visit: (record: ScannedRecord) => void
 }
@@ -106,7 +108,8 @@ export class RecordFile {
     if (header === undefined) return undefined
     const from = open.from ?? { offset: headerBytes, sequence: header.firstSequence }
     const { salt, firstSequence } = header
-    const scan = await scanRecords({ file, path, salt, ...from, visit: open.visit })
+    const { visit, wasPowerKept } = open
+    const scan = await scanRecords({ file, path, salt, ...from, visit, wasPowerKept })
     if (scan.next < open.syncedBelow) {
       throw corrupt(
         `${path} ends or is damaged at offset ${scan.end}, in a record that was synced`,

@@ -27,6 +27,8 @@ export interface ScanRequest {
   readonly offset: number
   readonly sequence: bigint
   readonly visit: (record: ScannedRecord) => void
+  /** See {@link OpenRecordFile.wasPowerKept}; default: unknown, so no. */
+  readonly wasPowerKept?: boolean | undefined
 }
 
 /** How a scan ended. */
@@ -125,6 +127,12 @@ async function refuseDamage(
   offset: number,
   header: RecordHeader | undefined,
 ): Promise<void> {
+  const { wasPowerKept = false, path } = request
+  // The process writes from front to back, so what it did not get to is missing at the end.
+  if (wasPowerKept && window.size - offset >= headerBytes + (header?.bodyLength ?? 0)) {
+    const message = `${path} is damaged at offset ${offset}: no power loss can have left that record as it is`
+    throw new LedgerError('LEDGER_CORRUPT', message, { file: path, offset })
+  }
   // With a good header the length is known, and the next header is looked for behind the body.
   let position = offset + (header === undefined ? 1 : headerBytes + header.bodyLength)
   while (position < window.size) {

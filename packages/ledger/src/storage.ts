@@ -80,6 +80,11 @@ export interface DirectoryLock {
 /** All that this package asks of the machine it runs on. */
 export interface Storage {
   readonly files: Files
+  /**
+   * The boot of this machine, other than every other one; absent, or undefined, where boots cannot be
+   * told apart: then every crash may have been a power loss.
+   */
+  boot?(): Promise<string | undefined>
   /** Takes a directory for this process. @throws LedgerError LEDGER_LOCKED when somebody has it */
   lock(directory: string): Promise<DirectoryLock>
   /** Opens the key-value store in a directory, which is made when it is missing. */
