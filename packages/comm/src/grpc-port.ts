@@ -13,7 +13,7 @@ import type { Verdict } from './first-bytes.ts'
 import { addressOf, PendingSockets } from './pending-sockets.ts'
 import type { RefusalLog } from './refusal-log.ts'
 import { brokenReason, certificateReason, leftReason, tlsReason } from './refusal-reasons.ts'
-import { noResumption } from './tls-clients.ts'
+import { noResumption, trustPartialChains } from './tls-clients.ts'
 
 /** What a {@link GrpcPort} needs. */
 export interface GrpcPortDeps {
@@ -260,14 +260,4 @@ export class GrpcPort {
     if (incoming.refused || this.#cut) return
     this.refused(incoming.address, 'connection refused', { reason })
   }
-}
-
-/**
- * Lets a client's certificate end at an authority that is trusted, whoever issued that, as in Go. Node
- * (20.18 to 26) has the option for contexts, and a server makes its own without passing it on.
- */
-function trustPartialChains(server: TlsServer): void {
-  type Context = { setAllowPartialTrustChain?: () => void }
-  const { _sharedCreds: shared } = server as { readonly _sharedCreds?: { context?: Context } }
-  shared?.context?.setAllowPartialTrustChain?.()
 }

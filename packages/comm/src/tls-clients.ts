@@ -1,5 +1,6 @@
 import { constants } from 'node:crypto'
-import type { TLSSocket } from 'node:tls'
+import type { Server, TLSSocket } from 'node:tls'
+import { CommError } from './errors.ts'
 
 /**
  * For a TLS server that judges client certificates: no session is resumed, so each connection shows
@@ -14,4 +15,23 @@ export const noResumption = { secureOptions: constants.SSL_OP_NO_TICKET } as con
 export function clientCertificateState(socket: TLSSocket): 'none' | 'proved' | 'wrong' {
   if (socket.getPeerX509Certificate() === undefined) return 'none'
   return socket.authorized ? 'proved' : 'wrong'
+}
+
+/**
+ * Lets a client's certificate end at an authority that is trusted, whoever issued that, as in Go. Node
+ * (20.18 to 26) has the option for contexts, and a server makes its own without passing it on.
+ *
+ * @throws {CommError} COMM_LISTEN_FAILED when this Node keeps the context of a server elsewhere
+ */
+export function trustPartialChains(server: Server): void {
+  type Context = { setAllowPartialTrustChain?: () => void }
+  const { _sharedCreds: shared } = server as { readonly _sharedCreds?: { context?: Context } }
+  const context = shared?.context
+  if (context?.setAllowPartialTrustChain === undefined) {
+    throw new CommError(
+      'COMM_LISTEN_FAILED',
+      `Node ${process.version} cannot be told to trust an intermediate authority alone: use 20.19, 22, 24 or 26`,
+    )
+  }
+  context.setAllowPartialTrustChain()
 }

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import type { X509Certificate } from 'node:crypto'
-import type { TLSSocket } from 'node:tls'
+import { Server, type TLSSocket } from 'node:tls'
 import { certificateReason } from '../../src/refusal-reasons.ts'
-import { clientCertificateState } from '../../src/tls-clients.ts'
+import { clientCertificateState, trustPartialChains } from '../../src/tls-clients.ts'
 
 /** As Node 20 and 22 show a resumed TLS 1.3 session, and others. */
 function fakeSocket(authorized: boolean, certificate?: object): TLSSocket {
@@ -18,5 +18,13 @@ describe('what a TLS client has proved', () => {
     expect(clientCertificateState(fakeSocket(false, {}))).to.equal('wrong')
     expect(certificateReason(fakeSocket(true), 'required', 0)).to.match(/no TLS certificate/)
     expect(certificateReason(fakeSocket(true, {}), 'required', 0)).to.equal(undefined)
+  })
+
+  it('may be proved by an intermediate authority alone, or the port says that Node cannot', () => {
+    trustPartialChains(new Server())
+    for (const other of [{}, { _sharedCreds: {} }, { _sharedCreds: { context: {} } }])
+      expect(() => trustPartialChains(other as Server))
+        .to.throw(/cannot be told to trust an intermediate/)
+        .with.property('code', 'COMM_LISTEN_FAILED')
   })
 })

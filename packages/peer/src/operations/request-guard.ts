@@ -69,7 +69,7 @@ export class RequestGuard {
   readonly #options: RequestGuardOptions
   /** By the address of the other end: that is the same with TLS and below it. */
   readonly #connections = new Map<string, Watched>()
-  readonly #refused = new WeakSet<Watched>()
+  readonly #refused = new WeakSet<Watched | Socket>()
 
   constructor(clock: Clock, refusals: RefusalLog, options: RequestGuardOptions) {
     this.#clock = clock
@@ -97,6 +97,13 @@ export class RequestGuard {
       const reason = `the client certificate is not valid: ${String(socket.authorizationError)}`
       this.#refuse(socket, { reason, status: undefined })
     })
+  }
+
+  /** Whether it gets no answer any more. */
+  hasRefused(socket: Socket): boolean {
+    if (this.#refused.has(socket)) return true
+    const watched = this.#connections.get(addressOf(socket))
+    return watched !== undefined && this.#refused.has(watched)
   }
 
   /** A request that came whole is refused all the same. */
@@ -165,13 +172,14 @@ export class RequestGuard {
   #refuse(socket: Socket, { reason, status }: Refusal): void {
     const address = addressOf(socket)
     const watched = this.#connections.get(address)
-    if (watched !== undefined && this.#refused.has(watched)) return
+    if (this.hasRefused(socket)) return
+    this.#refused.add(socket)
+    if (watched !== undefined) this.#refused.add(watched)
     this.refused(address, reason)
     if (watched === undefined || status === undefined) {
       socket.destroy()
       return
     }
-    this.#refused.add(watched)
     if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\n\r\n`)
     // Closed at once, with bytes unread, TCP would take the answer back.
     socket.resume()

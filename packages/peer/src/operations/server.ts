@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { isIP } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import { RefusalLog, clientCertificateState, noResumption } from '@heddle/comm'
+import { RefusalLog, clientCertificateState, noResumption, trustPartialChains } from '@heddle/comm'
 import { PeerError, messageOf } from '../errors.ts'
 import { listenError } from '../network/ports.ts'
 import { denialOf } from './access.ts'
@@ -98,8 +98,8 @@ export class OperationsServer implements Lifecycle {
 
   async start(): Promise<void> {
     if (this.#state !== 'idle') return
-    this.#state = 'starting'
     const server = this.#create((request, response) => void this.#answer(request, response))
+    this.#state = 'starting'
     this.#guard.watch(server)
     try {
       await new Promise<void>((resolve, reject) => {
@@ -137,7 +137,7 @@ export class OperationsServer implements Lifecycle {
     }
     const tls = this.#tls
     if (tls === undefined) return createServer(times, answer)
-    return createTlsServer(
+    const server = createTlsServer(
       {
         ...times,
         cert: tls.certificate,
@@ -151,9 +151,12 @@ export class OperationsServer implements Lifecycle {
       },
       answer,
     )
+    trustPartialChains(server)
+    return server
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (this.#guard.hasRefused(request.socket)) return
     const path = (request.url ?? '').split('?')[0] ?? ''
     const route = `${request.method ?? ''} ${path}`
     try {

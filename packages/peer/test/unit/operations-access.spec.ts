@@ -6,6 +6,7 @@ import { request as tlsRequest } from 'node:https'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { connect } from 'node:tls'
 import { VirtualClock } from '@heddle/events/testing'
 import { createLogging } from '../../src/logging/logger.ts'
 import { denialOf, isLoopback } from '../../src/operations/access.ts'
@@ -274,6 +275,20 @@ describe('an operations server with TLS', () => {
     expect(one.logger.lines[0]?.fields['address']).to.match(/^127\.0\.0\.1:\d+$/)
   })
 
+  it('answers no request of who was refused, and says no more of it', async () => {
+    const { ca, cert, key } = await clientTls(false)
+    const socket = connect({ host: '127.0.0.1', port: one.server.port, ca, cert, key })
+    let received = ''
+    socket.on('data', (chunk: Buffer) => (received += chunk.toString()))
+    socket.on('error', () => undefined)
+    const request = 'GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n'
+    socket.write(`${request}${request}rubbish\r\n\r\n`)
+    await new Promise((resolve) => socket.once('close', resolve))
+    expect(received).to.equal('')
+    expect(one.logger.lines).to.have.length(1)
+    expect(one.logger.lines[0]?.fields['reason']).to.match(/^the client certificate is not valid: /)
+  })
+
   it('says who speaks without TLS', async () => {
     const failure = await plain(one.server.port, { path: '/healthz' }).catch(
       (error: unknown) => error,
@@ -299,6 +314,23 @@ describe('an operations server with an address in its TLS certificate', () => {
     expect((await at('192.0.2.9:9443')).status).to.equal(200)
     expect((await at('192.0.2.10')).status).to.equal(421)
     expect((await at('[2001:db8::1]')).status).to.equal(421)
+  })
+})
+
+describe('an operations server that trusts an intermediate authority', () => {
+  const intermediate = testMembers().then(({ clients }) => clients.tlsIntermediate())
+  const one = running(async () => {
+    const { certificate } = await intermediate
+    const tls = { ...(await material(false)), clientRoots: [certificate] }
+    return { listen: { host: '127.0.0.1', port: 0 }, tls }
+  })
+
+  it('takes its clients without the authority that issued it', async () => {
+    const { ordering } = await testMembers()
+    const mine = await (await intermediate).tls('prometheus')
+    const shown = { ca: ordering.tlsCa.certificate, cert: mine.certificate, key: mine.key }
+    const { status } = await secure(one.server.port, { ...shown, path: '/metrics' })
+    expect(status).to.equal(200)
   })
 })
 
