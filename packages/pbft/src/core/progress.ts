@@ -41,7 +41,12 @@ export function onTransferred(state: State, event: TransferredEvent): void {
     executeNext(state)
     // The others may have moved on meanwhile: what comes next is asked for at once.
     transferIfBehind(state)
-    if (state.transfer === undefined) state.broadcast(statusOf(state))
+    if (!isTransferring(state)) state.broadcast(statusOf(state))
   }
   executeNext(state)
+}
+
+/** Whether what came since made another transfer begin. */
+function isTransferring({ transfer }: State): boolean {
+  return transfer !== undefined
 }
