@@ -29,13 +29,16 @@ export interface HeddleOptions {
   readonly maxOpenFiles?: number
   /** The Node that runs it; default: the one that runs this. */
   readonly node?: string
-  /** Whose rights it has; only root can say. Default: one's own. */
-  readonly uid?: number
+  /** What root may do in any folder, it may not: its files are as those of everybody else. */
+  readonly unprivileged?: boolean
 }
+
+/** Of util-linux; another user might not even reach the folder in which Node is. */
+const unprivileged = ['setpriv', '--bounding-set', '-dac_override,-dac_read_search']
 
 function commandOf(args: readonly string[], options: HeddleOptions): string[] {
   const { maxFileBytes, maxOpenFiles, node = process.execPath } = options
-  const command = [node, cli, ...args]
+  const command = [...(options.unprivileged === true ? unprivileged : []), node, cli, ...args]
   const limits = [
     ...(maxFileBytes === undefined ? [] : [`ulimit -f ${Math.ceil(maxFileBytes / 512)}`]),
     ...(maxOpenFiles === undefined ? [] : [`ulimit -n ${maxOpenFiles}`]),
@@ -59,7 +62,6 @@ export class Heddle {
     this.child = spawn(program, rest, {
       env: { ...process.env, ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
-      ...(options.uid === undefined ? {} : { uid: options.uid }),
     })
     this.child.stdin?.on('error', () => undefined)
     this.child.stdin?.end(options.input ?? '')
