@@ -194,7 +194,7 @@ export class Msp {
     const refused = nodeOus === undefined ? fault !== null : !hasRole || !isIssued
     if (!refused) return
     throw refuse(
-      `administrator ${shown(identity.subject)} (${where}) is no valid member`,
+      `administrator ${shown(identity.subject)} (${where}) is not a valid member`,
       fault ?? undefined,
     )
   }

@@ -107,7 +107,7 @@ describe('loadSigningIdentity', () => {
     await expectRejection('MSP_INVALID_FOLDER', loadSigningIdentity(withoutCertificate, mspId))
   })
 
-  it('refuses a certificate of another CA, and one that is no valid member', async () => {
+  it('refuses a certificate of another CA, and one that is not a valid member', async () => {
     const foreign = await made()
     const stranger = await certify({ subject: 'OU=peer, CN=p' })
     put(foreign, 'signcerts', 'a.pem', stranger.pem)

@@ -44,7 +44,7 @@ export function isLoopback(host: string): boolean {
  * Why a request gets no answer; undefined when it does.
  *
  * A browser sends any page's requests to loopback, under the page's own name once that leads there
- * (DNS rebinding): so `Host` and `Origin` must be names of this server. Who sends neither is no browser.
+ * (DNS rebinding): so `Host` and `Origin` must be names of this server. Who sends neither is not a browser.
  */
 export function denialOf(claims: Claims, rules: AccessRules): Denial | undefined {
   return denialOfNames(claims, rules) ?? denialOfRights(claims, rules)

@@ -22,7 +22,7 @@ export class WorkingState implements StateView {
   }
 
   /**
-   * Throws what reading the state threw, if anything did: a damaged disk is no verdict on a
+   * Throws what reading the state threw, if anything did: a damaged disk is not a verdict on a
    * transaction, or this validator would sign another block than the others.
    */
   assertRead(): void {

@@ -71,7 +71,7 @@ function endOfValue(text: string, start: number): number {
   return code === brace || code === bracket ? endOfNested(text, start) : endOfWord(text, start)
 }
 
-/** The index of the first character from `start` on that is no white space. */
+/** The index of the first character from `start` on that is not white space. */
 function skip(text: string, start: number): number {
   let at = start
   while (text.charCodeAt(at) <= space) at++

@@ -16,7 +16,7 @@ const hexDigits = /^[0-9a-fA-F]{4}$/
 
 // Beyond the end of a text its character codes are NaN, which equals nothing.
 
-/** The index of the first character from `start` on that is no white space. */
+/** The index of the first character from `start` on that is not white space. */
 export function skip(text: string, start: number): number {
   let at = start
   for (;;) {

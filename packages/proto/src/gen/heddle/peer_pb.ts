@@ -855,7 +855,7 @@ export enum RejectionCode {
   AMOUNT_NEGATIVE = 14,
 
   /**
-   * The amount is no whole number. Details: it, as it is written.
+   * The amount is not a whole number. Details: it, as it is written.
    *
    * @generated from enum value: AMOUNT_NOT_WHOLE = 15;
    */
