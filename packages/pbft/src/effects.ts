@@ -3,9 +3,10 @@ import { fromHex, toHex } from './codec.ts'
 import type { SignedStatement, Statement } from './core/messages.ts'
 import type { ReplicaEffect, ReplicaEvent, TimerName } from './core/protocol.ts'
 import type { Encoder } from './encoder.ts'
-import { ExecutionError, StateDivergedError } from './errors.ts'
+import { ExecutionError, StateDivergedError, TransferTimeoutError } from './errors.ts'
 import type { Executions } from './executions.ts'
 import type { Outbox } from './outbox.ts'
+import type { StatePoint, TransferTarget } from './ports.ts'
 import type { Reporter } from './reporter.ts'
 import type { RequestDesk } from './request-desk.ts'
 import type { Signatures } from './signatures.ts'
@@ -23,6 +24,8 @@ export interface EffectContext {
   readonly earlierDigests: (sequence: bigint) => Promise<string[]>
   /** See {@link MarkedJournal.mark}. */
   readonly mark: () => Uint8Array | undefined
+  /** How long one attempt of a state transfer may take. */
+  readonly transferTimeoutMs: number
   /** Answers an effect with an event. */
   readonly post: (event: ReplicaEvent) => void
   readonly fail: (error: CodedError) => void
@@ -155,8 +158,7 @@ export class Effects {
     reporter.transferStarted(sequence)
     try {
       const target = { sequence, digest: fromHex(digest), replicas }
-      const options = { signal: this.#cut.signal, mark: this.#context.mark() }
-      const reached = await this.#deps.stateMachine.transfer(target, options)
+      const reached = await this.#transferInTime(target)
       const earlier = await earlierDigests(reached.sequence)
       desk.onTransferred(reached.sequence)
       reporter.transferEnded(reached.sequence)
@@ -166,6 +168,21 @@ export class Effects {
       if (this.#cut.signal.aborted) return
       reporter.transferFailed(sequence, error)
       post({ type: 'transferFailed' })
+    }
+  }
+
+  /** Ends with the replica, and after `transferTimeoutMs`. */
+  async #transferInTime(target: TransferTarget): Promise<StatePoint> {
+    const { transferTimeoutMs, mark } = this.#context
+    const late = new AbortController()
+    const timer = this.#deps.clock.schedule(transferTimeoutMs, () =>
+      late.abort(new TransferTimeoutError(transferTimeoutMs)),
+    )
+    const signal = AbortSignal.any([this.#cut.signal, late.signal])
+    try {
+      return await this.#deps.stateMachine.transfer(target, { signal, mark: mark() })
+    } finally {
+      timer.cancel()
     }
   }
 

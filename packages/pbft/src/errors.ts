@@ -66,6 +66,13 @@ export class ExecutionError extends CodedError<'PBFT_EXECUTION_FAILED'> {
   }
 }
 
+/** A state transfer took longer than `transferTimeoutMs`; another is begun. */
+export class TransferTimeoutError extends CodedError<'PBFT_TRANSFER_TIMEOUT'> {
+  constructor(timeoutMs: number) {
+    super('PBFT_TRANSFER_TIMEOUT', `the state transfer was not done within ${timeoutMs} ms`)
+  }
+}
+
 /** The state here is not what a quorum signed for: disk fault, or execution that is not deterministic. */
 export class StateDivergedError extends CodedError<'PBFT_STATE_DIVERGED'> {
   constructor(detail: string) {

@@ -10,6 +10,7 @@ export {
   RequestAbandonedError,
   RequestTooLargeError,
   StateDivergedError,
+  TransferTimeoutError,
   StoppedError,
 } from './errors.ts'
 export { faultsTolerated, primaryOf, quorumOf, weakQuorumOf } from './core/quorum.ts'

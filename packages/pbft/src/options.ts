@@ -22,6 +22,7 @@ const ranges = {
   viewChangeTimeoutMs: [1, 3_600_000, 2_000],
   maxTimeoutMs: [1, 86_400_000, 60_000],
   statusIntervalMs: [1, 3_600_000, 1_000],
+  transferTimeoutMs: [1, 86_400_000, 60_000],
   maxPoolRequests: [1, 10_000_000, 20_000],
   maxPoolBytes: [1, Number.MAX_SAFE_INTEGER, 128 * mebibyte],
   maxSendQueue: [1, 10_000_000, 2_000],

@@ -84,11 +84,10 @@ export class PbftReplica implements Replica {
     this.#desk = new RequestDesk(
       {
         ...{ pool: this.#pool, checker, stateMachine, broadcaster: this.#broadcaster, clock },
-        // Who hears nothing cannot tell whose fault it is that a request is late.
-        isBehind: () => this.#outbox.isFull || (this.#core?.isBehind() ?? false),
-        isHeldUp: () => this.#outbox.isFull,
+        isBehind: () => this.#core?.isBehind() ?? false,
+        executedByOthers: () => this.#core?.executedByOthers ?? 0n,
+        ...{ isHeldUp: () => this.#outbox.isFull, onReady: () => this.#wake() },
         timeoutFactor: () => this.#core?.timeoutFactor ?? 1,
-        onReady: () => this.#wake(),
         onLate: (view, isLate) => this.#post({ type: 'late', view, isLate }),
         onSuspect: (view) => this.#post({ type: 'suspect', view }),
         onReject: (from, error) => this.#reporter.rejectedRequest(from, error),
@@ -135,7 +134,7 @@ export class PbftReplica implements Replica {
       ...{ signatures, encoder },
       reporter: this.#reporter,
       earlierDigests: (sequence) => this.#earlierDigests(sequence),
-      mark: () => this.#journal.mark(),
+      ...{ mark: () => this.#journal.mark(), transferTimeoutMs: options.transferTimeoutMs },
       post: (event) => this.#post(event),
       fail: (error) => this.#fail(error),
     })

@@ -50,7 +50,10 @@ export interface StatePoint {
 
 /** Where a replica that fell behind must get to. */
 export interface TransferTarget extends StatePoint {
-  /** Replicas that say that they were in this state; at least one of them is correct and has it. */
+  /**
+   * Replicas that say that they were in this state; at least one of them is correct and has it. The
+   * first is another one at each attempt.
+   */
   readonly replicas: readonly number[]
 }
 
@@ -115,6 +118,10 @@ export interface StateMachine {
    * Fetches the state that `target` names from others, checks it against the digest, makes it
    * durable, and resolves with where it got to. Never called beside `execute`. A rejection is tried
    * again later, perhaps with a newer target. The mark is kept as that of `execute`.
+   *
+   * A replica among those that are asked may be slow, or silent, on purpose: do not wait for one while
+   * another would answer. `signal` aborts after `transferTimeoutMs`: end soon then, and keep what is
+   * durable, for the next attempt goes on from there.
    */
   transfer(target: TransferTarget, options: TransferOptions): Promise<StatePoint>
 }

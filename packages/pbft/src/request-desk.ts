@@ -28,6 +28,9 @@ const maxForwardedAgain = 1_000
  */
 export const maxRelayed = 100
 
+/** After so many status intervals a replica has heard what the others did before: two, as one may be lost. */
+const statusIntervalsHeard = 2
+
 export interface RequestDeskDependencies {
   readonly pool: RequestPool
   readonly checker: RequestChecker
@@ -36,6 +39,8 @@ export interface RequestDeskDependencies {
   readonly clock: Clock
   /** See ReplicaCore.isBehind. */
   readonly isBehind: () => boolean
+  /** See ReplicaCore.executedByOthers. */
+  readonly executedByOthers: () => bigint
   /** See CoreStatus.timeoutFactor. */
   readonly timeoutFactor: () => number
   /** Whether the replica takes no new requests now. */
@@ -177,7 +182,7 @@ export class RequestDesk {
     const { pool } = this.#deps
     const { entry, isLate } = this.#watch
     // Left before its time was over, for it among other reasons.
-    if (entry !== undefined && isLate && !view.active && this.#mayBlame()) this.#blame(entry)
+    if (entry !== undefined && isLate && !view.active && this.#mayBlame(entry)) this.#blame(entry)
     this.#watch.stop()
     this.#view = view
     pool.unassignAll()
@@ -223,8 +228,8 @@ export class RequestDesk {
   }
 
   #add(checked: CheckedRequest, origin: number): PoolEntry {
-    const { pool, broadcaster, clock } = this.#deps
-    const entry = pool.add(checked, origin, clock.now())
+    const { pool, broadcaster, clock, executedByOthers } = this.#deps
+    const entry = pool.add(checked, origin, clock.now(), executedByOthers())
     const { active, primary } = this.#view
     if (active && primary === this.#options.id) {
       if (!pool.isAssigned(entry.digest)) pool.propose(entry)
@@ -340,11 +345,11 @@ export class RequestDesk {
     }
     this.watch()
     const isLate = this.#watch.entry === entry && this.#watch.isLate && this.#view.view === view
-    if (isLate && this.#mayBlame()) this.#deps.onLate(view, true)
+    if (isLate && this.#mayBlame(entry)) this.#deps.onLate(view, true)
   }
 
   #suspect(entry: PoolEntry): void {
-    if (!this.#mayBlame()) return
+    if (!this.#mayBlame(entry)) return
     this.#blame(entry)
     if (entry.suspicions < this.#options.n) this.#deps.onSuspect(this.#view.view)
   }
@@ -355,8 +360,23 @@ export class RequestDesk {
     if (entry.suspicions >= this.#options.n) this.#drop(entry, new RequestAbandonedError(entry.id))
   }
 
-  /** The primary itself cannot tell why others do not answer; they will, if it is to blame. */
-  #mayBlame(): boolean {
-    return this.#view.primary !== this.#options.id && !this.#deps.isBehind()
+  /**
+   * The primary itself cannot tell why others do not answer; they will, if it is to blame. Nor can who
+   * hears nothing, or who is behind, for what it does not know of may have been executed.
+   */
+  #mayBlame(entry: PoolEntry): boolean {
+    const { isHeldUp, isBehind } = this.#deps
+    if (this.#view.primary === this.#options.id || isHeldUp()) return false
+    return !isBehind() || this.#isUnexecuted(entry)
+  }
+
+  /**
+   * Whether the others have not executed it either, as far as a replica that is behind can tell: they
+   * executed nothing since it came, which their status messages would say by now.
+   */
+  #isUnexecuted({ since, executedThen }: PoolEntry): boolean {
+    const { clock, executedByOthers } = this.#deps
+    const heardMs = statusIntervalsHeard * this.#options.statusIntervalMs
+    return clock.now() - since >= heardMs && executedByOthers() <= executedThen
   }
 }

@@ -17,6 +17,8 @@ export interface PoolEntry extends CheckedRequest {
   readonly waiters: Waiter[]
   /** When it came, by the clock. */
   readonly since: number
+  /** How far the others had executed then, as f + 1 of them said. */
+  readonly executedThen: bigint
   /** When it was last sent to a primary, by the clock; for requests submitted here. */
   forwardedAt: number
   /** How many primaries were suspected, or left while it was late. */
@@ -109,7 +111,7 @@ export class RequestPool {
   }
 
   /** Adds a request whose id is not there yet. */
-  add(checked: CheckedRequest, origin: number, since = 0): PoolEntry {
+  add(checked: CheckedRequest, origin: number, since = 0, executedThen = 0n): PoolEntry {
     const { request, digest, id } = checked
     const waiters: Waiter[] = []
     const entry: PoolEntry = {
@@ -119,6 +121,7 @@ export class RequestPool {
       origin,
       waiters,
       since,
+      executedThen,
       forwardedAt: 0,
       suspicions: 0,
       alsoQueuedFor: undefined,

@@ -41,6 +41,11 @@ export interface ReplicaOptions {
   readonly maxTimeoutMs?: number
   /** How often this replica tells the others where it is; default 1,000. */
   readonly statusIntervalMs?: number
+  /**
+   * How long one attempt of a state transfer may take before its signal aborts. The next begins from
+   * where it got, with another replica and perhaps a newer target: 1 to 86,400,000; default 60,000.
+   */
+  readonly transferTimeoutMs?: number
   /** Most bytes of a request: 1 to `maxBatchBytes`; default 1 MiB. */
   readonly maxRequestBytes?: number
   /** Most pending requests of each replica that they come from, this one included; default 20,000. */

@@ -38,7 +38,10 @@ export function transferTo(state: State, target: StateDigest, replicas: readonly
   const { sequence, digest } = target
   state.transfer = { sequence, digest }
   const others = replicas.filter((id) => id !== state.id)
-  state.emit({ type: 'transfer', sequence, digest, replicas: others })
+  // Whom to ask first differs from replica to replica, and after each attempt.
+  const first = (state.id + state.transfers++) % Math.max(others.length, 1)
+  const inTurn = [...others.slice(first), ...others.slice(0, first)]
+  state.emit({ type: 'transfer', sequence, digest, replicas: inTurn })
 }
 
 /** Fetches the state of the stable checkpoint when the log cannot lead there. */

@@ -133,7 +133,13 @@ export class ReplicaCore {
     return state.active || state.pendingView !== undefined
   }
 
-  /** Whether others are known to have executed further: then a late request is no primary's fault. */
+  /** So far have others executed, as a stable checkpoint proves or f + 1 of them said. */
+  get executedByOthers(): bigint {
+    const { executedByOthers, lowWatermark } = this.#state
+    return executedByOthers > lowWatermark ? executedByOthers : lowWatermark
+  }
+
+  /** Whether others are known to have executed further: then a late request may be no primary's fault. */
   isBehind(): boolean {
     const { lowWatermark, lastExecuted, transfer } = this.#state
     return lowWatermark > lastExecuted || transfer !== undefined

@@ -91,12 +91,16 @@ export class State {
 
   /** Where a state transfer under way leads; nothing is executed until it ends. */
   transfer: StateDigest | undefined
+  /** State transfers begun: each asks another replica first. */
+  transfers = 0
   /** At so many status timeouts in a row f + 1 others were proven ahead and nothing was executed. */
   intervalsBehind = 0
   /** `lastExecuted` at the previous status timeout. */
   executedAtLastStatus = -1n
   /** By replica: the status intervals that began since something was heard from it last. */
   readonly unheardFor: number[]
+  /** So far have others executed, as f + 1 of them said: one of those is correct. */
+  executedByOthers = 0n
   /** The last status of each replica. */
   readonly statuses: (Status | undefined)[]
   /** By replica. */

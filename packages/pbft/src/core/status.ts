@@ -61,6 +61,7 @@ export function onStatus(state: State, from: number, status: Status): void {
     return
   }
   allowance.answers--
+  noteExecuted(state)
   onQuery(state, from, status.query)
   answerView(state, from, status)
   // What is under way needs no second copy: only what did not move since the last status does.
@@ -68,6 +69,13 @@ export function onStatus(state: State, from: number, status: Status): void {
   if (behindCheckpoint) answerCheckpoint(state, from, status)
   const stuck = previous === undefined || previous.lastExecuted >= status.lastExecuted
   if (stuck) answerSlots(state, from, status)
+}
+
+/** Takes note of how far others executed: f + 1 of them say that they did. */
+function noteExecuted(state: State): void {
+  const claims = state.statuses.flatMap((status) => status?.lastExecuted ?? [])
+  const proven = claims.sort((a, b) => (a > b ? -1 : 1))[state.weakQuorum - 1] ?? 0n
+  if (proven > state.executedByOthers) state.executedByOthers = proven
 }
 
 function answerView(state: State, from: number, status: Status): void {

@@ -145,6 +145,12 @@ const boastful: Behaviour = (bytes) => {
   ]
 }
 
+/** Says what is true, and gives state transfers one batch in {@link slowSourceMs}. */
+const slowSource: Behaviour = (bytes) => [bytes]
+
+/** How long a replica that lies as `slowSource` takes for a batch, in milliseconds. */
+export const slowSourceMs = 4_000
+
 function voteIn(message: Incoming) {
   if (message.type !== 'plain') return undefined
   const { message: content } = message
@@ -165,6 +171,7 @@ export const behaviours = {
   partial,
   lazyPrimary,
   boastful,
+  slowSource,
 } as const
 
 /** A name of {@link behaviours}. */

@@ -13,7 +13,7 @@ export interface MachineParts<M> {
    * appended, but for what a crash interrupted. An append takes `executeMs`.
    */
   readonly disk: Journal
-  /** The state machine of a replica that runs and does not lie, for transfers; else undefined. */
+  /** The state machine of a replica that runs and gives it, for transfers; else undefined. */
   readonly machineOf: (replica: number) => M | undefined
 }
 

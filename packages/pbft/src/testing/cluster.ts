@@ -3,7 +3,7 @@ import { createReplica } from '../replica.ts'
 import { requestDigest } from '../request-batch.ts'
 import type { StateMachine } from '../ports.ts'
 import type { Replica, ReplicaOptions, ReplicaStatus } from '../types.ts'
-import { behaviours } from './behaviours.ts'
+import { behaviours, slowSourceMs } from './behaviours.ts'
 import { checkSafety, SimulationError } from './checkers.ts'
 import type { Observation } from './checkers.ts'
 import type { ClusterOptions, MachineFactory, MachineParts, Submission } from './cluster-options.ts'
@@ -262,11 +262,20 @@ export class Cluster<M extends StateMachine = MemoryStateMachine> {
     if (machine instanceof MemoryStateMachine) return machine
     const { executeMs = 1 } = this.#options
     const { clock } = this
-    return new MemoryStateMachine({ clock, executeMs, idOf: this.#idOf, source: machineOf })
+    const sourceMs = (from: number): number => (this.#isSlowSource(from) ? slowSourceMs : 0)
+    return new MemoryStateMachine({
+      ...{ clock, executeMs, idOf: this.#idOf },
+      ...{ source: machineOf, sourceMs },
+    })
   }
 
   #source(id: number): M | undefined {
-    return this.isRunning(id) && this.correct.includes(id) ? this.machine(id) : undefined
+    const gives = this.correct.includes(id) || this.#isSlowSource(id)
+    return this.isRunning(id) && gives ? this.machine(id) : undefined
+  }
+
+  #isSlowSource(id: number): boolean {
+    return this.#options.liars?.[id] === 'slowSource'
   }
 
   /** Whether `replica` executed these very bytes. */

@@ -31,6 +31,8 @@ export interface MemoryStateMachineOptions {
   readonly idOf?: (request: Uint8Array) => string
   /** The state machine of another replica: where a state transfer copies from. */
   readonly source?: (replica: number) => MemoryStateMachine | undefined
+  /** With a clock: how long a replica takes to give one batch to a state transfer; default 0. */
+  readonly sourceMs?: (replica: number) => number
 }
 
 /** The request is none that the service takes. */
@@ -121,16 +123,20 @@ export class MemoryStateMachine implements StateMachine {
     return turn
   }
 
-  async transfer(target: TransferTarget, { mark }: TransferOptions = {}): Promise<StatePoint> {
-    await this.#pause(this.#life)
-    const source = target.replicas
-      .map((replica) => this.#options.source?.(replica))
-      .find((machine) => machine !== undefined && machine.#holds(target))
-    if (source === undefined) throw new NoSourceError()
-    for (const batch of source.history) {
-      if (batch.sequence > target.sequence) break
-      if (batch.sequence > this.lastExecuted().sequence)
-        this.#append(batch, (id) => source.requestOf(id))
+  /** Copies batch by batch from the first replica that has the state, and from no other. */
+  async transfer(
+    target: TransferTarget,
+    { mark, signal }: TransferOptions = {},
+  ): Promise<StatePoint> {
+    const life = this.#life
+    await this.#pause(life)
+    const [source, eachMs] = this.#sourceOf(target)
+    const { sequence: from } = this.lastExecuted()
+    const lacking = source.history.filter((b) => b.sequence > from && b.sequence <= target.sequence)
+    for (const batch of lacking) {
+      if (eachMs > 0) await this.#pause(life, eachMs)
+      signal?.throwIfAborted()
+      this.#append(batch, (id) => source.requestOf(id))
     }
     this.#mark = mark ?? this.#mark
     return this.lastExecuted()
@@ -142,7 +148,18 @@ export class MemoryStateMachine implements StateMachine {
     this.#tail = Promise.resolve()
   }
 
-  #holds({ sequence, digest }: StatePoint): boolean {
+  /** Where to copy from, and how long a batch takes there. */
+  #sourceOf(target: TransferTarget): [MemoryStateMachine, number] {
+    const { source, sourceMs } = this.#options
+    for (const replica of target.replicas) {
+      const machine = source?.(replica)
+      if (machine?.wasAt(target) === true) return [machine, sourceMs?.(replica) ?? 0]
+    }
+    throw new NoSourceError()
+  }
+
+  /** Whether it was in this state once. */
+  wasAt({ sequence, digest }: StatePoint): boolean {
     const batch = this.#history.find((entry) => entry.sequence === sequence)
     return batch !== undefined && Buffer.compare(batch.digest, digest) === 0
   }
@@ -172,9 +189,9 @@ export class MemoryStateMachine implements StateMachine {
     this.#history.push(batch)
   }
 
-  async #pause(life: number): Promise<void> {
-    const { clock, executeMs = 0 } = this.#options
-    if (clock !== undefined) await new Promise<void>((done) => clock.schedule(executeMs, done))
+  async #pause(life: number, ms = this.#options.executeMs ?? 0): Promise<void> {
+    const { clock } = this.#options
+    if (clock !== undefined) await new Promise<void>((done) => clock.schedule(ms, done))
     if (life !== this.#life) await new Promise<never>(() => undefined)
   }
 }

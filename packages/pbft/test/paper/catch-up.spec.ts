@@ -37,7 +37,10 @@ const fireStatus = (driver: Driver, times: number): ReplicaEffect[] =>
   Array.from({ length: times }, () => driver.fire('status')).flat()
 
 const targets = (effects: readonly ReplicaEffect[]): unknown[] =>
-  only(effects, 'transfer').map(({ sequence, digest, replicas }) => [sequence, digest, replicas])
+  only(effects, 'transfer').map(({ sequence, digest, replicas }) => [
+    ...[sequence, digest],
+    [...replicas].sort((a, b) => a - b),
+  ])
 
 /**
  * Replicas 0 to 2 executed 1 to 3 and are in view 1, where 2 did not prepare them again; replica 3

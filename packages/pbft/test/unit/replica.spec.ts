@@ -620,19 +620,6 @@ describe('Replica: what peers send', () => {
     await replica.stop({ signal: AbortSignal.abort() })
   })
 
-  it('blames no primary while it fetches the state that the others have', async () => {
-    const stateMachine = Object.assign(new MemoryStateMachine(), {
-      transfer: () => new Promise<never>(() => undefined),
-    })
-    const { replica, clock } = setup({ n: 4, id: 1 }, { stateMachine })
-    await replica.start()
-    replica.receive(0, stableAt(20n))
-    void rejection(replica.submit(bytes('a')))
-    await clock.advance(10_000)
-    expect(replica.status()).to.include({ view: 0n, activeView: true, transferring: true })
-    await replica.stop()
-  })
-
   it('forgets which number a request had once that is stable, though it executes nothing', async () => {
     let forwards = 0
     const network = {

@@ -37,6 +37,8 @@ class Desk {
   readonly told: (readonly [bigint, boolean?])[] = []
   /** Errors of submissions. */
   readonly errors: unknown[] = []
+  isBehind = false
+  executedByOthers = 0n
   readonly desk: RequestDesk
 
   constructor() {
@@ -47,7 +49,8 @@ class Desk {
       {
         ...{ pool, checker, stateMachine, clock },
         broadcaster: broadcaster as unknown as Broadcaster,
-        isBehind: () => false,
+        isBehind: () => this.isBehind,
+        executedByOthers: () => this.executedByOthers,
         timeoutFactor: () => 1,
         isHeldUp: () => false,
         onReady: () => undefined,
