@@ -62,7 +62,17 @@ function toText({ name, status, problem }: Line): string {
     `connected ${connected}`,
     ...rulesText(status.rules),
   ].join('  ')
-  return [line, ...problems.map((each) => `  ${each.component}: ${each.reason}`)].join('\n')
+  return [line, ...problems.map(markOf)].join('\n')
+}
+
+function markOf({ degraded, component, reason }: heddle.Problem): string {
+  return `  ${degraded ? 'degraded' : 'FAILED'}  ${component}: ${reason}`
+}
+
+function problemObject(problem: heddle.Problem): unknown {
+  const { component, reason, condition, degraded, sinceMs, cure } = problem
+  const since = new Date(Number(sinceMs)).toISOString()
+  return { severity: degraded ? 'degraded' : 'failed', condition, component, reason, since, cure }
 }
 
 function rulesObject({ inForce, since, offered, missing }: heddle.RulesStatus): unknown {
@@ -81,7 +91,7 @@ function toObject({ name, status, problem }: Line): unknown {
     lastBlockAgeSeconds: Number(status.lastBlockAgeMs) / 1000,
     oldestRequestSeconds: Number(status.oldestRequestMs) / 1000,
     unsignedBlocks: status.unsignedBlocks,
-    problems: status.problems.map(({ component, reason }) => ({ component, reason })),
+    problems: status.problems.map(problemObject),
     ...(status.rules && { rules: rulesObject(status.rules) }),
   }
 }

@@ -38,9 +38,11 @@ export class Monitor {
     return found === undefined ? undefined : { view: found.view, primary: found.primary }
   }
 
-  /** Those of which the last answer says that something is wrong with them. */
+  /** Those of which the last answer says that they do not do their work. */
   get notWell(): number[] {
-    return this.#latest.flatMap((each, index) => ((each?.problems.length ?? 0) > 0 ? [index] : []))
+    return this.#latest.flatMap((each, index) =>
+      each?.problems.some(({ degraded }) => !degraded) === true ? [index] : [],
+    )
   }
 
   /** Asks once. */

@@ -1,17 +1,26 @@
 import { create, decode, encode, heddle } from '@heddle/proto'
-import type { Clock, ClockTimer, Lifecycle, LifecycleState, Logger } from '@heddle/interface'
-import type { Problem } from '../operations/server.ts'
+import { hold } from './conditions.ts'
+import type {
+  Clock,
+  ClockTimer,
+  Gauge,
+  Lifecycle,
+  LifecycleState,
+  Metrics,
+} from '@heddle/interface'
+import type { ConditionSink } from './conditions.ts'
 
 /** What a {@link ClockWatch} works with. */
 export interface ClockWatchDeps {
   readonly clock: Clock
   /** Sends an encoded `heddle.WallTime` to all other validators. */
   readonly tell: (wallTime: Uint8Array) => void
-  readonly logger?: Logger
+  readonly conditions: ConditionSink
+  readonly metrics?: Metrics
 }
 
 /** How often each validator tells the others what its clock says, in milliseconds. */
-export const tellIntervalMs = 5000
+export const tellIntervalMs = 2000
 
 /** From here on a clock is named, in milliseconds. */
 export const maxOffsetMs = 30_000
@@ -21,9 +30,6 @@ const windowMs = 3 * tellIntervalMs
 
 /** What one moment says may be late; what comes over this time is not, in milliseconds. */
 const spanMs = 2 * tellIntervalMs
-
-/** A validator whose clock goes to and fro has one line in the log in this time, in milliseconds. */
-export const repeatMs = 600_000
 
 interface Observation {
   /** When it came, by our monotonic clock. */
@@ -36,7 +42,6 @@ interface Member {
   observations: Observation[]
   /** What counts; 0 until there is enough to judge by. */
   offsetMs: number
-  toldAt: number
 }
 
 /**
@@ -47,26 +52,21 @@ interface Member {
 export class ClockWatch implements Lifecycle {
   readonly #deps: ClockWatchDeps
   readonly #members = new Map<number, Member>()
+  readonly #offset: Gauge | undefined
   #state: LifecycleState = 'idle'
   #timer: ClockTimer | undefined
 
   constructor(deps: ClockWatchDeps) {
     this.#deps = deps
+    this.#offset = deps.metrics?.gauge({
+      name: 'heddle_clock_offset_seconds',
+      help: 'By how much the clock of another validator is ahead of ours.',
+      labelNames: ['validator'],
+    })
   }
 
   get state(): LifecycleState {
     return this.#state
-  }
-
-  /** Each clock that is more than {@link maxOffsetMs} from ours, for `heddle network status`. */
-  get problems(): readonly Problem[] {
-    const off = [...this.#members].filter(([, { offsetMs }]) => isOff(offsetMs))
-    return off
-      .sort(([a], [b]) => a - b)
-      .map(([replica, { offsetMs }]) => ({
-        component: 'clock',
-        reason: `the clock of validator${replica} is ${howFar(offsetMs)} ours`,
-      }))
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- a Lifecycle
@@ -95,7 +95,7 @@ export class ClockWatch implements Lifecycle {
     const { clock } = this.#deps
     const { unixMs } = decode(heddle.WallTimeSchema, bytes)
     const at = clock.now()
-    const member = this.#members.get(from) ?? { observations: [], offsetMs: 0, toldAt: -Infinity }
+    const member = this.#members.get(from) ?? { observations: [], offsetMs: 0 }
     this.#members.set(from, member)
     const last = member.observations.at(-1)
     // Whoever tells more often is not heard more often.
@@ -105,33 +105,35 @@ export class ClockWatch implements Lifecycle {
     this.#judge(from, member)
   }
 
+  /** Says which clocks are off; of whoever tells no more, nothing is known. */
+  look(): void {
+    const { clock, conditions } = this.#deps
+    for (const [from, member] of this.#members) {
+      const last = member.observations.at(-1)
+      if (last === undefined || clock.now() - last.at > windowMs) this.#forget(from, member)
+      const reason = `the clock of validator${from} is ${howFar(member.offsetMs)} ours`
+      const seconds = Math.round(member.offsetMs / 1000)
+      const ours = new Date(clock.wallTime()).toISOString()
+      const details = { reason, fields: { seconds, ours } }
+      const isOff = Math.abs(member.offsetMs) > maxOffsetMs
+      hold(conditions, 'clock-off', isOff ? details : undefined, `validator${from}`)
+    }
+  }
+
   #judge(from: number, member: Member): void {
     const { clock } = this.#deps
     const offsetMs = Math.max(...member.observations.map((each) => each.offsetMs))
     const span = clock.now() - (member.observations[0]?.at ?? 0)
     // Being under way makes no clock look ahead.
     if (offsetMs <= maxOffsetMs && span < spanMs) return
-    const wasOff = isOff(member.offsetMs)
     member.offsetMs = offsetMs
-    if (wasOff === isOff(offsetMs)) return
-    this.#say(from, member, offsetMs)
+    this.#offset?.set(offsetMs / 1000, { validator: `validator${from}` })
   }
 
-  #say(from: number, member: Member, offsetMs: number): void {
-    const { clock, logger } = this.#deps
-    const seconds = Math.round(offsetMs / 1000)
-    const fields = { validator: `validator${from}`, seconds }
-    if (!isOff(offsetMs)) {
-      logger?.info('a clock agrees with ours again', fields)
-      return
-    }
-    if (clock.now() - member.toldAt < repeatMs) return
-    member.toldAt = clock.now()
-    logger?.warn('a clock is far from ours', {
-      ...fields,
-      meaning: `it is ${howFar(offsetMs)} ours: set the clock that is wrong`,
-      ours: new Date(clock.wallTime()).toISOString(),
-    })
+  #forget(from: number, member: Member): void {
+    member.observations = []
+    member.offsetMs = 0
+    this.#offset?.set(0, { validator: `validator${from}` })
   }
 
   #tell(): void {
@@ -140,10 +142,6 @@ export class ClockWatch implements Lifecycle {
     tell(encode(heddle.WallTimeSchema, create(heddle.WallTimeSchema, { unixMs })))
     this.#timer = clock.schedule(tellIntervalMs, () => this.#tell())
   }
-}
-
-function isOff(offsetMs: number): boolean {
-  return Math.abs(offsetMs) > maxOffsetMs
 }
 
 /** `10800 s behind`, with the word that follows. */

@@ -11,14 +11,18 @@ import { ClockWatch } from './clock-watch.ts'
 import { OfferVerifier } from '../switch/offer.ts'
 import { createBlockSource } from './block-source.ts'
 import { validatorProxy } from './validator-proxy.ts'
+import { certificatesCheck } from './certificates-check.ts'
 import { PbftChain, chainStatuses } from './chain.ts'
-import { problemsOf } from './health.ts'
+import { Conditions } from './conditions.ts'
+import { MembersCheck } from './members-check.ts'
 import { PeerNetwork } from './peer-network.ts'
 import { createQueryService } from './query-service.ts'
-import { StandstillWatch } from './standstill-watch.ts'
+import { replicaCheck } from './replica-check.ts'
+import { StandstillCheck } from './standstill-check.ts'
 import { createRulesSwitcher } from './rules-switch.ts'
 import { createSignatureArchive } from './signature-archive.ts'
 import { createValidatorVerifier } from './validator-verifier.ts'
+import { Watch } from './watch.ts'
 import type { Comm } from '@heddle/comm'
 import type { Mapper } from '@heddle/identity'
 import type { Clock, Logger } from '@heddle/interface'
@@ -35,8 +39,9 @@ import type { Config } from '../config/settings.ts'
 import type { EngineDeps } from '../engine/engine.ts'
 import type { Logging } from '../logging/logger.ts'
 import type { PrometheusMetrics } from '../operations/metrics.ts'
-import type { Problem } from '../operations/server.ts'
 import type { Version } from '../package-root.ts'
+import type { Condition } from './conditions.ts'
+import type { OwnCertificate } from './certificates-check.ts'
 import type { Material } from './material.ts'
 import type { PeerAddress } from './peer-network.ts'
 import type { RulesSwitcher } from '../switch/switcher.ts'
@@ -65,8 +70,9 @@ export interface Composition {
   readonly replica: Replica
   readonly rules: RulesSwitcher
   readonly server: OrdererServer
-  readonly watch: StandstillWatch
+  readonly watch: Watch
   readonly clocks: ClockWatch
+  readonly members: MembersCheck
   readonly operations: OperationsServer
 }
 
@@ -189,9 +195,8 @@ function composeServer(
     readonly replica: Replica
     readonly network: PeerNetwork
     readonly reader: TransactionReader
-    readonly watch: StandstillWatch
-    readonly clocks: ClockWatch
-    readonly problems: () => readonly Problem[]
+    readonly standstill: StandstillCheck
+    readonly conditions: () => readonly Condition[]
     readonly rules: RulesSwitcher
   },
 ): OrdererServer {
@@ -207,9 +212,8 @@ function composeServer(
     replica: parts.replica,
     connected: () => parts.network.connected,
     version: version.Version,
-    watch: parts.watch,
-    // A clock that is wrong, or said to be, makes nobody unhealthy.
-    problems: () => [...parts.problems(), ...parts.clocks.problems],
+    standstill: parts.standstill,
+    conditions: parts.conditions,
     rules: () => parts.rules.status(),
   })
   return createOrdererServer(
@@ -236,7 +240,7 @@ function composeServer(
 
 function composeOperations(
   deps: CompositionDeps,
-  problems: () => readonly Problem[],
+  conditions: () => readonly Condition[],
 ): OperationsServer {
   const { config, logging } = deps
   return new OperationsServer(
@@ -246,10 +250,72 @@ function composeOperations(
       metrics: deps.metrics,
       version: deps.version,
       logger: logging.logger.child('operations'),
-      problems,
+      conditions,
     },
     { listen: config['operations.listenAddress'], tls: deps.material.operationsTls },
   )
+}
+
+function ownCertificates({ signer, tlsCertificate, operationsTls }: Material): OwnCertificate[] {
+  return [
+    { role: 'enrollment', certificate: signer.idBytes },
+    { role: 'server TLS', certificate: tlsCertificate },
+    ...(operationsTls === undefined
+      ? []
+      : [{ role: 'operations TLS' as const, certificate: operationsTls.certificate }]),
+  ]
+}
+
+/** What looks whether this validator and the others are well, and whom it tells. */
+interface Health {
+  readonly watch: Watch
+  readonly clocks: ClockWatch
+  readonly members: MembersCheck
+  readonly standstill: StandstillCheck
+  /** What holds at this moment. */
+  readonly conditions: () => readonly Condition[]
+}
+
+function composeHealth(
+  deps: CompositionDeps,
+  parts: {
+    readonly storage: Storage
+    readonly network: PeerNetwork
+    readonly collector: BlockSignatureCollector
+    readonly replica: Replica
+  },
+): Health {
+  const { clock, metrics, material } = deps
+  const { network, replica, collector } = parts
+  const conditions = new Conditions({
+    ...{ clock, metrics },
+    logger: deps.logging.logger.child('peer.conditions'),
+  })
+  const { ledger } = parts.storage
+  const standstill = new StandstillCheck({
+    ...{ replica, collector, ledger, clock, conditions, metrics },
+  })
+  const clocks = new ClockWatch({ clock, tell: network.tellTime, conditions, metrics })
+  const others = otherValidators(deps).map((each) => each.replica)
+  const connected = (): readonly number[] => network.connectedReplicas
+  const members = new MembersCheck({ others, connected, clock, conditions })
+  const certificates = ownCertificates(material)
+  const watch = new Watch({
+    clock,
+    checks: [
+      replicaCheck({ replica, conditions }),
+      () => members.look(),
+      () => standstill.look(),
+      () => clocks.look(),
+      certificatesCheck({ certificates, clock, conditions, metrics }),
+      () => conditions.settle(),
+    ],
+  })
+  const current = (): readonly Condition[] => {
+    watch.look()
+    return conditions.current
+  }
+  return { watch, clocks, members, standstill, conditions: current }
 }
 
 /** What a composition tells. */
@@ -312,19 +378,9 @@ export function compose(
   const offers = new OfferVerifier(material.channel)
   const engine = composeEngine(deps, storage, { reader, offers, collector, onUnknownRules })
   const replica = composeReplica(deps, { network: network.consensus, engine, storage }, onEvent)
-  const watch = new StandstillWatch({
-    ...{ replica, collector, clock, metrics },
-    ledger: storage.ledger,
-    logger: logger.child('peer.watch'),
-  })
-  const clocks = new ClockWatch({
-    clock,
-    tell: network.tellTime,
-    logger: logger.child('peer.clocks'),
-  })
-  const problems = (): readonly Problem[] =>
-    problemsOf({ replica, connected: () => network.connected, watch })
+  const health = composeHealth(deps, { storage, network, collector, replica })
   const rules = createRulesSwitcher(deps, { storage, network, replica, offers })
+  const { watch, clocks, members, standstill, conditions } = health
   return {
     engine,
     mapper,
@@ -334,11 +390,12 @@ export function compose(
     replica,
     watch,
     clocks,
+    members,
     rules,
     server: composeServer(deps, {
       ...{ storage, replica, network, reader, rules },
-      ...{ watch, problems, clocks },
+      ...{ standstill, conditions },
     }),
-    operations: composeOperations(deps, problems),
+    operations: composeOperations(deps, conditions),
   }
 }

@@ -18,6 +18,8 @@ export interface PeerAddress {
 
 /** Who takes what arrives. A handler that throws loses that message, which is counted as refused. */
 export interface PeerMessageHandlers {
+  /** A replica, from 0 on, has sent something, whatever it is. */
+  heard?(from: number): void
   /** `Replica.receive` of `@heddle/pbft`: `from` is a replica, from 0 on. */
   consensus(from: number, bytes: Uint8Array): void
   /**
@@ -126,7 +128,12 @@ export class PeerNetwork {
 
   /** Validators connected now, this one not counted. */
   get connected(): number {
-    return this.#deps.comm.connections().filter((pkiId) => this.#byPkiId.has(hex(pkiId))).length
+    return this.connectedReplicas.length
+  }
+
+  /** The replicas of those. */
+  get connectedReplicas(): number[] {
+    return this.#deps.comm.connections().flatMap((pkiId) => this.#byPkiId.get(hex(pkiId)) ?? [])
   }
 
   /** Begins to hand over what arrives; once. What arrived before is lost. */
@@ -155,6 +162,7 @@ export class PeerNetwork {
       this.#refuse(connection.endpoint, from === undefined ? 'not a validator' : 'no data message')
       return
     }
+    handlers.heard?.(from)
     try {
       const { body } = decode(
         heddle.PeerMessageSchema,

@@ -6,8 +6,8 @@ import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc
 import type { Ledger, StateEntry } from '@heddle/ledger'
 import type { ExtraService } from '@heddle/orderer'
 import type { Replica } from '@heddle/pbft'
-import type { Problem } from '../operations/server.ts'
-import type { StandstillWatch } from './standstill-watch.ts'
+import type { Condition } from './conditions.ts'
+import type { StandstillCheck } from './standstill-check.ts'
 
 /** What the Query service answers from. */
 export interface QueryServiceDeps {
@@ -16,9 +16,9 @@ export interface QueryServiceDeps {
   /** Validators connected now. */
   readonly connected: () => number
   readonly version: string
-  /** What is wrong with this validator. */
-  readonly problems: () => readonly Problem[]
-  readonly watch: Pick<StandstillWatch, 'ages'>
+  /** What is wrong with this validator, and what it sees of others. */
+  readonly conditions: () => readonly Condition[]
+  readonly standstill: Pick<StandstillCheck, 'ages'>
   readonly rules: () => heddle.RulesStatus
 }
 
@@ -33,7 +33,7 @@ function statusOf(deps: QueryServiceDeps, withDigest: boolean): heddle.StatusRep
   const { id, view, activeView, primary, lastExecuted } = replica.status()
   const { savepoint } = ledger.state
   const { user, system } = process.cpuUsage()
-  const { lastBlockMs, oldestRequestMs, unsignedBlocks } = deps.watch.ages
+  const { lastBlockMs, oldestRequestMs, unsignedBlocks } = deps.standstill.ages
   return create(heddle.StatusReplySchema, {
     replica: id,
     view,
@@ -49,10 +49,19 @@ function statusOf(deps: QueryServiceDeps, withDigest: boolean): heddle.StatusRep
     version: deps.version,
     rules: deps.rules(),
     cpuMs: BigInt(Math.round((user + system) / 1000)),
-    problems: deps.problems().map((each) => create(heddle.ProblemSchema, { ...each })),
+    problems: deps.conditions().map(problemOf),
     lastBlockAgeMs: wholeMs(lastBlockMs),
     oldestRequestMs: wholeMs(oldestRequestMs),
     unsignedBlocks,
+  })
+}
+
+function problemOf(each: Condition): heddle.Problem {
+  const { component, reason, condition, cure } = each
+  return create(heddle.ProblemSchema, {
+    ...{ component, reason, condition, cure },
+    degraded: each.severity === 'degraded',
+    sinceMs: wholeMs(each.since),
   })
 }
 

@@ -1,6 +1,7 @@
 import { quorumOf, weakQuorumOf } from '@heddle/pbft'
 import type { UnsignedBlock } from '@heddle/orderer'
 import type { ReplicaStatus } from '@heddle/pbft'
+import type { ConditionName } from './condition-kinds.ts'
 
 /** What tells whether a validator stands still. */
 export interface Facts {
@@ -25,7 +26,7 @@ export interface Facts {
 
 /** That a validator stands still, and why. */
 export interface Standstill {
-  readonly component: StandstillComponent
+  readonly condition: StandstillName
   /** What is wrong, for people. */
   readonly reason: string
   /** Number of the block that does not come. */
@@ -36,15 +37,16 @@ export interface Standstill {
   readonly validators: readonly number[]
 }
 
-/** The parts that a standstill is noticed at. */
-export const standstillComponents = [
-  'orderer.signatures',
-  'ledger.engine',
-  'consensus.pbft',
-] as const
+/** The conditions that are a standstill. */
+export const standstillNames = [
+  'results-differ',
+  'block-unsigned',
+  'transfer-stuck',
+  'requests-wait',
+] as const satisfies readonly ConditionName[]
 
-/** One of {@link standstillComponents}. */
-export type StandstillComponent = (typeof standstillComponents)[number]
+/** One of {@link standstillNames}. */
+export type StandstillName = (typeof standstillNames)[number]
 
 /** After how many milliseconds something is a standstill. */
 export interface StandstillLimits {
@@ -85,7 +87,7 @@ function differing({ unsigned, replica }: Facts, limits: StandstillLimits): Stan
   const reason =
     `results of block ${block} differ from those of ${named(validators)}; ` +
     `it has no quorum of signatures for ${seconds(forMs)}`
-  return { component: 'orderer.signatures', reason, block, forMs, validators }
+  return { condition: 'results-differ', reason, block, forMs, validators }
 }
 
 function unsigned({ unsigned, replica }: Facts, limits: StandstillLimits): Standstill | undefined {
@@ -100,14 +102,14 @@ function unsigned({ unsigned, replica }: Facts, limits: StandstillLimits): Stand
     `block ${block} has ${signed.length} of ${quorumOf(replica.n)} signatures for ${seconds(forMs)}: ` +
     `those of ${named(validators)} are missing` +
     (other.length === 0 ? '' : ` (${named(other)} signed other results)`)
-  return { component: 'orderer.signatures', reason, block, forMs, validators }
+  return { condition: 'block-unsigned', reason, block, forMs, validators }
 }
 
 function transfer({ replica, height, quietMs }: Facts, limits: StandstillLimits) {
   if (!replica.transferring || quietMs < limits.transferMs) return undefined
   const reason = `the state transfer has brought nothing for ${seconds(quietMs)}; block ${height} is next`
   return {
-    component: 'ledger.engine',
+    condition: 'transfer-stuck',
     reason,
     block: height,
     forMs: quietMs,
@@ -123,7 +125,7 @@ function requests({ replica, height, quietMs }: Facts, limits: StandstillLimits)
     `${pendingRequests} requests wait, and nothing has been ordered for ${seconds(forMs)}: ` +
     `view ${view}${activeView ? '' : ' (changing)'}, primary validator ${primary}`
   return {
-    component: 'consensus.pbft',
+    condition: 'requests-wait',
     reason,
     block: height,
     forMs,

@@ -1,5 +1,4 @@
 import { InvariantError } from '@heddle/interface'
-import { watchExpiry } from '@heddle/msp'
 import { addressToText } from '../config/setting.ts'
 import { listenError } from '../network/ports.ts'
 import { compose } from './compose.ts'
@@ -72,14 +71,6 @@ export class Validator implements Lifecycle {
   async #start(): Promise<void> {
     const { config, material, clock, metrics } = this.#deps
     const { logger } = this.#deps.logging
-    const watch = watchExpiry(
-      [
-        { role: 'enrollment', certificate: material.signer.idBytes },
-        { role: 'server TLS', certificate: material.tlsCertificate },
-      ],
-      { clock, logger: this.#logger },
-    )
-    this.#undo.push({ part: 'expiry', stop: () => watch.cancel() })
     const storage = await openStorage({
       dir: config['peer.fileSystemPath'],
       channelId: material.channel.channelId,
@@ -96,6 +87,7 @@ export class Validator implements Lifecycle {
     })
     await parts.engine.recover()
     parts.network.listen({
+      heard: (from) => parts.members.heard(from),
       consensus: (from, bytes) => parts.replica.receive(from, bytes),
       blockSignature: (from, bytes) => parts.collector.receive(from, bytes),
       wallTime: (from, bytes) => parts.clocks.receive(from, bytes),

@@ -13,15 +13,20 @@ import type { AddressInfo } from 'node:net'
 import type { Clock, Lifecycle, LifecycleState, Logger } from '@heddle/interface'
 import type { Address } from '../config/setting.ts'
 import type { Logging } from '../logging/logger.ts'
+import type { ConditionName, Severity } from '../node/condition-kinds.ts'
+import type { Condition } from '../node/conditions.ts'
 import type { AccessRules, Claims, Denial } from './access.ts'
 import type { PrometheusMetrics } from './metrics.ts'
 import type { RequestGuardOptions } from './request-guard.ts'
 import type { OperationsTls } from './tls.ts'
 
-/** A part of a peer, and what is wrong with it. */
-export interface Problem {
+/** What `/healthz` says of a condition: Fabric's two members, and what it is called, and since when. */
+export interface HealthCheck {
   readonly component: string
   readonly reason: string
+  readonly condition: ConditionName
+  /** ISO 8601, by the validator's clock. */
+  readonly since: string
 }
 
 /** What the operations server shows. */
@@ -30,7 +35,7 @@ export interface OperationsDeps {
   readonly logging: Logging
   readonly metrics: PrometheusMetrics
   /** What is wrong now: /healthz says it. */
-  readonly problems: () => readonly Problem[]
+  readonly conditions: () => readonly Condition[]
   readonly version: { readonly Version: string; readonly CommitSHA: string }
   readonly logger?: Logger
 }
@@ -205,9 +210,15 @@ export class OperationsServer implements Lifecycle {
 
   #health(response: ServerResponse): void {
     const time = new Date(this.#deps.clock.wallTime()).toISOString()
-    const failed = this.#deps.problems()
-    if (failed.length === 0) sendJson(response, 200, { status: 'OK', time })
-    else sendJson(response, 503, { status: 'Service Unavailable', time, failed_checks: failed })
+    const conditions = this.#deps.conditions()
+    const failed = checksOf(conditions, 'failed')
+    const degraded = checksOf(conditions, 'degraded')
+    const status = failed.length === 0 ? 'OK' : 'Service Unavailable'
+    sendJson(response, failed.length === 0 ? 200 : 503, {
+      ...{ status, time },
+      ...(failed.length === 0 ? {} : { failed_checks: failed }),
+      ...(degraded.length === 0 ? {} : { degraded_checks: degraded }),
+    })
   }
 
   async #setSpec(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -228,6 +239,15 @@ export class OperationsServer implements Lifecycle {
       sendJson(response, 400, { error: messageOf(error) })
     }
   }
+}
+
+function checksOf(conditions: readonly Condition[], severity: Severity): HealthCheck[] {
+  return conditions
+    .filter((each) => each.severity === severity)
+    .map(({ component, reason, condition, since }) => ({
+      ...{ component, reason, condition },
+      since: new Date(since).toISOString(),
+    }))
 }
 
 function claimsOf(route: string, { headers, socket }: IncomingMessage): Claims {

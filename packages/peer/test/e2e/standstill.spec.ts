@@ -4,10 +4,12 @@ import { alterState, forgetState } from '../support/altered-state.ts'
 import { eventually } from '../support/eventually.ts'
 import { Sandbox } from '../support/heddle.ts'
 import { Validators } from '../support/validators.ts'
-import type { Problem } from '../../src/operations/server.ts'
+import type { HealthCheck } from '../../src/operations/server.ts'
 import type { Heddle, JsonLine } from '../support/heddle.ts'
 
 const line = JSON.stringify({ from: 'alice', to: 'bob', amount: 50 })
+
+const differ = 'heddle_condition{condition="results-differ"'
 
 /** The kind: validators execute the same and come to other results; nobody lies, nobody is down. */
 describe('two validators of four with other results', function () {
@@ -36,7 +38,9 @@ describe('two validators of four with other results', function () {
   })
 
   function lines(name: string, event: string): JsonLine[] {
-    return network.process(name).json.filter(({ msg }) => msg === event)
+    return network
+      .process(name)
+      .json.filter(({ msg, condition }) => msg === event && condition === 'results-differ')
   }
 
   async function metric(name: string, start: string): Promise<number> {
@@ -58,15 +62,18 @@ describe('two validators of four with other results', function () {
         reply = await network.operations(name, '/healthz')
         return reply.status === 503
       })
-      const { failed_checks: failed } = JSON.parse(reply.body) as { failed_checks: Problem[] }
+      const { failed_checks: failed } = JSON.parse(reply.body) as { failed_checks: HealthCheck[] }
       expect(failed).to.have.length(1)
-      expect(failed[0]).to.have.property('component', 'orderer.signatures')
+      const condition = 'results-differ'
+      expect(failed[0]).to.deep.include({ component: 'orderer.signatures', condition })
+      expect(Date.parse(failed[0]!.since)).to.be.within(Date.now() - 60_000, Date.now())
       expect(failed[0]?.reason).to.match(
         new RegExp(`^results of block 1 differ from those of validators ${others.join(', ')}; `),
       )
-      await eventually(`${name} warns`, () => lines(name, 'stands still').length > 0)
-      const [warning] = lines(name, 'stands still')
+      await eventually(`${name} warns`, () => lines(name, 'not well').length > 0)
+      const [warning] = lines(name, 'not well')
       expect(warning).to.deep.include({ level: 'warn', block: 1, validators: others })
+      expect(warning!['cure']).to.match(/remove ledger\/state/)
       // By its own clock, since it executed the block: however busy this machine is.
       expect(warning!['seconds']).to.be.within(1, 9)
     }
@@ -74,21 +81,23 @@ describe('two validators of four with other results', function () {
 
   it('stand in network status and in the metrics, and in the log once', async () => {
     const text = await sandbox.run(['network', 'status', '--dir', network.dir])
-    expect(text.stdout.match(/ {2}orderer\.signatures: results of block 1 differ/g)).to.have.length(
-      4,
-    )
+    expect(
+      text.stdout.match(/ {2}FAILED {2}orderer\.signatures: results of block 1 differ/g),
+    ).to.have.length(4)
     const { heddle } = await sandbox.run(['network', 'status', '--json', '--dir', network.dir])
     for (const status of heddle.json) {
-      expect(status['problems']).to.have.length(1)
+      const [problem, ...others] = status['problems'] as JsonLine[]
+      expect(problem).to.include({ severity: 'failed', condition: 'results-differ' })
+      expect(others).to.deep.equal([])
       expect(status).to.include({ unsignedBlocks: 1 })
     }
     const request = 'heddle_oldest_request_age_seconds'
     const ages = await Promise.all(network.names.map((name) => metric(name, request)))
     expect(Math.max(...ages), 'where it was submitted').to.be.above(0)
     for (const name of network.names) {
-      expect(await metric(name, 'heddle_standstill{component="orderer.signatures"}')).to.equal(1)
+      expect(await metric(name, differ)).to.equal(1)
       expect(await metric(name, 'heddle_oldest_unsigned_block_age_seconds')).to.be.above(0)
-      expect(lines(name, 'stands still')).to.have.length(1)
+      expect(lines(name, 'not well')).to.have.length(1)
     }
     expect(submitting.running, 'nothing was acknowledged').to.equal(true)
   })
@@ -104,12 +113,9 @@ describe('two validators of four with other results', function () {
       await eventually(`${name} is well`, () => network.healthy(name))
     await network.level()
     for (const name of ['validator0', 'validator1']) {
-      await eventually(`${name} tells`, () => lines(name, 'goes on').length === 1)
-      expect(lines(name, 'goes on')[0]).to.deep.include({ level: 'info', block: 1 })
-      await eventually(
-        `${name} counts`,
-        async () => (await metric(name, 'heddle_standstill{component="orderer.signatures"}')) === 0,
-      )
+      await eventually(`${name} tells`, () => lines(name, 'well again').length === 1)
+      expect(lines(name, 'well again')[0]).to.deep.include({ level: 'info', block: 1 })
+      await eventually(`${name} counts`, async () => (await metric(name, differ)) === 0)
     }
   })
 })

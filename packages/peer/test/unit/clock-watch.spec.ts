@@ -1,7 +1,9 @@
 import { expect } from 'chai'
 import { VirtualClock } from '@heddle/events/testing'
 import { create, encode, heddle } from '@heddle/proto'
-import { ClockWatch, maxOffsetMs, repeatMs, tellIntervalMs } from '../../src/node/clock-watch.ts'
+import { ClockWatch, maxOffsetMs, tellIntervalMs } from '../../src/node/clock-watch.ts'
+import { Conditions } from '../../src/node/conditions.ts'
+import { createMetrics } from '../../src/operations/metrics.ts'
 import { RecordingLogger } from '../support/recording-logger.ts'
 import type { Clock } from '@heddle/interface'
 
@@ -11,28 +13,53 @@ const noon = Date.UTC(2026, 0, 1, 12)
 class Pair {
   readonly loggers = [new RecordingLogger(), new RecordingLogger()] as const
   readonly watches: readonly ClockWatch[]
+  readonly #conditions: readonly Conditions[]
   readonly #time = new VirtualClock({ wallTimeMs: noon })
 
   constructor(offsetMs: number) {
-    this.watches = [0, offsetMs].map((ahead, index) => {
-      const clock: Clock = {
-        now: () => this.#time.now(),
-        wallTime: () => this.#time.wallTime() + ahead,
-        schedule: (ms, callback) => this.#time.schedule(ms, callback),
-      }
+    const clocks = [0, offsetMs].map((ahead): Clock => ({
+      now: () => this.#time.now(),
+      wallTime: () => this.#time.wallTime() + ahead,
+      schedule: (ms, callback) => this.#time.schedule(ms, callback),
+    }))
+    this.#conditions = clocks.map(
+      (clock, index) => new Conditions({ clock, logger: this.loggers[index]! }),
+    )
+    this.watches = clocks.map((clock, index) => {
       const tell = (bytes: Uint8Array): void => this.watches[1 - index]!.receive(index, bytes)
-      return new ClockWatch({ clock, tell, logger: this.loggers[index]! })
+      return new ClockWatch({ clock, tell, conditions: this.#conditions[index]! })
     })
   }
 
   async run(): Promise<void> {
     for (const watch of this.watches) await watch.start()
-    await this.#time.advance(10 * tellIntervalMs)
+    for (let round = 0; round < 10; round++) {
+      await this.#time.advance(tellIntervalMs)
+      for (const watch of this.watches) watch.look()
+    }
   }
 
   reasons(): string[][] {
-    return this.watches.map(({ problems }) => problems.map(({ reason }) => reason))
+    return this.#conditions.map(({ current }) => current.map(({ reason }) => reason))
   }
+}
+
+/** One watch, and what it says. */
+function single() {
+  const clock = new VirtualClock({ wallTimeMs: noon })
+  const metrics = createMetrics()
+  const conditions = new Conditions({ clock })
+  let told = 0
+  const watch = new ClockWatch({ clock, tell: () => told++, conditions, metrics })
+  const named = (): number => {
+    watch.look()
+    return conditions.current.length
+  }
+  const offset = async (): Promise<string | undefined> =>
+    (await metrics.text())
+      .split('\n')
+      .find((line) => line.startsWith('heddle_clock_offset_seconds{'))
+  return { clock, watch, named, offset, told: () => told }
 }
 
 function wallTime(unixMs: number | bigint): Uint8Array {
@@ -49,10 +76,10 @@ describe('ClockWatch', () => {
     ])
     const [first, second] = pair.loggers.map(({ lines }) => lines)
     expect(
-      first!.map(({ level, fields }) => [level, fields['validator'], fields['seconds']]),
+      first!.map(({ level, fields }) => [level, fields['about'], fields['seconds']]),
     ).to.deep.equal([['warn', 'validator1', -10_800]])
     expect(
-      second!.map(({ level, fields }) => [level, fields['validator'], fields['seconds']]),
+      second!.map(({ level, fields }) => [level, fields['about'], fields['seconds']]),
     ).to.deep.equal([['warn', 'validator0', 10_800]])
     expect(first![0]!.fields['ours']).to.match(/^2026-01-01T12:00:\d\d/)
   })
@@ -74,8 +101,7 @@ describe('ClockWatch', () => {
   })
 
   it('takes what was long under way for no clock that is behind', async () => {
-    const clock = new VirtualClock({ wallTimeMs: noon })
-    const watch = new ClockWatch({ clock, tell: () => undefined })
+    const { clock, watch, named } = single()
     // This process stood still for a minute: all of it comes at once, then what is new.
     await clock.advance(60_000)
     for (let sent = 0; sent < 60_000; sent += tellIntervalMs)
@@ -83,54 +109,49 @@ describe('ClockWatch', () => {
     for (let round = 0; round < 5; round++) {
       await clock.advance(tellIntervalMs)
       watch.receive(1, wallTime(clock.wallTime()))
-      expect(watch.problems).to.deep.equal([])
+      expect(named()).to.equal(0)
     }
   })
 
-  it('says when a clock was set right, and that it is wrong again only after a while', async () => {
-    const clock = new VirtualClock({ wallTimeMs: noon })
-    const logger = new RecordingLogger()
-    const watch = new ClockWatch({ clock, tell: () => undefined, logger })
-    const say = async (offsetMs: number): Promise<void> => {
-      for (let round = 0; round < 5; round++) {
+  it('knows within 10 s, shows by how much, and that a clock was set right or tells no more', async () => {
+    const { clock, watch, named, offset } = single()
+    const say = async (offsetMs: number, forMs: number): Promise<void> => {
+      for (let ms = 0; ms < forMs; ms += tellIntervalMs) {
         await clock.advance(tellIntervalMs)
         watch.receive(2, wallTime(clock.wallTime() + offsetMs))
       }
     }
-    await say(40_000)
-    await say(0)
-    expect(watch.problems).to.deep.equal([])
-    await say(40_000)
-    expect(watch.problems).to.have.length(1)
-    expect(logger.lines.map(({ level }) => level)).to.deep.equal(['warn', 'info'])
-    await say(0)
-    await clock.advance(repeatMs)
-    await say(40_000)
-    expect(logger.lines.map(({ level }) => level)).to.deep.equal(['warn', 'info', 'info', 'warn'])
+    await say(-40_000, 10_000)
+    expect(named()).to.equal(1)
+    expect(await offset()).to.match(/validator="validator2"} -40$/)
+    await say(0, 10_000)
+    expect(named()).to.equal(0)
+    await say(40_000, 10_000)
+    expect(named()).to.equal(1)
+    await clock.advance(10_000)
+    expect(named(), 'of one that is gone nothing is known').to.equal(0)
+    expect(await offset()).to.match(/ 0$/)
   })
 
   it('hears whoever talks all the time no more often, and any number', async () => {
-    const clock = new VirtualClock({ wallTimeMs: noon })
-    const watch = new ClockWatch({ clock, tell: () => undefined })
+    const { clock, watch, named } = single()
     for (let round = 0; round < 1000; round++) watch.receive(3, wallTime(round))
     for (let round = 0; round < 4; round++) {
       await clock.advance(tellIntervalMs)
       watch.receive(3, wallTime(2n ** 64n - 1n))
     }
-    expect(watch.problems).to.have.length(1)
+    expect(named()).to.equal(1)
     expect(() => watch.receive(3, Buffer.from([0xff]))).to.throw()
   })
 
   it('tells nobody any more when it was stopped', async () => {
-    const clock = new VirtualClock()
-    let told = 0
-    const watch = new ClockWatch({ clock, tell: () => told++ })
+    const { clock, watch, told } = single()
     await watch.start()
     await watch.start()
     await clock.advance(tellIntervalMs)
     await watch.stop()
     await clock.advance(10 * tellIntervalMs)
-    expect(told).to.equal(2)
+    expect(told()).to.equal(2)
     expect(clock.pending).to.equal(0)
   })
 })

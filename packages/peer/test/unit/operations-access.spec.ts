@@ -141,7 +141,7 @@ function running(options: () => Promise<Omit<OperationsOptions, 'limits'>>) {
   const logging = createLogging('info', {}, { write: () => undefined })
   const deps = {
     ...{ clock: new VirtualClock(), logging, logger, metrics: createMetrics() },
-    ...{ version: { Version: '', CommitSHA: '' }, problems: () => [] },
+    ...{ version: { Version: '', CommitSHA: '' }, conditions: () => [] },
   }
   const made = { server: undefined as unknown as OperationsServer, logger, logging }
   before(async () => {

@@ -10,6 +10,7 @@ import { createMetrics } from '../../src/operations/metrics.ts'
 import { OperationsServer, maxRequestBytes, operationsLimits } from '../../src/operations/server.ts'
 import type { Socket } from 'node:net'
 import type { Logging } from '../../src/logging/logger.ts'
+import type { Condition } from '../../src/node/conditions.ts'
 
 function recording(spec: string): { logging: Logging; lines: Record<string, unknown>[] } {
   const lines: Record<string, unknown>[] = []
@@ -58,7 +59,7 @@ describe('the levels of loggers', () => {
 })
 
 describe('the operations server', () => {
-  let problem: string | undefined
+  let conditions: readonly Condition[] = []
   const metrics = createMetrics()
   const { logging, lines } = recording('info')
   const server = new OperationsServer(
@@ -67,7 +68,7 @@ describe('the operations server', () => {
       logging,
       metrics,
       version: { Version: '1.2.3', CommitSHA: 'abc' },
-      problems: () => (problem === undefined ? [] : [{ component: 'ledger', reason: problem }]),
+      conditions: () => conditions,
     },
     { listen: { host: '127.0.0.1', port: 0 } },
   )
@@ -80,15 +81,35 @@ describe('the operations server', () => {
   it('tells that it is well, or which component is not and why', async () => {
     const well = await fetch(at('/healthz'))
     expect(well.status).to.equal(200)
-    expect(await well.json()).to.include({ status: 'OK' })
-    problem = 'disk full'
+    expect(await well.json()).to.have.all.keys('status', 'time')
+    const failed = {
+      component: 'ledger.engine',
+      reason: 'nothing came',
+      condition: 'fork',
+    } as const
+    const degraded = { ...failed, reason: 'behind', condition: 'behind' } as const
+    const held = { cure: 'wait', since: Date.UTC(2026, 0, 1) } as const
+    const since = '2026-01-01T00:00:00.000Z'
+    conditions = [
+      { ...failed, ...held, severity: 'failed' },
+      { ...degraded, ...held, severity: 'degraded' },
+    ]
     const ill = await fetch(at('/healthz'))
     expect(ill.status).to.equal(503)
-    expect(await ill.json()).to.deep.include({
+    const body = (await ill.json()) as Record<string, unknown>
+    expect(body).to.have.all.keys('status', 'time', 'failed_checks', 'degraded_checks')
+    expect(body).to.deep.include({
       status: 'Service Unavailable',
-      failed_checks: [{ component: 'ledger', reason: 'disk full' }],
+      failed_checks: [{ ...failed, since }],
+      degraded_checks: [{ ...degraded, since }],
     })
-    problem = undefined
+    conditions = conditions.slice(1)
+    const worse = await fetch(at('/healthz'))
+    expect(worse.status, 'it does its work').to.equal(200)
+    const { time, ...rest } = (await worse.json()) as Record<string, unknown>
+    expect(time).to.be.a('string')
+    expect(rest).to.deep.equal({ status: 'OK', degraded_checks: [{ ...degraded, since }] })
+    conditions = []
   })
 
   it('shows metrics in the text format of Prometheus', async () => {
@@ -138,7 +159,7 @@ describe('the operations server', () => {
         logging,
         metrics,
         version: { Version: '', CommitSHA: '' },
-        problems: () => [],
+        conditions: () => [],
       },
       { listen: { host: '127.0.0.1', port: server.port } },
     )
@@ -161,7 +182,7 @@ describe('what the operations server refuses', () => {
       logging,
       metrics,
       version: { Version: '1.2.3', CommitSHA: 'abc' },
-      problems: () => [],
+      conditions: () => [],
       logger: logging.logger,
     },
     { listen: { host: '127.0.0.1', port: 0 }, limits },

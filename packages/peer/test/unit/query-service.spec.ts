@@ -52,8 +52,13 @@ describe('the Query service', () => {
       replica: replica as Replica,
       connected: () => 3,
       version: '1.2.3',
-      problems: () => [{ component: 'gossip.comm', reason: 'connected with 1' }],
-      watch: {
+      conditions: () => [
+        {
+          ...{ condition: 'behind', severity: 'degraded', component: 'ledger.engine' },
+          ...{ reason: '60 batches', cure: 'wait', since: 1234.5 },
+        },
+      ],
+      standstill: {
         ages: { lastBlockMs: 1.4, oldestRequestMs: 2, oldestUnsignedMs: 3, unsignedBlocks: 4 },
       },
       rules: () => rulesStatus,
@@ -203,7 +208,10 @@ describe('the Query service', () => {
       expect(reply.cpuMs > 0n).to.equal(true)
       expect(reply).to.deep.include({ lastBlockAgeMs: 1n, oldestRequestMs: 2n, unsignedBlocks: 4 })
       expect(reply.problems).to.have.length(1)
-      expect(reply.problems[0]).to.include({ component: 'gossip.comm', reason: 'connected with 1' })
+      expect(reply.problems[0]).to.include({
+        ...{ component: 'ledger.engine', reason: '60 batches', condition: 'behind' },
+        ...{ degraded: true, sinceMs: 1235n, cure: 'wait' },
+      })
     })
 
     it('digests the whole state only when it is asked to', async () => {

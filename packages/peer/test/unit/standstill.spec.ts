@@ -2,7 +2,9 @@ import { expect } from 'chai'
 import { VirtualClock } from '@heddle/events/testing'
 import { createMetrics } from '../../src/operations/metrics.ts'
 import { findStandstill, standstillLimits } from '../../src/node/standstill.ts'
-import { StandstillWatch, watchIntervalMs } from '../../src/node/standstill-watch.ts'
+import { Conditions } from '../../src/node/conditions.ts'
+import { StandstillCheck } from '../../src/node/standstill-check.ts'
+import { watchIntervalMs } from '../../src/node/watch.ts'
 import { RecordingLogger } from '../support/recording-logger.ts'
 import type { UnsignedBlock } from '@heddle/orderer'
 import type { ReplicaStatus } from '@heddle/pbft'
@@ -33,7 +35,7 @@ describe('a standstill', () => {
   it('is a block that f + 1 others signed with other results, from differingMs on', () => {
     expect(find({ unsigned: block(differingMs - 1, [1, 2], [3, 4]) })).to.equal(undefined)
     expect(find({ unsigned: block(differingMs, [1, 2], [3, 4]) })).to.deep.equal({
-      component: 'orderer.signatures',
+      condition: 'results-differ',
       reason:
         'results of block 12 differ from those of validators 2, 3; it has no quorum of signatures for 1 s',
       ...{ block: 12n, forMs: differingMs, validators: [2, 3] },
@@ -49,7 +51,7 @@ describe('a standstill', () => {
   it('is a block without a quorum of signatures, from unsignedMs on, and names who is missing', () => {
     expect(find({ unsigned: block(unsignedMs - 1, [1, 2]) })).to.equal(undefined)
     expect(find({ unsigned: block(unsignedMs, [1, 2], [4]) })).to.deep.equal({
-      component: 'orderer.signatures',
+      condition: 'block-unsigned',
       reason:
         'block 12 has 2 of 3 signatures for 5 s: those of validators 2, 3 are missing (validator 3 signed other results)',
       ...{ block: 12n, forMs: unsignedMs, validators: [2, 3] },
@@ -62,7 +64,7 @@ describe('a standstill', () => {
     const fresh = { ...waiting, oldestRequestMs: requestMs - 1 }
     expect(find({ quietMs: 1e9 }, fresh), 'it has just come').to.equal(undefined)
     expect(find({ quietMs: requestMs }, { ...waiting, activeView: false })).to.deep.equal({
-      component: 'consensus.pbft',
+      condition: 'requests-wait',
       reason:
         '3 requests wait, and nothing has been ordered for 6 s: view 5 (changing), primary validator 1',
       ...{ block: 12n, forMs: requestMs, validators: [1] },
@@ -72,7 +74,7 @@ describe('a standstill', () => {
   it('is a state transfer that brings nothing, from transferMs on', () => {
     expect(find({ quietMs: transferMs - 1 }, { transferring: true })).to.equal(undefined)
     expect(find({ quietMs: transferMs }, { transferring: true })).to.deep.equal({
-      component: 'ledger.engine',
+      condition: 'transfer-stuck',
       reason: 'the state transfer has brought nothing for 15 s; block 12 is next',
       ...{ block: 12n, forMs: transferMs, validators: [] },
     })
@@ -83,71 +85,75 @@ describe('a standstill', () => {
     const all = { quietMs: 1e9, unsigned: block(1e9, [1], [2, 3]) }
     expect(find(all, waiting)?.reason).to.match(/^results of block 12 differ/)
     expect(find({ ...all, unsigned: block(1e9, [1]) }, waiting)?.reason).to.match(/^block 12 has/)
-    expect(find({ quietMs: 1e9 }, waiting)?.component).to.equal('ledger.engine')
+    expect(find({ quietMs: 1e9 }, waiting)?.condition).to.equal('transfer-stuck')
   })
 })
 
-describe('the standstill watch', () => {
-  async function watching() {
+describe('the check for a standstill', () => {
+  function checking() {
     const clock = new VirtualClock()
     const logger = new RecordingLogger()
     const metrics = createMetrics()
+    const conditions = new Conditions({ clock, logger })
     const ledger = { height: 12n }
     const replica = { now: { ...idle }, status: () => replica.now }
     const collector = { oldestOpen: undefined as UnsignedBlock | undefined, openBlocks: 0 }
-    const watch = new StandstillWatch({ clock, logger, metrics, ledger, replica, collector })
-    await watch.start()
+    const check = new StandstillCheck({ clock, conditions, metrics, ledger, replica, collector })
+    check.look()
+    const advance = async (ms: number): Promise<void> => {
+      await clock.advance(ms)
+      check.look()
+    }
     const metric = async (name: string): Promise<string | undefined> =>
       (await metrics.text()).split('\n').find((line) => line.startsWith(name))
-    return { clock, logger, ledger, replica, collector, watch, metric }
+    const names = () => conditions.current.map(({ condition }) => condition)
+    return { advance, logger, ledger, replica, collector, check, metric, names }
   }
 
-  it('warns once, with block, seconds and validators, and tells once when it is over', async () => {
-    const { clock, logger, collector, watch } = await watching()
+  it('tells block, seconds and validators, the nearest cause alone, and when it is over', async () => {
+    const { advance, logger, collector, replica, names } = checking()
+    replica.now = { ...idle, pendingRequests: 1, oldestRequestMs: 1e9 }
     collector.oldestOpen = block(6000, [1, 2], [3, 4])
-    await clock.advance(3 * watchIntervalMs)
-    expect(logger.lines).to.have.length(1)
-    expect(logger.lines[0]).to.deep.include({ level: 'warn', event: 'stands still' })
-    expect(logger.lines[0]?.fields).to.deep.include({
-      ...{ component: 'orderer.signatures', block: 12n, seconds: 6, validators: [2, 3] },
-    })
-    expect(watch.standstill).to.have.property('block', 12n)
+    await advance(1e6)
+    expect(names()).to.deep.equal(['results-differ'])
+    const fields = { block: 12n, seconds: 6, validators: [2, 3] }
+    expect(logger.lines[0]?.fields).to.deep.include({ ...fields, condition: 'results-differ' })
+    collector.oldestOpen = block(6000, [1, 2])
+    await advance(1)
+    expect(names()).to.deep.equal(['block-unsigned'])
     collector.oldestOpen = undefined
-    expect(watch.standstill, 'who asks hears it at once').to.equal(undefined)
-    await clock.advance(3 * watchIntervalMs)
-    expect(logger.lines).to.have.length(2)
-    expect(logger.lines[1]).to.deep.include({ level: 'info', event: 'goes on' })
-    await watch.stop()
-    expect(clock.pending, 'no timer is left').to.equal(0)
+    await advance(1)
+    expect(names()).to.deep.equal(['requests-wait'])
+    replica.now = { ...replica.now, lastExecuted: 12n }
+    await advance(1)
+    expect(names()).to.deep.equal([])
   })
 
   it('begins anew with each block, and with each sequence number', async () => {
-    const { clock, ledger, replica, watch } = await watching()
+    const { advance, ledger, replica, check, names } = checking()
     replica.now = { ...idle, pendingRequests: 1, oldestRequestMs: 1e9 }
-    await clock.advance(requestMs - 1)
+    await advance(requestMs - 1)
     ledger.height = 13n
-    expect(watch.ages.lastBlockMs).to.equal(0)
-    await clock.advance(requestMs - 1)
+    expect(check.ages.lastBlockMs).to.equal(0)
+    await advance(requestMs - 1)
     replica.now = { ...replica.now, lastExecuted: 12n }
-    expect(watch.standstill).to.equal(undefined)
-    expect(watch.ages.lastBlockMs, 'no block came').to.equal(requestMs - 1)
-    await clock.advance(requestMs)
-    expect(watch.standstill).to.have.property('forMs', requestMs)
-    await watch.stop()
+    check.look()
+    expect(names()).to.deep.equal([])
+    expect(check.ages.lastBlockMs, 'no block came').to.equal(requestMs - 1)
+    await advance(requestMs - 1)
+    expect(names()).to.deep.equal([])
+    await advance(1)
+    expect(names()).to.deep.equal(['requests-wait'])
   })
 
-  it('shows ages and what stands still in the metrics', async () => {
-    const { clock, replica, collector, watch, metric } = await watching()
-    expect(await metric('heddle_standstill{component="orderer.signatures"}')).to.match(/ 0$/)
+  it('shows ages in the metrics', async () => {
+    const { advance, replica, collector, check, metric } = checking()
     replica.now = { ...idle, pendingRequests: 1, oldestRequestMs: 2500 }
     Object.assign(collector, { oldestOpen: block(5000, [1]), openBlocks: 2 })
-    await clock.advance(watchIntervalMs)
+    await advance(watchIntervalMs)
     expect(await metric('heddle_last_block_age_seconds')).to.match(/ 1$/)
     expect(await metric('heddle_oldest_request_age_seconds')).to.match(/ 2.5$/)
     expect(await metric('heddle_oldest_unsigned_block_age_seconds')).to.match(/ 5$/)
-    expect(await metric('heddle_standstill{component="orderer.signatures"}')).to.match(/ 1$/)
-    expect(await metric('heddle_standstill{component="consensus.pbft"}')).to.match(/ 0$/)
-    expect(watch.ages).to.include({ unsignedBlocks: 2 })
-    await watch.stop()
+    expect(check.ages).to.include({ unsignedBlocks: 2 })
   })
 })

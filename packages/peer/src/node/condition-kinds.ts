@@ -1,0 +1,126 @@
+/** How bad a condition is. With something failed `/healthz` is 503; with something degraded alone, 200. */
+export type Severity = 'failed' | 'degraded'
+
+/** What does not depend on the moment. */
+interface ConditionKind {
+  readonly severity: Severity
+  /** The part that it is noticed at, as in `failed_checks` of `/healthz`. */
+  readonly component: string
+  /** What a person can do about it. */
+  readonly cure: string
+}
+
+/**
+ * Everything that can be wrong with a validator, or that it sees of others. The operations guide lists the
+ * same. Failed: it does not do its work. Degraded: it does, and somebody should look.
+ */
+export const conditionKinds = {
+  'consensus-stopped': {
+    severity: 'failed',
+    component: 'consensus.pbft',
+    cure: 'wait until it has started; if it has given up, the end of its log says why',
+  },
+  'not-voting': {
+    severity: 'failed',
+    component: 'consensus.pbft',
+    cure: 'let the others go on, it votes again by itself; if too many do not vote, put their journals back',
+  },
+  'rolled-back': {
+    severity: 'failed',
+    component: 'consensus.pbft',
+    cure: 'let the others go on, it votes again by itself; never start a validator on an older copy of its folder',
+  },
+  'requests-wait': {
+    severity: 'failed',
+    component: 'consensus.pbft',
+    cure: 'see which validators are down or silent, and restart them: a quorum has to work together',
+  },
+  'results-differ': {
+    severity: 'failed',
+    component: 'orderer.signatures',
+    cure: 'compare `version` of all; where the odd ones are, stop them, remove ledger/state in their peer.fileSystemPath and start them',
+  },
+  'block-unsigned': {
+    severity: 'failed',
+    component: 'orderer.signatures',
+    cure: 'see why those validators do not run, are not reached or are behind',
+  },
+  'transfer-stuck': {
+    severity: 'failed',
+    component: 'ledger.engine',
+    cure: 'see whether the orderer addresses in `validators` of its configuration are reached from here',
+  },
+  diverged: {
+    severity: 'failed',
+    component: 'ledger.engine',
+    cure: 'it rebuilds its state from the blocks; if that does not help, it stops and says what to do',
+  },
+  fork: {
+    severity: 'failed',
+    component: 'ledger.engine',
+    cure: 'stop submitting and compare `heddle blocks` of all: more validators lie or were set back than the network tolerates',
+  },
+  'too-few-connected': {
+    severity: 'failed',
+    component: 'gossip.comm',
+    cure: 'start the others; see addresses, certificates and `cannot connect` in the log',
+  },
+  'certificate-expired': {
+    severity: 'failed',
+    component: 'identity.msp',
+    cure: 'have its authority renew the certificate for the same key, and start again',
+  },
+  'certificate-ends-soon': {
+    severity: 'degraded',
+    component: 'identity.msp',
+    cure: 'have its authority renew the certificate for the same key, and start again',
+  },
+  'certificate-not-valid-yet': {
+    severity: 'failed',
+    component: 'identity.msp',
+    cure: 'set the clock of this machine, or wait',
+  },
+  behind: {
+    severity: 'degraded',
+    component: 'ledger.engine',
+    cure: 'wait while its height grows; otherwise see `deliverclient` in its log',
+  },
+  'validator-down': {
+    severity: 'degraded',
+    component: 'gossip.comm',
+    cure: 'start it; if it runs, see addresses, certificates and `cannot connect` in both logs',
+  },
+  'validator-silent': {
+    severity: 'degraded',
+    component: 'gossip.comm',
+    cure: 'it is connected, and frozen, overloaded or cut off: restart it',
+  },
+  'validator-diverged': {
+    severity: 'degraded',
+    component: 'orderer.signatures',
+    cure: 'see its log; where it is at fault, it rebuilds its state',
+  },
+  'validator-rolled-back': {
+    severity: 'degraded',
+    component: 'consensus.pbft',
+    cure: 'see its log; never start a validator on an older copy of its folder',
+  },
+  'clock-off': {
+    severity: 'degraded',
+    component: 'clock',
+    cure: 'set the clock that is wrong',
+  },
+  'member-floods': {
+    severity: 'degraded',
+    component: 'gossip.comm',
+    cure: 'see who runs it, and stop it if it does not end',
+  },
+  'member-lies': {
+    severity: 'degraded',
+    component: 'gossip.comm',
+    cure: 'compare its `version`; see who runs it, and stop it',
+  },
+} as const satisfies Readonly<Record<string, ConditionKind>>
+
+/** One of {@link conditionKinds}. */
+export type ConditionName = keyof typeof conditionKinds

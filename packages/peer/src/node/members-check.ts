@@ -1,0 +1,90 @@
+import { quorumOf } from '@heddle/pbft'
+import { hold } from './conditions.ts'
+import type { Clock } from '@heddle/interface'
+import type { ConditionDetails, ConditionSink } from './conditions.ts'
+
+/** After so many milliseconds without a connection a validator is down. */
+export const downMs = 3000
+
+/** After so many milliseconds in which a connected validator said nothing it is silent: each speaks every second. */
+export const silentMs = 5000
+
+/** Time passes in steps of this many milliseconds at most: while this process stood still, nobody was silent. */
+const longestStepMs = 1500
+
+/** What a {@link MembersCheck} looks at. */
+export interface MembersCheckDeps {
+  /** The replicas of all other validators. */
+  readonly others: readonly number[]
+  /** Those connected now. */
+  readonly connected: () => readonly number[]
+  readonly clock: Clock
+  readonly conditions: ConditionSink
+}
+
+interface Member {
+  /** For how long it is not connected, and for how long it has said nothing. */
+  downMs: number
+  silentMs: number
+}
+
+/** Says which other validators are not connected, or are and say nothing, and whether a quorum is left. */
+export class MembersCheck {
+  readonly #deps: MembersCheckDeps
+  readonly #members: ReadonlyMap<number, Member>
+  #lookedAt: number
+
+  constructor(deps: MembersCheckDeps) {
+    this.#deps = deps
+    this.#members = new Map(deps.others.map((replica) => [replica, { downMs: 0, silentMs: 0 }]))
+    this.#lookedAt = deps.clock.now()
+  }
+
+  /** A validator has said something, whatever it was. */
+  heard(from: number): void {
+    const member = this.#members.get(from)
+    if (member !== undefined) member.silentMs = 0
+  }
+
+  look(): void {
+    const { clock, connected, conditions } = this.#deps
+    const now = clock.now()
+    const step = Math.min(now - this.#lookedAt, longestStepMs)
+    this.#lookedAt = now
+    const reached = new Set(connected())
+    let talking = 0
+    for (const [replica, member] of this.#members) {
+      const isReached = reached.has(replica)
+      member.downMs = isReached ? 0 : member.downMs + step
+      member.silentMs = isReached ? member.silentMs + step : 0
+      if (isReached && member.silentMs < silentMs) talking++
+      tell(conditions, replica, member)
+    }
+    hold(conditions, 'too-few-connected', this.#tooFew(reached.size, talking))
+  }
+
+  #tooFew(reached: number, talking: number): ConditionDetails | undefined {
+    const needed = quorumOf(this.#members.size + 1) - 1
+    if (talking >= needed) return undefined
+    const silent = reached === talking ? '' : `, ${reached - talking} of them silent`
+    const reason = `connected with ${reached} validators${silent}; a quorum needs ${needed}`
+    return { reason }
+  }
+}
+
+function tell(conditions: ConditionSink, replica: number, member: Member): void {
+  const name = `validator${replica}`
+  const down = `${name} is not connected for ${seconds(member.downMs)}`
+  const silent = `${name} is connected, and has said nothing for ${seconds(member.silentMs)}`
+  hold(conditions, 'validator-down', member.downMs < downMs ? undefined : { reason: down }, name)
+  hold(
+    conditions,
+    'validator-silent',
+    member.silentMs < silentMs ? undefined : { reason: silent },
+    name,
+  )
+}
+
+function seconds(ms: number): string {
+  return `${Math.floor(ms / 1000)} s`
+}

@@ -1,0 +1,48 @@
+import { expect } from 'chai'
+import { VirtualClock } from '@heddle/events/testing'
+import { Conditions } from '../../src/node/conditions.ts'
+import { maxBehind, replicaCheck } from '../../src/node/replica-check.ts'
+import type { Replica, ReplicaStatus } from '@heddle/pbft'
+
+const idle: ReplicaStatus = {
+  ...{ id: 0, n: 4, f: 1, view: 0n, primary: 0, activeView: true, lowWatermark: 0n },
+  ...{ highWatermark: 0n, lastExecuted: 7n, highestKnown: 7n, transferring: false },
+  ...{ pendingRequests: 0, oldestRequestMs: 0, notVoting: undefined },
+}
+
+describe('the check of the replica', () => {
+  function checking() {
+    const conditions = new Conditions({ clock: new VirtualClock() })
+    const replica = { now: idle, state: 'started' as Replica['state'], status: () => replica.now }
+    const check = replicaCheck({ replica, conditions })
+    const said = () => {
+      check()
+      return conditions.current.map(({ condition, reason }) => [condition, reason])
+    }
+    return { replica, said }
+  }
+
+  it('says nothing of one that runs and votes', () => {
+    expect(checking().said()).to.deep.equal([])
+  })
+
+  it('says that it does not run, and why it does not vote', () => {
+    const { replica, said } = checking()
+    replica.state = 'stopping'
+    expect(said()).to.deep.equal([['consensus-stopped', 'the replica is stopping']])
+    replica.state = 'started'
+    replica.now = { ...idle, notVoting: 'the journal is empty' }
+    expect(said()).to.deep.equal([['not-voting', 'the journal is empty']])
+    replica.now = idle
+    expect(said()).to.deep.equal([])
+  })
+
+  it(`says that it is ${maxBehind} batches behind the others, not before`, () => {
+    const { replica, said } = checking()
+    replica.now = { ...idle, highestKnown: 7n + maxBehind - 1n }
+    expect(said()).to.deep.equal([])
+    replica.now = { ...idle, highestKnown: 7n + maxBehind }
+    const reason = '60 batches behind the others: 7 of 67 are executed'
+    expect(said()).to.deep.equal([['behind', reason]])
+  })
+})
