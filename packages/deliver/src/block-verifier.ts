@@ -1,3 +1,4 @@
+import { shown } from '@heddle/msp'
 import { type Received, blockHeaderHash, type common, isConfigBlock } from '@heddle/proto'
 import {
   type HeaderOf,
@@ -47,7 +48,7 @@ export function beginCheck(position: Position, block: Received<common.Block>): P
 function nextConfig(block: common.Block, { config }: Position): ChannelConfig {
   const next = channelConfigOf(block)
   if (next.channelId === config.channelId) return next
-  const message = `a configuration of channel ${next.channelId}, not ${config.channelId}`
+  const message = `a configuration of channel ${shown(next.channelId)}, not ${shown(config.channelId)}`
   throw new BlockError('DELIVER_CONFIG', message)
 }
 
@@ -163,7 +164,7 @@ export function trustedConfig(channelId: string, block: common.Block): ChannelCo
   headerOf(block)
   const config = channelConfigOf(block)
   if (config.channelId === channelId) return config
-  const message = `the configuration block is of channel ${config.channelId}, not ${channelId}`
+  const message = `the configuration block is of channel ${shown(config.channelId)}, not ${shown(channelId)}`
   throw new BlockError('DELIVER_CONFIG', message)
 }
 

@@ -1,4 +1,5 @@
 import { CodedError } from '@heddle/interface'
+import { shown } from '@heddle/msp'
 import { common } from '@heddle/proto'
 
 /** Why a block was refused; the README says when each appears. */
@@ -50,14 +51,14 @@ export class DeliverError extends CodedError<DeliverErrorCode> {
 /** A service answered with a status that ends the request. */
 export class StatusError extends CodedError<'DELIVER_STATUS'> {
   readonly status: common.Status
-  /** What it said about it, for people; often empty. */
+  /** What it said about it, for people; often empty. The message shows its beginning. */
   readonly info: string
   /** `host:port` of the service. */
   readonly endpoint: string
 
   constructor(status: common.Status, info: string, endpoint: string) {
     const name = (common.Status as Record<number, string | undefined>)[status] ?? String(status)
-    super('DELIVER_STATUS', `${endpoint} answered ${name}${info === '' ? '' : `: ${info}`}`)
+    super('DELIVER_STATUS', `${endpoint} answered ${name}${info === '' ? '' : `: ${shown(info)}`}`)
     this.status = status
     this.info = info
     this.endpoint = endpoint

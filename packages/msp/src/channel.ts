@@ -49,14 +49,14 @@ function addMsp(value: common.ConfigValue, path: string, members: Members): void
     members.msps.set(mspId, mspFromConfig(config))
   } catch (error) {
     if (!isCodedError(error, 'MSP_UNSUPPORTED_MSP')) throw error
-    members.unsupported.set(mspId, ofGroup(`${path} (${mspId})`, error))
+    members.unsupported.set(mspId, ofGroup(`${shown(path)} (${shown(mspId)})`, error))
   }
 }
 
-function ofGroup(path: string, error: unknown): MspError {
+function ofGroup(group: string, error: unknown): MspError {
   const code = error instanceof MspError ? error.code : 'MSP_INVALID_CONFIG'
   const detail = error instanceof Error ? error.message : 'its MSP cannot be read'
-  return new MspError(code, `organisation ${path}: ${detail}`, { cause: error })
+  return new MspError(code, `organisation ${group}: ${detail}`, { cause: error })
 }
 
 function collectMsps(
@@ -71,7 +71,7 @@ function collectMsps(
   try {
     if (value !== undefined) addMsp(value, path, members)
   } catch (error) {
-    throw ofGroup(path, error)
+    throw ofGroup(shown(path), error)
   }
   for (const [name, child] of Object.entries(group.groups)) {
     collectMsps(child, `${path}/${name}`, members, depth + 1)
@@ -92,7 +92,7 @@ function collectPolicies(
     below.map((one) => found.get(`${one}/${name}`))
   for (const [name, { policy }] of Object.entries(group.policies)) {
     if (policy === undefined)
-      throw new MspError('MSP_INVALID_POLICY', `policy ${path}/${name} is empty`)
+      throw new MspError('MSP_INVALID_POLICY', `policy ${shown(`${path}/${name}`)} is empty`)
     found.set(`${path}/${name}`, policyFromConfig(policy, { msps, children }))
   }
 }
@@ -115,7 +115,7 @@ export function channelRules(channelGroup: common.ConfigGroup): ChannelRules {
     evaluate: (path, signed) => {
       const policy = policies.get(path)
       if (policy === undefined)
-        throw new MspError('MSP_NO_POLICY', `no policy ${path} in this channel`)
+        throw new MspError('MSP_NO_POLICY', `no policy ${shown(path)} in this channel`)
       evaluatePolicy(policy, signed, msps)
     },
   }

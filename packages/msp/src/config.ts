@@ -156,7 +156,7 @@ export function rulesOf(config: msp.FabricMSPConfig, origins: Origins = no): Msp
   if (config.name === '') throw refuse('the MSP has no name')
   if (config.rootCerts.length === 0) throw refuse('the MSP has no root CA')
   const hashes = otherHashes(config.cryptoConfig)
-  if (hashes !== undefined) throw unsupported(`hashes with ${hashes}`)
+  if (hashes !== undefined) throw unsupported(`hashes with ${shown(hashes)}`)
   const listed = (pems: readonly Uint8Array[], kind: string) => parseListed(pems, kind, origins)
   const lists = revocationLists(config.revocationList, origins)
   const anchors = identityAnchors(

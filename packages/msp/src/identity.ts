@@ -133,7 +133,7 @@ export class Identity {
     if (!verify('sha256', message, key, signature)) {
       throw new MspError(
         'MSP_BAD_SIGNATURE',
-        `signature is not by ${shown(this.subject)} of ${this.mspId}`,
+        `signature is not by ${shown(this.subject)} of ${shown(this.mspId)}`,
       )
     }
   }

@@ -29,5 +29,6 @@ export type {
 } from './generate/organization.ts'
 export { readTls } from './tls.ts'
 export type { CheckedServerTls, CheckedTls, TlsNames, TlsSource } from './tls.ts'
+export { shown } from './shown.ts'
 export { watchExpiry } from './expiry.ts'
 export type { WatchedCertificate } from './expiry.ts'

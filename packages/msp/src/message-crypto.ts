@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto'
-import { LruCache } from './cache.ts'
 import { MspError } from './errors.ts'
 import { pkiIdOf } from './identity.ts'
 import type { Identity } from './identity.ts'
@@ -8,7 +6,7 @@ import type { Msp } from './msp.ts'
 import type { Policy } from './policy.ts'
 import { shown } from './shown.ts'
 import type { SigningIdentity } from './signing-identity.ts'
-import { checkWellFormed } from './well-formed.ts'
+import { checkWellFormed, remembering } from './well-formed.ts'
 
 /** A channel that this node is in: its members, and who of them may read it. */
 export interface ChannelMembership {
@@ -70,9 +68,6 @@ function attempt<T>(read: () => T): T | MspError {
   }
 }
 
-/** Identities remembered as well-formed, 44 bytes each. */
-export const maxWellFormedCached = 10_000
-
 /** The MSP that vouches for an identity: the own one, else the first channel's that does. */
 function judge(serialized: Uint8Array, { localMsp, channelMsps }: MessageCryptoDeps): Judged {
   const own = attempt(() => localMsp.deserialize(serialized))
@@ -114,17 +109,6 @@ function checkReader(channel: string, identity: Identity, deps: MessageCryptoDep
   if (refusal !== undefined) throw new MspError('MSP_POLICY_NOT_SATISFIED', refusal)
 }
 
-/** {@link checkWellFormed}, remembering the bytes that passed. */
-function rememberingWellFormed(): (serialized: Uint8Array) => void {
-  const passed = new LruCache<true>(maxWellFormedCached)
-  return (serialized) => {
-    const key = createHash('sha256').update(serialized).digest('base64')
-    if (passed.get(key) === true) return
-    checkWellFormed(serialized)
-    passed.set(key, true)
-  }
-}
-
 /**
  * The judgement that gossip needs, over the local MSP and the MSPs of the channels.
  *
@@ -133,7 +117,7 @@ function rememberingWellFormed(): (serialized: Uint8Array) => void {
  * @see fabric v3.0.0 internal/peer/gossip/mcs.go and sa.go
  */
 export function createMessageCryptoService(deps: MessageCryptoDeps): MessageCrypto {
-  const checkForm = rememberingWellFormed()
+  const checkForm = remembering(checkWellFormed)
   const verifyByChannel: MessageCrypto['verifyByChannel'] = (channel, serialized, ...signed) => {
     checkForm(serialized)
     const [signature, message] = signed

@@ -155,7 +155,10 @@ export class Msp {
   #parts(serialized: Uint8Array): { parts: IdentityParts; chain: readonly Certificate[] } {
     const { mspId, idBytes } = readSerialized(serialized)
     if (mspId !== this.mspId) {
-      throw new MspError('MSP_UNKNOWN_MSP', `identity of ${shown(mspId)}, not of ${this.mspId}`)
+      throw new MspError(
+        'MSP_UNKNOWN_MSP',
+        `identity of ${shown(mspId)}, not of ${shown(this.mspId)}`,
+      )
     }
     const der = certificateDer(idBytes)
     if (decodePem(idBytes)?.rest.trim() !== '') {
@@ -205,7 +208,7 @@ function named<T>(mspId: string, make: () => T): T {
   try {
     return make()
   } catch (error) {
-    throw prefixed(`MSP ${mspId}`, error)
+    throw prefixed(`MSP ${shown(mspId)}`, error)
   }
 }
 

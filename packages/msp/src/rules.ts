@@ -61,7 +61,7 @@ function memberUnitFault(rules: MspRules, identity: Identity): MspError | undefi
   if (units.length === 0) return noUnit(identity)
   return new MspError(
     'MSP_WRONG_ORGANIZATIONAL_UNIT',
-    `none of the organisational units ${shownAll(units)} is one of ${rules.mspId}`,
+    `none of the organisational units ${shownAll(units)} is one of ${shown(rules.mspId)}`,
   )
 }
 
@@ -83,7 +83,7 @@ function roleFault(rules: MspRules, identity: Identity): MspError | undefined {
   if (wrong !== undefined) {
     return new MspError(
       'MSP_WRONG_CERTIFIER',
-      `organisational unit ${shown(wrong.organizationalUnit)} must be issued by another CA of ${rules.mspId}`,
+      `organisational unit ${shown(wrong.organizationalUnit)} must be issued by another CA of ${shown(rules.mspId)}`,
     )
   }
   if (matches.length === 1) return undefined
@@ -96,7 +96,7 @@ function roleFault(rules: MspRules, identity: Identity): MspError | undefined {
   if (units.length === 0) return noUnit(identity)
   return new MspError(
     'MSP_NO_ROLE',
-    `organisational units ${shownAll(units)} are no role of ${rules.mspId}`,
+    `organisational units ${shownAll(units)} are no role of ${shown(rules.mspId)}`,
   )
 }
 

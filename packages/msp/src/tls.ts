@@ -4,6 +4,7 @@ import { createSecureContext } from 'node:tls'
 import type { SecureContext } from 'node:tls'
 import { MspError } from './errors.ts'
 import { encodePem } from './pem.ts'
+import { shown, shownAll } from './shown.ts'
 
 /** TLS material as a person has it: PEM texts, as files or configurations hold them. */
 export interface TlsSource {
@@ -144,7 +145,7 @@ function certificatesIn(pem: string | Uint8Array, what: string): X509Certificate
   const blocks = blocksIn(pem, what, 'a certificate')
   const certificates = blocks.filter(({ type }) => certificateTypes.includes(type))
   if (certificates.length === 0) {
-    const types = blocks.map(({ type }) => type).join(', ')
+    const types = shownAll(blocks.map(({ type }) => type))
     throw invalid(`${what} holds no certificate but ${types}: give the PEM text of a certificate`)
   }
   return certificates.map(({ body }, index) => {
@@ -162,7 +163,7 @@ function keyIn(pem: string | Uint8Array, what: string): KeyObject {
   const blocks = blocksIn(pem, what, 'the private key')
   const found = blocks.find(({ type }) => type.endsWith('PRIVATE KEY'))
   if (!found) {
-    const types = blocks.map(({ type }) => type).join(', ')
+    const types = shownAll(blocks.map(({ type }) => type))
     throw invalid(`${what} holds no private key but ${types}: give the PEM text of the key`)
   }
   const { type, body } = found
@@ -186,7 +187,7 @@ function derOf(body: string): Buffer {
 }
 
 function subjectOf({ subject }: X509Certificate): string {
-  return subject.replaceAll('\n', ', ')
+  return shown(subject.replaceAll('\n', ', '))
 }
 
 function invalid(message: string): MspError {

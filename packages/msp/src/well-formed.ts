@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+import { LruCache } from './cache.ts'
 import { parseCertificate, readSignedFrame } from './certificate.ts'
 import { MspError } from './errors.ts'
 import { readSerialized } from './identity.ts'
@@ -33,4 +35,20 @@ export function checkWellFormed(serialized: Uint8Array): void {
     )
   }
   parseCertificate(der)
+}
+
+/** Identities remembered as well-formed, 44 bytes each. */
+export const maxWellFormedCached = 10_000
+
+/** `check`, which is not asked again about the last {@link maxWellFormedCached} that passed it. */
+export function remembering(
+  check: (serialized: Uint8Array) => void,
+): (serialized: Uint8Array) => void {
+  const passed = new LruCache<true>(maxWellFormedCached)
+  return (serialized) => {
+    const key = createHash('sha256').update(serialized).digest('base64')
+    if (passed.get(key) === true) return
+    check(serialized)
+    passed.set(key, true)
+  }
 }

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import type { ServerDuplexStream } from '@grpc/grpc-js'
+import { shown } from '@heddle/msp'
 import { common, create, encode, orderer } from '@heddle/proto'
 import { checkExpiry } from './access.ts'
 import { OrdererError, statusOf } from './errors.ts'
@@ -163,6 +164,6 @@ export class BroadcastStream {
     const chain = this.#context.chains(channelHeader.channelId)
     if (chain) return chain
     // Fabric's v3 says BAD_REQUEST here, and NOT_FOUND in Deliver only.
-    throw badRequest(`channel ${channelHeader.channelId} does not exist`)
+    throw badRequest(`channel ${shown(channelHeader.channelId)} does not exist`)
   }
 }

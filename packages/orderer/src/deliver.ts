@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import type { ServerDuplexStream } from '@grpc/grpc-js'
+import { shown } from '@heddle/msp'
 import { common, create, decode, encode, orderer } from '@heddle/proto'
 import { ReaderAccess } from './access.ts'
 import { blockResponse, headerWithSignatures } from './block-wire.ts'
@@ -103,7 +104,7 @@ export class DeliverStream {
     if (!chain) {
       throw new OrdererError(
         'ORDERER_NOT_FOUND',
-        `channel ${channelHeader.channelId} does not exist`,
+        `channel ${shown(channelHeader.channelId)} does not exist`,
       )
     }
     const info = decodeSeekInfo(request.data)

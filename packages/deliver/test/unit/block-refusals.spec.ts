@@ -169,10 +169,10 @@ describe('a refusal of a block says what is wrong', function () {
     }).position
     const other = { ...position, config: { ...position.config, channelId: 'other' } }
     expect(await lineOf(() => new BlockVerifier(other).verify(blocks[13]!))).to.equal(
-      'DELIVER_CONFIG: a configuration of channel ch1, not other',
+      'DELIVER_CONFIG: a configuration of channel "ch1", not "other"',
     )
     expect(await lineOf(() => new BlockVerifier(other).advance(blocks[13]!))).to.equal(
-      'DELIVER_CONFIG: a configuration of channel ch1, not other',
+      'DELIVER_CONFIG: a configuration of channel "ch1", not "other"',
     )
   })
 
@@ -186,7 +186,7 @@ describe('a refusal of a block says what is wrong', function () {
         }),
       )
     expect(await begin(0, 0, 'other')).to.equal(
-      'DELIVER_CONFIG: the configuration block is of channel ch1, not other',
+      'DELIVER_CONFIG: the configuration block is of channel "ch1", not "other"',
     )
     expect(await begin(13, 12)).to.equal(
       'DELIVER_CONFIG: block 12 lies before its configuration block 13',

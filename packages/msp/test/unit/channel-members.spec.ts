@@ -75,8 +75,8 @@ describe('an organisation of a channel', () => {
 
   const unsupported: Record<string, [make: () => Config, why: RegExp]> = {
     IdemixMSP: [() => idemix('IdemixMSP', 3n), /is an Idemix MSP/],
-    Sha3MSP: [sha3, /hashes with SHA3/],
-    Sha384MSP: [sha384, /hashes with SHA384/],
+    Sha3MSP: [sha3, /hashes with "SHA3"/],
+    Sha384MSP: [sha384, /hashes with "SHA384"/],
   }
   for (const [mspId, [make, why]] of Object.entries(unsupported)) {
     it(`may be one that is not supported: named, satisfying nothing (${mspId})`, () => {
@@ -85,7 +85,7 @@ describe('an organisation of a channel', () => {
       expect([...msps.unsupported.keys()]).to.deep.equal([mspId])
       expect(msps.unsupported.get(mspId)?.message).to.match(why)
       expect(msps.unsupported.get(mspId)?.message).to.contain(
-        `/Channel/Application/Other (${mspId})`,
+        `"/Channel/Application/Other" ("${mspId}")`,
       )
       expect(msps.msp(mspId)).to.equal(undefined)
       const theirs = serializeIdentity(mspId, Buffer.from(root.pem))
@@ -104,7 +104,7 @@ describe('an organisation of a channel', () => {
       { A: own, B: idemix('Org1MSP') },
     ]) {
       expectCode('MSP_INVALID_CONFIG', () => rulesOf(other))
-      expect(() => rulesOf(other)).to.throw(/organisation \/Channel\/Application\/B: /)
+      expect(() => rulesOf(other)).to.throw(/organisation "\/Channel\/Application\/B": /)
     }
   })
 
@@ -133,7 +133,7 @@ describe('an organisation of a channel', () => {
     }
     for (const [what, config] of Object.entries(refused)) {
       expectCode('MSP_INVALID_CONFIG', () => rulesOf({ Org1: own, Org2: config }), what)
-      const named = /organisation \/Channel\/Application\/Org2: /
+      const named = /organisation "\/Channel\/Application\/Org2": /
       expect(() => rulesOf({ Org1: own, Org2: config }), what).to.throw(named)
     }
     const sound = rulesOf({ Org1: own, Org2: org2(spec) })

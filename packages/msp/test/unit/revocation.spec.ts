@@ -77,7 +77,7 @@ describe('a revoked CA', () => {
     put('crls', 'root.crl', await revoke(root, [serial(middle)]))
     const error = await expectRejection('MSP_INVALID_CONFIG', loadMsp(dir, 'Org1MSP'))
     expect(error.message).to.contain(join('intermediatecerts', 'middle.pem'))
-    expect(error.message).to.contain('MSP Org1MSP')
+    expect(error.message).to.contain('MSP "Org1MSP"')
   })
 })
 

@@ -1,8 +1,15 @@
 import { expect } from 'chai'
-import { MspManager, serializeIdentity } from '../../src/index.ts'
+import { common, create, encode, msp } from '@heddle/proto'
+import {
+  MspManager,
+  channelRules,
+  mspFromConfig,
+  readTls,
+  serializeIdentity,
+} from '../../src/index.ts'
 import type { MspError } from '../../src/index.ts'
 import { maxShownCharacters, maxShownTexts, shown, shownAll } from '../../src/shown.ts'
-import { certify, identityOf, mspOf, usualOus, x509 } from '../support/ca.ts'
+import { certify, configOf, identityOf, mspOf, usualOus, x509 } from '../support/ca.ts'
 import type { Pair } from '../support/ca.ts'
 
 // Kind: what a stranger sends stands in a message, and so in a log, without a bound.
@@ -88,6 +95,90 @@ describe('foreign text in messages', () => {
             expect((error as MspError).message).to.not.match(/\p{Cc}/u)
           }
         }
+      })
+    }
+  })
+
+  describe('of a configuration that is refused', () => {
+    let root: Pair
+
+    before(async () => {
+      root = await certify({ subject: 'CN=root', ca: true })
+    })
+
+    const long = '\u0001'.repeat(20_000)
+    const most = (maxShownTexts + 2) * (maxShownCharacters + 10)
+    const named = (name: string): msp.FabricMSPConfig => ({
+      ...configOf({ roots: [root], nodeOus: usualOus }),
+      name,
+    })
+    const groupOf = (config: msp.FabricMSPConfig): common.ConfigGroup => {
+      const inner = encode(msp.FabricMSPConfigSchema, config)
+      const value = encode(
+        msp.MSPConfigSchema,
+        create(msp.MSPConfigSchema, { type: 0, config: inner }),
+      )
+      return create(common.ConfigGroupSchema, { values: { MSP: { value } } })
+    }
+    const member = async (subject: string): Promise<Uint8Array> =>
+      serializeIdentity(long, Buffer.from((await certify({ subject, issuer: root })).pem))
+    const policies = { [long]: create(common.ConfigPolicySchema) }
+    const cases: [string, () => unknown][] = [
+      ['the MSP id', () => mspFromConfig({ ...named(long), rootCerts: [] })],
+      [
+        'the MSP id, before an identity of another',
+        () => mspFromConfig(named(long)).deserialize(identityOf(root)),
+      ],
+      [
+        'the MSP id, before a member without a role',
+        async () => {
+          const own = mspFromConfig(named(long))
+          own.validate(own.deserialize(await member('OU=x, CN=p')))
+        },
+      ],
+      [
+        'the MSP id, before a signature of somebody else',
+        async () => {
+          const identity = mspFromConfig(named(long)).deserialize(await member('OU=peer, CN=p'))
+          identity.checkSignature(Buffer.of(1), Buffer.from('3006020101020101', 'hex'))
+        },
+      ],
+      [
+        'the name of a hash',
+        () =>
+          mspFromConfig({
+            ...named('Org1MSP'),
+            cryptoConfig: create(msp.FabricCryptoConfigSchema, { signatureHashFamily: long }),
+          }),
+      ],
+      [
+        'the name of a group',
+        () =>
+          channelRules(
+            create(common.ConfigGroupSchema, {
+              groups: { [long]: groupOf({ ...named(long), rootCerts: [] }) },
+            }),
+          ),
+      ],
+      ['the name of a policy', () => channelRules(create(common.ConfigGroupSchema, { policies }))],
+      [
+        'the path of a policy that is asked for',
+        () => channelRules(create(common.ConfigGroupSchema)).evaluate(long, []),
+      ],
+      ['the type of a PEM block for TLS', () => readTls({ roots: [pemOf('X'.repeat(20_000))] })],
+    ]
+    const pemOf = (type: string): string => `-----BEGIN ${type}-----\nAAAA\n-----END ${type}-----\n`
+    for (const [what, refused] of cases) {
+      it(`has a bound: ${what}`, async () => {
+        const error = await Promise.resolve()
+          .then(refused)
+          .then(
+            () => undefined,
+            (reason: unknown) => reason as MspError,
+          )
+        expect(error?.code).to.match(/^MSP_/)
+        expect(error?.message.length).to.be.at.most(most)
+        expect(error?.message).to.not.match(/\p{Cc}/u)
       })
     }
   })

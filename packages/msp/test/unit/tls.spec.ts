@@ -95,7 +95,7 @@ describe('readTls', () => {
     [
       'a key as root',
       () => ({ roots: [own.key] }),
-      /^tls\.roots\[0\] holds no certificate but PRIVATE KEY: give/,
+      /^tls\.roots\[0\] holds no certificate but "PRIVATE KEY": give/,
     ],
     [
       'a damaged root',
@@ -123,7 +123,7 @@ describe('readTls', () => {
     [
       'a certificate as key',
       () => ({ ...own, key: own.certificate }),
-      /^tls\.key holds no private key but CERTIFICATE/,
+      /^tls\.key holds no private key but "CERTIFICATE"/,
     ],
     [
       'an encrypted key (PKCS#8)',
@@ -158,7 +158,7 @@ describe('readTls', () => {
           .privateKey.export({ type: 'pkcs8', format: 'pem' })
           .toString(),
       }),
-      /^tls\.key is not the key of tls\.certificate \(CN=peer0\): give the key/,
+      /^tls\.key is not the key of tls\.certificate \("CN=peer0"\): give the key/,
     ],
     [
       'the chain before the certificate',

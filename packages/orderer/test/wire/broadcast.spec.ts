@@ -45,7 +45,7 @@ describe('Broadcast', function () {
     [
       'an unknown channel',
       'BAD_REQUEST',
-      'other does not exist',
+      '"other" does not exist',
       (f) => envelope(f.signer, { channelId: 'other' }),
     ],
     [

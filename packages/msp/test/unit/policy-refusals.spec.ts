@@ -1,0 +1,109 @@
+import { expect } from 'chai'
+import { common, create, encode, msp as proto } from '@heddle/proto'
+import type { MessageInitShape } from '@heddle/proto'
+import {
+  channelRules,
+  evaluatePolicy,
+  implicitMetaPolicy,
+  nOutOfPolicy,
+  policyFromConfig,
+  signaturePolicy,
+} from '../../src/index.ts'
+import type { Msp } from '../../src/index.ts'
+import { maxGroupDepth } from '../../src/channel.ts'
+import { certify, mspOf, usualOus } from '../support/ca.ts'
+import { lineOf } from '../support/line-of.ts'
+
+describe('a policy or a channel that is refused says why', () => {
+  let own: Msp
+
+  before(async () => {
+    own = mspOf({ roots: [await certify({ subject: 'CN=root', ca: true })], nodeOus: usualOus })
+  })
+
+  const group = (of: MessageInitShape<typeof common.ConfigGroupSchema> = {}): common.ConfigGroup =>
+    create(common.ConfigGroupSchema, of)
+
+  it('of signatures', () => {
+    const signed = (init: object): string =>
+      lineOf(() => signaturePolicy(create(common.SignaturePolicyEnvelopeSchema, init), own))
+    const by = (value: number): object => ({ rule: { Type: { case: 'signedBy', value } } })
+    expect(signed({ version: 1 })).to.equal('MSP_INVALID_POLICY: version 1 of a signature policy')
+    expect(signed({})).to.equal('MSP_INVALID_POLICY: an empty rule in a signature policy')
+    expect(signed(by(0))).to.equal('MSP_INVALID_POLICY: principal 0 of 0 in a signature policy')
+    const deep = Array.from({ length: 40 }).reduce<object>(
+      (rules) => ({ Type: { case: 'nOutOf', value: { n: 1, rules: [rules] } } }),
+      {},
+    )
+    expect(signed({ rule: deep })).to.equal(
+      'MSP_INVALID_POLICY: a signature policy has too many rules',
+    )
+    const never = { refusal: () => 'signature set did not satisfy policy' }
+    expect(lineOf(() => evaluatePolicy(never, [], own))).to.equal(
+      'MSP_POLICY_NOT_SATISFIED: signature set did not satisfy policy',
+    )
+    expect(signaturePolicy(nOutOfPolicy(1, []), own).refusal([])).to.equal(
+      'signature set did not satisfy policy',
+    )
+    expect(lineOf(() => evaluatePolicy(undefined, [], own))).to.equal(
+      'MSP_NO_POLICY: there is no such policy',
+    )
+  })
+
+  it('of other policies, or of another type', () => {
+    const context = { msps: own, children: () => [] }
+    const typed = (type: number, value: Uint8Array = Buffer.alloc(0)): string =>
+      lineOf(() => policyFromConfig(create(common.PolicySchema, { type, value }), context))
+    expect(typed(2)).to.equal('MSP_INVALID_POLICY: policy type 2 is not supported')
+    for (const type of [1, 3]) {
+      expect(typed(type, Buffer.of(0xff))).to.equal(
+        'MSP_INVALID_POLICY: a policy cannot be decoded',
+      )
+    }
+    const meta = (rule: number): string =>
+      lineOf(() =>
+        implicitMetaPolicy(
+          create(common.ImplicitMetaPolicySchema, { subPolicy: 'Readers', rule }),
+          [undefined],
+        ),
+      )
+    expect(meta(7)).to.equal('MSP_INVALID_POLICY: unknown rule 7 of an implicit meta policy')
+    const all = { subPolicy: 'Readers', rule: common.ImplicitMetaPolicy_Rule.ALL }
+    expect(implicitMetaPolicy(all, [undefined, undefined]).refusal([])).to.equal(
+      '0 sub-policies "Readers" were satisfied, 2 are required',
+    )
+  })
+
+  it('of a channel', () => {
+    const empty = { Odd: create(common.ConfigPolicySchema) }
+    expect(lineOf(() => channelRules(group({ policies: empty })))).to.equal(
+      'MSP_INVALID_POLICY: policy "/Channel/Odd" is empty',
+    )
+    const rules = channelRules(group())
+    expect(lineOf(() => rules.evaluate('/Channel/Readers', []))).to.equal(
+      'MSP_NO_POLICY: no policy "/Channel/Readers" in this channel',
+    )
+    const nested = (depth: number): common.ConfigGroup =>
+      depth === 1 ? group() : group({ groups: { a: nested(depth - 1) } })
+    expect(lineOf(() => channelRules(nested(maxGroupDepth)))).to.equal('taken')
+    expect(lineOf(() => channelRules(nested(maxGroupDepth + 1)))).to.equal(
+      'MSP_INVALID_CONFIG: configuration groups too deep',
+    )
+    const ofMsp = (value: Uint8Array): common.ConfigGroup =>
+      group({ values: { MSP: create(common.ConfigValueSchema, { value }) } })
+    const config = own.toConfig()
+    const more = create(proto.FabricMSPConfigSchema, { admins: [Buffer.from('x')] })
+    const changed = create(proto.MSPConfigSchema, {
+      config: Buffer.concat([config.config, encode(proto.FabricMSPConfigSchema, more)]),
+    })
+    const twice = group({
+      groups: {
+        A: ofMsp(encode(proto.MSPConfigSchema, config)),
+        B: ofMsp(encode(proto.MSPConfigSchema, changed)),
+      },
+    })
+    expect(lineOf(() => channelRules(twice))).to.equal(
+      'MSP_INVALID_CONFIG: organisation "/Channel/B": another group has another MSP with the id "Org1MSP"',
+    )
+  })
+})
