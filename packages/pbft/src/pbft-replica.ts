@@ -62,6 +62,8 @@ export class PbftReplica implements Replica {
   #state: LifecycleState = 'idle'
   #events: ReplicaEvent[] = []
   #busy = false
+  /** Whether a message was dropped since so much waits for the journal. */
+  #hasMissed = false
   #wakeUp: NodeJS.Immediate | undefined
   #starting: Promise<void> | undefined
   #stopping: Promise<void> | undefined
@@ -89,6 +91,7 @@ export class PbftReplica implements Replica {
         ...{ isHeldUp: () => this.#outbox.isFull, onReady: () => this.#wake() },
         timeoutFactor: () => this.#core?.timeoutFactor ?? 1,
         onLate: (view, isLate) => this.#post({ type: 'late', view, isLate }),
+        onCalm: (view, factor) => this.#post({ type: 'calm', view, factor }),
         onSuspect: (view) => this.#post({ type: 'suspect', view }),
         onReject: (from, error) => this.#reporter.rejectedRequest(from, error),
       },
@@ -102,10 +105,7 @@ export class PbftReplica implements Replica {
       onFailure: (error) => this.#fail(new JournalError(error)),
       onAppend: (records) => this.#reporter.appended(records),
       onDrop: () => this.#reporter.droppedUnsent(),
-      onFull: (isFull) => {
-        this.#reporter.heldUp(isFull, this.status())
-        if (!isFull) this.#wake()
-      },
+      onFull: (isFull) => this.#onFull(isFull),
     })
     const signatures = new Signatures(options.n, deps.signer, deps.verifier)
     this.#inbox = new Inbox(options, {
@@ -116,15 +116,15 @@ export class PbftReplica implements Replica {
       onMessage: (from, message) => this.#post({ type: 'message', from, message }),
       onForward: (from, request) => void this.#desk.onForward(from, request),
       onReject: (from, code, detail) => this.#reporter.rejected(from, code, detail),
-      onOverflow: (from) => this.#reporter.overflowed(from),
+      onOverflow: (from) => this.#onOverflow(from),
     })
     this.#executions = new Executions(stateMachine, {
       executed: (sequence, digest, batch) => {
         this.#desk.onExecuted(sequence, batch)
         this.#reporter.executed(sequence, batch.requests.length, this.#pool.size)
         this.#post({ type: 'executed', sequence, digest })
-        // Only now: what was executed may have ended the time of longer time-outs.
-        this.#desk.watch()
+        // Only now: what comes of it is for a core that knows what was executed.
+        this.#desk.watchExecuted()
       },
       failed: (sequence, error) =>
         this.#fail(new ExecutionError(`executing ${sequence.toString()}`, error)),
@@ -282,6 +282,19 @@ export class PbftReplica implements Replica {
     this.#reason = error
     this.#reporter.broken(error, this.status())
     void this.stop()
+  }
+
+  #onFull(isFull: boolean): void {
+    this.#reporter.heldUp(isFull, this.status())
+    if (isFull) return
+    if (this.#hasMissed) this.#post({ type: 'resumed' })
+    this.#hasMissed = false
+    this.#wake()
+  }
+
+  #onOverflow(from: number): void {
+    this.#hasMissed ||= this.#outbox.isFull
+    this.#reporter.overflowed(from)
   }
 
   /** Looks for something to propose once the current burst of requests is in. */

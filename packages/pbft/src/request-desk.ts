@@ -49,6 +49,8 @@ export interface RequestDeskDependencies {
   readonly onReady: () => void
   /** Whether a request has waited for the primary of `view` for half of what makes it suspect. */
   readonly onLate: (view: bigint, isLate: boolean) => void
+  /** See {@link RequestWatchDependencies.onCalm}; in `view`. */
+  readonly onCalm: (view: bigint, factor: number) => void
   /** The primary of `view` left a request waiting for too long. */
   readonly onSuspect: (view: bigint) => void
   /** A forwarded request of replica `from` was refused. */
@@ -82,6 +84,7 @@ export class RequestDesk {
         onLate: (entry) => this.#remind(entry),
         onTimeout: (entry) => this.#suspect(entry),
         onRelief: () => deps.onLate(this.#view.view, false),
+        onCalm: (factor) => deps.onCalm(this.#view.view, factor),
       },
       options,
     )
@@ -161,8 +164,8 @@ export class RequestDesk {
   }
 
   /** The core knows of what was executed: whatever is the oldest now is timed. */
-  watch(): void {
-    this.#watch.look()
+  watchExecuted(): void {
+    this.#watch.onExecuted()
   }
 
   /** A quorum executed up to `sequence`: this replica does too, or fetches the state. */
@@ -174,7 +177,7 @@ export class RequestDesk {
   onTransferred(sequence: bigint): void {
     this.#deps.pool.release(sequence)
     this.#settleExecuted(sequence)
-    this.watch()
+    this.#watch.look()
   }
 
   /** A view ended, or one began: then its primary must hear of everything that waits here. */
@@ -239,7 +242,7 @@ export class RequestDesk {
       this.#forward(entry)
       broadcaster.flush()
     }
-    this.watch()
+    this.#watch.look()
     return entry
   }
 
@@ -343,7 +346,7 @@ export class RequestDesk {
         .check(entry.request, entry.digest, 'proposal')
         .catch((error: unknown) => this.#drop(entry, error as Error))
     }
-    this.watch()
+    this.#watch.look()
     const isLate = this.#watch.entry === entry && this.#watch.isLate && this.#view.view === view
     if (isLate && this.#mayBlame(entry)) this.#deps.onLate(view, true)
   }

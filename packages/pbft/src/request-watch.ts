@@ -13,12 +13,25 @@ export interface RequestWatchDependencies {
   readonly onTimeout: (entry: PoolEntry) => void
   /** What {@link RequestWatchDependencies.onLate} told of was executed, or its view ended. */
   readonly onRelief: () => void
+  /**
+   * For {@link calmMs}, in which batches were executed, nothing waited as long as half the time-out
+   * times `factor`: the smallest power of two of which that is true, and less than the factor now.
+   */
+  readonly onCalm: (factor: number) => void
 }
 
 export type RequestWatchOptions = Pick<
   ResolvedOptions,
   'requestTimeoutMs' | 'forwardTimeoutMs' | 'maxTimeoutMs'
 >
+
+/**
+ * How long it must have gone well, in milliseconds, before longer time-outs shrink. A single batch
+ * that was executed in time says little: where all are as slow as the usual time-out, or nearly,
+ * some are lucky, and a view change for each that is not would cost more than it gains. Less than
+ * ten seconds, after which a crash costs no more than it would without the trouble before.
+ */
+export const calmMs = 8_000
 
 /**
  * Times the oldest request, from when it became the oldest: under load every request gets its turn,
@@ -39,6 +52,12 @@ export class RequestWatch {
   /** When the timer fires: at the deadline or before. */
   #timerDue = 0
   #timer: ClockTimer | undefined
+  /** When what is timed became the oldest. */
+  #since = 0
+  /** When the first execution came that counts for {@link RequestWatchDependencies.onCalm}. */
+  #calmSince: number | undefined
+  /** Longest that one was the oldest since then, in milliseconds. */
+  #slowestMs = 0
 
   constructor(deps: RequestWatchDependencies, options: RequestWatchOptions) {
     this.#deps = deps
@@ -67,6 +86,34 @@ export class RequestWatch {
     this.#timer?.cancel()
     this.#timer = undefined
     this.#leave()
+    this.#calmSince = undefined
+  }
+
+  /** A batch was executed: times the oldest, and looks back on how long the ones before had to wait. */
+  onExecuted(): void {
+    this.look()
+    if (!this.#isWatching) return
+    const now = this.#deps.clock.now()
+    if (this.#calmSince === undefined) this.#beginCalm(now)
+    else if (now - this.#calmSince >= calmMs) {
+      const factor = this.#factorNeeded(now)
+      this.#beginCalm(now)
+      if (factor < this.#deps.timeoutFactor()) this.#deps.onCalm(factor)
+    }
+  }
+
+  #beginCalm(now: number): void {
+    this.#calmSince = now
+    this.#slowestMs = 0
+  }
+
+  /** With how many times the usual patience nothing would have used up half of it. */
+  #factorNeeded(now: number): number {
+    const waitedMs = this.#entry === undefined ? 0 : now - this.#since
+    const slowestMs = Math.max(this.#slowestMs, waitedMs)
+    let factor = 1
+    while (slowestMs * 2 >= this.#options.requestTimeoutMs * factor) factor *= 2
+    return factor
   }
 
   /** Something was executed, dropped or added: times the oldest, if that is another one than before. */
@@ -81,10 +128,14 @@ export class RequestWatch {
     this.#leave()
     if (!this.#isWatching) return
     this.#entry = pool.oldest()
-    if (this.#entry !== undefined) this.#beginPart()
+    if (this.#entry === undefined) return
+    this.#since = this.#deps.clock.now()
+    this.#beginPart()
   }
 
   #leave(): void {
+    if (this.#entry !== undefined)
+      this.#slowestMs = Math.max(this.#slowestMs, this.#deps.clock.now() - this.#since)
     this.#entry = undefined
     if (!this.#isLate) return
     this.#isLate = false

@@ -4,6 +4,12 @@ import type { CoreOptions } from './protocol.ts'
 export const maxStatusAnswers = 8
 
 /**
+ * How often in one status interval a replica tells where it is because it missed what was said: all
+ * of them are answered, whenever the intervals of the others end.
+ */
+export const maxAsksAgain = maxStatusAnswers / 2 - 1
+
+/**
  * What one replica may still ask for before the next status timeout of this one. What fetching costs
  * is apart: who lacks many batches still hears where the others are.
  */

@@ -22,7 +22,6 @@ export function restore(state: State, records: Iterable<JournalRecord>): void {
   for (const { sequence, current } of state.slots.values())
     if (current !== undefined && sequence > top) top = sequence
   state.nextSequence = top + 1n
-  state.progressAbove = top
 }
 
 function apply(state: State, record: JournalRecord): void {

@@ -132,7 +132,6 @@ function enterView(state: State, newView: NewView, replay: ReplayedView): void {
   state.emit({ type: 'viewChanged', view, primary: state.primary, active: true })
   certify(state, replay.certificate)
   const top = replay.base + BigInt(replay.digests.length)
-  state.progressAbove = top
   state.nextSequence =
     [top, state.lowWatermark, state.lastExecuted].reduce((a, b) => (a > b ? a : b)) + 1n
   replayBatches(state, replay, newView)

@@ -1,6 +1,5 @@
 import { announceCheckpoint } from './checkpoints.ts'
 import { executeNext, forgetExecuted, transferIfBehind, transferIfOutOfReach } from './execution.ts'
-import { NULL_DIGEST } from './messages.ts'
 import type { ReplicaEvent } from './protocol.ts'
 import type { State } from './state.ts'
 import { statusOf } from './status-message.ts'
@@ -9,11 +8,7 @@ type TransferredEvent = Extract<ReplicaEvent, { type: 'transferred' }>
 
 /** A batch was executed. Answers come in order; one that a transfer overtook cannot exist. */
 export function onExecuted(state: State, sequence: bigint, digest: string): void {
-  const batch = state.slots.get(sequence)?.committed
   state.reach(sequence, digest)
-  if (state.active && batch !== undefined && batch.digest !== NULL_DIGEST) {
-    if (sequence > state.progressAbove) state.attempts = 0
-  }
   if (sequence <= state.lowWatermark) state.slots.delete(sequence)
   if (sequence % state.period === 0n) announceCheckpoint(state)
   executeNext(state)

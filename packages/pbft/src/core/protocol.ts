@@ -77,6 +77,13 @@ export type ReplicaEvent =
   | { readonly type: 'propose'; readonly batch: Batch }
   /** Whether the oldest request here has waited, in `view`, for half of what makes it `suspect`. */
   | { readonly type: 'late'; readonly view: bigint; readonly isLate: boolean }
+  /**
+   * In `view` it went well for a while: with the usual time-outs times `factor`, a power of two, no
+   * request would have used up half of its time.
+   */
+  | { readonly type: 'calm'; readonly view: bigint; readonly factor: number }
+  /** For a while this replica took nothing in, and missed what was said meanwhile; that is over. */
+  | { readonly type: 'resumed' }
   /** The primary of `view` does not do its work. */
   | { readonly type: 'suspect'; readonly view: bigint }
   /** A timer ended; one of an old generation means nothing any more. */

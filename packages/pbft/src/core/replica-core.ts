@@ -19,10 +19,11 @@ import type {
 } from './protocol.ts'
 import { hear } from './silence.ts'
 import { State } from './state.ts'
-import { broadcastStatus, onStatus, onStatusTimeout } from './status.ts'
+import { askAgain, broadcastStatus, onStatus, onStatusTimeout } from './status.ts'
 import {
   awaitInFull,
   followOthers,
+  onCalm,
   onLate,
   onNewViewTimeout,
   onOwnViewChange,
@@ -187,8 +188,16 @@ export class ReplicaCore {
         propose(state, event.batch)
         return
       }
+      case 'resumed': {
+        askAgain(state)
+        return
+      }
       case 'late': {
         onLate(state, event.view, event.isLate)
+        return
+      }
+      case 'calm': {
+        onCalm(state, event.view, event.factor)
         return
       }
       case 'suspect': {

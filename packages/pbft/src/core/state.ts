@@ -1,4 +1,4 @@
-import { fullAllowance } from './allowance.ts'
+import { fullAllowance, maxAsksAgain } from './allowance.ts'
 import type { Allowance } from './allowance.ts'
 import type { Amnesia, Inquiry } from './amnesia.ts'
 import { CheckpointStore } from './checkpoint-store.ts'
@@ -78,10 +78,8 @@ export class State {
   intervalsAwaited = 0
   /** Whether the oldest request here has used up half its time in `view`. */
   isLate = false
-  /** View changes since the last progress; timeouts double with each after the first. */
+  /** View changes since it last went well; time-outs double with each after the first. */
   attempts = 0
-  /** Executing a batch above this sequence number is progress. */
-  progressAbove = 0n
 
   /** Undefined unless this replica forgot what it said: then it does not vote. */
   amnesia: Amnesia | undefined
@@ -101,6 +99,8 @@ export class State {
   readonly unheardFor: number[]
   /** So far have others executed, as f + 1 of them said: one of those is correct. */
   executedByOthers = 0n
+  /** How often in this status interval it may still tell where it is, beside once at its end. */
+  asksAgain = maxAsksAgain
   /** The last status of each replica. */
   readonly statuses: (Status | undefined)[]
   /** By replica. */
@@ -191,7 +191,7 @@ export class State {
     return this.lowWatermark + this.window
   }
 
-  /** Doubled for each view change after the first that brought no progress. */
+  /** Doubled for each view change after the first since it last went well. */
   get timeoutFactor(): number {
     return 2 ** Math.min(Math.max(this.attempts - 1, 0), 30)
   }
@@ -237,6 +237,7 @@ export class State {
   /** A status interval begins. */
   refillAllowances(): void {
     for (const id of this.#allowances.keys()) this.#allowances[id] = fullAllowance(this.options)
+    this.asksAgain = maxAsksAgain
   }
 
   fail(detail: string): void {

@@ -15,6 +15,13 @@ export function broadcastStatus(state: State): void {
   state.broadcast(statusOf(state))
 }
 
+/** This replica missed what was said for a while: it need not wait for the interval to end. */
+export function askAgain(state: State): void {
+  if (state.asksAgain <= 0) return
+  state.asksAgain--
+  broadcastStatus(state)
+}
+
 /** Once per interval: tell, allow the others to ask again, and see to it that the log leads on. */
 export function onStatusTimeout(state: State): void {
   state.startTimer('status', state.options.statusIntervalMs)

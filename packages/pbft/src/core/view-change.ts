@@ -18,6 +18,13 @@ export function onLate(state: State, view: bigint, isLate: boolean): void {
   leaveEarly(state)
 }
 
+/** The owner of the requests says that time-outs of `factor` times the usual ones are long enough. */
+export function onCalm(state: State, view: bigint, factor: number): void {
+  if (view !== state.view || !state.active) return
+  const attempts = factor === 1 ? 0 : Math.log2(factor) + 1
+  if (attempts < state.attempts) state.attempts = attempts
+}
+
 /**
  * Half the patience is enough when there is another reason to think ill of the primary: somebody left
  * the view already, for which a quorum may lack it from now on, or the primary is out of reach. A liar

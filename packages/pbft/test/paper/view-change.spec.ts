@@ -191,13 +191,38 @@ describe('PBFT (OSDI ’99 §4.4, TOCS ’02 §4.5): view changes', () => {
     expect(Math.max(...delays)).to.equal(1_000)
   })
 
-  it('a batch that the new primary proposed and that executes resets the time-out', () => {
-    const group = new Group(4)
-    group.suspect(2, 3)
-    group.suspect(2, 3)
-    expect(group.at(0).core.inspect().timeoutFactor).to.equal(2)
-    group.propose('a')
-    expect(group.at(0).core.inspect().timeoutFactor).to.equal(1)
+  it('what executes leaves the time-out as it is; that it went well for a while shrinks it, as far as it did', () => {
+    const driver = new Driver({ id: 3 })
+    const suspect = (): void => {
+      driver.step({ type: 'suspect', view: driver.core.inspect().view })
+      const { view } = driver.core.inspect()
+      driver.receive(
+        Number(view % 4n),
+        newView(
+          view,
+          [0, 1, 2].map((id) => viewChange(id, view)),
+        ),
+      )
+    }
+    const factor = (): number => driver.core.timeoutFactor
+    for (let i = 0; i < 5; i++) suspect()
+    expect(driver.core.inspect()).to.include({ view: 5n, active: true })
+    driver.prePrepare(1n, a, 5n)
+    for (const from of [0, 1, 2]) driver.commit(from, 1n, a, 5n)
+    driver.executed(1n)
+    expect(factor()).to.equal(16)
+    driver.step({ type: 'calm', view: 5n, factor: 4 })
+    expect(factor()).to.equal(4)
+    driver.step({ type: 'calm', view: 5n, factor: 8 })
+    expect(factor(), 'never longer').to.equal(4)
+    driver.step({ type: 'calm', view: 4n, factor: 1 })
+    expect(factor(), 'of another view').to.equal(4)
+    suspect()
+    expect(factor()).to.equal(8)
+    driver.step({ type: 'calm', view: 6n, factor: 1 })
+    expect(factor()).to.equal(1)
+    suspect()
+    expect(factor(), 'after the first view change').to.equal(1)
   })
 
   it('a dead new primary is skipped: two next primaries in a row', () => {

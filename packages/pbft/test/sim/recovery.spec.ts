@@ -119,8 +119,14 @@ describe('a replica that lost its journal', function () {
         }
         await cluster.start(3)
         cluster.network.endFaults()
-        for (let i = 0; i < 300 && cluster.status(3).notVoting !== undefined; i++)
-          await load(cluster, 1 + (i % 2), 100)
+        const canVoteNext = (): boolean => {
+          const { notVoting, view } = cluster.status(3)
+          return notVoting === undefined || notVoting.endsWith(`before view ${view + 1n}`)
+        }
+        for (let i = 0; i < 300 && !canVoteNext(); i++) await load(cluster, 1 + (i % 2), 100)
+        const { primary, notVoting } = cluster.status(3)
+        if (notVoting !== undefined) cluster.crash(primary)
+        cluster.submit((primary + 1) % 4, 'ordered in the next view, if not in this one')
         await cluster.runUntilLevel(60_000)
         expect(cluster.status(3).notVoting).to.equal(undefined)
       }))

@@ -3,6 +3,7 @@ import { VirtualClock } from '@heddle/events/testing'
 import { Encoder } from '../../src/encoder.ts'
 import { decodeMessage } from '../../src/codec.ts'
 import { decodeFrame, frameOf } from '../../src/frame.ts'
+import { maxAsksAgain } from '../../src/core/allowance.ts'
 import { createReplica } from '../../src/index.ts'
 import type { ReplicaOptions } from '../../src/index.ts'
 import { MemoryJournal, MemoryStateMachine, TestKeys } from '../../src/testing.ts'
@@ -23,6 +24,7 @@ async function hungReplica(
 ) {
   const [clock, journal, keys] = [new VirtualClock(), new MemoryJournal(), new TestKeys()]
   const sent: string[] = []
+  const statuses: number[] = []
   const dropped: unknown[] = []
   const metrics = {
     counter: ({ name }: { name: string }) => ({
@@ -38,7 +40,9 @@ async function hungReplica(
       for (const message of decodeFrame(frame)) {
         const incoming = decodeMessage(message)
         const type = incoming.type === 'plain' ? incoming.message.type : incoming.type
-        if (to === 2 && type !== 'status') sent.push(type)
+        if (to !== 2) continue
+        if (type === 'status') statuses.push(clock.now())
+        else sent.push(type)
       }
       return Promise.resolve()
     },
@@ -49,7 +53,7 @@ async function hungReplica(
   )
   await replica.start()
   journal.hang()
-  return { replica, clock, journal, sent, dropped }
+  return { replica, clock, journal, sent, statuses, dropped }
 }
 
 const proposal = (sequence: bigint): Uint8Array => {
@@ -83,6 +87,26 @@ describe('Replica: a journal that hangs', () => {
       expect(await journal.records(), 'with its head').to.have.length(1 + 4)
       await replica.stop()
     })
+
+  it(`tells at once where it is, when it missed something: ${maxAsksAgain} times in an interval`, async () => {
+    const { replica, clock, journal, statuses } = await hungReplica({ maxJournalQueue: 1 })
+    const hangOnce = async (sequence: bigint, misses: boolean): Promise<void> => {
+      journal.hang()
+      replica.receive(0, proposal(sequence))
+      if (misses) replica.receive(0, proposal(sequence + 1n))
+      await nextTurn()
+      journal.resume()
+      await nextTurn(3)
+    }
+    await hangOnce(1n, false)
+    expect(statuses).to.deep.equal([0])
+    for (let i = 0n; i < 5n; i++) await hangOnce(2n + i, true)
+    expect(statuses).to.have.length(1 + maxAsksAgain)
+    await clock.advance(1_000)
+    await hangOnce(7n, true)
+    expect(statuses).to.have.length(1 + maxAsksAgain + 2)
+    await replica.stop()
+  })
 
   it('drops at the bound what was still being verified', async () => {
     const ends: (() => void)[] = []

@@ -55,6 +55,7 @@ class Desk {
         isHeldUp: () => false,
         onReady: () => undefined,
         onLate: (view, isLate) => void told.push([view, isLate]),
+        onCalm: () => undefined,
         onSuspect: (view) => void told.push([view]),
         onReject: () => undefined,
       },
@@ -84,7 +85,7 @@ describe('RequestDesk', () => {
     await at.clock.advance(500)
     expect(at.told).to.deep.equal([[0n, true]])
     at.pool.remove(at.pool.oldest()!)
-    at.desk.watch()
+    at.desk.watchExecuted()
     expect(at.told.slice(1)).to.deep.equal([[0n, false]])
   })
 

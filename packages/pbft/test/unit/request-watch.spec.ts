@@ -3,7 +3,7 @@ import { VirtualClock } from '@heddle/events/testing'
 import { requestDigest } from '../../src/request-batch.ts'
 import { RequestPool } from '../../src/request-pool.ts'
 import type { PoolEntry } from '../../src/request-pool.ts'
-import { RequestWatch } from '../../src/request-watch.ts'
+import { calmMs, RequestWatch } from '../../src/request-watch.ts'
 
 /** Time-out 1,000 ms, first part 400, cap 5,000. */
 function setup() {
@@ -21,6 +21,7 @@ function setup() {
       onLate: tell('late'),
       onTimeout: tell('timeout'),
       onRelief: () => void told.push(`${clock.now()} relief`),
+      onCalm: (factor) => void told.push(`${clock.now()} calm ${factor}`),
     },
     { requestTimeoutMs: 1_000, forwardTimeoutMs: 400, maxTimeoutMs: 5_000 },
   )
@@ -30,7 +31,7 @@ function setup() {
   }
   const execute = (entry: PoolEntry): void => {
     pool.remove(entry)
-    watch.look()
+    watch.onExecuted()
   }
   return { clock, told, state, watch, add, execute }
 }
@@ -121,6 +122,70 @@ describe('RequestWatch', () => {
     watch.look()
     await clock.advance(10)
     expect(told).to.deep.equal(['800 late a'])
+  })
+
+  describe('tells that it went well', () => {
+    /** With a factor of 8, executes one at once, and then each of these so many milliseconds later. */
+    async function work(...afterMs: number[]) {
+      const all = setup()
+      const { clock, state, watch, add, execute, told } = all
+      state.factor = 8
+      watch.start()
+      execute(add('first'))
+      for (const [i, ms] of afterMs.entries()) {
+        const entry = add(`request ${i}`)
+        watch.look()
+        await clock.advance(ms)
+        execute(entry)
+      }
+      return { ...all, calm: () => told.filter((line) => line.includes('calm')) }
+    }
+
+    it(`after ${calmMs} ms, once something was executed then, and begins anew`, async () => {
+      const { calm, clock, add, execute } = await work(...Array<number>(20).fill(400))
+      expect(calm()).to.deep.equal([`${calmMs} calm 1`])
+      await clock.advance(calmMs - 1)
+      execute(add('late'))
+      expect(calm()).to.have.length(1)
+      await clock.advance(1)
+      execute(add('later'))
+      expect(calm()[1]).to.equal(`${2 * calmMs} calm 1`)
+    })
+
+    for (const [slowestMs, factor] of [
+      [499, 1],
+      [500, 2],
+      [999, 2],
+      [1_000, 4],
+    ] as const)
+      it(`as far as it did: one of ${slowestMs} ms needs ${factor} times the time-out`, async () => {
+        const { calm } = await work(slowestMs, ...Array<number>(80).fill(100))
+        expect(calm()[0]).to.match(new RegExp(`calm ${factor}$`))
+      })
+
+    it('with what still waits', async () => {
+      const { calm, clock, watch, add, execute } = await work()
+      await clock.advance(calmMs - 600)
+      add('waits')
+      watch.look()
+      const other = add('not the oldest')
+      await clock.advance(600)
+      execute(other)
+      expect(calm()).to.deep.equal([`${calmMs} calm 2`])
+    })
+
+    it('not when that would not shrink the factor, nor for what came before the view', async () => {
+      const { calm, clock, state, watch, add, execute } = await work(400)
+      watch.stop()
+      watch.start()
+      await clock.advance(calmMs)
+      execute(add('first of the view'))
+      expect(calm()).to.deep.equal([])
+      state.factor = 1
+      await clock.advance(calmMs)
+      execute(add('last'))
+      expect(calm()).to.deep.equal([])
+    })
   })
 
   it('times nothing before start and after stop', async () => {
