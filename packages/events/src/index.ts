@@ -1,3 +1,5 @@
+export { Budget } from './budget.ts'
+export type { BudgetLimit, BudgetOptions, Overdraft } from './budget.ts'
 export {
   EventsStoppedError,
   InvalidOptionsError,

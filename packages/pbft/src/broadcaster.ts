@@ -1,9 +1,6 @@
 import { RingQueue } from '@heddle/events'
-import { frameOf, maxFrameMessages } from './frame.ts'
+import { frameOf, maxFrameMessages, maxJoinedBytes } from './frame.ts'
 import type { Network } from './ports.ts'
-
-/** Most bytes of several messages in one frame; a single larger message still makes one. */
-const maxFrameBytes = 1024 * 1024
 
 export interface BroadcasterOptions {
   readonly id: number
@@ -143,7 +140,7 @@ export class Broadcaster {
     let bytes = 0
     for (const queue of [lane.queue, lane.forwards]) {
       for (let next = queue.peek(); next !== undefined; next = queue.peek()) {
-        if (frames.length > 0 && bytes + next.length > maxFrameBytes) return frames
+        if (frames.length > 0 && bytes + next.length > maxJoinedBytes) return frames
         if (frames.length >= maxFrameMessages) return frames
         queue.shift()
         if (queue === lane.queue) lane.bytes -= next.length

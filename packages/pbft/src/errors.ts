@@ -14,6 +14,13 @@ export class PoolFullError extends CodedError<'PBFT_POOL_FULL'> {
   }
 }
 
+/** Another replica has sent more that is no good than it may: its requests are not checked for a while. */
+export class OverdrawnError extends CodedError<'PBFT_OVERDRAWN'> {
+  constructor(replica: number) {
+    super('PBFT_OVERDRAWN', `replica ${replica} has sent too much that is no good; not checked`)
+  }
+}
+
 /**
  * As much as `maxJournalQueue` or `maxJournalQueueBytes` allows waits for the journal, which is slow or
  * hangs. The request was not taken: try again later, or at another replica.

@@ -17,18 +17,29 @@ export function frameOf(message: Uint8Array): Buffer {
   return frame
 }
 
+/** What a frame adds to a message: two tags and two lengths. */
+const framingBytes = 12
+
+/** Most bytes of a frame of several messages; a single larger message still makes one. */
+export const maxJoinedBytes = 1024 * 1024
+
+/** Most bytes of a frame that a correct replica sends, whose largest message has so many. */
+export function largestFrame(messageBytes: number): number {
+  return Math.max(maxJoinedBytes, messageBytes + framingBytes)
+}
+
 /**
- * The encoded messages of a frame, as views of it. Written by hand so that one bad message costs
- * only itself and none is decoded before its turn.
+ * The encoded messages of a frame, one after the other, as views of it. Written by hand so that no
+ * message is looked at before its turn: whoever finds a bad one need not read on.
  *
- * @throws {MalformedError} PBFT_MALFORMED when the frame is not a sequence of at most
- * {@link maxFrameMessages} messages
+ * @throws {MalformedError} PBFT_MALFORMED, from `next`, where the frame is no longer a sequence of at
+ * most {@link maxFrameMessages} messages
  */
-export function decodeFrame(bytes: Uint8Array): Buffer[] {
+export function* messagesOf(bytes: Uint8Array): Generator<Buffer, void> {
   const frame = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const messages: Buffer[] = []
   let at = 0
-  while (at < frame.length) {
+  for (let messages = 0; at < frame.length; messages++) {
+    if (messages >= maxFrameMessages) throw new MalformedError('a frame of too many messages')
     if (frame[at++] !== messagesTag) throw new MalformedError('not a frame')
     let length = 0
     for (let shift = 0; ; shift += 7) {
@@ -38,12 +49,14 @@ export function decodeFrame(bytes: Uint8Array): Buffer[] {
       if (byte < 0x80) break
     }
     if (length > frame.length - at) throw new MalformedError('a frame that ends early')
-    if (messages.length >= maxFrameMessages)
-      throw new MalformedError('a frame of too many messages')
-    messages.push(frame.subarray(at, at + length))
+    yield frame.subarray(at, at + length)
     at += length
   }
-  return messages
+}
+
+/** All of them. @throws as {@link messagesOf} */
+export function decodeFrame(bytes: Uint8Array): Buffer[] {
+  return [...messagesOf(bytes)]
 }
 
 function varintLength(value: number): number {

@@ -4,14 +4,17 @@ import type { Incoming } from './codec.ts'
 import type { Batch, Message, Proof, Statement } from './core/messages.ts'
 import type { Encoder } from './encoder.ts'
 import { MalformedError } from './errors.ts'
-import { decodeFrame } from './frame.ts'
+import { messagesOf } from './frame.ts'
+import { costOf } from './message-cost.ts'
 import { OrderedLane } from './ordered-lane.ts'
 import type { Verified } from './ordered-lane.ts'
 import { messageLimits } from './message-limits.ts'
 import type { MessageLimits } from './message-limits.ts'
 import type { ResolvedOptions } from './options.ts'
+import { ownBytes } from './own-bytes.ts'
 import { RequestBatch } from './request-batch.ts'
 import type { RequestChecker } from './request-checker.ts'
+import type { SenderBudgets } from './sender-budgets.ts'
 import type { Signatures } from './signatures.ts'
 
 /**
@@ -19,6 +22,9 @@ import type { Signatures } from './signatures.ts'
  * as a batch has requests: more of them would keep what the others sent from being verified.
  */
 export const maxVerifying = 4
+
+/** Tags of the kinds of which something waits or stays: all but votes, status, fetch-batch and forward. */
+const keptTags: ReadonlySet<number | undefined> = new Set([0x0a, 0x22, 0x2a, 0x32, 0x4a, 0x5a])
 
 export type InboxOptions = Pick<
   ResolvedOptions,
@@ -37,6 +43,7 @@ export interface InboxDependencies {
   readonly signatures: Signatures
   readonly checker: RequestChecker
   readonly encoder: Encoder
+  readonly budgets: SenderBudgets
   /** See ReplicaCore.wantsPrePrepare. */
   readonly wantsPrePrepare: (from: number, view: bigint, sequence: bigint) => boolean
   /** See ReplicaCore.wantsBatch. */
@@ -82,38 +89,45 @@ export class Inbox {
     )
   }
 
-  /** Takes a frame of replica `from`. Never throws. */
-  receive(from: number, bytes: Uint8Array): void {
+  /**
+   * Takes a frame of replica `from`, up to the first message that is none. Never throws.
+   *
+   * @returns undefined, or what resolves when more of `from` may come
+   */
+  receive(from: number, bytes: Uint8Array): Promise<void> | undefined {
     const lane = this.#lanes[from]
     if (lane === undefined || from === this.#options.id) {
       this.#deps.onReject(from, 'PBFT_UNKNOWN_REPLICA', 'not another replica of the group')
-      return
+      return undefined
     }
     try {
-      for (const message of decodeFrame(bytes)) this.#take(from, lane, message)
+      if (bytes.length > this.#limits.frame)
+        throw new MalformedError(`a frame of ${bytes.length} bytes`)
+      for (const message of messagesOf(bytes)) this.#take(from, lane, message)
     } catch (error) {
       this.#reject(from, error)
     }
+    return this.#deps.budgets.settle(from)
   }
 
-  #take(from: number, lane: OrderedLane<Message>, bytes: Buffer): void {
-    if (this.#deps.isHeldUp()) {
-      this.#deps.onOverflow(from)
+  /** @throws {MalformedError} PBFT_MALFORMED */
+  #take(from: number, lane: OrderedLane<Message>, message: Buffer): void {
+    const { budgets, isHeldUp, onOverflow, onMessage, onForward } = this.#deps
+    budgets.spend(from, 'messages', 1)
+    if (isHeldUp()) {
+      onOverflow(from)
       return
     }
-    let incoming: Incoming
-    try {
-      incoming = decodeMessage(bytes, this.#limits)
-    } catch (error) {
-      this.#reject(from, error)
-      return
-    }
+    // What waits for its turn, or stays, must not keep its frame.
+    const bytes = isKept(message) ? ownBytes(message) : message
+    const incoming = decodeMessage(bytes, this.#limits)
+    budgets.spend(from, 'cpu', costOf(incoming, bytes.length) / 1_000)
     if (incoming.type === 'plain') {
-      this.#deps.onMessage(from, incoming.message)
+      onMessage(from, incoming.message)
     } else if (incoming.type === 'forward') {
-      this.#deps.onForward(from, incoming.request)
+      onForward(from, incoming.request)
     } else if (!lane.push(bytes.length, () => this.#verify(from, incoming, bytes))) {
-      this.#deps.onOverflow(from)
+      onOverflow(from)
     }
   }
 
@@ -146,7 +160,7 @@ export class Inbox {
           this.#deps.encoder.remember(message, bytes)
           return message
         }
-        const batch = this.#deps.checker.checkBatch(requests)
+        const batch = this.#checkBatch(from, requests)
         return batch instanceof Promise ? batch.then(accept) : accept(batch)
       }
       case 'batch': {
@@ -163,6 +177,16 @@ export class Inbox {
     }
   }
 
+  /** A batch that is refused has cost a check of each of its requests. */
+  #checkBatch(from: number, requests: readonly Uint8Array[]): Batch | Promise<Batch> {
+    const batch = this.#deps.checker.checkBatch(requests)
+    if (!(batch instanceof Promise)) return batch
+    return batch.catch((error: unknown) => {
+      this.#deps.budgets.checkedInVain(from, requests.length)
+      throw error
+    })
+  }
+
   #openSigned(kind: Statement['type'], proof: Proof): Verified<Message> {
     return this.#deps.signatures.open(kind, proof)
   }
@@ -175,7 +199,12 @@ export class Inbox {
 
   #reject(from: number, error: unknown): undefined {
     const code = isCodedError(error) ? error.code : 'PBFT_MALFORMED'
+    this.#deps.budgets.spend(from, 'rejections', 1)
     this.#deps.onReject(from, code, error instanceof Error ? error.message : 'unknown')
     return undefined
   }
+}
+
+function isKept(message: Buffer): boolean {
+  return keptTags.has(message[0])
 }

@@ -1,11 +1,12 @@
 export { createReplica } from './replica.ts'
-export { resolveReplicaOptions } from './options.ts'
+export { largestFrameBytes, resolveReplicaOptions } from './options.ts'
 export {
   DuplicateIdError,
   ExecutionError,
   InvalidOptionsError,
   JournalBusyError,
   JournalError,
+  OverdrawnError,
   PoolFullError,
   RequestAbandonedError,
   RequestTooLargeError,
@@ -18,6 +19,7 @@ export { ReplicaCore } from './core/replica-core.ts'
 export { NULL_BATCH } from './core/messages.ts'
 
 export type { ResolvedOptions } from './options.ts'
+export type { Spending } from './sender-budgets.ts'
 export type {
   CheckPurpose,
   Journal,

@@ -1,8 +1,9 @@
 import { RingQueue } from '@heddle/events'
-import { PoolFullError } from './errors.ts'
+import { OverdrawnError, PoolFullError } from './errors.ts'
 import type { CheckPurpose } from './ports.ts'
 import type { CheckedRequest, RequestChecker } from './request-checker.ts'
 import type { RequestPool } from './request-pool.ts'
+import type { SenderBudgets } from './sender-budgets.ts'
 
 /**
  * Most requests of one origin that are checked at the same time: enough for all cores, and few
@@ -27,30 +28,36 @@ interface Line {
   readonly waiting: RingQueue<() => void>
 }
 
+/** What an {@link Intake} works with. */
+export interface IntakeDependencies {
+  readonly pool: RequestPool
+  readonly checker: RequestChecker
+  readonly budgets: Pick<SenderBudgets, 'isOverdrawn'>
+}
+
 /** Has requests checked before they enter the pool: those of each origin in line, with room reserved. */
 export class Intake {
-  readonly #pool: RequestPool
-  readonly #checker: RequestChecker
+  readonly #deps: IntakeDependencies
   readonly #maxPoolRequests: number
   readonly #lines = new Map<number, Line>()
 
-  constructor(pool: RequestPool, checker: RequestChecker, maxPoolRequests: number) {
-    this.#pool = pool
-    this.#checker = checker
+  constructor(deps: IntakeDependencies, maxPoolRequests: number) {
+    this.#deps = deps
     this.#maxPoolRequests = maxPoolRequests
   }
 
   /**
    * @param origin - the replica that it came from
-   * @throws {PoolFullError} PBFT_POOL_FULL; what the state machine rejects with
+   * @throws {PoolFullError} PBFT_POOL_FULL; PBFT_OVERDRAWN; what the state machine rejects with
    */
   async check(
     origin: number,
     { request, digest, purpose }: UncheckedRequest,
   ): Promise<CheckedRequest> {
+    const { pool, checker, budgets } = this.#deps
     const line = this.#lineOf(origin)
-    if (!this.#pool.hasRoom(origin, request.length, line)) {
-      const { requests, bytes } = this.#pool.usage(origin)
+    if (!pool.hasRoom(origin, request.length, line)) {
+      const { requests, bytes } = pool.usage(origin)
       throw new PoolFullError(requests + line.requests, bytes + line.bytes)
     }
     line.requests++
@@ -58,7 +65,8 @@ export class Intake {
     if (line.checking < maxChecking) line.checking++
     else await new Promise<void>((start) => line.waiting.push(start))
     try {
-      return await this.#checker.check(request, digest, purpose)
+      if (budgets.isOverdrawn(origin)) throw new OverdrawnError(origin)
+      return await checker.check(request, digest, purpose)
     } finally {
       line.requests--
       line.bytes -= request.length

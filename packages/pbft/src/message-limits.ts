@@ -1,4 +1,5 @@
 import { maxClaims, maxPrePreparedPerSequence } from './core/state.ts'
+import { largestFrame } from './frame.ts'
 import type { ResolvedOptions } from './options.ts'
 
 /** Most bytes of a signature; DER over P-256 takes 72. */
@@ -21,6 +22,8 @@ export interface MessageLimits {
   readonly requests: number
   /** Most bytes of each kind of message, by its name in `heddle.pbft.Message`. */
   readonly bytes: Readonly<Record<MessageKind, number>>
+  /** Most bytes of a frame. */
+  readonly frame: number
 }
 
 /** The names of `heddle.pbft.Message`'s fields. */
@@ -54,14 +57,12 @@ export function messageLimits(options: LimitingOptions): MessageLimits {
   const certificate = n * checkpoint + sizes.header
   const claims = window * (1 + maxPrePreparedPerSequence) * sizes.claim
   const viewChange = certificate + claims + maxSignatureBytes + sizes.header
-  return {
-    requests: batchSize,
-    bytes: {
-      ...{ prePrepare: batch, batch, forward: maxRequestBytes },
-      ...{ prepare: sizes.vote, commit: sizes.vote, fetchBatch: sizes.vote },
-      ...{ checkpoint, certificate, viewChange },
-      newView: n * viewChange + maxSignatureBytes + sizes.header,
-      status: sizes.header + n * 2 + 2 * window * sizes.slot + maxClaims * sizes.stateDigest,
-    },
+  const bytes = {
+    ...{ prePrepare: batch, batch, forward: maxRequestBytes },
+    ...{ prepare: sizes.vote, commit: sizes.vote, fetchBatch: sizes.vote },
+    ...{ checkpoint, certificate, viewChange },
+    newView: n * viewChange + maxSignatureBytes + sizes.header,
+    status: sizes.header + n * 2 + 2 * window * sizes.slot + maxClaims * sizes.stateDigest,
   }
+  return { requests: batchSize, bytes, frame: largestFrame(Math.max(...Object.values(bytes))) }
 }

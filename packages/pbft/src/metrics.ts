@@ -14,6 +14,7 @@ export interface ReplicaMetrics {
   readonly latency: Histogram
   readonly rejected: Counter
   readonly dropped: Counter
+  readonly flooding: Counter
   readonly sendFailures: Counter
   readonly transfers: Counter
   readonly journalRecords: Counter
@@ -43,6 +44,7 @@ export function createReplicaMetrics(metrics: Metrics): ReplicaMetrics {
     }),
     rejected: counter('rejected_messages_total', 'Messages of peers that were refused.', 'code'),
     dropped: counter('dropped_messages_total', 'Messages dropped at a full queue.', 'direction'),
+    flooding: counter('flooding_total', 'Times that a replica was found to send too much.', 'what'),
     sendFailures: counter('send_failures_total', 'Frames that the network refused.'),
     transfers: counter('state_transfers_total', 'State transfers that ended well.'),
     journalRecords: counter('journal_records_total', 'Records made durable.'),

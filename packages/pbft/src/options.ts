@@ -1,4 +1,5 @@
 import { InvalidOptionsError } from './errors.ts'
+import { messageLimits } from './message-limits.ts'
 import type { ReplicaOptions } from './types.ts'
 
 /** {@link ReplicaOptions} with all defaults filled in. */
@@ -29,6 +30,10 @@ const ranges = {
   maxSendQueueBytes: [1, Number.MAX_SAFE_INTEGER, 128 * mebibyte],
   maxReceiveQueue: [1, 10_000_000, 200],
   maxReceiveQueueBytes: [1, Number.MAX_SAFE_INTEGER, 256 * mebibyte],
+  maxMessagesPerSecond: [1, 10_000_000, 20_000],
+  maxRejectionsPerSecond: [1, 10_000_000, 20],
+  maxCpuMsPerSecond: [1, 1_000, 100],
+  maxHeldMs: [1, 3_600_000, 5_000],
   maxJournalQueue: [1, 10_000_000, 10_000],
   maxJournalQueueBytes: [1, Number.MAX_SAFE_INTEGER, 128 * mebibyte],
   journalRewriteBytes: [0, Number.MAX_SAFE_INTEGER, 64 * mebibyte],
@@ -65,6 +70,16 @@ export function resolveReplicaOptions(options: ReplicaOptions): ResolvedOptions 
       `batchTimeoutMs (${batchTimeoutMs}) must be less than requestTimeoutMs (${requestTimeoutMs})`,
     )
   return Object.freeze(resolved) as unknown as ResolvedOptions
+}
+
+/**
+ * Most bytes of a frame that a replica with these options sends: whoever carries them need take none
+ * that is longer.
+ *
+ * @throws {InvalidOptionsError} PBFT_INVALID_OPTIONS
+ */
+export function largestFrameBytes(options: Omit<ReplicaOptions, 'id'>): number {
+  return messageLimits(resolveReplicaOptions({ ...options, id: 0 })).frame
 }
 
 function integer(name: string, value: number, min: number, max: number): number {

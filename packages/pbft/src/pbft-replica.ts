@@ -21,6 +21,7 @@ import { Reporter } from './reporter.ts'
 import { RequestChecker } from './request-checker.ts'
 import { RequestDesk } from './request-desk.ts'
 import { RequestPool } from './request-pool.ts'
+import { SenderBudgets } from './sender-budgets.ts'
 import { Signatures } from './signatures.ts'
 import type { Replica, ReplicaDependencies, ReplicaStatus, SubmitResult } from './types.ts'
 
@@ -55,6 +56,7 @@ export class PbftReplica implements Replica {
   readonly #proposer: Proposer
   readonly #broadcaster: Broadcaster
   readonly #outbox: Outbox
+  readonly #budgets: SenderBudgets
   readonly #inbox: Inbox
   readonly #executions: Executions
   readonly #effects: Effects
@@ -78,14 +80,15 @@ export class PbftReplica implements Replica {
     this.closed = new Promise((resolve) => (this.#close = resolve))
     this.#reporter = new Reporter(deps)
     this.#pool = new RequestPool(options)
-    const checker = new RequestChecker(stateMachine, {
-      ...options,
-      maxRemembered: 2 * options.maxPoolRequests,
-    })
+    const maxRemembered = 2 * options.maxPoolRequests
+    const checker = new RequestChecker(stateMachine, { ...options, maxRemembered })
     this.#broadcaster = new Broadcaster(network, options, this.#reporter)
+    const encoder = new Encoder()
+    const budgets = (this.#budgets = new SenderBudgets(clock, options, this.#reporter))
     this.#desk = new RequestDesk(
       {
-        ...{ pool: this.#pool, checker, stateMachine, broadcaster: this.#broadcaster, clock },
+        ...{ pool: this.#pool, checker, stateMachine, clock, budgets },
+        broadcaster: this.#broadcaster,
         isBehind: () => this.#core?.isBehind() ?? false,
         executedByOthers: () => this.#core?.executedByOthers ?? 0n,
         ...{ isHeldUp: () => this.#outbox.isFull, onReady: () => this.#wake() },
@@ -98,7 +101,6 @@ export class PbftReplica implements Replica {
       options,
     )
     this.#proposer = new Proposer(this.#pool, clock, options, () => this.#drain())
-    const encoder = new Encoder()
     this.#outbox = new Outbox(this.#journal, this.#broadcaster, {
       bounds: options,
       snapshot: () => (this.#core?.durableRecords() ?? []).map((record) => encoder.record(record)),
@@ -109,7 +111,7 @@ export class PbftReplica implements Replica {
     })
     const signatures = new Signatures(options.n, deps.signer, deps.verifier)
     this.#inbox = new Inbox(options, {
-      ...{ signatures, checker, encoder },
+      ...{ signatures, checker, encoder, budgets },
       isHeldUp: () => this.#outbox.isFull,
       wantsPrePrepare: (...args) => this.#core?.wantsPrePrepare(...args) ?? false,
       wantsBatch: () => this.#core?.wantsBatch() ?? false,
@@ -171,8 +173,8 @@ export class PbftReplica implements Replica {
     return result
   }
 
-  receive(from: number, bytes: Uint8Array): void {
-    if (this.#state === 'started') this.#inbox.receive(from, bytes)
+  receive(from: number, bytes: Uint8Array): Promise<void> | undefined {
+    return this.#state === 'started' ? this.#inbox.receive(from, bytes) : undefined
   }
 
   status(): ReplicaStatus {
@@ -252,6 +254,7 @@ export class PbftReplica implements Replica {
     this.#desk.stop(this.#stoppedError())
     this.#proposer.stop()
     this.#effects.stop()
+    this.#budgets.close()
     clearImmediate(this.#wakeUp)
     if (!wasIdle) await this.#settle(signal)
     this.#broadcaster.close()

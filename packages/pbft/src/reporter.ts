@@ -4,6 +4,7 @@ import type { BroadcastObserver } from './broadcaster.ts'
 import type { ReplicaEffect } from './core/protocol.ts'
 import { createReplicaMetrics } from './metrics.ts'
 import type { ReplicaMetrics } from './metrics.ts'
+import type { Spending } from './sender-budgets.ts'
 import type { ReplicaDependencies, ReplicaNotification, ReplicaStatus } from './types.ts'
 
 /** Tells what happens: to the log, the metrics and the owner's `onEvent`. */
@@ -103,6 +104,16 @@ export class Reporter implements BroadcastObserver {
   rejectedRequest(from: number, error: unknown): void {
     const code = isCodedError(error) ? error.code : 'PBFT_INVALID_REQUEST'
     this.rejected(from, code, error instanceof Error ? error.message : 'a forwarded request')
+  }
+
+  /** A replica was held back for long, and sends on. */
+  flooding(from: number, what: Spending): void {
+    this.#metrics?.flooding.add(1, { what })
+    this.#logger?.warn('a replica floods this one', {
+      ...{ from, what },
+      cure: 'it is faulty or attacks: stop it, and find out why',
+    })
+    this.#notify({ type: 'flooding', from, what })
   }
 
   overflowed(from: number): void {

@@ -17,6 +17,7 @@ import { RequestBatch, requestDigest } from './request-batch.ts'
 import type { CheckedRequest, RequestChecker } from './request-checker.ts'
 import type { PoolEntry, RequestPool, Waiter } from './request-pool.ts'
 import { RequestWatch } from './request-watch.ts'
+import type { SenderBudgets } from './sender-budgets.ts'
 import type { SubmitResult } from './types.ts'
 
 /** Most requests sent to the primary again at one time. */
@@ -37,6 +38,7 @@ export interface RequestDeskDependencies {
   readonly stateMachine: StateMachine
   readonly broadcaster: Broadcaster
   readonly clock: Clock
+  readonly budgets: Pick<SenderBudgets, 'refused' | 'checkedInVain' | 'isOverdrawn'>
   /** See ReplicaCore.isBehind. */
   readonly isBehind: () => boolean
   /** See ReplicaCore.executedByOthers. */
@@ -76,7 +78,7 @@ export class RequestDesk {
   constructor(deps: RequestDeskDependencies, options: ResolvedOptions) {
     this.#deps = deps
     this.#options = options
-    this.#intake = new Intake(deps.pool, deps.checker, options.maxPoolRequests)
+    this.#intake = new Intake(deps, options.maxPoolRequests)
     const { pool, clock, timeoutFactor } = deps
     this.#watch = new RequestWatch(
       {
@@ -119,7 +121,7 @@ export class RequestDesk {
 
   /** A request that another replica wants to have ordered. */
   async onForward(from: number, bytes: Uint8Array): Promise<void> {
-    const { pool, stateMachine } = this.#deps
+    const { pool, stateMachine, checker } = this.#deps
     try {
       const request = Uint8Array.prototype.slice.call(bytes)
       const digest = requestDigest(request)
@@ -128,11 +130,15 @@ export class RequestDesk {
         this.#proposeAlsoFor(pending, from)
         return
       }
+      const isKnown = checker.idOf(digest) !== undefined
       const checked = await this.#check(from, { request, digest, purpose: 'proposal' })
-      if (stateMachine.isExecuted(checked.id) || pool.get(checked.id) !== undefined) return
-      this.#add(checked, from)
+      if (!stateMachine.isExecuted(checked.id) && pool.get(checked.id) === undefined)
+        this.#add(checked, from)
+      else if (!isKnown) this.#deps.budgets.checkedInVain(from, 1)
     } catch (error) {
-      if (error !== this.#stopped) this.#deps.onReject(from, error)
+      if (error === this.#stopped) return
+      this.#deps.budgets.refused(from, error)
+      this.#deps.onReject(from, error)
     }
   }
 

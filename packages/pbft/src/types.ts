@@ -1,5 +1,6 @@
 import type { AbortOptions, Clock, CodedError, Lifecycle, Logger, Metrics } from '@heddle/interface'
 import type { Journal, Network, Signer, StateMachine, Verifier } from './ports.ts'
+import type { Spending } from './sender-budgets.ts'
 
 /**
  * Settings of a replica, integers all; all but `id` and `n` have a default. All replicas must use the
@@ -58,6 +59,14 @@ export interface ReplicaOptions {
   /** Most messages, and bytes, of one replica waiting for verification; more are dropped, counted; defaults 200 and 256 MiB. */
   readonly maxReceiveQueue?: number
   readonly maxReceiveQueueBytes?: number
+  /** Most messages of one replica in a second, at five times as many at once; default 20,000. Whoever sends more is held back, see {@link Replica.receive}. */
+  readonly maxMessagesPerSecond?: number
+  /** The same of messages that are refused; default 20. */
+  readonly maxRejectionsPerSecond?: number
+  /** The same of the milliseconds that taking its messages in costs, as estimated; default 100. What is ordered does not count. */
+  readonly maxCpuMsPerSecond?: number
+  /** A replica that was held back for so long without a quiet time floods this one: see the notification `flooding`; default 5,000. */
+  readonly maxHeldMs?: number
   /** From so many records, or bytes of them, on that wait for the journal, messages are dropped as they come, counted, requests are refused, and nothing is proposed; defaults 10,000 and 128 MiB. */
   readonly maxJournalQueue?: number
   readonly maxJournalQueueBytes?: number
@@ -105,6 +114,8 @@ export type ReplicaNotification =
       readonly code: string
       readonly detail: string
     }
+  /** A replica sends more than it may, though it is held back: its connection had better be closed for a while. */
+  | { readonly type: 'flooding'; readonly from: number; readonly what: Spending }
   /** Its journal is not all there, see {@link ReplicaStatus.notVoting}; or it votes again. */
   | {
       readonly type: 'voting'
@@ -174,8 +185,12 @@ export interface Replica extends Lifecycle {
    * (another one with its id was executed); PBFT_POOL_FULL and PBFT_JOURNAL_BUSY (try again later); PBFT_STOPPED (not running; unless executed before, the outcome is unknown)
    */
   submit(request: Uint8Array, options?: AbortOptions): Promise<SubmitResult>
-  /** Takes bytes that replica `from` sent, as proven by the transport. Never throws; `bytes` must stay as they are. */
-  receive(from: number, bytes: Uint8Array): void
+  /**
+   * Takes bytes that replica `from` sent, as proven by the transport. Never throws; `bytes` must stay as they are.
+   *
+   * @returns undefined; or, when `from` has sent more than it may, what resolves when the next of its frames may come
+   */
+  receive(from: number, bytes: Uint8Array): Promise<void> | undefined
   /** Where it is now; before the first `start`, in view 0 with nothing executed. */
   status(): ReplicaStatus
 }

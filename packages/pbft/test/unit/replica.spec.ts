@@ -548,7 +548,7 @@ describe('Replica: what peers send', () => {
     const { replica } = setup({ n: 4, id: 1 }, { stateMachine })
     await replica.start()
     const forward = (from: number, name: string): void =>
-      replica.receive(from, frameOf(encodeForward(bytes(name))))
+      void replica.receive(from, frameOf(encodeForward(bytes(name))))
     for (let i = 0; i < maxChecking + 3; i++) forward(2, `two ${i}`)
     expect(begun).to.have.length(maxChecking)
     forward(3, 'three')

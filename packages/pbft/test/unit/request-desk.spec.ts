@@ -1,4 +1,5 @@
 import { VirtualClock } from '@heddle/events/testing'
+import { SenderBudgets } from '../../src/sender-budgets.ts'
 import { expect } from 'chai'
 import type { Broadcaster } from '../../src/broadcaster.ts'
 import { resolveReplicaOptions } from '../../src/options.ts'
@@ -48,6 +49,7 @@ class Desk {
     this.desk = new RequestDesk(
       {
         ...{ pool, checker, stateMachine, clock },
+        budgets: new SenderBudgets(clock, options, { flooding: () => undefined }),
         broadcaster: broadcaster as unknown as Broadcaster,
         isBehind: () => this.isBehind,
         executedByOthers: () => this.executedByOthers,

@@ -1,0 +1,185 @@
+import { expect } from 'chai'
+import { VirtualClock } from '@heddle/events/testing'
+import { Encoder, encodeForward } from '../../src/encoder.ts'
+import { frameOf } from '../../src/frame.ts'
+import { createReplica } from '../../src/index.ts'
+import type { Replica, ReplicaNotification, ReplicaOptions } from '../../src/index.ts'
+import { checkCost } from '../../src/message-cost.ts'
+import { largestFrameBytes } from '../../src/options.ts'
+import { ownBytes } from '../../src/own-bytes.ts'
+import { burstSeconds } from '../../src/sender-budgets.ts'
+import { MemoryJournal, MemoryStateMachine, TestKeys } from '../../src/testing.ts'
+import { batchOf } from '../support/cores.ts'
+import { nextTurn } from '../support/turns.ts'
+
+const malformed = frameOf(Buffer.alloc(0))
+const vote = frameOf(
+  new Encoder().message({ type: 'prepare', view: 0n, sequence: 1n, digest: 'ab'.repeat(32) }),
+)
+const times = (count: number, frame: Uint8Array): Buffer =>
+  Buffer.concat(Array.from({ length: count }, () => frame))
+
+/** Backup 1 of four, with what it was told to check. */
+class Backup {
+  readonly clock = new VirtualClock()
+  readonly events: ReplicaNotification[] = []
+  readonly checked: Uint8Array[] = []
+  readonly replica: Replica
+
+  constructor(options: Partial<ReplicaOptions> = {}, isGood = true) {
+    const keys = new TestKeys()
+    const stateMachine = Object.assign(new MemoryStateMachine(), {
+      check: (request: Uint8Array) => {
+        this.checked.push(request)
+        return isGood
+          ? Promise.resolve(Buffer.from(request).toString())
+          : Promise.reject(new TypeError('no good'))
+      },
+    })
+    const network = { send: () => Promise.resolve() }
+    this.replica = createReplica(
+      {
+        ...{ network, stateMachine, verifier: keys, signer: keys.signer(1), clock: this.clock },
+        journal: new MemoryJournal(),
+        onEvent: (event) => this.events.push(event),
+      },
+      { id: 1, n: 4, ...options },
+    )
+  }
+
+  static async start(options: Partial<ReplicaOptions> = {}, isGood = true): Promise<Backup> {
+    const backup = new Backup(options, isGood)
+    await backup.replica.start()
+    return backup
+  }
+
+  count(type: ReplicaNotification['type']): number {
+    return this.events.filter((event) => event.type === type).length
+  }
+}
+
+describe('Replica: floods', () => {
+  it('reads no further in a frame than the first message that is none', async () => {
+    const { replica, events } = await Backup.start()
+    const frame = Buffer.concat([vote, times(4_000, malformed), vote])
+    expect(replica.receive(2, frame)).to.equal(undefined)
+    const codes = events.flatMap((event) => (event.type === 'rejected' ? [event.code] : []))
+    expect(codes).to.deep.equal(['PBFT_MALFORMED'])
+    await replica.stop()
+  })
+
+  it('holds back whoever sends more than maxMessagesPerSecond, for as long as that takes', async () => {
+    const { replica, clock } = await Backup.start({ maxMessagesPerSecond: 10 })
+    expect(replica.receive(2, times(10 * burstSeconds, vote))).to.equal(undefined)
+    expect(replica.receive(3, vote), 'another has a budget of its own').to.equal(undefined)
+    let isHeld = true
+    void replica.receive(2, times(10, vote))?.then(() => (isHeld = false))
+    await clock.advance(999)
+    expect(isHeld).to.equal(true)
+    await clock.advance(1)
+    expect(isHeld).to.equal(false)
+    await replica.stop()
+  })
+
+  it('holds back whoever sends more than maxRejectionsPerSecond messages that are no good', async () => {
+    const { replica } = await Backup.start({ maxRejectionsPerSecond: 1 })
+    for (let i = 0; i < burstSeconds; i++) expect(replica.receive(2, malformed)).to.equal(undefined)
+    expect(replica.receive(2, malformed)).to.be.instanceOf(Promise)
+    await replica.stop()
+  })
+
+  it('holds back whoever costs more than maxCpuMsPerSecond', async () => {
+    const { replica, clock } = await Backup.start({ maxCpuMsPerSecond: 1 })
+    const body = Buffer.alloc(0)
+    const proof = { body, signature: body }
+    const one = new Encoder().message({
+      ...{ type: 'checkpoint', sequence: 10n, digest: 'aa', replica: 2 },
+      proof,
+    })
+    const affordable = Math.floor((burstSeconds * 1_000) / (checkCost + 0.05 * one.length))
+    expect(replica.receive(2, times(affordable, frameOf(one)))).to.equal(undefined)
+    expect(replica.receive(2, frameOf(one))).to.be.instanceOf(Promise)
+    await clock.advance(1)
+    await replica.stop()
+  })
+
+  it('checks no more requests of a replica that sent too many bad ones, and those of others', async () => {
+    const backup = await Backup.start({ maxRejectionsPerSecond: 1 }, false)
+    const { replica, checked } = backup
+    for (let i = 0; i <= burstSeconds; i++) {
+      void replica.receive(2, frameOf(encodeForward(Buffer.from(`bad ${i}`))))
+      await nextTurn()
+    }
+    expect(checked).to.have.length(burstSeconds + 1)
+    void replica.receive(2, frameOf(encodeForward(Buffer.from('another'))))
+    await nextTurn()
+    expect(checked).to.have.length(burstSeconds + 1)
+    void replica.receive(3, frameOf(encodeForward(Buffer.from('of 3'))))
+    await nextTurn()
+    expect(checked).to.have.length(burstSeconds + 2)
+    await replica.stop()
+  })
+
+  it('tells once that a replica floods it: when it was held back for maxHeldMs, and goes on', async () => {
+    const backup = await Backup.start({ maxMessagesPerSecond: 10, maxHeldMs: 3_000 })
+    const { replica, clock } = backup
+    const overspend = async (messages: number): Promise<void> => {
+      void replica.receive(2, times(messages, vote))
+      await clock.advance(messages * 100)
+    }
+    void replica.receive(2, times(10 * burstSeconds, vote))
+    await overspend(29)
+    expect(backup.count('flooding')).to.equal(0)
+    await overspend(1)
+    expect(backup.count('flooding')).to.equal(1)
+    await overspend(30)
+    expect(backup.count('flooding')).to.equal(1)
+    await replica.stop()
+  })
+
+  it('holds nobody back when it has stopped, and leaves no timer', async () => {
+    const { replica, clock } = await Backup.start({ maxRejectionsPerSecond: 1 })
+    for (let i = 0; i < burstSeconds; i++) void replica.receive(2, malformed)
+    const held = replica.receive(2, malformed)
+    await replica.stop()
+    await held
+    expect(clock.pending).to.equal(0)
+  })
+})
+
+describe('Replica: what keeps a frame alive', () => {
+  const options = { batchSize: 2, maxBatchBytes: 100, maxRequestBytes: 50 }
+
+  it('refuses a frame longer than a correct replica sends', async () => {
+    const { replica, events } = await Backup.start(options)
+    const most = largestFrameBytes({ n: 4, ...options })
+    const fitting = Buffer.alloc(most - vote.length, 0x0a)
+    void replica.receive(2, Buffer.concat([vote, fitting]))
+    const [first] = events.filter((event) => event.type === 'rejected')
+    expect(first).to.have.property('detail').that.does.not.contain(`${most} bytes`)
+    void replica.receive(2, Buffer.concat([vote, fitting, Buffer.alloc(1)]))
+    expect(events.at(-1)).to.have.property('detail', `a frame of ${most + 1} bytes`)
+    await replica.stop()
+  })
+
+  it('keeps an accepted request apart from a frame that it fills less than half of', async () => {
+    const { replica, checked } = await Backup.start()
+    const message = { type: 'pre-prepare', view: 0n, sequence: 1n, batch: batchOf('a') } as const
+    const proposal = frameOf(new Encoder().message(message))
+    const frame = Buffer.concat([proposal, frameOf(Buffer.alloc(500_000, 0x7a))])
+    void replica.receive(0, frame)
+    await nextTurn()
+    expect(checked).to.have.length(1)
+    expect(checked[0]?.buffer.byteLength).to.be.lessThan(proposal.length)
+    await replica.stop()
+  })
+
+  it('copies what fills less than half of its buffer, and nothing else', () => {
+    const buffer = Buffer.allocUnsafeSlow(1_000)
+    expect(ownBytes(buffer.subarray(0, 500)).buffer).to.equal(buffer.buffer)
+    const copy = ownBytes(buffer.subarray(1, 500))
+    expect(copy.buffer).to.not.equal(buffer.buffer)
+    expect(copy.equals(buffer.subarray(1, 500))).to.equal(true)
+    expect(copy.buffer.byteLength).to.equal(499)
+  })
+})
