@@ -67,6 +67,13 @@ describe('readTls', () => {
     expect(certificate.match(/BEGIN CERTIFICATE/g)).to.have.length(2)
   })
 
+  it('hashes the certificate that the key belongs to, not one of the chain behind it', () => {
+    const certificate = own.certificate + root
+    const { certificateHash } = readTls({ roots: [], certificate, key: own.key })
+    const { raw } = new X509Certificate(own.certificate)
+    expect(certificateHash).to.deep.equal(createHash('sha256').update(raw).digest())
+  })
+
   it('takes the key of EC PARAMETERS, of SEC 1, and of a file with the certificate', () => {
     const key = createPrivateKey(own.key)
     const sec1 = key.export({ type: 'sec1', format: 'pem' }).toString()
