@@ -157,15 +157,20 @@ describe('DeliverService', function () {
     const { chain, endpoint } = await honest()
     await grow(chain, 4)
     const store = new Store()
+    const service = await serviceOf(store, { endpoints: [endpoint] })
     let refusals = 0
+    let told: unknown
     store.onPut = (number) => {
       if (number !== 2n || refusals >= 3) return
+      told = service.status().lastError
       refusals++
       throw new Error('disk full')
     }
-    await (await serviceOf(store, { endpoints: [endpoint] })).start()
+    await service.start()
     await expectSame(store, chain)
     expect(store.given).to.deep.equal([0n, 1n, 2n, 2n, 2n, 2n, 3n, 4n])
+    expect(told, 'of the refusal before').to.have.property('code', 'DELIVER_SINK_FAILED')
+    await until(() => service.status().lastError === undefined)
   })
 
   it('does not give a block again that the sink stored before it failed', async () => {

@@ -148,6 +148,19 @@ describe('A proxy that the environment names', function () {
     expect(requests).to.deep.equal([])
   })
 
+  it('is not asked by grpc-js either, which would send loopback to it', async () => {
+    const { endpoint } = await honest()
+    const { environment, requests } = await proxy((socket) => socket.end())
+    const before = { ...process.env }
+    Object.assign(process.env, environment, { no_grpc_proxy: 'nothing.example' })
+    try {
+      expect(await pulled({}, endpoint)).to.deep.equal([0n])
+      expect(requests).to.deep.equal([])
+    } finally {
+      process.env = before
+    }
+  })
+
   const refusals: [string, (socket: Socket) => void, RegExp][] = [
     ['refuses', (socket) => socket.end('HTTP/1.1 403 Forbidden\r\n\r\n'), /answered 403 Forbidden/],
     ['hangs up', (socket) => socket.end(), /hung up/],
