@@ -35,6 +35,11 @@ const names = [
   'Łukasz',
   'Bob',
 ]
+/** What the state begins with. */
+export const corpusAccounts: ReadonlyMap<string, bigint> = new Map(
+  [...names, 'alice', 'bob'].map((name) => [name, 10_000n]),
+)
+
 const cities = ['São Paulo', 'Zürich', '東京', 'Kraków', 'New York', 'Δελφοί', 'Reykjavík']
 
 /** As people keep them: `count` rows of orders, some of them twice, some changed, and transfers. */
@@ -88,9 +93,8 @@ export function envelopeOf({ contract, input }: CorpusCall, number: number): Uin
 
 /** A genesis block with nothing but what the state begins with, the same every time. */
 export function corpusGenesis(rules: number): Uint8Array {
-  const accounts = new Map([...names, 'alice', 'bob'].map((name) => [name, 10_000n]))
   const consensusType = create(orderer.ConsensusTypeSchema, {
-    metadata: encodeGenesisState({ accounts, rules }),
+    metadata: encodeGenesisState({ accounts: corpusAccounts, rules }),
   })
   const config = create(common.ConfigEnvelopeSchema, {
     config: {
