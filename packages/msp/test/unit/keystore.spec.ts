@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { chmodSync, cpSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto'
 import { join } from 'node:path'
 import { expect } from 'chai'
@@ -7,6 +7,8 @@ import { maxKeyFileBytes } from '../../src/keystore.ts'
 import { certify } from '../support/ca.ts'
 import { expectRejection } from '../support/expect-code.ts'
 import { peerFolder, put } from '../support/folder.ts'
+import { asOwnerOf } from '../support/rights.ts'
+import { temporaryDir } from '../support/temporary.ts'
 
 // Kind: one odd entry ends the loading of a folder. In keystore a file that cannot be used is one to
 // pass over; when none is left, each is named with the reason.
@@ -106,11 +108,13 @@ describe('the key of a signing identity', () => {
     await expectRejection('MSP_KEY_NOT_FOUND', loadSigningIdentity(dir, mspId))
   })
 
-  it('names a file that it may not read', async function () {
-    if (process.getuid?.() === 0) return // root may read everything
-    const dir = await peerFolder()
+  it('names a file that it may not read', async () => {
+    const dir = temporaryDir()
+    cpSync(await peerFolder(), dir, { recursive: true })
     chmodSync(join(dir, 'keystore', 'priv_sk'), 0o000)
-    const error = await expectRejection('MSP_KEY_NOT_FOUND', loadSigningIdentity(dir, mspId))
+    const error = await asOwnerOf(dir, () =>
+      expectRejection('MSP_KEY_NOT_FOUND', loadSigningIdentity(dir, mspId)),
+    )
     expect(error.message).to.contain('priv_sk cannot be read (EACCES)')
   })
 })
