@@ -147,6 +147,7 @@ function transactionFault(bytes: Uint8Array): string | undefined {
 /**
  * Checks a block's signatures against the channel's policy, on the thread pool.
  *
+ * @returns how many distinct members signed it well
  * @throws {BlockError} DELIVER_BLOCK_METADATA when slot 0 is malformed, DELIVER_SIGNATURES when the
  *   policy is not satisfied
  */
@@ -154,12 +155,12 @@ export async function checkSignatures(
   block: common.Block,
   header: HeaderOf,
   config: ChannelConfig,
-): Promise<void> {
+): Promise<number> {
   const signed = signaturesOf(block, header, config)
   const signers = await collectSignersAsync(signed, config.rules.msps)
   const policy = config.rules.policy('/Channel/Orderer/BlockValidation')
   const refusal = policy ? policy.refusal(signers) : 'there is no policy for block signatures'
-  if (refusal === undefined) return
+  if (refusal === undefined) return signers.length
   throw new BlockError(
     'DELIVER_SIGNATURES',
     `block ${String(header.number)} has ${signers.length} good signatures: ${refusal}`,

@@ -5,7 +5,7 @@ import { type ResolvedBackOff, backOffMs, pause } from './back-off.ts'
 import type { Position } from './block-check.ts'
 import type { ChannelConfig } from './channel-config.ts'
 import { type BlockStreamContext, blockStream } from './block-stream.ts'
-import { type PendingBlock, beginCheck } from './block-verifier.ts'
+import { type BlockCheck, type PendingBlock, beginCheck } from './block-verifier.ts'
 import type { EndpointSet } from './endpoint-set.ts'
 import { BlockError, DeliverError, StatusError } from './errors.ts'
 import type { DeliverMetrics } from './metrics.ts'
@@ -26,6 +26,7 @@ export interface PullContext extends BlockStreamContext, ResolvedBackOff {
   /** Failures in a row after which pulling rejects with the last one; Infinity for never. */
   readonly maxFailures: number
   readonly random: () => number
+  readonly checkBlock: BlockCheck | undefined
   readonly outage: Outage
   readonly logger: Logger | undefined
   readonly metrics: DeliverMetrics | undefined
@@ -142,7 +143,7 @@ async function* attempt(
   const stream = blockStream(endpoint, { start: from.next, stop, behavior }, context, either)
   let last = from
   try {
-    for await (const pending of ahead(checks(stream, from), context.maxBlocksAhead)) {
+    for await (const pending of ahead(checks(stream, from, context), context.maxBlocksAhead)) {
       await pending.verified
       last = await pending.after
       signal.throwIfAborted() // what was read ahead is not given out any more
@@ -161,10 +162,11 @@ async function* attempt(
 async function* checks(
   stream: AsyncIterable<Received<common.Block>>,
   from: Position,
+  { checkBlock }: PullContext,
 ): AsyncGenerator<PendingBlock> {
   let position = from
   for await (const block of stream) {
-    const pending = beginCheck(position, block)
+    const pending = beginCheck(position, block, checkBlock)
     yield pending
     position = await pending.after
   }

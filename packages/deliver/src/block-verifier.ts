@@ -23,19 +23,36 @@ export interface PendingBlock {
 }
 
 /**
- * Checks everything about a block but its signatures, and begins to check those.
+ * A check of the user's own, of a block whose place, data and signatures are good: above all of metadata
+ * that no signature covers. Whoever sent a block for which it throws has lied.
+ *
+ * @param goodSigners - how many distinct members signed it well; other signatures may stand beside
+ *   theirs. 0 for block 0, which nobody signs
+ */
+export type BlockCheck = (block: Received<common.Block>, goodSigners: number) => void
+
+/**
+ * Checks everything about a block but its signatures, and begins to check those, and then what the
+ * user checks.
  *
  * @throws {BlockError} for the first check that fails
  */
-export function beginCheck(position: Position, block: Received<common.Block>): PendingBlock {
+export function beginCheck(
+  position: Position,
+  block: Received<common.Block>,
+  check: BlockCheck = () => undefined,
+): PendingBlock {
   const header = checkPlace(block.message, position)
   checkData(block.message, header)
   if (position.genesisHash) {
     checkGenesis(header, position.genesisHash)
+    runCheck(check, block, 0)
     const after = Promise.resolve(positionAfter(header, position.config))
     return { block, after, verified: Promise.resolve() }
   }
-  const verified = checkSignatures(block.message, header, position.config)
+  const verified = checkSignatures(block.message, header, position.config).then((goodSigners) =>
+    runCheck(check, block, goodSigners),
+  )
   const after = isConfigBlock(block.message)
     ? verified.then(() => positionAfter(header, nextConfig(block.message, position)))
     : Promise.resolve(positionAfter(header, position.config))
@@ -43,6 +60,16 @@ export function beginCheck(position: Position, block: Received<common.Block>): P
   verified.catch(() => undefined)
   after.catch(() => undefined)
   return { block, after, verified }
+}
+
+/** @throws {BlockError} DELIVER_BLOCK_REFUSED with what the check threw */
+function runCheck(check: BlockCheck, block: Received<common.Block>, goodSigners: number): void {
+  try {
+    check(block, goodSigners)
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new BlockError('DELIVER_BLOCK_REFUSED', why, { cause })
+  }
 }
 
 function nextConfig(block: common.Block, { config }: Position): ChannelConfig {
@@ -62,6 +89,8 @@ export interface BlockVerifierOptions {
    * configuration must still be in force after it.
    */
   readonly lastBlock?: common.Block
+  /** What a block must be besides; default: nothing. */
+  readonly checkBlock?: BlockCheck
 }
 
 /**
@@ -72,10 +101,12 @@ export interface BlockVerifierOptions {
  */
 export class BlockVerifier {
   #position: Position
+  readonly #checkBlock: BlockCheck | undefined
 
   /** @internal Use {@link createBlockVerifier}. */
-  constructor(position: Position) {
+  constructor(position: Position, checkBlock?: BlockCheck) {
     this.#position = position
+    this.#checkBlock = checkBlock
   }
 
   /** The number of the next block. */
@@ -99,14 +130,15 @@ export class BlockVerifier {
    * @throws {BlockError} saying what is wrong with it
    */
   async verify(block: Received<common.Block>): Promise<void> {
-    const { verified, after } = beginCheck(this.#position, block)
+    const { verified, after } = beginCheck(this.#position, block, this.#checkBlock)
     await verified
     await after
   }
 
   /**
    * As {@link verify}, for a block whose transactions were left out (HEADER_WITH_SIG): the data
-   * hash is not compared. A configuration block must be whole and goes through `verify`.
+   * hash is not compared, and `checkBlock` is not called. A configuration block must be whole and goes
+   * through `verify`.
    */
   async verifyHeader(block: Received<common.Block>): Promise<void> {
     const header = checkPlace(block.message, this.#position)
@@ -128,7 +160,7 @@ export class BlockVerifier {
 
   /** A verifier of its own that stands where this one stands. */
   clone(): BlockVerifier {
-    return new BlockVerifier(this.#position)
+    return new BlockVerifier(this.#position, this.#checkBlock)
   }
 }
 
@@ -150,7 +182,7 @@ export function createBlockVerifier(options: BlockVerifierOptions): BlockVerifie
     const message = `block ${String(header.number)} is not under the configuration of block ${String(config.blockNumber)}`
     throw new BlockError('DELIVER_CONFIG', message)
   }
-  return new BlockVerifier(positionAfter(header, config))
+  return new BlockVerifier(positionAfter(header, config), options.checkBlock)
 }
 
 /** The position before block 0, which must be `genesis`; `config` is the one it holds. */

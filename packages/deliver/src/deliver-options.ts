@@ -2,6 +2,7 @@ import type { Clock, Logger, Metrics } from '@heddle/interface'
 import { assertAddress } from './address.ts'
 import { type BackOffOptions, defaultBackOff } from './back-off.ts'
 import type { PullContext } from './block-puller.ts'
+import type { BlockCheck } from './block-verifier.ts'
 import { EndpointSet } from './endpoint-set.ts'
 import { tlsFor } from './endpoint-tls.ts'
 import { DeliverError } from './errors.ts'
@@ -20,6 +21,8 @@ export interface PullDeps {
   readonly random?: () => number
   /** Which HTTP proxy leads to an endpoint. Default: {@link proxyFor}, by the environment. */
   readonly proxyFor?: ProxyChoice
+  /** What a block must be besides; default: nothing. */
+  readonly checkBlock?: BlockCheck
 }
 
 /** Where blocks come from, and how patiently. Numbers are above 0. */
@@ -77,6 +80,7 @@ export function resolvePullOptions(
     channelId: options.channelId,
     tlsFor: tlsFor(options.tls, options.endpoints),
     signer: deps.signer,
+    checkBlock: deps.checkBlock,
     clock,
     random,
     proxyFor,

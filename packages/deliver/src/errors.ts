@@ -14,6 +14,7 @@ export type BlockErrorCode =
   | 'DELIVER_SIGNATURES'
   | 'DELIVER_CONFIG'
   | 'DELIVER_GENESIS'
+  | 'DELIVER_BLOCK_REFUSED'
 
 /** A block that is not what the channel's next block must be: whoever sent it errs or lies. */
 export class BlockError extends CodedError<BlockErrorCode> {}

@@ -46,6 +46,7 @@ const byCode: Readonly<Record<string, number>> = {
   PEER_FILE_MISSING: exitCodes.noInput,
   PEER_PORT_BUSY: exitCodes.busy,
   PEER_LEDGER_FAILED: exitCodes.disk,
+  PEER_BLOCK_ALTERED: exitCodes.disk,
   PEER_UNKNOWN_RULES: exitCodes.config,
   PEER_BAD_LINE: exitCodes.badInput,
   PEER_INVALID_ENVELOPE: exitCodes.badInput,

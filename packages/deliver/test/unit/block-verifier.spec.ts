@@ -447,3 +447,57 @@ function reencoded(bytes: Uint8Array, change: (envelope: common.Envelope) => voi
   change(envelope)
   return encode(common.EnvelopeSchema, envelope)
 }
+
+describe('BlockVerifier with a check of its user’s own', () => {
+  it('accepts what the check accepts, and tells it how many signed well', async () => {
+    const [genesis, block] = recorded('bft-v3.1.5')
+    const seen: [Block, number][] = []
+    const verifier = createBlockVerifier({
+      channelId: 'ch1',
+      configBlock: genesis!.message,
+      checkBlock: (each, goodSigners) => void seen.push([each, goodSigners]),
+    })
+    await verifier.clone().verify(block!)
+    expect(seen).to.deep.equal([[block, 3]])
+    seen.length = 0
+    const more = withSignatures(block!, (all) => [
+      ...all,
+      create(common.MetadataSignatureSchema, { ...all[0]!, signature: Buffer.from('none') }),
+    ])
+    await verifier.verify(more)
+    expect(seen).to.deep.equal([[more, 3]])
+  })
+
+  it('refuses what the check refuses, with its reason', async () => {
+    const [genesis, block] = recorded('bft-v3.1.5')
+    const reason = new Error('not this one')
+    const verifier = createBlockVerifier({
+      channelId: 'ch1',
+      configBlock: genesis!.message,
+      checkBlock: () => {
+        throw reason
+      },
+    })
+    const failure: unknown = await verifier.verify(block!).catch((error: unknown) => error)
+    expect(failure).to.be.instanceOf(BlockError)
+    expect(failure).to.include({
+      code: 'DELIVER_BLOCK_REFUSED',
+      message: 'not this one',
+      cause: reason,
+    })
+  })
+
+  it('asks it about no block whose signatures are not enough', async () => {
+    const [genesis, block] = recorded('bft-v3.1.5')
+    let asked = 0
+    const verifier = createBlockVerifier({
+      channelId: 'ch1',
+      configBlock: genesis!.message,
+      checkBlock: () => {
+        asked++
+      },
+    })
+    expect(await refusal(verifier, withSignatures(block!, () => []))).to.equal('DELIVER_SIGNATURES')
+    expect(asked).to.equal(0)
+  })
+})

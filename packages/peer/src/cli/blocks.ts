@@ -2,7 +2,8 @@ import { systemClock } from '@heddle/events'
 import { pullBlocks } from '@heddle/deliver'
 import { blockHeaderHash } from '@heddle/proto'
 import { Command } from 'commander'
-import { blockProofOf, resultsOf } from '../engine/candidate.ts'
+import { blockCheck } from '../engine/as-signed.ts'
+import { blockProofOf } from '../engine/candidate.ts'
 import { PeerError } from '../errors.ts'
 import { transactionsOf } from '../network/block-transactions.ts'
 import { openClient } from '../network/client.ts'
@@ -26,7 +27,7 @@ function hex(bytes: Uint8Array | undefined): string {
 
 function toText(block: common.Block): string {
   const transactions = transactionsOf(block)
-  const rejected = resultsOf(block).filter.filter((code) => code !== 0).length
+  const rejected = transactions.filter(({ accepted }) => !accepted).length
   return [
     `block ${block.header?.number ?? 0n}`,
     `hash ${block.header === undefined ? '' : hex(blockHeaderHash(block.header)).slice(0, 16)}`,
@@ -47,7 +48,7 @@ function toObject(block: common.Block): unknown {
     ...(genesis ? {} : { sequence: blockProofOf(block).sequence }),
     transactions: transactionsOf(block).map(({ txId, accepted, reason }) => ({
       txId,
-      accepted: genesis || accepted,
+      accepted,
       ...(reason === undefined ? {} : { reason }),
     })),
   }
@@ -73,7 +74,7 @@ async function blocks(options: BlocksOptions): Promise<void> {
   process.once('SIGINT', interrupt)
   try {
     const stream = pullBlocks(
-      { signer: client.signer, clock: systemClock },
+      { signer: client.signer, clock: systemClock, checkBlock: blockCheck(client.genesis) },
       {
         channelId: client.descriptor.channelId,
         endpoints: chooseEndpoints(client.endpoints, options.endpoint) as typeof client.endpoints,

@@ -42,7 +42,16 @@ export function checkpointDigest(tip: Pick<ChainTip, 'headerHash' | 'stateDigest
   return createHash('sha256').update(tip.headerHash).update(tip.stateDigest).digest()
 }
 
-function resultsDigest({ filter, results }: Execution): Uint8Array {
+/** What became of the transactions of a block: metadata that the signatures cover by a digest. */
+export interface Results {
+  /** A `protos.TxValidationCode` for each transaction. */
+  readonly filter: Uint8Array
+  /** Encoded `heddle.TransactionResults`. */
+  readonly results: Uint8Array
+}
+
+/** What the proof of a block says of its results. */
+export function resultsDigest({ filter, results }: Results): Uint8Array {
   // The filter has one byte for each envelope of the block, so the border between both is known.
   return createHash('sha256').update(filter).update(results).digest()
 }
@@ -108,19 +117,35 @@ export function buildCandidate(deps: CandidateDeps, batch: Batch): Candidate {
   return candidateOf(deps, batch, rules.execute(batch.envelopes, state, reader, judge))
 }
 
+/** All that a finished block is made of. */
+export interface FinishedBlock extends Results {
+  /** Its header and data count. */
+  readonly block: common.Block
+  /** The signed value of metadata slot 0. */
+  readonly value: Uint8Array
+  readonly signatures: readonly BlockSignature[]
+}
+
+/** The bytes of a finished block: there is one encoding. */
+export function encodeFinished(finished: FinishedBlock): Uint8Array {
+  const { value, signatures, filter, results } = finished
+  const metadata = blockMetadata({
+    signatures: { value, signatures },
+    transactionsFilter: filter,
+    more: [results],
+  })
+  const { header, data } = finished.block
+  const parts = { ...(header && { header }), ...(data && { data }), metadata: { metadata } }
+  return encode(common.BlockSchema, create(common.BlockSchema, parts))
+}
+
 /** The bytes of the finished block. */
 export function encodeCandidate(
   { block, execution, value }: Candidate,
   signatures: readonly BlockSignature[],
 ): Uint8Array {
-  const metadata = blockMetadata({
-    signatures: { value, signatures },
-    transactionsFilter: execution.filter,
-    more: [execution.results],
-  })
-  const { header, data } = block
-  const finished = { ...(header && { header }), ...(data && { data }), metadata: { metadata } }
-  return encode(common.BlockSchema, create(common.BlockSchema, finished))
+  const { filter, results } = execution
+  return encodeFinished({ block, value, signatures, filter, results })
 }
 
 /** The signatures of a block. Throws `ProtoMalformedError` when slot 0 is damaged. */
@@ -157,11 +182,8 @@ export function stateAfter(block: common.Block): StatePoint {
   return { sequence, digest: checkpointDigest({ headerHash, stateDigest }) }
 }
 
-/** The transactions filter and the results of a block, as they stand in its metadata. */
-export function resultsOf(block: common.Block): {
-  readonly filter: Uint8Array
-  readonly results: Uint8Array
-} {
+/** What the metadata of a block says, whoever wrote it there: `signedContentOf` checks it. */
+export function resultsOf(block: common.Block): Results {
   const metadata = block.metadata?.metadata ?? []
   return {
     filter: metadata[slots.filter] ?? new Uint8Array(),

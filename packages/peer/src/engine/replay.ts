@@ -1,12 +1,11 @@
 import { PeerError } from '../errors.ts'
 import { rulesInForce } from '../rules/in-force.ts'
 import { rulesOf } from '../rules/known-rules.ts'
+import { signedContentOf } from './as-signed.ts'
 import {
-  blockProofOf,
   buildCandidate,
   candidateOf,
   encodeCandidate,
-  resultsOf,
   rulesNumberOf,
   signaturesOf,
   signedValueOf,
@@ -47,22 +46,22 @@ function asStored(
  * Executes a block that a quorum signed, by the rules that it names; it must come out as they signed
  * it. Reasons that rules 1 took from V8 are taken as they are stored: the quorum signed their digest.
  *
- * @throws {PeerError} PEER_LEDGER_FAILED when it does not, PEER_UNKNOWN_RULES
+ * @throws {PeerError} PEER_LEDGER_FAILED when it does not, PEER_BLOCK_ALTERED, PEER_UNKNOWN_RULES
  */
 export function reexecute(deps: ReplayDeps, block: common.Block): Candidate {
-  const proof = blockProofOf(block)
+  const { proof, results: stored } = signedContentOf(block)
   const rules = rulesFor(deps, rulesNumberOf(proof))
   const withRules = { ...deps, rules }
   const batch = { sequence: proof.sequence, envelopes: block.data?.data ?? [] }
   const own = buildCandidate(withRules, batch)
-  const candidate = asStored(withRules, batch, { own, stored: resultsOf(block).results })
+  const candidate = asStored(withRules, batch, { own, stored })
   if (Buffer.compare(candidate.value, signedValueOf(block)) === 0) return candidate
   throw differs(deps.before.height, 'gives other results here than its quorum signed')
 }
 
 /**
- * As {@link reexecute}, for a block that another validator gave: besides its signatures, it must have
- * no byte that does not follow from what was signed.
+ * As {@link reexecute}, for a block that another validator gave: besides its signatures, which whoever
+ * pulled it has checked, it must have no byte that does not follow from what was signed.
  */
 export function reexecuteReceived(
   deps: ReplayDeps,

@@ -1,5 +1,7 @@
 import { common, decode, heddle, protos } from '@heddle/proto'
-import { resultsOf } from '../engine/candidate.ts'
+import { signedContentOf } from '../engine/as-signed.ts'
+import { rulesNumberOf } from '../engine/candidate.ts'
+import { rulesOf } from '../rules/known-rules.ts'
 import { sentenceOf } from '../rules/sentences.ts'
 import type { Verdict } from './submissions.ts'
 
@@ -18,18 +20,32 @@ function headerOf(envelope: Uint8Array): common.ChannelHeader {
   return decode(common.ChannelHeaderSchema, header?.channelHeader ?? new Uint8Array())
 }
 
-/** The transactions of a verified block, with what became of them. */
-export function transactionsOf(block: common.Block): BlockTransaction[] {
-  const { filter, results } = resultsOf(block)
+/** Codes and reasons of a block, as its quorum signed them. */
+function outcomesOf(block: common.Block, number: bigint) {
+  const { proof, filter, results } = signedContentOf(block)
+  // Later rules may mean something else by the same codes.
+  rulesOf(rulesNumberOf(proof), number)
   const { rejections } = decode(heddle.TransactionResultsSchema, results)
-  const reasons = new Map(rejections.map((each) => [each.index, sentenceOf(each)]))
+  return { filter, reasons: new Map(rejections.map((each) => [each.index, sentenceOf(each)])) }
+}
+
+/** The genesis block is no transaction of anybody: nothing of it was rejected. */
+const genesisOutcomes = { filter: Uint8Array.of(valid), reasons: new Map<number, string>() }
+
+/**
+ * The transactions of a verified block, with what became of them.
+ * @throws {PeerError} PEER_BLOCK_ALTERED, PEER_UNKNOWN_RULES
+ */
+export function transactionsOf(block: common.Block): BlockTransaction[] {
+  const number = block.header?.number ?? 0n
+  const { filter, reasons } = number === 0n ? genesisOutcomes : outcomesOf(block, number)
   return (block.data?.data ?? []).map((envelope, index) => {
     const { txId, type } = headerOf(envelope)
     const reason = reasons.get(index)
     return {
       txId,
       type,
-      block: block.header?.number ?? 0n,
+      block: number,
       accepted: filter[index] === valid,
       ...(reason === undefined ? {} : { reason }),
     }

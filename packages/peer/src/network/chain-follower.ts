@@ -1,5 +1,6 @@
 import { pullBlocks } from '@heddle/deliver'
 import { blockHeaderHash } from '@heddle/proto'
+import { blockCheck } from '../engine/as-signed.ts'
 import { transactionsOf } from './block-transactions.ts'
 import type { Clock } from '@heddle/interface'
 import type { NetworkClient } from './client.ts'
@@ -71,7 +72,7 @@ export class ChainFollower {
     const { descriptor, endpoints, genesis, signer, tls } = this.#client
     const { signal } = this.#stopping
     const blocks = pullBlocks(
-      { signer, clock: this.#clock },
+      { signer, clock: this.#clock, checkBlock: blockCheck(genesis) },
       {
         channelId: descriptor.channelId,
         endpoints,

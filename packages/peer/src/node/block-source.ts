@@ -1,4 +1,5 @@
 import { pullBlocks } from '@heddle/deliver'
+import { blockCheck } from '../engine/as-signed.ts'
 import { tlsAuthoritiesOf } from './material.ts'
 import { validatorProxy } from './validator-proxy.ts'
 import type { Endpoint } from '@heddle/deliver'
@@ -53,6 +54,7 @@ export function createBlockSource({
           clock,
           logger: logging.logger.child('deliverclient'),
           proxyFor: validatorProxy(config),
+          checkBlock: blockCheck(material.genesis),
         },
         {
           ...options,

@@ -8,6 +8,7 @@ import { common, decode, encode } from '@heddle/proto'
 import { createLogging } from '../../src/logging/logger.ts'
 import { createBlockSource } from '../../src/node/block-source.ts'
 import { channelId, testChannel, testMembers, transaction } from '../support/channel.ts'
+import { signedBlocks } from '../support/signed-chain.ts'
 import type { Clock } from '@heddle/interface'
 import type { OrdererServer } from '@heddle/orderer'
 import type { Config } from '../../src/config/settings.ts'
@@ -36,22 +37,6 @@ describe('the source of blocks of a state transfer', function () {
   afterEach(async () => {
     for (const server of servers.splice(0)) await server.stop({ signal: AbortSignal.abort() })
   })
-
-  /** A signed chain of a genesis block and `count` others. */
-  async function blocks(count: number): Promise<Uint8Array[]> {
-    const { client, validators } = await testMembers()
-    const { genesis } = await testChannel(4)
-    const signers = new Map(validators.slice(1).map((signer, index) => [index + 2, signer]))
-    const chain = new MemoryChain({ channelId, blocks: [genesis], signers })
-    for (let number = 0; number < count; number += 1) {
-      await chain.appendBlock([transaction(client)])
-    }
-    const all: Uint8Array[] = []
-    for (let number = 0n; number < chain.height(); number += 1n) {
-      all.push((await chain.block(number)) ?? new Uint8Array())
-    }
-    return all
-  }
 
   async function serve(held: readonly Uint8Array[]): Promise<Source> {
     const { ordering } = await testMembers()
@@ -115,7 +100,7 @@ describe('the source of blocks of a state transfer', function () {
   const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
   it('pulls the blocks from a number on, with the bytes that the other has', async () => {
-    const held = await blocks(5)
+    const held = await signedBlocks(5)
     const { server } = await serve(held)
     const source = await sourceOf([self, server.address!])
     expect((await pull(source, 1n, [1])).map(hex)).to.deep.equal(held.slice(1).map(hex))
@@ -123,7 +108,7 @@ describe('the source of blocks of a state transfer', function () {
   })
 
   it('asks only those that it is told to, and never itself', async () => {
-    const { server } = await serve(await blocks(1))
+    const { server } = await serve(await signedBlocks(1))
     const source = await sourceOf([server.address!, server.address!])
     // Replica 0 is itself, 2 has no address, 4 and 5 are no consenters.
     for (const replicas of [[], [0], [2], [4], [5, -1, 0.5], [0, 2, 4]]) {
@@ -135,25 +120,28 @@ describe('the source of blocks of a state transfer', function () {
   })
 
   it('goes to another when one has gone', async () => {
-    const held = await blocks(3)
+    const held = await signedBlocks(3)
     const [gone, there] = [await serve(held), await serve(held)]
     const addresses = [self, gone.server.address!, there.server.address!]
     await gone.server.stop({ signal: AbortSignal.abort() })
     expect(await pull(await sourceOf(addresses), 1n, [1, 2])).to.have.length(3)
   })
 
-  it('refuses blocks that too few signed, that were changed, or that leave one out', async () => {
-    const held = await blocks(3)
+  it('refuses blocks that too few signed, that were changed wherever, or that leave one out', async () => {
+    const held = await signedBlocks(3)
     const unsigned = decode(common.BlockSchema, held[2]!)
     const signed = decode(common.MetadataSchema, unsigned.metadata!.metadata[0]!)
     signed.signatures.pop()
     unsigned.metadata!.metadata[0] = encode(common.MetadataSchema, signed)
     const changed = decode(common.BlockSchema, held[2]!)
     changed.data!.data[0] = transaction((await testMembers()).client)
+    const recoded = decode(common.BlockSchema, held[2]!)
+    recoded.metadata!.metadata[2] = Buffer.of(255)
     const chains = {
       DELIVER_SIGNATURES: [held[0]!, held[1]!, encode(common.BlockSchema, unsigned), held[3]!],
       DELIVER_DATA_HASH: [held[0]!, held[1]!, encode(common.BlockSchema, changed), held[3]!],
       DELIVER_BLOCK_NUMBER: [held[0]!, held[1]!, held[3]!],
+      DELIVER_BLOCK_REFUSED: [held[0]!, held[1]!, encode(common.BlockSchema, recoded), held[3]!],
     }
     for (const [code, lies] of Object.entries(chains)) {
       const { server } = await serve(lies)
@@ -170,7 +158,7 @@ describe('the source of blocks of a state transfer', function () {
   })
 
   it('takes the right block from another when one lies', async () => {
-    const held = await blocks(3)
+    const held = await signedBlocks(3)
     const [liar, honest] = [await serve([held[0]!, held[1]!, held[3]!]), await serve(held)]
     const source = await sourceOf([self, liar.server.address!, honest.server.address!])
     expect((await pull(source, 1n, [1, 2])).map(hex)).to.deep.equal(held.slice(1).map(hex))
@@ -179,7 +167,7 @@ describe('the source of blocks of a state transfer', function () {
   it('believes nobody whose TLS certificate is of another organisation', async () => {
     const { clients, ordering } = await testMembers()
     const tls = await clients.tls('validator')
-    const chain = new MemoryChain({ channelId, blocks: await blocks(1) })
+    const chain = new MemoryChain({ channelId, blocks: await signedBlocks(1) })
     const server = createOrdererServer(
       { chains: () => chain, clock: systemClock },
       {
@@ -195,7 +183,7 @@ describe('the source of blocks of a state transfer', function () {
   })
 
   it('ends when it is told to, with the reason', async () => {
-    const { server } = await serve(await blocks(20))
+    const { server } = await serve(await signedBlocks(20))
     const source = await sourceOf([self, server.address!])
     const reason = new TypeError('enough')
     const abort = new AbortController()

@@ -215,7 +215,7 @@ describe('Engine', () => {
       return block
     }
     const { engine, ledger: own } = await engineOf(sourceOf(ledger, lie))
-    expect(await failure(engine.transfer(target, { signal: never }))).to.equal('PEER_LEDGER_FAILED')
+    expect(await failure(engine.transfer(target, { signal: never }))).to.equal('PEER_BLOCK_ALTERED')
     expect(own.height).to.equal(1n)
     isLying = false
     expect(await engine.transfer(target, { signal: never })).to.deep.include({ sequence: 2n })
