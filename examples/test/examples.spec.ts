@@ -26,7 +26,7 @@ async function run(command: string, ...args: readonly string[]): Promise<Ended> 
   running.add(child)
   let output = ''
   for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
+    stream.setEncoding('utf8').on('data', (text: string) => (output += text))
   const [status] = (await once(child, 'close')) as [number | null]
   running.delete(child)
   return { status, output }

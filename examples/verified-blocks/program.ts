@@ -28,8 +28,8 @@ export class Program {
       })
     })
     this.#child.stdin.end(input)
-    this.#child.stdout.on('data', (chunk: Buffer) => {
-      const parts = (this.#rest + chunk.toString()).split('\n')
+    this.#child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      const parts = (this.#rest + text).split('\n')
       this.#rest = parts.pop() ?? ''
       this.lines.push(...parts)
     })

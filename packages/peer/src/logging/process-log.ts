@@ -1,4 +1,5 @@
 import { fstatSync } from 'node:fs'
+import { StringDecoder } from 'node:string_decoder'
 import { foreignLine, mendLog } from './log-file.ts'
 import type { Logger } from '@heddle/interface'
 
@@ -50,9 +51,10 @@ function writeErrorsAsLines(peer: string): void {
     if (msg === '') return ''
     return foreignLine({ level: 'error', time: Date.now(), peer, logger: 'process', msg })
   }
+  const decoder = new StringDecoder('utf8')
   process.stderr.write = (chunk: string | Uint8Array, ...rest: unknown[]): boolean => {
     const done = rest.find((each) => typeof each === 'function') as
       ((error?: Error | null) => void) | undefined
-    return write(asLine(Buffer.from(chunk as string).toString()), done)
+    return write(asLine(decoder.write(Buffer.from(chunk as string))), done)
   }
 }

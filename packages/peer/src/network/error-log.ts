@@ -7,6 +7,13 @@ import type { ProcessSpec } from './processes.ts'
 /** Longest line, in characters; what is longer is cut into several. */
 export const maxLine = 4096
 
+/** Where a line is cut that begins at `from`: never inside of a character. */
+function endOfPart(line: string, from: number): number {
+  const end = from + maxLine
+  const isInside = /^[\uD800-\uDBFF][\uDC00-\uDFFF]$/.test(line.slice(end - 1, end + 1))
+  return isInside ? end - 1 : end
+}
+
 /**
  * Appends what a validator writes to standard error to its log, each line as JSON: last words of Node or
  * of a library, beside the lines of its loggers.
@@ -19,22 +26,29 @@ export class ErrorLog {
   constructor(stream: Readable | null, spec: ProcessSpec, clock: Clock) {
     this.#clock = clock
     this.#spec = spec
-    stream?.on('data', (text: string | Buffer) => this.#take(text.toString()))
+    // A chunk may end in the middle of a character.
+    stream?.setEncoding('utf8')
+    stream?.on('data', (text: string) => this.#take(text))
     stream?.on('end', () => this.#appendLine(this.#rest))
   }
 
   #take(text: string): void {
     const lines = (this.#rest + text).split('\n')
     this.#rest = lines.pop() ?? ''
-    if (this.#rest.length >= maxLine) {
-      lines.push(this.#rest)
-      this.#rest = ''
+    while (this.#rest.length > maxLine) {
+      const end = endOfPart(this.#rest, 0)
+      lines.push(this.#rest.slice(0, end))
+      this.#rest = this.#rest.slice(end)
     }
     for (const line of lines) this.#appendLine(line)
   }
 
   #appendLine(line: string): void {
-    for (let at = 0; at < line.length; at += maxLine) this.#append(line.slice(at, at + maxLine))
+    for (let at = 0; at < line.length;) {
+      const end = endOfPart(line, at)
+      this.#append(line.slice(at, end))
+      at = end
+    }
   }
 
   #append(text: string): void {

@@ -65,9 +65,9 @@ export class Heddle {
     })
     this.child.stdin?.on('error', () => undefined)
     this.child.stdin?.end(options.input ?? '')
-    this.child.stdout?.on('data', (chunk: Buffer) => this.#take(chunk.toString()))
-    this.child.stderr?.on('data', (chunk: Buffer) => {
-      this.stderr += chunk.toString()
+    this.child.stdout?.setEncoding('utf8').on('data', (text: string) => this.#take(text))
+    this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.stderr += text
       this.#wake()
     })
     this.ended = once(this.child, 'close').then(([code, signal]) => {

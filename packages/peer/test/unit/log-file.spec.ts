@@ -82,6 +82,24 @@ describe('a log file', () => {
     expect(parts.join('')).to.equal(text)
   })
 
+  it('has every character of it whole, wherever a chunk or a line is cut', async () => {
+    await writeFile(log, whole)
+    const stream = new PassThrough()
+    new ErrorLog(stream, { name: 'validator0', config: '', log }, new VirtualClock())
+    const text = `x${'ä€😀'.repeat(maxLine)}\n`
+    for (const byte of Buffer.from('ä€😀\n')) {
+      stream.write(Buffer.of(byte))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    stream.end(text)
+    await new Promise((resolve) => stream.once('close', resolve))
+    const [, first, ...long] = linesOf(await readFile(log, 'utf8'))
+    expect(first).to.include({ msg: 'ä€😀' })
+    const parts = long.map((line) => line['msg'] as string)
+    for (const part of parts) expect(part.length).to.be.at.most(maxLine)
+    expect(parts.join('')).to.equal(text.trim())
+  })
+
   it('keeps maxForeignText characters of a line that is not its own', () => {
     const line = (length: number): Line => {
       const msg = 'x'.repeat(length)
