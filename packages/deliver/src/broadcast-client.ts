@@ -1,19 +1,19 @@
 import type {
   AbortOptions,
   Clock,
+  ClockTimer,
   Lifecycle,
   LifecycleState,
   Logger,
   Metrics,
 } from '@heddle/interface'
 import { common, decode } from '@heddle/proto'
-import { type BackOffOptions, backOffMs, defaultBackOff, pause } from './back-off.ts'
-import { BroadcastSession } from './broadcast-session.ts'
-import { openStream } from './connection.ts'
+import { type BackOffOptions, defaultBackOff } from './back-off.ts'
+import { BroadcastLane, type LaneContext } from './broadcast-lane.ts'
 import { assertPositive, definedNumbers, proxiesOf } from './deliver-options.ts'
 import { EndpointSet } from './endpoint-set.ts'
-import { type TlsChoice, tlsFor } from './endpoint-tls.ts'
-import { DeliverError } from './errors.ts'
+import { tlsFor } from './endpoint-tls.ts'
+import { DeliverError, type StatusError } from './errors.ts'
 import { type BroadcastMetrics, broadcastMetrics } from './metrics.ts'
 import { Outage } from './outage.ts'
 import type { ClientTls, Endpoint } from './ports.ts'
@@ -33,10 +33,20 @@ export interface BroadcastClientDeps {
 
 /** Settings of a {@link BroadcastClient}. Numbers are above 0. */
 export interface BroadcastClientOptions extends BackOffOptions {
-  /** Who to send to: one at a time, the next one when it fails. At least one. */
+  /** Who to send to: one at a time, the next one when it fails or is silent. At least one. */
   readonly endpoints: readonly Endpoint[]
   /** The certificate for mutual TLS. */
   readonly tls?: ClientTls
+  /**
+   * How many of the endpoints may lie or be frozen: f of a BFT channel. An envelope that stays
+   * unanswered goes to f + 1 others, and a refusal is final when f + 1 have refused. Default 0.
+   */
+  readonly faults?: number
+  /**
+   * How long an envelope may be unanswered before it goes to `faults + 1` others as well. Default
+   * 2,000 ms; Infinity for never.
+   */
+  readonly spreadAfterMs?: number
   /** How many envelopes may be sent and not answered. Default 1,000. */
   readonly window?: number
   /** How many more may wait to be sent; above it `submit` rejects. Default 10,000. */
@@ -48,7 +58,7 @@ export interface BroadcastClientOptions extends BackOffOptions {
    * `connectTimeoutMs` later. Default 10,000 ms.
    */
   readonly unreachableTimeoutMs?: number
-  /** How long an answer may take before another endpoint is tried. Default 30,000 ms. */
+  /** How long an endpoint may answer nothing before its stream is given up. Default 30,000 ms. */
   readonly answerTimeoutMs?: number
   /** Longest envelope and gRPC message, in bytes. Default 100 MiB, as Fabric. */
   readonly maxMessageBytes?: number
@@ -63,11 +73,12 @@ export interface BroadcastClientOptions extends BackOffOptions {
 export interface BroadcastClient extends Lifecycle {
   /**
    * Sends an encoded `common.Envelope`, again and to other endpoints if need be, always the same
-   * bytes, until one answers for good.
+   * bytes, until one takes it or enough have refused it.
    *
-   * @returns when it was taken: status SUCCESS
-   * @throws {StatusError} DELIVER_STATUS for any final status but SUCCESS: BAD_REQUEST, FORBIDDEN,
-   *   NOT_FOUND, REQUEST_ENTITY_TOO_LARGE and so on. SERVICE_UNAVAILABLE is not final
+   * @returns when it was taken: status SUCCESS, from whoever answered first
+   * @throws {StatusError} DELIVER_STATUS when `faults + 1` endpoints, or all, have answered with a final
+   *   status but SUCCESS: BAD_REQUEST, FORBIDDEN, NOT_FOUND, REQUEST_ENTITY_TOO_LARGE and so on; also
+   *   when fewer have, and nobody else can be reached. SERVICE_UNAVAILABLE is not final
    * @throws {DeliverError} DELIVER_INVALID_ENVELOPE for bytes that are no envelope or too many,
    *   DELIVER_QUEUE_FULL; DELIVER_UNREACHABLE when nobody could be reached for
    *   `unreachableTimeoutMs`, DELIVER_STREAM_FAILED after `maxBreaks`, DELIVER_STOPPED, or
@@ -80,8 +91,8 @@ export interface BroadcastClient extends Lifecycle {
 }
 
 /**
- * Makes a client of the Broadcast service that survives streams that break, endpoints that fail
- * and services that are busy.
+ * Makes a client of the Broadcast service that survives streams that break, endpoints that fail, lie or
+ * are frozen, and services that are busy.
  *
  * @throws {DeliverError} DELIVER_INVALID_OPTIONS, DELIVER_NO_ENDPOINTS
  */
@@ -94,6 +105,7 @@ export function createBroadcastClient(
 
 const defaults = {
   ...defaultBackOff,
+  spreadAfterMs: 2000,
   window: 1000,
   maxQueued: 10_000,
   connectTimeoutMs: 3000,
@@ -105,41 +117,49 @@ const defaults = {
 
 class FailoverBroadcastClient implements BroadcastClient {
   readonly #deps: BroadcastClientDeps
-  readonly #options: typeof defaults & {
-    readonly tlsFor: TlsChoice
-    readonly proxyFor: ProxyChoice
-  }
+  readonly #options: typeof defaults & { readonly faults: number }
   readonly #endpoints: EndpointSet
-  readonly #random: () => number
+  readonly #lanes: ReadonlyMap<Endpoint, BroadcastLane>
   readonly #metrics: BroadcastMetrics | undefined
   readonly #outage: Outage
+  readonly #stopping = new AbortController()
+  /** Everything without a final answer, oldest first. */
+  readonly #pending = new Set<Submission>()
+  /** Of it, what was given to somebody. */
+  readonly #given = new Set<Submission>()
+  /** What was given to nobody, or handed back, oldest first. */
+  readonly #waiting: Submission[] = []
+  /** What was given to one endpoint, in that order: others are given it if it is not answered in time. */
+  readonly #unspread: Submission[] = []
+  /** `Clock.now()` when a silent endpoint was passed over last. */
+  #passedOverAt = -Infinity
+  #spreadTimer: ClockTimer | undefined
+  #expiryTimer: ClockTimer | undefined
   /** `Clock.now()` when the first of the connections that failed in a row was tried. */
   #unreachedSince: number | undefined
-  readonly #stopping = new AbortController()
-  /** Not sent on the present stream, oldest first. */
-  readonly #waiting: Submission[] = []
-  #pending = 0
   #state: LifecycleState = 'idle'
-  #running: Promise<void> | undefined
-  #session: BroadcastSession | undefined
-  #wake: () => void = () => undefined
 
   constructor(deps: BroadcastClientDeps, options: BroadcastClientOptions) {
     this.#deps = deps
-    const limits = { ...defaults, ...definedNumbers(options) }
-    assertPositive(limits)
-    this.#options = {
-      ...limits,
+    const { faults = 0, ...others } = options
+    const limits = { ...defaults, ...definedNumbers(others) }
+    assertPositive({ ...limits, 'faults + 1': faults + 1 })
+    this.#options = { ...limits, faults }
+    const ways = {
       tlsFor: tlsFor(options.tls, options.endpoints),
       proxyFor: proxiesOf(deps, options.endpoints),
     }
     if (options.endpoints.length === 0) {
       throw new DeliverError('DELIVER_NO_ENDPOINTS', 'there is no endpoint to send to')
     }
-    this.#random = deps.random ?? Math.random
-    this.#endpoints = new EndpointSet(options.endpoints, deps.clock, this.#random)
+    const random = deps.random ?? Math.random
+    this.#endpoints = new EndpointSet(options.endpoints, deps.clock, random)
     this.#outage = new Outage('no endpoint can be reached', this.#endpoints, deps.logger)
     this.#metrics = deps.metrics && broadcastMetrics(deps.metrics)
+    const { signal } = this.#stopping
+    const context = { ...limits, ...ways, clock: deps.clock, metrics: this.#metrics, random, signal }
+    const lanes = this.#endpoints.inTurn().map((each) => this.#lane(each, context))
+    this.#lanes = new Map(lanes.map((lane) => [lane.endpoint, lane]))
   }
 
   get state(): LifecycleState {
@@ -147,23 +167,23 @@ class FailoverBroadcastClient implements BroadcastClient {
   }
 
   get pending(): number {
-    return this.#pending
+    return this.#pending.size
   }
 
   start({ signal }: AbortOptions = {}): Promise<void> {
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
     if (this.#stopping.signal.aborted) return Promise.reject(stopped())
     this.#state = 'started'
-    this.#running ??= this.#run()
     return Promise.resolve()
   }
 
   async stop(): Promise<void> {
     if (this.#state !== 'stopped') this.#state = 'stopping'
     this.#stopping.abort(stopped())
-    this.#wake()
-    await this.#running
-    for (const submission of this.#waiting.splice(0)) submission.reject(stopped())
+    this.#spreadTimer?.cancel()
+    this.#expiryTimer?.cancel()
+    await Promise.all([...this.#lanes.values()].map((lane) => lane.ended()))
+    for (const submission of this.#pending) submission.reject(stopped())
     this.#state = 'stopped'
   }
 
@@ -174,132 +194,186 @@ class FailoverBroadcastClient implements BroadcastClient {
   async submit(envelope: Uint8Array, options: AbortOptions = {}): Promise<BroadcastResult> {
     options.signal?.throwIfAborted()
     if (this.#state !== 'started') throw stopped()
-    const { maxQueued, maxMessageBytes } = this.#options
+    const { window, maxQueued, maxMessageBytes } = this.#options
     assertEnvelope(envelope, maxMessageBytes)
-    if (this.#waiting.length >= maxQueued) {
+    if (this.#pending.size >= window + maxQueued) {
       throw new DeliverError('DELIVER_QUEUE_FULL', `${maxQueued} envelopes wait to be sent`)
     }
     const submission = new Submission(envelope, this.#deps.clock.now(), options)
-    this.#pending++
+    this.#pending.add(submission)
     this.#waiting.push(submission)
-    if (this.#session) this.#session.pump()
-    else this.#wake()
+    this.#dispatch()
     try {
       return await submission.result
     } finally {
-      this.#pending--
+      this.#pending.delete(submission)
+      this.#given.delete(submission)
+      this.#dispatch()
     }
   }
 
-  /** Serves one endpoint after another until the client stops. */
-  async #run(): Promise<void> {
-    const { signal } = this.#stopping
-    const inARow = { failures: 0 }
-    try {
-      for (;;) {
-        if (this.#waiting.length === 0) await this.#work()
-        signal.throwIfAborted()
-        const endpoint = this.#endpoints.current()
-        if (endpoint) await this.#attempt(endpoint, inARow)
-      }
-    } catch (error) {
-      if (error !== signal.reason) throw error
+  /** Gives what waits to the endpoint whose turn it is, as far as the window lets it through. */
+  #dispatch(): void {
+    const { window } = this.#options
+    while (this.#state === 'started' && this.#given.size < window) {
+      const submission = this.#waiting.shift()
+      if (submission === undefined) break
+      if (!submission.settled && submission.holders.size === 0) this.#giveOthers(submission, 1)
     }
-  }
-
-  /** Resolves when there is something to send, or the client stops. */
-  async #work(): Promise<void> {
-    await new Promise<void>((resolve) => (this.#wake = resolve))
-  }
-
-  /** Serves `endpoint` until it fails, then waits; rejects only when the client stops. */
-  async #attempt(endpoint: Endpoint, inARow: { failures: number }): Promise<void> {
-    const { signal } = this.#stopping
-    try {
-      await this.#serve(endpoint, inARow)
-    } catch (error) {
-      signal.throwIfAborted()
-      inARow.failures++
-      this.#judge(endpoint, error)
-      const { failures } = inARow
-      const ms = backOffMs(failures, this.#endpoints.size, this.#options, this.#random)
-      await pause(this.#deps.clock, Math.min(ms, this.#expire(error)), { signal })
-    }
-  }
-
-  async #serve(endpoint: Endpoint, inARow: { failures: number }): Promise<void> {
-    const { clock } = this.#deps
-    const { signal } = this.#stopping
-    const { window, answerTimeoutMs } = this.#options
-    const since = clock.now()
-    const stream = await openStream(endpoint, 'broadcast', {
-      ...this.#options,
-      signal,
-      clock,
-    }).catch((error: unknown) => {
-      signal.throwIfAborted()
-      this.#unreachedSince ??= since
-      this.#outage.failed(error, { endpoint: endpoint.address, waiting: this.#waiting.length })
-      throw error
-    })
-    this.#unreachedSince = undefined
-    this.#outage.worked()
-    const session = new BroadcastSession(stream, {
-      clock,
-      address: endpoint.address,
-      waiting: this.#waiting,
-      window,
-      answerTimeoutMs,
-      retryMs: backOffMs(inARow.failures + 1, this.#endpoints.size, this.#options, this.#random),
-      onSuccess: () => {
-        inARow.failures = 0
-        this.#endpoints.succeeded(endpoint)
-      },
-      metrics: this.#metrics,
-    })
-    this.#session = session
-    try {
-      await session.run(signal)
-    } finally {
-      this.#session = undefined
-      this.#waiting.unshift(...session.leftovers())
-    }
+    this.#metrics?.inFlight.set(this.#given.size)
   }
 
   /**
-   * Rejects what has waited for too long since somebody could be reached.
+   * Gives it to up to `count` of those that have neither refused nor got it, first to those that it was
+   * never given to, in their turn.
    *
-   * @returns after how many milliseconds the next one will have
+   * @returns whether there was one
    */
-  #expire(error: unknown): number {
+  #giveOthers(submission: Submission, count: number): boolean {
+    const { holders, tried, refusals } = submission
+    const others = this.#endpoints
+      .inTurn()
+      .filter((each) => !holders.has(each) && !refusals.has(each))
+      .sort((a, b) => Number(tried.has(a)) - Number(tried.has(b)))
+    this.#given.add(submission)
+    this.#timeAnswer(submission)
+    for (const endpoint of others.slice(0, count)) {
+      holders.add(endpoint)
+      tried.add(endpoint)
+      this.#lanes.get(endpoint)?.give(submission)
+    }
+    return others.length > 0
+  }
+
+  #timeAnswer(submission: Submission): void {
+    if (submission.givenAt !== undefined || this.#options.spreadAfterMs === Infinity) return
+    submission.givenAt = this.#deps.clock.now()
+    this.#unspread.push(submission)
+    this.#awaitAnswers()
+  }
+
+  /** Waits until the oldest that was given to one endpoint only is to be given to others. */
+  #awaitAnswers(): void {
+    const [oldest] = this.#unspread
+    if (oldest === undefined || this.#spreadTimer !== undefined) return
+    const left = this.#dueAt(oldest) - this.#deps.clock.now()
+    this.#spreadTimer = this.#deps.clock.schedule(Math.max(0, left), () => {
+      this.#spreadTimer = undefined
+      this.#spreadDue()
+      this.#awaitAnswers()
+    })
+  }
+
+  #dueAt({ givenAt = 0 }: Submission): number {
+    return givenAt + this.#options.spreadAfterMs
+  }
+
+  #spreadDue(): void {
+    const now = this.#deps.clock.now()
+    const later = this.#unspread.findIndex((each) => !each.settled && this.#dueAt(each) > now)
+    const due = this.#unspread.splice(0, later < 0 ? Infinity : later)
+    const unanswered = due.filter(({ settled }) => !settled)
+    if (unanswered.length > 0) this.#passOverSilent(now)
+    for (const submission of unanswered) {
+      submission.spread = true
+      this.#giveOthers(submission, this.#options.faults + 1)
+    }
+  }
+
+  /** Makes it another one's turn when the one whose turn it is has answered nothing for long. */
+  #passOverSilent(now: number): void {
+    const { spreadAfterMs } = this.#options
+    const endpoint = this.#endpoints.current()
+    if (endpoint === undefined || this.#endpoints.size === 1) return
+    if (now - this.#passedOverAt < spreadAfterMs) return
+    if (this.#lanes.get(endpoint)?.isSilent(spreadAfterMs) !== true) return
+    this.#passedOverAt = now
+    this.#endpoints.failed(endpoint)
+    const fields = { endpoint: endpoint.address, pending: this.#pending.size }
+    this.#deps.logger?.info('no answer for long, asking others too', fields)
+  }
+
+  #lane(endpoint: Endpoint, context: LaneContext): BroadcastLane {
+    return new BroadcastLane(endpoint, context, {
+      connected: () => {
+        this.#unreachedSince = undefined
+        this.#outage.worked()
+      },
+      unreachable: (error, since) => {
+        this.#unreachedSince ??= since
+        const fields = { endpoint: endpoint.address, waiting: this.#waiting.length }
+        this.#outage.failed(error, fields)
+      },
+      succeeded: () => this.#endpoints.succeeded(endpoint),
+      refused: (submission, refusal) => this.#refused(submission, endpoint, refusal),
+      failed: (error, leftovers) => this.#failed(endpoint, error, leftovers),
+    })
+  }
+
+  /** One may lie, or have a wrong clock: a refusal is final when one that is correct must be among them. */
+  #refused(submission: Submission, endpoint: Endpoint, refusal: StatusError): void {
+    submission.holders.delete(endpoint)
+    submission.refusals.set(endpoint, refusal)
+    const needed = Math.min(this.#options.faults + 1, this.#endpoints.size)
+    if (submission.refusals.size >= needed) submission.reject(refusal)
+    else if (!submission.settled) this.#giveOthers(submission, 1)
+  }
+
+  /** Gives what `endpoint` left unanswered to others. */
+  #failed(endpoint: Endpoint, error: unknown, leftovers: readonly Submission[]): void {
+    this.#judge(endpoint, error, leftovers)
+    const left: Submission[] = []
+    for (const submission of leftovers) {
+      submission.holders.delete(endpoint)
+      if (submission.settled) continue
+      // Of those that were to have it, all shall: the others may be the ones that are frozen.
+      if (submission.spread && this.#giveOthers(submission, 1)) continue
+      if (submission.holders.size === 0) left.push(submission)
+    }
+    for (const submission of left) this.#given.delete(submission)
+    this.#waiting.unshift(...left)
+    this.#expire(error)
+    this.#dispatch()
+  }
+
+  /** Rejects what has waited for too long since somebody could be reached who had not refused it. */
+  #expire(error: unknown): void {
+    this.#expiryTimer?.cancel()
+    const now = this.#deps.clock.now()
+    let next = Infinity
+    for (const submission of this.#pending) {
+      const left = this.#expiryOf(submission) - now
+      if (left > 0) next = Math.min(next, left)
+      else submission.reject([...submission.refusals.values()].at(-1) ?? (error as Error))
+    }
+    if (next < Infinity) {
+      this.#expiryTimer = this.#deps.clock.schedule(next, () => this.#expire(error))
+    }
+  }
+
+  /** `Clock.now()` from which on it has waited for too long; Infinity while somebody has a connection. */
+  #expiryOf({ since, refusals }: Submission): number {
     const from = this.#unreachedSince
     if (from === undefined) return Infinity
-    const { unreachableTimeoutMs } = this.#options
-    const left = ({ since }: Submission): number =>
-      Math.max(since, from) + unreachableTimeoutMs - this.#deps.clock.now()
-    const expired = this.#waiting.filter((submission) => left(submission) <= 0)
-    const staying = this.#waiting.filter((submission) => left(submission) > 0)
-    this.#waiting.splice(0, Infinity, ...staying)
-    for (const submission of expired) submission.reject(error as Error)
-    return staying.reduce((least, submission) => Math.min(least, left(submission)), Infinity)
+    for (const { endpoint, isOpen } of this.#lanes.values())
+      if (isOpen && !refusals.has(endpoint)) return Infinity
+    return Math.max(since, from) + this.#options.unreachableTimeoutMs
   }
 
   /** Holds a broken stream against the envelope whose answer was due. */
-  #blame(error: DeliverError): void {
-    const [oldest] = this.#waiting
+  #blame(error: DeliverError, [oldest]: readonly Submission[]): void {
     if (!oldest || oldest.sends === 0) return
     oldest.breaks++
-    if (oldest.breaks < this.#options.maxBreaks) return
-    this.#waiting.shift()
-    oldest.reject(error)
+    if (oldest.breaks >= this.#options.maxBreaks) oldest.reject(error)
   }
 
-  #judge(endpoint: Endpoint, error: unknown): void {
-    if (error instanceof DeliverError && error.code === 'DELIVER_STREAM_FAILED') this.#blame(error)
+  #judge(endpoint: Endpoint, error: unknown, leftovers: readonly Submission[]): void {
+    if (error instanceof DeliverError && error.code === 'DELIVER_STREAM_FAILED')
+      this.#blame(error, leftovers)
     const lied = error instanceof DeliverError && error.code === 'DELIVER_UNEXPECTED'
     if (lied) this.#endpoints.lied(endpoint)
-    else this.#endpoints.failed(endpoint)
-    const fields = { endpoint: endpoint.address, waiting: this.#waiting.length }
+    else if (this.#endpoints.current() === endpoint) this.#endpoints.failed(endpoint)
+    const fields = { endpoint: endpoint.address, waiting: leftovers.length }
     if (lied) this.#deps.logger?.warn('endpoint is suspected', fields, error)
     else this.#deps.logger?.info('broadcast interrupted', fields, error)
   }

@@ -20,6 +20,8 @@ export interface SessionContext {
   readonly retryMs: number
   /** Called for the first SUCCESS. */
   readonly onSuccess: () => void
+  /** Called for every other final status. */
+  readonly onRefusal: (submission: Submission, refusal: StatusError) => void
   readonly metrics: BroadcastMetrics | undefined
 }
 
@@ -95,7 +97,11 @@ export class BroadcastSession {
       if (submission.sends++ > 0) metrics?.resent.add(1)
       this.#blocked = !this.#stream.call.write(submission.bytes)
     }
-    metrics?.inFlight.set(this.#sent.length)
+  }
+
+  /** Whether answers are due and none has come for `ms`. */
+  isSilent(ms: number): boolean {
+    return this.#sent.length > 0 && this.#context.clock.now() - this.#activeAt >= ms
   }
 
   /** What has no final answer, oldest first: to be sent to another endpoint. */
@@ -104,7 +110,7 @@ export class BroadcastSession {
   }
 
   #answered(bytes: Buffer): void {
-    const { address, clock, metrics, onSuccess } = this.#context
+    const { address, clock, metrics, onSuccess, onRefusal } = this.#context
     const answer = decodeAnswer(bytes)
     const submission = answer && this.#sent.shift()
     if (!submission) {
@@ -125,7 +131,7 @@ export class BroadcastSession {
     } else if (status === common.Status.SERVICE_UNAVAILABLE) {
       this.#unavailable(submission, info)
     } else {
-      submission.reject(new StatusError(status, info, address))
+      onRefusal(submission, new StatusError(status, info, address))
     }
     this.pump()
   }
@@ -151,7 +157,7 @@ export class BroadcastSession {
   #watch(): void {
     const { clock, answerTimeoutMs, address } = this.#context
     this.#watchTimer = clock.schedule(answerTimeoutMs, () => {
-      if (this.#sent.length > 0 && clock.now() - this.#activeAt >= answerTimeoutMs) {
+      if (this.isSilent(answerTimeoutMs)) {
         const message = `${address} answered nothing for ${answerTimeoutMs} ms`
         this.#fail(new DeliverError('DELIVER_STALLED', message, { endpoint: address }))
       } else {

@@ -49,12 +49,17 @@ export class EndpointSet {
 
   /** The endpoint whose turn it is; undefined when there is none. */
   current(): Endpoint | undefined {
+    return this.inTurn()[0]
+  }
+
+  /** All of them, the one whose turn it is first; those that are suspected last, the longest last. */
+  inTurn(): Endpoint[] {
     const now = this.#clock.now()
-    const inTurn = this.#rated.map((_, index) => this.#rated[(this.#turn + index) % this.size])
-    const trusted = inTurn.find((rated) => rated && rated.suspectedUntil <= now)
-    if (trusted) return trusted.endpoint
-    const [first] = [...this.#rated].sort((a, b) => a.suspectedUntil - b.suspectedUntil)
-    return first?.endpoint
+    const rated = [...this.#rated.slice(this.#turn), ...this.#rated.slice(0, this.#turn)]
+    const trusted = rated.filter(({ suspectedUntil }) => suspectedUntil <= now)
+    const suspected = this.#rated.filter(({ suspectedUntil }) => suspectedUntil > now)
+    suspected.sort((a, b) => a.suspectedUntil - b.suspectedUntil)
+    return [...trusted, ...suspected].map(({ endpoint }) => endpoint)
   }
 
   /** Makes it another one's turn: `endpoint` failed, or has had its turn. */

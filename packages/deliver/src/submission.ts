@@ -1,5 +1,7 @@
 import type { AbortOptions } from '@heddle/interface'
 import type { common } from '@heddle/proto'
+import type { StatusError } from './errors.ts'
+import type { Endpoint } from './ports.ts'
 
 /** The answer to an envelope that was taken. */
 export interface BroadcastResult {
@@ -21,6 +23,16 @@ export class Submission {
   sends = 0
   /** How often a stream broke while it was the oldest unanswered. */
   breaks = 0
+  /** Whom it was given to, and who has not answered yet. */
+  readonly holders = new Set<Endpoint>()
+  /** Whom it was ever given to. */
+  readonly tried = new Set<Endpoint>()
+  /** Who refused it for good, with what they said. */
+  readonly refusals = new Map<Endpoint, StatusError>()
+  /** `Clock.now()` when it was first given to somebody. */
+  givenAt: number | undefined
+  /** Whether others were given it, too, because nobody answered. */
+  spread = false
   #settled = false
   #resolve: (result: BroadcastResult) => void = () => undefined
   #reject: (reason: Error) => void = () => undefined

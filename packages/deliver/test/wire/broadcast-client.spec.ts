@@ -5,6 +5,7 @@ import { common, decode } from '@heddle/proto'
 import {
   type BroadcastClient,
   type BroadcastClientOptions,
+  type Endpoint,
   createBroadcastClient,
   signedEnvelope,
 } from '../../src/index.ts'
@@ -51,6 +52,11 @@ const rejection = (promise: Promise<unknown>): Promise<unknown> =>
     () => 'resolved',
     (error: unknown) => error,
   )
+
+let lastPort = 1
+
+/** Endpoints at which nobody listens, each another one. */
+const nowhere = (): Endpoint[] => [{ address: `127.0.0.1:${lastPort++}`, roots: [] }]
 
 describe('BroadcastClient', function () {
   this.timeout(30_000) // a loaded machine takes its time
@@ -102,11 +108,11 @@ describe('BroadcastClient', function () {
     clearInterval(pump)
   })
 
-  it('rejects above the number that may wait', async () => {
+  it('rejects above the number that may wait beside those that are sent', async () => {
     const endpoint = await scripted(() => undefined)
     const client = await clientOf({ endpoints: [endpoint], window: 1, maxQueued: 2 })
     const bytes = await envelope('x')
-    const submitted = [1, 2].map(() => rejection(client.submit(bytes)))
+    const submitted = [1, 2, 3].map(() => rejection(client.submit(bytes)))
     const error = await rejection(client.submit(bytes))
     expect(error).to.have.property('code', 'DELIVER_QUEUE_FULL')
     await client.stop()
@@ -394,13 +400,128 @@ describe('BroadcastClient', function () {
     expect(statuses).to.deep.equal([common.Status.SUCCESS, common.Status.SUCCESS])
   })
 
+  /** A service that answers nothing, or everything with one status, and what it was sent. */
+  async function answering(status?: common.Status, info = '') {
+    const received: string[] = []
+    const { address, roots } = await scripted((call) => {
+      call.on('data', (bytes: Buffer) => {
+        received.push(bytes.toString('hex'))
+        if (status !== undefined) call.write(answerFrame(status, info))
+      })
+    })
+    return { endpoint: { address, roots }, received }
+  }
+  const { SUCCESS, BAD_REQUEST, FORBIDDEN } = common.Status
+  const endpointsOf = (services: readonly { endpoint: Endpoint }[]): Endpoint[] =>
+    services.map(({ endpoint }) => endpoint)
+
+  for (const faults of [0, 1, 2]) {
+    it(`gives what stays unanswered to ${faults + 1} others, the same bytes, with ${faults} faults`, async () => {
+      const silent = await Promise.all([1, 2, 3, 4].map(() => answering()))
+      const client = await clientOf({ endpoints: endpointsOf(silent), faults, spreadAfterMs: 50 })
+      const bytes = await envelope('x')
+      const result = rejection(client.submit(bytes))
+      const lengths = (): number[] => silent.map(({ received }) => received.length)
+      const expected = [1, 1, 1, 1].map((one, index) => (index <= faults + 1 ? one : 0))
+      await until(() => lengths().join() === expected.join())
+      const after = systemClock.now() + 150
+      await until(() => systemClock.now() > after)
+      expect(lengths(), 'and to nobody else').to.deep.equal(expected)
+      const same = Buffer.from(bytes).toString('hex')
+      expect(new Set(silent.flatMap(({ received }) => received))).to.deep.equal(new Set([same]))
+      await client.stop()
+      expect(await result).to.have.property('code', 'DELIVER_STOPPED')
+    })
+  }
+
+  it('takes the first good answer, and sends what comes then to another than the silent one', async () => {
+    const silent = await answering()
+    const others = [await answering(SUCCESS), await answering(SUCCESS)]
+    const endpoints = endpointsOf([silent, ...others])
+    const client = await clientOf({ endpoints, faults: 1, spreadAfterMs: 50 })
+    expect((await client.submit(await envelope('first'))).status).to.equal(SUCCESS)
+    const texts = await Promise.all(['a', 'b', 'c'].map((text) => envelope(text)))
+    for (const bytes of texts) {
+      expect((await client.submit(bytes)).endpoint).to.equal(others[0]!.endpoint.address)
+    }
+    expect([silent.received.length, others[1]!.received.length]).to.deep.equal([1, 1])
+    expect(client.pending).to.equal(0)
+  })
+
+  it('asks nobody else when it is told to wait for ever', async () => {
+    const [silent, other] = [await answering(), await answering(SUCCESS)]
+    const endpoints = endpointsOf([silent, other])
+    const client = await clientOf({ endpoints, faults: 1, spreadAfterMs: Infinity })
+    void rejection(client.submit(await envelope('x')))
+    await until(() => silent.received.length === 1)
+    const after = systemClock.now() + 150
+    await until(() => systemClock.now() > after)
+    expect(other.received).to.deep.equal([])
+  })
+
+  it('gives it to one more when one of the others goes, and not to that one again', async () => {
+    let ended = 0
+    const silent = [await answering(), await answering()]
+    const gone = await scripted((call) =>
+      call.on('data', () => {
+        ended++
+        call.end()
+      }),
+    )
+    const last = await answering(SUCCESS)
+    const endpoints = [...endpointsOf([silent[0]!]), gone, ...endpointsOf([silent[1]!, last])]
+    const client = await clientOf({ endpoints, faults: 1, spreadAfterMs: 50 })
+    const { endpoint } = await client.submit(await envelope('x'))
+    expect(endpoint).to.equal(last.endpoint.address)
+    expect([...silent.map(({ received }) => received.length), ended]).to.deep.equal([1, 1, 1])
+  })
+
+  it('has no more than the window under way, however many have a copy', async () => {
+    const silent = await Promise.all([1, 2, 3].map(() => answering()))
+    const endpoints = endpointsOf(silent)
+    const client = await clientOf({ endpoints, faults: 1, spreadAfterMs: 50, window: 2 })
+    const all = ['a', 'b', 'c'].map(async (text) => rejection(client.submit(await envelope(text))))
+    await until(() => silent.every(({ received }) => received.length === 2))
+    const after = systemClock.now() + 150
+    await until(() => systemClock.now() > after)
+    expect(silent.map(({ received }) => received.length)).to.deep.equal([2, 2, 2])
+    await client.stop()
+    await Promise.all(all)
+  })
+
+  it('believes no refusal that only one endpoint gives, when one may lie', async () => {
+    const [liar, honest] = [await answering(BAD_REQUEST, 'your clock is wrong'), await answering(SUCCESS)]
+    const endpoints = endpointsOf([liar, honest, await answering(SUCCESS)])
+    const client = await clientOf({ endpoints, faults: 1 })
+    const { endpoint } = await client.submit(await envelope('x'))
+    expect(endpoint).to.equal(honest.endpoint.address)
+  })
+
+  it('believes a refusal that one more gives than may lie, and asks nobody else', async () => {
+    const refusing = [await answering(FORBIDDEN, 'no'), await answering(BAD_REQUEST, 'because')]
+    const third = await answering(SUCCESS)
+    const client = await clientOf({ endpoints: endpointsOf([...refusing, third]), faults: 1 })
+    const failure = await rejection(client.submit(await envelope('x')))
+    expect(failure).to.include({ code: 'DELIVER_STATUS', status: BAD_REQUEST, info: 'because' })
+    expect(third.received).to.deep.equal([])
+    expect(client.pending).to.equal(0)
+  })
+
+  it('believes one refusal when nobody else can be reached, after some time', async () => {
+    const refusing = await answering(BAD_REQUEST, 'because')
+    const endpoints = [refusing.endpoint, ...nowhere(), ...nowhere()]
+    const client = await clientOf({ endpoints, faults: 1, unreachableTimeoutMs: 100 })
+    const failure = await rejection(client.submit(await envelope('x')))
+    expect(failure).to.include({ code: 'DELIVER_STATUS', status: BAD_REQUEST, info: 'because' })
+  })
+
   it('refuses no endpoint and limits of 0', () => {
     const deps = { clock: systemClock }
     expect(() => createBroadcastClient(deps, { endpoints: [] }))
       .to.throw()
       .with.property('code', 'DELIVER_NO_ENDPOINTS')
     const endpoints = [{ address: 'localhost:1', roots: [] }]
-    for (const spoilt of [{ window: 0 }, { maxQueued: 0 }, { answerTimeoutMs: -1 }]) {
+    for (const spoilt of [{ window: 0 }, { maxQueued: 0 }, { answerTimeoutMs: -1 }, { faults: -1 }, { spreadAfterMs: 0 }]) {
       expect(() => createBroadcastClient(deps, { endpoints, ...spoilt }), JSON.stringify(spoilt))
         .to.throw()
         .with.property('code', 'DELIVER_INVALID_OPTIONS')

@@ -1,4 +1,5 @@
 import { createBroadcastClient } from '@heddle/deliver'
+import { faultsTolerated } from '@heddle/pbft'
 import { signTransaction } from '../engine/transaction.ts'
 import { PeerError, messageOf } from '../errors.ts'
 import { lineCall } from './line-transaction.ts'
@@ -37,8 +38,9 @@ const unreachableTimeoutMs = 60_000
 export const maxProblems = 100
 
 /**
- * Turns lines into signed transactions and sends them, many in flight: to the primary, and to the
- * next validator when that does not answer. What is not acknowledged is sent again, as the same bytes.
+ * Turns lines into signed transactions and sends them, many in flight: to the primary, and to f + 1
+ * others when that does not answer. What is not acknowledged is sent again, as the same bytes; what is
+ * refused is given up when f + 1 have refused it.
  */
 export class Submitter {
   readonly problems: LineProblem[] = []
@@ -61,6 +63,7 @@ export class Submitter {
       { clock, random: () => 0 },
       {
         endpoints: [...endpoints.slice(first), ...endpoints.slice(0, first)],
+        faults: faultsTolerated(endpoints.length),
         tls,
         window: options.window,
         maxQueued: options.window,

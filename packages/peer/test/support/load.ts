@@ -1,5 +1,6 @@
 import { createBroadcastClient } from '@heddle/deliver'
 import { systemClock } from '@heddle/events'
+import { faultsTolerated } from '@heddle/pbft'
 import { signTransaction } from '../../src/engine/transaction.ts'
 import { recordsContract } from '../../src/rules/rules-2/records.ts'
 import type { BroadcastClient, Endpoint } from '@heddle/deliver'
@@ -56,6 +57,7 @@ export class Load {
             ...client.endpoints.filter(({ address }) => address !== first.address),
           ],
           tls: client.tls,
+          faults: faultsTolerated(client.endpoints.length),
           window,
         },
       ),
