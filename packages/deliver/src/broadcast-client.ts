@@ -86,6 +86,11 @@ export interface BroadcastClient extends Lifecycle {
    *   taken
    */
   submit(envelope: Uint8Array, options?: AbortOptions): Promise<BroadcastResult>
+  /**
+   * Takes note that whoever is at `address` acknowledged what then was in no block: others are asked
+   * first, for 10 s, doubled each time up to 10 min.
+   */
+  suspect(address: string): void
   /** How many envelopes have no answer yet. */
   readonly pending: number
 }
@@ -157,7 +162,14 @@ class FailoverBroadcastClient implements BroadcastClient {
     this.#outage = new Outage('no endpoint can be reached', this.#endpoints, deps.logger)
     this.#metrics = deps.metrics && broadcastMetrics(deps.metrics)
     const { signal } = this.#stopping
-    const context = { ...limits, ...ways, clock: deps.clock, metrics: this.#metrics, random, signal }
+    const context = {
+      ...limits,
+      ...ways,
+      clock: deps.clock,
+      metrics: this.#metrics,
+      random,
+      signal,
+    }
     const lanes = this.#endpoints.inTurn().map((each) => this.#lane(each, context))
     this.#lanes = new Map(lanes.map((lane) => [lane.endpoint, lane]))
   }
@@ -185,6 +197,11 @@ class FailoverBroadcastClient implements BroadcastClient {
     await Promise.all([...this.#lanes.values()].map((lane) => lane.ended()))
     for (const submission of this.#pending) submission.reject(stopped())
     this.#state = 'stopped'
+  }
+
+  suspect(address: string): void {
+    for (const endpoint of this.#lanes.keys())
+      if (endpoint.address === address) this.#endpoints.lied(endpoint)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

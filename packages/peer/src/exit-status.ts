@@ -34,13 +34,14 @@ export const exitMeanings: Readonly<Record<keyof typeof exitCodes, string>> = {
   disk: 'disk full or failing, ledger damaged',
   busy: 'port or folder in use',
   forbidden: 'not allowed by the network',
-  config: 'configuration, genesis block or certificate',
+  config: 'configuration, genesis block, certificate or clock',
   interrupted: 'interrupted',
 }
 
 const byCode: Readonly<Record<string, number>> = {
   PEER_INVALID_CONFIG: exitCodes.config,
   PEER_WRONG_CERTIFICATE: exitCodes.config,
+  PEER_WRONG_CLOCK: exitCodes.config,
   PEER_WRONG_FOLDER: exitCodes.config,
   PEER_INVALID_OPTION: exitCodes.usage,
   PEER_FILE_MISSING: exitCodes.noInput,
@@ -65,10 +66,19 @@ const byCode: Readonly<Record<string, number>> = {
   PEER_SYSTEM_LIMIT: exitCodes.limit,
   LEDGER_LOCKED: exitCodes.busy,
   DELIVER_INVALID_OPTIONS: exitCodes.config,
+  DELIVER_SIGNER_NOT_VALID: exitCodes.config,
   PBFT_INVALID_OPTIONS: exitCodes.config,
+  PBFT_JOURNAL_FAILED: exitCodes.disk,
+  PBFT_EXECUTION_FAILED: exitCodes.disk,
+  PBFT_STATE_DIVERGED: exitCodes.disk,
+  PBFT_MALFORMED: exitCodes.disk,
+  PBFT_STOPPED: exitCodes.unavailable,
   COMM_INVALID_OPTIONS: exitCodes.config,
   ORDERER_INVALID_OPTIONS: exitCodes.config,
 }
+
+/** Codes that say where something failed: their cause says more about what, when it is known. */
+const lessThanTheirCause = ['LEDGER_IO', 'PBFT_JOURNAL_FAILED', 'PBFT_EXECUTION_FAILED']
 
 const byPackage: readonly (readonly [string, number])[] = [
   ['LEDGER_', exitCodes.disk],
@@ -106,7 +116,8 @@ function statusOf(error: unknown, depth: number): number | undefined {
   if (error instanceof GaveUp) return tells(error.status) ? error.status : byCode[error.code]
   const system = explainSystemError(error)
   if (system !== undefined) return byCode[system.code]
-  const known = isCodedError(error) ? statusOfCode(error.code) : undefined
-  const decides = known !== undefined && !isCodedError(error, 'LEDGER_IO')
+  const code = isCodedError(error) ? error.code : undefined
+  const known = code === undefined ? undefined : statusOfCode(code)
+  const decides = known !== undefined && !lessThanTheirCause.includes(code ?? '')
   return decides ? known : (statusOf(error.cause, depth + 1) ?? known)
 }

@@ -497,7 +497,12 @@ describe('BlockVerifier with a check of its user’s own', () => {
         asked++
       },
     })
-    expect(await refusal(verifier, withSignatures(block!, () => []))).to.equal('DELIVER_SIGNATURES')
+    expect(
+      await refusal(
+        verifier,
+        withSignatures(block!, () => []),
+      ),
+    ).to.equal('DELIVER_SIGNATURES')
     expect(asked).to.equal(0)
   })
 })

@@ -8,6 +8,9 @@ import { PeerError } from '../errors.ts'
 import { transactionsOf } from '../network/block-transactions.ts'
 import { openClient } from '../network/client.ts'
 import { readDescriptor } from '../network/descriptor.ts'
+import { LastTrouble } from '../network/last-trouble.ts'
+import { orClock } from '../network/own-clock.ts'
+import { Waiting } from '../network/waiting.ts'
 import { blockNumber, dirOption } from './options.ts'
 import { grouped, standardOutput, taken, toJson } from './output.ts'
 import type { common } from '@heddle/proto'
@@ -72,9 +75,22 @@ async function blocks(options: BlocksOptions): Promise<void> {
   const abort = new AbortController()
   const interrupt = (): void => abort.abort()
   process.once('SIGINT', interrupt)
+  const trouble = new LastTrouble()
+  let next = options.from ?? 0n
+  const waiting = new Waiting({
+    clock: systemClock,
+    note: (text) => standardOutput.note(text),
+    progress: () => next,
+    what: () => `block ${next}, which no validator has given yet${String(trouble)}`,
+  })
   try {
     const stream = pullBlocks(
-      { signer: client.signer, clock: systemClock, checkBlock: blockCheck(client.genesis) },
+      {
+        signer: client.signer,
+        clock: systemClock,
+        checkBlock: blockCheck(client.genesis),
+        logger: trouble,
+      },
       {
         channelId: client.descriptor.channelId,
         endpoints: chooseEndpoints(client.endpoints, options.endpoint) as typeof client.endpoints,
@@ -90,12 +106,14 @@ async function blocks(options: BlocksOptions): Promise<void> {
     )
     for await (const { message } of stream) {
       standardOutput.line(options.json === true ? toJson(toObject(message)) : toText(message))
+      next = (message.header?.number ?? 0n) + 1n
       // No block is fetched before the one before was read; none at all when nobody reads.
       if (!(await taken(process.stdout))) return
     }
   } catch (error) {
-    if (!abort.signal.aborted) throw error
+    if (!abort.signal.aborted) throw await orClock(client, error)
   } finally {
+    waiting.stop()
     process.off('SIGINT', interrupt)
     client.close()
   }

@@ -4,7 +4,7 @@ import { PeerError, messageOf } from '../errors.ts'
 import { openClient } from '../network/client.ts'
 import { readDescriptor } from '../network/descriptor.ts'
 import { dirOption } from './options.ts'
-import { grouped, standardOutput, toJson } from './output.ts'
+import { grouped, markUnverified, standardOutput, toJson } from './output.ts'
 import type { heddle } from '@heddle/proto'
 import type { NetworkClient } from '../network/client.ts'
 
@@ -53,7 +53,7 @@ function toText({ name, status, problem }: Line): string {
   const { view, activeView, primary, height, lastBlockHash, sequence, connected } = status
   const { problems } = status
   const line = [
-    name,
+    `${name} says`,
     `height ${grouped(height)}`,
     `block ${hex(lastBlockHash).slice(0, 16)}`,
     `view ${view}${activeView ? '' : ' (changing)'}`,
@@ -82,8 +82,7 @@ function rulesObject({ inForce, since, offered, missing }: heddle.RulesStatus): 
 function toObject({ name, status, problem }: Line): unknown {
   if (status === undefined) return { name, problem }
   const { replica, view, activeView, primary, height, sequence, connected, version } = status
-  return {
-    name,
+  const said = {
     ...{ replica, view, activeView, primary, height, sequence, connected, version },
     lastBlockHash: hex(status.lastBlockHash),
     stateDigest: hex(status.stateDigest),
@@ -94,6 +93,7 @@ function toObject({ name, status, problem }: Line): unknown {
     problems: status.problems.map(problemObject),
     ...(status.rules && { rules: rulesObject(status.rules) }),
   }
+  return { name, ...markUnverified(said) }
 }
 
 async function networkStatus({ dir, json }: StatusOptions): Promise<void> {
@@ -118,7 +118,7 @@ async function networkStatus({ dir, json }: StatusOptions): Promise<void> {
 /** `heddle network status`. */
 export function networkStatusCommand(): Command {
   return new Command('status')
-    .description('show where each validator of a network stands')
+    .description('show where each validator of a network stands, as it says itself')
     .addOption(dirOption())
     .option('--json', 'print one JSON object for each validator')
     .addHelpText('after', '\nExample:\n  heddle network status --json')

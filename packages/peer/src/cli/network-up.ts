@@ -14,7 +14,7 @@ import { readGenesisAccounts } from '../node/genesis-state.ts'
 import { packageRoot } from '../package-root.ts'
 import { exitCodes } from '../exit-status.ts'
 import { defaultDir, dirOption, validatorCount, wholeNumber } from './options.ts'
-import { standardOutput, toJson } from './output.ts'
+import { markUnverified, standardOutput, toJson } from './output.ts'
 import type { NetworkClient } from '../network/client.ts'
 import type { RunSummary } from '../network/run.ts'
 import type { Output } from './output.ts'
@@ -92,7 +92,8 @@ class Ending {
 
 function report(summary: RunSummary, name: string, options: UpOptions, output: Output): number {
   for (const line of problemLines(name, summary)) output.note(line)
-  if (options.json === true) output.line(toJson({ type: 'summary', ...summary }))
+  if (options.json === true)
+    output.line(toJson({ type: 'summary', ...markUnverified(summary, ['cpuSeconds']) }))
   else for (const line of summaryLines(summary)) output.line(line)
   if (!summary.proof.held) return exitCodes.notProven
   return summary.notSubmitted > 0 ? exitCodes.badInput : exitCodes.ok
@@ -114,7 +115,7 @@ async function runInput(client: NetworkClient, work: Work, signal: AbortSignal):
     output,
   })
   const run = new Run(
-    { client, clock: systemClock, display },
+    { client, clock: systemClock, display, note: (text) => output.note(text) },
     {
       lines: inputLines(source),
       total: input === '-' ? undefined : await countLines(input),

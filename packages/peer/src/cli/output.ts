@@ -47,6 +47,17 @@ export function grouped(value: number | bigint): string {
   return value.toString().replace(/\B(?=(\d{3})+(?!\d))/g, ',')
 }
 
+/**
+ * An object for `--json` with `unverified`: the names of those of its members that are the word of one
+ * validator, which nobody has checked.
+ */
+export function markUnverified<Value extends object>(
+  value: Value,
+  names: readonly (keyof Value)[] = Object.keys(value) as (keyof Value)[],
+): Value & { readonly unverified: readonly (keyof Value)[] } {
+  return { ...value, unverified: names }
+}
+
 /** JSON with bigints as digits, for `--json`. */
 export function toJson(value: unknown): string {
   return JSON.stringify(value, (_key, each: unknown) => {

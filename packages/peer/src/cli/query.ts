@@ -1,9 +1,12 @@
+import { systemClock } from '@heddle/events'
+import { weakQuorumOf } from '@heddle/pbft'
 import { Command } from 'commander'
 import { contractNames } from '../rules/rules-2/contracts.ts'
 import { PeerError } from '../errors.ts'
 import { openClient } from '../network/client.ts'
 import { readDescriptor } from '../network/descriptor.ts'
 import { queryNetwork } from '../network/query.ts'
+import { saying } from '../network/waiting.ts'
 import { dirOption } from './options.ts'
 import { standardOutput, toJson } from './output.ts'
 
@@ -20,7 +23,12 @@ async function query(contract: string, key: string, { dir, json }: QueryOptions)
   }
   const client = await openClient(dir, await readDescriptor(dir))
   try {
-    const { value, validators } = await queryNetwork(client, contract, key)
+    const waiting = {
+      clock: systemClock,
+      note: (text: string) => standardOutput.note(text),
+      what: () => `${weakQuorumOf(client.validators.length)} validators to give the same answer`,
+    }
+    const { value, validators } = await saying(waiting, () => queryNetwork(client, contract, key))
     const text = value === undefined ? undefined : Buffer.from(value).toString()
     if (json === true) {
       standardOutput.line(toJson({ contract, key, value: text ?? null, validators }))

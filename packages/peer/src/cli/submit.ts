@@ -1,17 +1,19 @@
 import { systemClock } from '@heddle/events'
-import { weakQuorumOf } from '@heddle/pbft'
 import { Command } from 'commander'
 import { inputLines, openInput } from '../input/ndjson.ts'
 import { openClient } from '../network/client.ts'
 import { readDescriptor } from '../network/descriptor.ts'
 import { Submissions } from '../network/submissions.ts'
 import { ChainFollower } from '../network/chain-follower.ts'
+import { LastTrouble } from '../network/last-trouble.ts'
 import { Monitor } from '../network/monitor.ts'
+import { clockCure, clockSentence } from '../network/own-clock.ts'
 import { Submitter } from '../network/submitter.ts'
+import { Waiting } from '../network/waiting.ts'
 import { PeerError } from '../errors.ts'
 import { exitCodes } from '../exit-status.ts'
 import { dirOption, wholeNumber } from './options.ts'
-import { standardOutput, toJson } from './output.ts'
+import { grouped, standardOutput, toJson } from './output.ts'
 import type { NetworkClient } from '../network/client.ts'
 
 interface SubmitOptions {
@@ -20,20 +22,20 @@ interface SubmitOptions {
   readonly json?: true
 }
 
-/** Starts to follow the chain where the validators are now. */
-async function follow(client: NetworkClient, follower: ChainFollower): Promise<void> {
+/** Asks the validators where they are, and begins to follow the chain there. */
+async function follow(client: NetworkClient, follower: ChainFollower): Promise<Monitor> {
   const monitor = new Monitor(client, systemClock)
   await monitor.ask()
-  const heights = monitor.statuses.flatMap((each) => (each === undefined ? [] : [each.height]))
-  if (heights.length < weakQuorumOf(client.validators.length)) {
+  const { height, answered } = monitor
+  if (height === undefined) {
     throw new PeerError(
       'PEER_NETWORK_UNAVAILABLE',
-      `${heights.length} of ${client.validators.length} validators answer`,
+      `${answered} of ${client.validators.length} validators answer`,
       { cure: 'start the network with `heddle network up`' },
     )
   }
-  const lowest = heights.reduce((a, b) => (b < a ? b : a))
-  follower.start(lowest > 0n ? lowest - 1n : 0n)
+  follower.start(height > 0n ? height - 1n : 0n)
+  return monitor
 }
 
 function report(submissions: Submissions, submitter: Submitter, json: boolean): void {
@@ -50,19 +52,53 @@ function report(submissions: Submissions, submitter: Submitter, json: boolean): 
   if (submitter.problemCount > 0) process.exitCode = exitCodes.badInput
 }
 
+interface Work {
+  readonly submissions: Submissions
+  readonly submitter: Submitter
+  readonly trouble: LastTrouble
+}
+
+/** What a `submit` that gets no further waits for. */
+function waitsFor({ submissions, submitter, trouble }: Work, name: string): string {
+  const { accepted, rejected, submitted } = submissions.counts
+  const { inFlight } = submitter
+  const unseen = submitted - accepted - rejected
+  if (inFlight > 0) return `the validators to take ${grouped(inFlight)} lines${String(trouble)}`
+  if (unseen > 0) return `the blocks with ${grouped(unseen)} lines${String(trouble)}`
+  return name === '-' ? 'lines on standard input: Ctrl-D ends it' : `lines of ${name}`
+}
+
+/** Whatever changes when a `submit` gets further. */
+function progressOf({ submissions, submitter }: Work): string {
+  const { acknowledged, accepted, rejected, submitted } = submissions.counts
+  return [submitted, acknowledged, accepted, rejected, submitter.problemCount].join(' ')
+}
+
 async function submit(file: string | undefined, options: SubmitOptions): Promise<void> {
-  const source = await openInput(file ?? '-')
+  const name = file ?? '-'
+  const source = await openInput(name)
   const client = await openClient(options.dir, await readDescriptor(options.dir))
   const abort = new AbortController()
-  const parts = { client, clock: systemClock, submissions: new Submissions() }
+  const trouble = new LastTrouble()
+  const submissions = new Submissions()
+  const parts = { client, clock: systemClock, submissions, logger: trouble }
   const follower = new ChainFollower(parts, (error) => abort.abort(error))
   const submitter = new Submitter(parts, { window: options.window })
+  const work = { submissions, submitter, trouble }
+  const waiting = new Waiting({
+    clock: systemClock,
+    note: (text) => standardOutput.note(text),
+    progress: () => progressOf(work),
+    what: () => waitsFor(work, name),
+  })
   try {
-    await follow(client, follower)
+    const wrongClock = clockSentence(await follow(client, follower))
+    if (wrongClock !== undefined) standardOutput.note(`${wrongClock}: ${clockCure}`)
     await submitter.submitAll(inputLines(source), abort.signal)
-    await parts.submissions.allSeen(abort.signal)
-    report(parts.submissions, submitter, options.json === true)
+    await submissions.allSeen(abort.signal)
+    report(submissions, submitter, options.json === true)
   } finally {
+    waiting.stop()
     await submitter.stop()
     await follower.stop()
     client.close()

@@ -88,10 +88,12 @@ export class EnvelopeChecker implements RequestChecker {
   #checkNow(creator: Identity, { signedAt }: TransactionFacts): void {
     const now = this.#deps.clock.wallTime()
     const { timeWindowMs } = this.#options
-    if (Math.abs(now - signedAt.getTime()) > timeWindowMs)
+    const earlierMs = now - signedAt.getTime()
+    if (Math.abs(earlierMs) > timeWindowMs)
       throw new PeerError(
         'PEER_INVALID_ENVELOPE',
-        `its timestamp is too far from now: more than ${timeWindowMs / 1000} s`,
+        `its timestamp is too far from this validator's clock: ${Math.round(Math.abs(earlierMs) / 1000)} s ` +
+          `${earlierMs > 0 ? 'before' : 'after'} it, more than ${timeWindowMs / 1000} s`,
         { cure: 'set the clock of the client, and sign the transaction again' },
       )
     checkValidity(creator, new Date(now))

@@ -2,7 +2,7 @@ import { pullBlocks } from '@heddle/deliver'
 import { blockHeaderHash } from '@heddle/proto'
 import { blockCheck } from '../engine/as-signed.ts'
 import { transactionsOf } from './block-transactions.ts'
-import type { Clock } from '@heddle/interface'
+import type { Clock, Logger } from '@heddle/interface'
 import type { NetworkClient } from './client.ts'
 import type { Submissions } from './submissions.ts'
 
@@ -14,6 +14,7 @@ export class ChainFollower {
   readonly #client: NetworkClient
   readonly #submissions: Submissions
   readonly #clock: Clock
+  readonly #logger: Logger | undefined
   readonly #stopping = new AbortController()
   #running: Promise<void> | undefined
   #height = 0n
@@ -29,12 +30,14 @@ export class ChainFollower {
       readonly client: NetworkClient
       readonly submissions: Submissions
       readonly clock: Clock
+      readonly logger?: Logger
     },
     onFailure: (error: unknown) => void,
   ) {
     this.#client = deps.client
     this.#submissions = deps.submissions
     this.#clock = deps.clock
+    this.#logger = deps.logger
     this.#onFailure = onFailure
   }
 
@@ -72,7 +75,12 @@ export class ChainFollower {
     const { descriptor, endpoints, genesis, signer, tls } = this.#client
     const { signal } = this.#stopping
     const blocks = pullBlocks(
-      { signer, clock: this.#clock, checkBlock: blockCheck(genesis) },
+      {
+        signer,
+        clock: this.#clock,
+        checkBlock: blockCheck(genesis),
+        ...(this.#logger && { logger: this.#logger }),
+      },
       {
         channelId: descriptor.channelId,
         endpoints,

@@ -20,6 +20,8 @@ const maxMessageBytes = 100 * 1024 * 1024
 /** The Query service of one validator. */
 export class ValidatorClient {
   readonly name: string
+  /** What its clock said with its last status: milliseconds since 1970, in whole seconds. */
+  dateMs: number | undefined
   readonly #client: Client
 
   constructor(validator: ValidatorDescriptor, context: SecureContext) {
@@ -43,7 +45,7 @@ export class ValidatorClient {
     })
     return new Promise((resolve, reject) => {
       const { path, requestSerialize, responseDeserialize } = methods.status
-      this.#client.makeUnaryRequest(
+      const call = this.#client.makeUnaryRequest(
         path,
         requestSerialize,
         responseDeserialize,
@@ -51,6 +53,11 @@ export class ValidatorClient {
         { deadline: Date.now() + options.timeoutMs },
         (error, reply) => (reply === undefined ? reject(this.#failed(error)) : resolve(reply)),
       )
+      call.on('metadata', (metadata) => {
+        // As every HTTP server says it (RFC 9110 §6.6.1).
+        const date = Date.parse(String(metadata.get('date')[0]))
+        this.dateMs = Number.isNaN(date) ? undefined : date
+      })
     })
   }
 

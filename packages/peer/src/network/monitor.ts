@@ -1,3 +1,5 @@
+import { weakQuorumOf } from '@heddle/pbft'
+import { maxOffsetMs } from '../node/clock-watch.ts'
 import type { Clock, ClockTimer } from '@heddle/interface'
 import type { heddle } from '@heddle/proto'
 import type { NetworkClient } from './client.ts'
@@ -13,6 +15,10 @@ export class Monitor {
   readonly #client: NetworkClient
   readonly #clock: Clock
   readonly #latest: (heddle.StatusReply | undefined)[]
+  /** The clock of each less ours, when it answered. */
+  readonly #offsetsMs: (number | undefined)[] = []
+  /** f + 1. */
+  readonly #needed: number
   #timer: ClockTimer | undefined
   #stopped = false
 
@@ -20,6 +26,7 @@ export class Monitor {
     this.#client = client
     this.#clock = clock
     this.#latest = client.validators.map(() => undefined)
+    this.#needed = weakQuorumOf(client.validators.length)
   }
 
   /** The last answer of each validator; undefined for one that gave none. */
@@ -27,15 +34,41 @@ export class Monitor {
     return this.#latest
   }
 
-  /** The view that most validators are in, and its primary. */
+  /** The newest view, with its primary, that f + 1 validators say they are in: one of them is correct. */
   get view(): { readonly view: bigint; readonly primary: number } | undefined {
-    const votes = new Map<bigint, number>()
-    for (const status of this.#latest) {
-      if (status?.activeView === true) votes.set(status.view, (votes.get(status.view) ?? 0) + 1)
-    }
-    const best = [...votes].sort((a, b) => b[1] - a[1])[0]?.[0]
-    const found = this.#latest.find((each) => each?.activeView === true && each.view === best)
-    return found === undefined ? undefined : { view: found.view, primary: found.primary }
+    const all = this.#latest.flatMap((each) => (each?.activeView === true ? [each] : []))
+    const agreed = all.filter(
+      ({ view, primary }) =>
+        all.filter((each) => each.view === view && each.primary === primary).length >= this.#needed,
+    )
+    const [first] = agreed.sort((a, b) => Number(b.view - a.view))
+    return first && { view: first.view, primary: first.primary }
+  }
+
+  /**
+   * A height that the chain has: f + 1 validators say that they have as much. What is submitted from
+   * now on stands in later blocks. Undefined when fewer have answered.
+   */
+  get height(): bigint | undefined {
+    const heights = this.#latest.flatMap((each) => (each === undefined ? [] : [each.height]))
+    return heights.sort((a, b) => Number(b - a))[this.#needed - 1]
+  }
+
+  /** How many have answered. */
+  get answered(): number {
+    return this.#latest.filter((each) => each !== undefined).length
+  }
+
+  /**
+   * By how much the clock of this machine is behind those of f + 1 validators, in milliseconds; below 0:
+   * ahead. 0 while fewer than that say so, or it is less than {@link maxOffsetMs}.
+   */
+  get clockBehindMs(): number {
+    const offsets = this.#offsetsMs.flatMap((each) => (each === undefined ? [] : [each]))
+    offsets.sort((a, b) => b - a)
+    const [behind = 0, ahead = 0] = [offsets.at(this.#needed - 1), offsets.at(-this.#needed)]
+    if (behind >= maxOffsetMs) return behind
+    return ahead <= -maxOffsetMs ? ahead : 0
   }
 
   /** Those of which the last answer says that they do not do their work. */
@@ -51,8 +84,11 @@ export class Monitor {
       this.#client.validators.map(async (validator, index) => {
         try {
           this.#latest[index] = await validator.status({ timeoutMs })
+          const { dateMs } = validator
+          this.#offsetsMs[index] = dateMs && dateMs - this.#clock.wallTime()
         } catch {
           this.#latest[index] = undefined
+          this.#offsetsMs[index] = undefined
         }
       }),
     )

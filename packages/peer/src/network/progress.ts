@@ -1,4 +1,4 @@
-import { grouped, toJson } from '../cli/output.ts'
+import { grouped, markUnverified, toJson } from '../cli/output.ts'
 import type { Output } from '../cli/output.ts'
 import type { Counts } from './submissions.ts'
 
@@ -8,9 +8,10 @@ export interface Progress extends Counts {
   readonly total: number | undefined
   readonly blocks: bigint
   readonly txPerSecond: number
+  /** That f + 1 validators are in; undefined when they are not in one. */
   readonly view: bigint | undefined
   readonly primary: string | undefined
-  /** Height of each validator, in order; undefined when it gives no answer. */
+  /** Height of each validator, in order, as it says itself; undefined when it gives no answer. */
   readonly heights: readonly (bigint | undefined)[]
   /** Names of those that say that something is wrong with them: `network status` tells what. */
   readonly notWell: readonly string[]
@@ -48,7 +49,7 @@ export function describe(progress: Progress): string {
     `${grouped(Math.round(txPerSecond))} tx/s`,
     `${grouped(blocks)} blocks`,
     view === undefined ? 'no view' : `view ${view}, primary ${primary ?? '–'}`,
-    `heights ${shown.join(' ')}`,
+    `heights, as each says: ${shown.join(' ')}`,
   ].join(' | ')
 }
 
@@ -103,7 +104,8 @@ class JsonDisplay implements ProgressDisplay {
   }
 
   update(progress: Progress): void {
-    this.#output.line(toJson({ type: 'progress', ...progress }))
+    const marked = markUnverified(progress, ['heights', 'notWell'])
+    this.#output.line(toJson({ type: 'progress', ...marked }))
   }
 
   end(): void {

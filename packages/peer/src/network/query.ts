@@ -37,6 +37,27 @@ function agreed(answers: readonly Answer[], needed: number): AgreedAnswer | unde
   return undefined
 }
 
+/** The answer that enough validators give, as soon as they have, and what all answered otherwise. */
+async function askAll(
+  client: NetworkClient,
+  [contract, key]: readonly [string, string],
+  needed: number,
+): Promise<AgreedAnswer | readonly PromiseSettledResult<Answer>[]> {
+  const answers: Answer[] = []
+  let resolveEarly: (found: AgreedAnswer) => void = () => undefined
+  const early = new Promise<AgreedAnswer>((resolve) => (resolveEarly = resolve))
+  const asked = client.validators.map(async (validator) => {
+    const reply = await validator.get(contract, key, answerTimeoutMs)
+    const answer = { name: validator.name, reply }
+    answers.push(answer)
+    const found = agreed(answers, needed)
+    // One that is frozen holds nobody up.
+    if (found !== undefined) resolveEarly(found)
+    return answer
+  })
+  return Promise.race([early, Promise.allSettled(asked)])
+}
+
 /**
  * Reads a key: asks every validator and takes the answer that f+1 of them give.
  * @throws {PeerError} PEER_NO_AGREEMENT with what each of them said
@@ -49,22 +70,15 @@ export async function queryNetwork(
   const needed = weakQuorumOf(client.validators.length)
   let failures: string[] = []
   for (let round = 0; round < rounds; round++) {
-    const results = await Promise.allSettled(
-      client.validators.map(async (validator) => ({
-        name: validator.name,
-        reply: await validator.get(contract, key, answerTimeoutMs),
-      })),
-    )
-    const answers = results.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
-    const found = agreed(answers, needed)
-    if (found !== undefined) return found
+    const results = await askAll(client, [contract, key], needed)
+    if ('validators' in results) return results
     failures = results.map((each) =>
       each.status === 'fulfilled'
-        ? `${each.value.name}: another answer, at height ${each.value.reply.height}`
+        ? `${each.value.name} says something else, at height ${each.value.reply.height}`
         : messageOf(each.reason),
     )
     // With too few answers, asking again at once does not help.
-    if (answers.length < needed) break
+    if (results.filter(({ status }) => status === 'fulfilled').length < needed) break
   }
   throw new PeerError(
     'PEER_NO_AGREEMENT',

@@ -4,6 +4,7 @@ import { Monitor } from './monitor.ts'
 import { prove } from './proof.ts'
 import { Submissions } from './submissions.ts'
 import { Submitter } from './submitter.ts'
+import { saying } from './waiting.ts'
 import type { Clock, ClockTimer } from '@heddle/interface'
 import type { InputLine } from '../input/ndjson.ts'
 import type { NetworkClient } from './client.ts'
@@ -35,6 +36,8 @@ export interface RunDeps {
   readonly client: NetworkClient
   readonly clock: Clock
   readonly display: ProgressDisplay
+  /** Takes a sentence for standard error. */
+  readonly note: (text: string) => void
 }
 
 /** What a run is given. */
@@ -110,7 +113,7 @@ export class Run {
     try {
       await this.#monitor.ask()
       this.#cpuBefore = this.#cpu()
-      this.#follower.start(this.#firstBlock())
+      this.#follower.start((this.#monitor.height ?? 1n) - 1n)
       this.#monitor.start()
       this.#begin = clock.now()
       this.#show()
@@ -134,13 +137,6 @@ export class Run {
       await this.#submitter?.stop()
       await this.#follower.stop()
     }
-  }
-
-  /** The last block that every answering validator has: what comes now stands after it. */
-  #firstBlock(): bigint {
-    const heights = this.#monitor.statuses.flatMap((each) => (each ? [each.height] : []))
-    const lowest = heights.reduce((a, b) => (b < a ? b : a), heights[0] ?? 0n)
-    return lowest > 0n ? lowest - 1n : 0n
   }
 
   #show(): void {
@@ -188,11 +184,16 @@ export class Run {
   }
 
   async #summarize(submitter: Submitter, signal: AbortSignal): Promise<RunSummary> {
-    const { client, clock } = this.#deps
+    const { client, clock, note } = this.#deps
     const submissions = this.#submissions
-    const evidence = await collectEvidence(
-      { client, clock, submissions, follower: this.#follower },
-      signal,
+    const follower = this.#follower
+    const evidence = await saying(
+      {
+        clock,
+        note,
+        what: () => `all validators to have the ${follower.height} blocks, and a state`,
+      },
+      () => collectEvidence({ client, clock, submissions, follower }, signal),
     )
     const { accepted, rejected } = submissions.counts
     return {

@@ -8,7 +8,9 @@ import { Monitor } from './monitor.ts'
 import { pause } from './pause.ts'
 import { prepareNetwork } from './prepare.ts'
 import { ValidatorProcesses, statusOfEnd } from './processes.ts'
+import { saying } from './waiting.ts'
 import type { Clock } from '@heddle/interface'
+import type { heddle } from '@heddle/proto'
 import type { NetworkClient } from './client.ts'
 import type { NetworkDescriptor } from './descriptor.ts'
 import type { NetworkSpec } from './prepare.ts'
@@ -39,6 +41,20 @@ function isAlive(pid: number): boolean {
   } catch {
     return false
   }
+}
+
+function isReady(status: heddle.StatusReply | undefined, quorum: number): boolean {
+  return status?.activeView === true && status.connected + 1 >= quorum
+}
+
+/** Those that do not work with the others yet, and how far each is. */
+function notWorking(client: NetworkClient, monitor: Monitor, quorum: number): string {
+  const waits = client.validators.flatMap(({ name }, index) => {
+    const status = monitor.statuses[index]
+    if (status === undefined) return [`${name} gives no answer`]
+    return isReady(status, quorum) ? [] : [`${name} is connected with ${status.connected}`]
+  })
+  return `validators to work together: ${waits.join(', ')}`
 }
 
 /** A network on this machine, from its start to its end. */
@@ -73,7 +89,10 @@ export class NetworkSession {
    */
   async up(signal: AbortSignal): Promise<NetworkClient> {
     await this.#lock.acquire(() => this.#events.stop(undefined))
-    await this.#leftovers()
+    await this.#saying(
+      () => `validators of an earlier network in ${this.#spec.dir} to end`,
+      () => this.#leftovers(),
+    )
     const descriptor = await prepareNetwork(this.#spec, this.#clock)
     this.#descriptor = descriptor
     for (const { name, config, log } of descriptor.validators) {
@@ -135,19 +154,35 @@ export class NetworkSession {
     return this.#written
   }
 
+  /** Says once what is waited for when that takes longer than a moment. */
+  #saying<Result>(what: () => string, work: () => Promise<Result>): Promise<Result> {
+    const note = (text: string): void => this.#events.note(text)
+    return saying({ clock: this.#clock, note, what }, work)
+  }
+
   async #ready(client: NetworkClient, signal: AbortSignal): Promise<void> {
+    const monitor = new Monitor(client, this.#clock)
+    const quorum = quorumOf(client.validators.length)
+    await this.#saying(
+      () => notWorking(client, monitor, quorum),
+      () => this.#worksTogether(client, monitor, signal),
+    )
+  }
+
+  async #worksTogether(
+    client: NetworkClient,
+    monitor: Monitor,
+    signal: AbortSignal,
+  ): Promise<void> {
     const all = client.validators.length
     const quorum = quorumOf(all)
-    const monitor = new Monitor(client, this.#clock)
     const begin = this.#clock.now()
     let quorumAt: number | undefined
     for (;;) {
       signal.throwIfAborted()
       if (this.#failure !== undefined) throw this.#failure
       await monitor.ask()
-      const ready = monitor.statuses.filter(
-        (each) => each?.activeView === true && each.connected + 1 >= quorum,
-      ).length
+      const ready = monitor.statuses.filter((each) => isReady(each, quorum)).length
       const now = this.#clock.now()
       if (ready === all) return
       if (ready >= quorum) quorumAt ??= now

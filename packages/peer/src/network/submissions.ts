@@ -17,6 +17,7 @@ export interface Verdict {
 interface Entry {
   readonly submission: Submission
   readonly sentAt: number
+  acknowledged: boolean
   verdict: Verdict | undefined
   seen: number
 }
@@ -42,16 +43,27 @@ export class Submissions {
 
   /** A transaction is about to be sent. */
   add(submission: Submission, now: number): void {
-    this.#entries.set(submission.txId, { submission, sentAt: now, verdict: undefined, seen: 0 })
+    this.#entries.set(submission.txId, {
+      ...{ submission, sentAt: now },
+      ...{ acknowledged: false, verdict: undefined, seen: 0 },
+    })
   }
 
   /** A validator said that it is in a durable block. */
   acknowledged(txId: string, now: number): void {
     const entry = this.#entries.get(txId)
-    if (entry !== undefined) this.#latenciesMs.push(now - entry.sentAt)
+    if (entry === undefined || entry.acknowledged) return
+    entry.acknowledged = true
+    this.#latenciesMs.push(now - entry.sentAt)
   }
 
-  /** A validator refused it for good: it will be in no block. */
+  /** Whether no verified block has held it yet. */
+  isUnseen(txId: string): boolean {
+    const entry = this.#entries.get(txId)
+    return entry !== undefined && entry.verdict === undefined
+  }
+
+  /** f + 1 validators refused it: it will be in no block. */
   refused(txId: string): void {
     if (this.#entries.get(txId)?.verdict === undefined) this.#entries.delete(txId)
     this.#wake()

@@ -5,7 +5,7 @@ import { PeerError, messageOf } from '../errors.ts'
 import { lineCall } from './line-transaction.ts'
 import { maxSubmissions } from './submissions.ts'
 import type { BroadcastClient } from '@heddle/deliver'
-import type { Clock } from '@heddle/interface'
+import type { Clock, ClockTimer, Logger } from '@heddle/interface'
 import type { InputLine } from '../input/ndjson.ts'
 import type { NetworkClient } from './client.ts'
 import type { Submissions } from './submissions.ts'
@@ -21,6 +21,7 @@ export interface SubmitterDeps {
   readonly client: NetworkClient
   readonly submissions: Submissions
   readonly clock: Clock
+  readonly logger?: Logger
 }
 
 /** Settings of a {@link Submitter}. */
@@ -33,6 +34,24 @@ export interface SubmitterOptions {
 
 /** How long a line may wait while no validator can be reached: validators that restart are waited for. */
 const unreachableTimeoutMs = 60_000
+
+/**
+ * How long after its acknowledgement a transaction may be in no block that we have seen, in
+ * milliseconds: then whoever acknowledged it is suspected, and it is sent again, to another.
+ */
+export const unseenTimeoutMs = 10_000
+
+/** How often acknowledgements are compared with blocks, in milliseconds. */
+export const compareMs = 1000
+
+/** A transaction that somebody has acknowledged. */
+interface Acknowledged {
+  readonly line: number
+  readonly envelope: Uint8Array
+  /** Who has. */
+  readonly endpoint: string
+  readonly at: number
+}
 
 /** Problems kept with their text; more are counted. */
 export const maxProblems = 100
@@ -49,18 +68,21 @@ export class Submitter {
   readonly #deps: SubmitterDeps
   readonly #client: BroadcastClient
   readonly #window: number
+  /** Acknowledged and perhaps in no block yet, by id, oldest first. */
+  readonly #acknowledged = new Map<string, Acknowledged>()
+  #comparing: ClockTimer | undefined
   #wake: () => void = () => undefined
   #inFlight = 0
 
   constructor(deps: SubmitterDeps, options: SubmitterOptions) {
-    const { client, clock } = deps
+    const { client, clock, logger } = deps
     this.#deps = deps
     this.#window = options.window
     const { endpoints, tls } = client
     const first = options.primary ?? 0
     this.#client = createBroadcastClient(
       // A constant keeps the order of the endpoints: the primary is asked first, then the others.
-      { clock, random: () => 0 },
+      { clock, random: () => 0, ...(logger && { logger }) },
       {
         endpoints: [...endpoints.slice(first), ...endpoints.slice(0, first)],
         faults: faultsTolerated(endpoints.length),
@@ -75,6 +97,7 @@ export class Submitter {
   /** Sends every line and waits for all acknowledgements. Rejects with the reason of `signal`. */
   async submitAll(lines: AsyncIterable<InputLine>, signal: AbortSignal): Promise<void> {
     await this.#client.start()
+    this.#compare(signal)
     const abort = (): void => this.#wake()
     signal.addEventListener('abort', abort, { once: true })
     try {
@@ -89,8 +112,29 @@ export class Submitter {
     }
   }
 
+  /** How many lines were sent and have no answer. */
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
   async stop(): Promise<void> {
+    this.#comparing?.cancel()
     await this.#client.stop()
+  }
+
+  /** An acknowledgement is the word of one; a block is that of a quorum. */
+  #compare(signal: AbortSignal): void {
+    const { clock, submissions } = this.#deps
+    const due = clock.now() - unseenTimeoutMs
+    for (const [txId, { line, envelope, endpoint, at }] of this.#acknowledged) {
+      const isUnseen = submissions.isUnseen(txId)
+      if (isUnseen && at > due) break
+      this.#acknowledged.delete(txId)
+      if (!isUnseen) continue
+      this.#client.suspect(endpoint)
+      void this.#send(line, txId, envelope, signal)
+    }
+    this.#comparing = clock.schedule(compareMs, () => this.#compare(signal))
   }
 
   async #submit(line: number, text: string, signal: AbortSignal): Promise<void> {
@@ -125,8 +169,9 @@ export class Submitter {
     const { submissions, clock } = this.#deps
     this.#inFlight++
     try {
-      await this.#client.submit(envelope)
+      const { endpoint } = await this.#client.submit(envelope)
       submissions.acknowledged(txId, clock.now())
+      this.#acknowledged.set(txId, { line, envelope, endpoint, at: clock.now() })
     } catch (error) {
       if (!signal.aborted) {
         submissions.refused(txId)

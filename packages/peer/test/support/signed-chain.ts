@@ -102,7 +102,10 @@ export async function serveBlocks(
   }
   const server = createOrdererServer(
     { chains: () => chain, clock: systemClock },
-    { listen: { host: 'localhost', port: 0 }, tls: { ...own, roots: [...own.roots, ...theirs.roots] } },
+    {
+      listen: { host: 'localhost', port: 0 },
+      tls: { ...own, roots: [...own.roots, ...theirs.roots] },
+    },
   )
   await server.start()
   return server

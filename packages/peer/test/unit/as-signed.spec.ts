@@ -182,7 +182,9 @@ for (const rules of knownRules)
           () => transactionsOf(message),
           () => reexecute(chain.deps, message),
         ])
-          expect(read, what).to.throw(/block 1/).with.property('code', 'PEER_BLOCK_ALTERED')
+          expect(read, what)
+            .to.throw(/block 1/)
+            .with.property('code', 'PEER_BLOCK_ALTERED')
       }
     })
   })
@@ -265,7 +267,11 @@ describe('ChainFollower', function () {
     expect(asked, 'every lie was told').to.be.greaterThan(forged.length)
     const all = [...submissions.all()]
     expect(all).to.deep.equal([
-      { submission, verdict: { txId: mine!.txId, type: mine!.type, block: 1n, accepted: true }, seen: 1 },
+      {
+        submission,
+        verdict: { txId: mine!.txId, type: mine!.type, block: 1n, accepted: true },
+        seen: 1,
+      },
     ])
   })
 })

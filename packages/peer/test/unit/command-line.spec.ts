@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { describeFailure } from '../../src/cli/failure.ts'
-import { grouped, toJson } from '../../src/cli/output.ts'
+import { grouped, markUnverified, toJson } from '../../src/cli/output.ts'
 import { createProgram } from '../../src/cli/program.ts'
 import { PeerError } from '../../src/errors.ts'
 import {
@@ -67,6 +67,11 @@ describe('the command line', () => {
     expect(describeFailure(error)).to.equal('heddle: a\n  because: b\n  exit status 70\n')
   })
 
+  it('names the members of an object that nobody has checked: all, or those that are given', () => {
+    expect(markUnverified({ a: 1, b: 2 })).to.deep.equal({ a: 1, b: 2, unverified: ['a', 'b'] })
+    expect(markUnverified({ a: 1, b: 2 }, ['b'])).to.have.deep.property('unverified', ['b'])
+  })
+
   it('groups digits, and writes bigints as JSON numbers or digits', () => {
     expect(grouped(1234567)).to.equal('1,234,567')
     expect(toJson({ a: 5n, b: 2n ** 64n })).to.equal('{"a":5,"b":"18446744073709551616"}')
@@ -76,7 +81,7 @@ describe('the command line', () => {
 describe('the progress display', () => {
   it('says everything in one line', () => {
     expect(describeProgress(progress)).to.equal(
-      `${'█'.repeat(15)}${'░'.repeat(15)}  50 % | 15/30 | 1,234 tx/s | 3 blocks | view 2, primary validator2 | heights 4 – 1,234`,
+      `${'█'.repeat(15)}${'░'.repeat(15)}  50 % | 15/30 | 1,234 tx/s | 3 blocks | view 2, primary validator2 | heights, as each says: 4 – 1,234`,
     )
     expect(bar(7, undefined)).to.equal('7 transactions')
   })
@@ -90,7 +95,9 @@ describe('the progress display', () => {
     plain.end()
     expect(lines, 'every fifth update').to.have.length(2)
     createProgressDisplay({ json: true, stream, output }).update(progress)
-    expect(JSON.parse(lines[2] ?? '')).to.include({ type: 'progress', accepted: 10, blocks: 3 })
+    const json = JSON.parse(lines[2] ?? '') as object
+    expect(json).to.include({ type: 'progress', accepted: 10, blocks: 3 })
+    expect(json, 'the word of one').to.have.deep.property('unverified', ['heights', 'notWell'])
   })
 
   it('names the validators that say that something is wrong with them', () => {

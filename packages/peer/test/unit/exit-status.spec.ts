@@ -92,6 +92,15 @@ describe('exit statuses', () => {
     }
   })
 
+  it('are those of the cause where it is known why the journal or a block failed', () => {
+    for (const code of ['PBFT_JOURNAL_FAILED', 'PBFT_EXECUTION_FAILED', 'LEDGER_IO']) {
+      const failed = (cause: unknown): number => exitCodeOf(new CodedError(code, 'x', { cause }))
+      expect(failed(system('EMFILE')), code).to.equal(exitCodes.limit)
+      expect(failed(new PeerError('PEER_UNKNOWN_RULES', 'x')), code).to.equal(exitCodes.config)
+      expect(failed(new TypeError('x')), code).to.equal(exitCodes.disk)
+    }
+  })
+
   it('are 70 for what nobody foresaw only', () => {
     expect(exitCodeOf(new TypeError('x is not a function'))).to.equal(70)
     expect(exitCodeOf('thrown')).to.equal(70)

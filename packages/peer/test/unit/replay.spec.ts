@@ -142,7 +142,10 @@ describe('executing a stored block again', () => {
     const forged = altered(one, (metadata) => {
       metadata[5] = other.message.metadata!.metadata[5]!
     })
-    expect(() => replay(forged, 1)).to.throw(PeerError, 'holds other codes or results than its quorum signed')
+    expect(() => replay(forged, 1)).to.throw(
+      PeerError,
+      'holds other codes or results than its quorum signed',
+    )
   })
 
   it('takes no metadata from another validator that does not follow from what was signed', async () => {
@@ -155,7 +158,10 @@ describe('executing a stored block again', () => {
         (metadata) => void metadata.push(Buffer.from('more')),
       ]
       for (const change of changes)
-        expect(() => replay(altered(block, change), number)).to.throw(PeerError, /metadata|results|codes/)
+        expect(() => replay(altered(block, change), number)).to.throw(
+          PeerError,
+          /metadata|results|codes/,
+        )
     }
   })
 

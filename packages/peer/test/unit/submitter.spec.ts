@@ -2,9 +2,12 @@ import { expect } from 'chai'
 import { systemClock } from '@heddle/events'
 import { OrdererError, createOrdererServer } from '@heddle/orderer'
 import { MemoryChain } from '@heddle/orderer/testing'
+import { common, decode } from '@heddle/proto'
+import { TransactionReader } from '../../src/engine/transaction.ts'
 import { Submissions } from '../../src/network/submissions.ts'
-import { Submitter } from '../../src/network/submitter.ts'
-import { channelId, testMembers } from '../support/channel.ts'
+import { Submitter, compareMs, unseenTimeoutMs } from '../../src/network/submitter.ts'
+import { channelId, testClock, testMembers } from '../support/channel.ts'
+import type { Clock } from '@heddle/interface'
 import type { OrdererServer } from '@heddle/orderer'
 import type { MemoryChainOptions } from '@heddle/orderer/testing'
 import type { InputLine } from '../../src/input/ndjson.ts'
@@ -27,19 +30,19 @@ const rejection = (promise: Promise<unknown>): Promise<unknown> =>
   )
 
 describe('Submitter', () => {
-  let server: OrdererServer | undefined
+  const servers: OrdererServer[] = []
   let submitter: Submitter | undefined
 
   afterEach(async () => {
     await submitter?.stop()
-    await server?.stop({ signal: AbortSignal.abort() })
+    for (const server of servers.splice(0)) await server.stop({ signal: AbortSignal.abort() })
   })
 
-  async function start(window: number, options: Partial<MemoryChainOptions> = {}) {
-    const { clients, ordering, client: signer } = await testMembers()
+  async function serve(options: Partial<MemoryChainOptions> = {}) {
+    const { clients, ordering } = await testMembers()
     const [tls, serverTls] = await Promise.all([clients.tls('client'), ordering.tls('validator0')])
     const chain = new MemoryChain({ channelId, ...options })
-    server = createOrdererServer(
+    const server = createOrdererServer(
       { chains: () => chain, clock: systemClock },
       {
         listen: { host: 'localhost', port: 0 },
@@ -47,6 +50,17 @@ describe('Submitter', () => {
       },
     )
     await server.start()
+    servers.push(server)
+    return { chain, endpoint: { address: server.address ?? '', roots: serverTls.roots } }
+  }
+
+  async function submitterTo(
+    endpoints: NetworkClient['endpoints'],
+    window: number,
+    clock: Clock = systemClock,
+  ) {
+    const { clients, client: signer } = await testMembers()
+    const tls = await clients.tls('client')
     const client: NetworkClient = {
       descriptor: {
         channelId,
@@ -57,13 +71,18 @@ describe('Submitter', () => {
       genesis: Buffer.alloc(0),
       signer,
       tls: { certificate: Buffer.from(tls.certificate), key: Buffer.from(tls.key) },
-      endpoints: [{ address: server.address ?? '', roots: serverTls.roots }],
+      endpoints,
       validators: [],
       close: () => undefined,
     }
     const submissions = new Submissions()
-    submitter = new Submitter({ client, submissions, clock: systemClock }, { window })
-    return { chain, submissions, submitter }
+    submitter = new Submitter({ client, submissions, clock }, { window })
+    return { submissions, submitter }
+  }
+
+  async function start(window: number, options: Partial<MemoryChainOptions> = {}) {
+    const { chain, endpoint } = await serve(options)
+    return { chain, ...(await submitterTo([endpoint], window)) }
   }
 
   it('sends as many as the window lets through, and the rest as they are answered', async () => {
@@ -111,5 +130,25 @@ describe('Submitter', () => {
     const problems = new Map(one.problems.map(({ line, problem }) => [line, problem]))
     expect(problems.get(1)).to.match(/^refused: .*FORBIDDEN/)
     expect(problems.get(2)).to.equal('not a JSON object')
+  })
+
+  it('sends what was acknowledged and is in no block to another, once', async () => {
+    const [liar, honest] = [await serve(), await serve()]
+    const clock = testClock()
+    const endpoints = [liar.endpoint, honest.endpoint]
+    const { submissions, submitter: one } = await submitterTo(endpoints, 10, clock)
+    await one.submitAll(lines(...records(2)), new AbortController().signal)
+    const [seen, unseen] = [...submissions.all()].map(({ submission }) => submission.txId)
+    submissions.seen(seen!, { block: 1n, accepted: true })
+    await clock.advance(unseenTimeoutMs - 1)
+    expect(honest.chain.height()).to.equal(0n)
+    await clock.advance(compareMs)
+    while (honest.chain.height() === 0n) await new Promise((resolve) => setImmediate(resolve))
+    const block = decode(common.BlockSchema, (await honest.chain.block(0n))!)
+    expect(block.data!.data.map((each) => new TransactionReader().read(each).txId)).to.deep.equal([
+      unseen,
+    ])
+    expect(submissions.counts).to.include({ submitted: 2, acknowledged: 2 })
+    expect(one.problemCount).to.equal(0)
   })
 })
