@@ -19,7 +19,7 @@ export function tryNewView(state: State, viewChanges: readonly ViewChange[]): vo
   const replay = selectReplay(viewChanges, state)
   if (replay === undefined) return // one more view-change may decide
   const { view } = state
-  prepareView(state, { newView: undefined, view, viewChanges, replay, isSigning: false })
+  prepareView(state, { newView: undefined, view, viewChanges, replay })
 }
 
 /** Another replica shows the new-view of `newView.view`; its primary signed it, whoever relays it. */
@@ -33,7 +33,7 @@ export function onNewView(state: State, from: number, newView: NewView): void {
     state.reject(from, 'PBFT_INVALID_NEW_VIEW', problem ?? 'its view-changes decide too little')
     return
   }
-  prepareView(state, { newView, view, viewChanges, replay, isSigning: false })
+  prepareView(state, { newView, view, viewChanges, replay })
 }
 
 function newViewProblem(state: State, { view, viewChanges }: NewView): string | undefined {
@@ -49,7 +49,8 @@ function newViewProblem(state: State, { view, viewChanges }: NewView): string | 
 }
 
 /** Gets the batches that the view starts with, where they are missing, and enters it. */
-function prepareView(state: State, pending: PendingView): void {
+function prepareView(state: State, next: Omit<PendingView, 'isSigning'>): void {
+  const pending = { ...next, isSigning: false }
   state.pendingView = pending
   forgetUnwanted(state)
   const missing = missingBatches(state, pending.replay)
@@ -127,7 +128,7 @@ function enterView(state: State, newView: NewView, replay: ReplayedView): void {
   state.pendingView = undefined
   state.isLate = false
   state.stopTimer('newView')
-  forgetViewChanges(state)
+  state.viewChanges[state.id] = undefined
   for (const slot of state.slots.values()) slot.current = undefined
   state.emit({ type: 'viewChanged', view, primary: state.primary, active: true })
   certify(state, replay.certificate)
@@ -139,12 +140,6 @@ function enterView(state: State, newView: NewView, replay: ReplayedView): void {
   transferIfBehind(state)
   // Who took no part in the view change may have missed what was said since: it asks at once.
   if (isLate) state.broadcast(statusOf(state))
-}
-
-function forgetViewChanges(state: State): void {
-  state.viewChanges.forEach((vc, replica) => {
-    if (vc !== undefined && vc.view <= state.view) state.viewChanges[replica] = undefined
-  })
 }
 
 function replayedBatch(state: State, slot: Slot, digest: string): Batch {
@@ -159,8 +154,8 @@ function replayBatches(state: State, replay: ReplayedView, newView: NewView): vo
   const slots = []
   for (const [index, digest] of replay.digests.entries()) {
     const sequence = replay.base + BigInt(index) + 1n
-    const slot = state.slot(sequence)
-    if (slot === undefined || sequence <= state.lowWatermark) continue
+    const slot = sequence > state.lowWatermark ? state.slot(sequence) : undefined
+    if (slot === undefined) continue
     if (slot.committed !== undefined && slot.committed.digest !== digest) {
       state.fail(
         `view ${state.view.toString()} gives ${sequence.toString()} to another batch than was committed`,

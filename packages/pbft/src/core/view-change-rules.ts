@@ -8,7 +8,6 @@ import type { State } from './state.ts'
 export function viewChangeProblem(state: State, viewChange: ViewChange): string | undefined {
   const { view, replica, lowWatermark, stable } = viewChange
   if (replica >= state.n) return 'no such replica'
-  if (view === 0n) return 'nobody changes to view 0'
   if (view > maxNumber) return `a view above ${maxNumber.toString()}`
   const certificate = { type: 'certificate', checkpoints: stable } as const
   const unproven = certificateProblem(state, certificate, lowWatermark)

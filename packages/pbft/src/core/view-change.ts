@@ -32,8 +32,7 @@ export function onCalm(state: State, view: bigint, factor: number): void {
  */
 export function leaveEarly(state: State): void {
   if (!state.active || !state.isLate || state.isPrimary) return
-  const others = state.viewChanges.filter((_, replica) => replica !== state.id)
-  const isLeft = others.some((vc) => vc !== undefined && vc.view > state.view)
+  const isLeft = state.viewChanges.some((vc) => vc !== undefined && vc.view > state.view)
   if (isLeft || isSilent(state, state.primary)) startViewChange(state, state.view + 1n)
 }
 
@@ -53,7 +52,6 @@ export function startViewChange(state: State, next: bigint): void {
   // What was fetched for it, and what is on its way, the next new-view will name again.
   state.pendingView = undefined
   state.newViewTimerStarted = false
-  state.isLate = false
   state.stopTimer('newView')
   for (const slot of state.slots.values()) slot.current = undefined
   state.emit({ type: 'viewChanged', view, primary: state.primary, active: false })
@@ -64,8 +62,7 @@ export function startViewChange(state: State, next: bigint): void {
 function viewChangeOf(state: State): ViewChangeStatement {
   const prepared: Claim[] = []
   const prePrepared: Claim[] = []
-  for (const slot of [...state.slots.values()].sort((a, b) => (a.sequence < b.sequence ? -1 : 1))) {
-    const { sequence } = slot
+  for (const [sequence, slot] of state.slots) {
     if (sequence <= state.lowWatermark) continue
     if (slot.prepared !== undefined) prepared.push(slot.prepared)
     for (const [digest, { view }] of slot.prePrepared)
@@ -122,7 +119,7 @@ export function followOthers(state: State): void {
 function joinOthers(state: State): void {
   const later = state.viewChanges
     .map((vc) => vc?.view ?? 0n)
-    .filter((view, replica) => view > state.view && replica !== state.id)
+    .filter((view) => view > state.view)
     .sort((a, b) => (a > b ? -1 : 1))
   const target = later[state.weakQuorum - 1]
   if (target !== undefined) startViewChange(state, target)
@@ -130,7 +127,7 @@ function joinOthers(state: State): void {
 
 /** At a quorum for its view, a replica starts the timer, once; the new primary tries to begin. */
 function considerNewView(state: State): void {
-  if (state.active || state.amnesia !== undefined) return
+  if (state.active) return
   // Who went on to a later view gave this one up as well. Counting only those for this very view, as
   // the paper does, can leave two groups waiting in two views, each too small to go on.
   const supporters = state.viewChanges.filter((vc) => vc !== undefined && vc.view >= state.view)
@@ -172,5 +169,5 @@ export function awaitNoLonger(state: State): void {
 
 /** The new primary took too long: on to the next one, with twice the patience (§4.5.2). */
 export function onNewViewTimeout(state: State): void {
-  if (!state.active) startViewChange(state, state.view + 1n)
+  startViewChange(state, state.view + 1n)
 }

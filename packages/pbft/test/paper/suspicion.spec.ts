@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import type { ReplicaEffect } from '../../src/core/protocol.ts'
 import { silentIntervals } from '../../src/core/silence.ts'
-import { broadcasts, Driver, Group, only, viewChange } from '../support/cores.ts'
+import { broadcasts, Driver, Group, newView, only, viewChange } from '../support/cores.ts'
 
 const late = (driver: Driver, view = 0n, isLate = true): ReplicaEffect[] =>
   driver.step({ type: 'late', view, isLate })
@@ -139,5 +139,32 @@ describe('a primary that is out of reach', () => {
     for (const from of [0, 2]) driver.receive(from, viewChange(from, 1n))
     expect(leaves(interval(driver, 0, 2))).to.deep.equal([])
     expect(leaves(interval(driver, 0, 2))).to.deep.equal([2n])
+  })
+
+  it('gets no more time for what another silent replica says', () => {
+    const driver = new Driver({ id: 6, n: 7, viewChangeTimeoutMs: 5_000, maxTimeoutMs: 50_000 })
+    driver.step({ type: 'start' })
+    silence(driver, 0, 3, 4, 5)
+    driver.step({ type: 'suspect', view: 0n })
+    for (const from of [0, 3, 4, 5]) driver.receive(from, viewChange(from, 1n))
+    expect(newViewTimers(driver.effects)).to.deep.equal([1_000])
+    expect(newViewTimers(driver.receive(2, { ...status, ...nothing }))).to.deep.equal([])
+    expect(newViewTimers(driver.receive(1, { ...status, ...nothing }))).to.deep.equal([5_000])
+  })
+
+  it('is not waited for any more when somebody else has shown its new view', () => {
+    const driver = awaiting(0, 2)
+    const changes = [0, 2, 3].map((id) => viewChange(id, 1n))
+    driver.receive(0, newView(1n, changes))
+    expect(driver.core.inspect()).to.include({ view: 1n, active: true })
+    expect(newViewTimers(driver.receive(1, { ...status, ...nothing }))).to.deep.equal([])
+  })
+
+  it('is never oneself: who is to begin the next view has all the time for it', () => {
+    const driver = started(1, { viewChangeTimeoutMs: 5_000, maxTimeoutMs: 50_000 })
+    silence(driver, 0, 2, 3)
+    driver.step({ type: 'suspect', view: 0n })
+    for (const from of [2, 3]) driver.receive(from, viewChange(from, 1n))
+    expect(newViewTimers(driver.effects)).to.deep.equal([5_000])
   })
 })

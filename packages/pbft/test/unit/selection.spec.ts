@@ -2,8 +2,8 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { NULL_DIGEST } from '../../src/core/messages.ts'
 import type { Claim, ViewChange } from '../../src/core/messages.ts'
-import { selectReplay } from '../../src/core/selection.ts'
-import { claim, viewChange } from '../support/cores.ts'
+import { holdersOf, selectReplay } from '../../src/core/selection.ts'
+import { certificate, claim, viewChange } from '../support/cores.ts'
 
 const rules = { quorum: 3, weakQuorum: 2 }
 
@@ -126,5 +126,44 @@ describe('selectReplay', () => {
     const replay = selectReplay(set, rules)
     expect(replay?.base).to.equal(4n)
     expect(replay?.digests).to.deep.equal(['aa'])
+  })
+
+  it('begins there also when the view-change that proves it comes last, and shows its proof', () => {
+    const set = [viewChange(1, 1n), viewChange(2, 1n, { lowWatermark: 2n }), viewChange(0, 1n)]
+    const expected = { type: 'certificate', checkpoints: certificate(2n) }
+    expect(selectReplay(set, rules)).to.deep.include({ base: 2n, certificate: expected })
+  })
+
+  it('prefers what prepared in the later view, where a liar leaves the choice', () => {
+    const set = [
+      viewChange(0, 2n, { prepared: [claim(1n, 'aa')] }),
+      viewChange(1, 2n, { prepared: [claim(1n, 'aa')] }),
+      viewChange(2, 2n, { prepared: [claim(1n, 'bb', 1n)] }),
+      viewChange(3, 2n, { prePrepared: [claim(1n, 'bb', 1n)] }),
+    ]
+    for (const order of [set, [...set].reverse()])
+      expect(selectReplay(order, rules)?.digests).to.deep.equal(['bb'])
+  })
+
+  it('chooses alike in any order also where liars had two batches prepared in one view', () => {
+    const set = [
+      viewChange(0, 2n, { prepared: [claim(1n, 'aa')] }),
+      viewChange(1, 2n, { prePrepared: [claim(1n, 'aa')] }),
+      viewChange(2, 2n, { prepared: [claim(1n, 'bb')] }),
+      viewChange(3, 2n, { prePrepared: [claim(1n, 'bb')] }),
+    ]
+    for (const order of [set, [...set].reverse()])
+      expect(selectReplay(order, rules)?.digests).to.deep.equal(['aa'])
+  })
+})
+
+describe('holdersOf', () => {
+  it('names the replicas that pre-prepared this batch under this number', () => {
+    const set = [
+      viewChange(0, 1n, { prePrepared: [claim(2n, 'bb'), claim(1n, 'aa')] }),
+      viewChange(1, 1n, { prePrepared: [claim(1n, 'bb'), claim(2n, 'aa')] }),
+      viewChange(3, 1n, { prePrepared: [claim(1n, 'aa')] }),
+    ]
+    expect(holdersOf(set, 1n, 'aa')).to.deep.equal([0, 3])
   })
 })
