@@ -23,18 +23,13 @@ export function executeNext(state: State): void {
   }
 }
 
-/** Whether what comes next in order is here and final. */
-function canExecute(state: State): boolean {
-  return state.slots.get(state.lastScheduled + 1n)?.committed !== undefined
-}
-
 /**
  * Fetches `target` from `replicas` when it is ahead and the log cannot lead there; one at a time.
  * Waits for running executions: they may be all that is missing.
  */
 export function transferTo(state: State, target: StateDigest, replicas: readonly number[]): void {
   if (state.transfer !== undefined || state.failed || target.sequence <= state.lastExecuted) return
-  if (state.lastScheduled > state.lastExecuted || canExecute(state)) return
+  if (state.lastScheduled > state.lastExecuted) return
   const { sequence, digest } = target
   state.transfer = { sequence, digest }
   const others = replicas.filter((id) => id !== state.id)

@@ -99,7 +99,8 @@ export function onPrepare(state: State, from: number, message: Prepare): void {
     refuseAboveWindow(state, from, message)
     return
   }
-  if (slot.prepares.add(from, message)) advance(state, slot)
+  slot.prepares.add(from, message)
+  advance(state, slot)
 }
 
 /** A commit counts in whatever view it was given: a quorum of them is final. */
@@ -109,7 +110,8 @@ export function onCommit(state: State, from: number, message: Commit): void {
     refuseAboveWindow(state, from, message)
     return
   }
-  if (slot.commits.add(from, message)) countCommits(state, slot, message.view, message.digest)
+  slot.commits.add(from, message)
+  countCommits(state, slot, message.view, message.digest)
 }
 
 function refuseAboveWindow(state: State, from: number, message: Prepare | Commit): void {

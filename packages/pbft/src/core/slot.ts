@@ -14,12 +14,10 @@ export class Votes {
     this.#latest = new Array<Vote | undefined>(n).fill(undefined)
   }
 
-  /** Keeps `vote` unless `replica` voted in that or a later view already; returns whether it did. */
-  add(replica: number, vote: Vote): boolean {
+  /** Keeps `vote` unless `replica` voted in that or a later view already. */
+  add(replica: number, vote: Vote): void {
     const previous = this.#latest[replica]
-    if (previous !== undefined && previous.view >= vote.view) return false
-    this.#latest[replica] = vote
-    return true
+    if (previous === undefined || previous.view < vote.view) this.#latest[replica] = vote
   }
 
   of(replica: number): Vote | undefined {
@@ -28,12 +26,7 @@ export class Votes {
 
   /** How many replicas, `except` one, voted for exactly this. */
   count(view: bigint, digest: string, except = -1): number {
-    let count = 0
-    for (let replica = 0; replica < this.#latest.length; replica++) {
-      const vote = this.#latest[replica]
-      if (vote?.view === view && vote.digest === digest && replica !== except) count++
-    }
-    return count
+    return this.replicas(view, digest).filter((replica) => replica !== except).length
   }
 
   /** The replicas that voted for exactly this, in ascending order. */

@@ -104,7 +104,7 @@ export class State {
   /** The last status of each replica. */
   readonly statuses: (Status | undefined)[]
   /** By replica. */
-  readonly #allowances: Allowance[]
+  readonly #allowances = new Map<number, Allowance>()
   /** Batches known by digest only: `sequence` to digest and who has it. */
   readonly wanted = new Map<bigint, WantedBatch>()
   /**
@@ -136,7 +136,6 @@ export class State {
     this.viewChanges = new Array<ViewChange | undefined>(options.n).fill(undefined)
     this.unheardFor = new Array<number>(options.n).fill(0)
     this.statuses = new Array<Status | undefined>(options.n).fill(undefined)
-    this.#allowances = Array.from({ length: options.n }, () => fullAllowance(options))
   }
 
   get id(): number {
@@ -169,9 +168,8 @@ export class State {
 
   /** Digests of the states after `lastExecuted` and down to `sequence` + 1, as far as remembered. */
   digestsDownTo(sequence: bigint): string[] {
-    const { length } = this.#digests
     const count = this.#lastExecuted - sequence
-    return count <= 0n ? [] : this.#digests.slice(count < length ? -Number(count) : 0).reverse()
+    return count <= 0n ? [] : this.#digests.slice(-Number(count)).reverse()
   }
 
   get primary(): number {
@@ -231,12 +229,16 @@ export class State {
 
   /** What replica `from` may still ask for. */
   allowanceOf(from: number): Allowance {
-    return (this.#allowances[from] ??= fullAllowance(this.options))
+    const known = this.#allowances.get(from)
+    if (known !== undefined) return known
+    const full = fullAllowance(this.options)
+    this.#allowances.set(from, full)
+    return full
   }
 
   /** A status interval begins. */
   refillAllowances(): void {
-    for (const id of this.#allowances.keys()) this.#allowances[id] = fullAllowance(this.options)
+    this.#allowances.clear()
     this.asksAgain = maxAsksAgain
   }
 

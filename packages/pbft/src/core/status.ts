@@ -44,7 +44,6 @@ export function onStatusTimeout(state: State): void {
  * not asked about it by status messages, but may lack these prepares to commit it in this view too.
  */
 function repeatPrepares(state: State): void {
-  if (!mayVote(state)) return
   for (const { committed, prepares, sequence } of state.slots.values()) {
     const own = prepares.of(state.id)
     if (sequence <= state.lastExecuted || committed !== undefined) continue
@@ -123,7 +122,7 @@ const nothing: SlotStatus = { prePrepared: false, prepared: false, committed: fa
 function answerSlot(state: State, from: number, status: Status, slot: Slot): number {
   const has = status.slots[Number(slot.sequence - status.lastExecuted - 1n)] ?? nothing
   if (has.committed) return 0
-  const isTogether = state.active && status.active && status.view === state.view
+  const isTogether = status.active && status.view === state.view
   const bytes = isTogether ? answerInView(state, from, has, slot) : 0
   // A commit counts whatever the receiver's view: it may learn what it cannot vote on.
   if (slot.prepared !== undefined) state.send(from, { ...slot.prepared, type: 'commit' })
