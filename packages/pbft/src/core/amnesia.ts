@@ -40,7 +40,7 @@ export interface Inquiry {
   /** Repeated by whoever answers; 0n before the start. */
   query: bigint
   /** By replica, the least that it answered. */
-  readonly answers: (Pick<Status, 'lastExecuted' | 'view'> | undefined)[]
+  readonly answers: Map<number, Pick<Status, 'lastExecuted' | 'view'>>
 }
 
 /** This replica forgot what it said; or it stopped before that was over. */
@@ -73,17 +73,17 @@ export function onQuery(state: State, from: number, query: bigint): void {
 export function onReply(state: State, from: number, { reply, lastExecuted, view }: Status): void {
   const { query, answers } = state.inquiry
   if (reply === 0n || query !== reply || mayVote(state)) return
-  const before = answers[from] ?? { lastExecuted, view }
-  answers[from] = {
+  const before = answers.get(from) ?? { lastExecuted, view }
+  answers.set(from, {
     lastExecuted: least(before.lastExecuted, lastExecuted),
     view: least(before.view, view),
-  }
+  })
   learnBounds(state)
 }
 
 function learnBounds(state: State): void {
   const { amnesia, window } = state
-  const answers = state.inquiry.answers.filter((answer) => answer !== undefined)
+  const answers = [...state.inquiry.answers.values()]
   const executed = quorumLeast(state, answers, 'lastExecuted')
   const view = quorumLeast(state, answers, 'view')
   if (executed === undefined || view === undefined) return

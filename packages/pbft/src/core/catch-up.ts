@@ -35,15 +35,17 @@ export function transferIfStuck(state: State, isStill: boolean): void {
  */
 function provenState(state: State): ProvenState | undefined {
   const claims = new Map<string, ProvenState>()
-  for (const [replica, status] of state.statuses.entries())
-    for (const [index, digest] of (status?.digests ?? []).entries()) {
-      const sequence = (status?.lastExecuted ?? 0n) - BigInt(index)
+  for (const [replica, status] of state.statuses.entries()) {
+    if (status === undefined) continue
+    for (const [index, digest] of status.digests.entries()) {
+      const sequence = status.lastExecuted - BigInt(index)
       if (sequence <= state.lastExecuted || sequence > state.highWatermark) continue
       const key = `${sequence.toString()} ${digest}`
       const claim = claims.get(key)
       if (claim === undefined) claims.set(key, { sequence, digest, replicas: [replica] })
       else claim.replicas.push(replica)
     }
+  }
   const proven = [...claims.values()].filter(({ replicas }) => replicas.length >= state.weakQuorum)
   return proven.reduce<ProvenState | undefined>(
     (best, next) => (best === undefined || next.sequence > best.sequence ? next : best),

@@ -6,7 +6,7 @@ import type { State } from './state.ts'
 /** Asks for the signature under the state just reached; {@link onOwnCheckpoint} goes on. */
 export function announceCheckpoint(state: State): void {
   const { lastExecuted: sequence, stateDigest: digest, id: replica } = state
-  if (state.lowWatermark === sequence) checkAgainst(state, state.stable)
+  checkAgainst(state, state.stable)
   if (state.failed || state.amnesia !== undefined) return
   state.emit({ type: 'sign', statement: { type: 'checkpoint', sequence, digest, replica } })
 }
@@ -35,7 +35,7 @@ export function onCheckpoint(state: State, from: number, checkpoint: Checkpoint)
   }
   const outcome = state.checkpoints.add(checkpoint)
   if (outcome === 'conflict') state.reject(from, 'PBFT_CONFLICT', at)
-  if (outcome === 'added') countCheckpoints(state, checkpoint)
+  else countCheckpoints(state, checkpoint)
 }
 
 function countCheckpoints(state: State, { sequence, digest }: Checkpoint): void {

@@ -120,6 +120,6 @@ export function durableRecords(state: State): JournalRecord[] {
   }
   if (state.newView !== undefined) records.push({ type: 'new-view', newView: state.newView })
   const own = state.viewChanges[state.id]
-  if (!state.active && own !== undefined) records.push({ type: 'view-change', viewChange: own })
+  if (own !== undefined) records.push({ type: 'view-change', viewChange: own })
   return records
 }

@@ -1,31 +1,29 @@
-import { bytesOf, NULL_DIGEST } from './messages.ts'
+import { bytesOf } from './messages.ts'
 import type { FetchBatch, Vote } from './messages.ts'
-import type { State } from './state.ts'
+import type { State, WantedBatch } from './state.ts'
 
 /** Asks for a batch that is known by digest only: one holder at a time, the next on each timeout. */
 export function want(state: State, { sequence, digest }: Vote, holders: readonly number[]): void {
   const others = holders.filter((id) => id !== state.id)
-  if (digest === NULL_DIGEST || others.length === 0) return
   const known = state.wanted.get(sequence)
   if (known?.digest === digest && known.holders.length >= others.length) return
   // Where to begin differs from replica to replica, so that not all ask the same one.
   const wanted = { digest, holders: others, turn: state.id + Number(sequence % 1024n) }
   state.wanted.set(sequence, wanted)
-  ask(state, sequence)
+  ask(state, sequence, wanted)
   if (!state.isRunning('fetch')) state.startTimer('fetch', state.options.fetchTimeoutMs)
 }
 
-function ask(state: State, sequence: bigint): void {
-  const wanted = state.wanted.get(sequence)
-  const holder = wanted?.holders[wanted.turn++ % wanted.holders.length]
-  if (wanted === undefined || holder === undefined) return
+function ask(state: State, sequence: bigint, wanted: WantedBatch): void {
+  const holder = wanted.holders[wanted.turn++ % wanted.holders.length]
+  if (holder === undefined) return // nobody but this replica, which lost it
   state.send(holder, { type: 'fetch-batch', sequence, digest: wanted.digest })
 }
 
 /** Nobody answered in time: the next holders are asked, for as long as the batch is missing. */
 export function onFetchTimeout(state: State): void {
   if (state.wanted.size === 0) return
-  for (const sequence of state.wanted.keys()) ask(state, sequence)
+  for (const [sequence, wanted] of state.wanted) ask(state, sequence, wanted)
   state.startTimer('fetch', state.options.fetchTimeoutMs)
 }
 

@@ -115,26 +115,19 @@ export function onCommit(state: State, from: number, message: Commit): void {
 }
 
 function refuseAboveWindow(state: State, from: number, message: Prepare | Commit): void {
-  if (message.sequence <= state.highWatermark) return // stable already
+  if (message.sequence <= state.lowWatermark) return // stable already
   state.reject(from, 'PBFT_OUT_OF_WINDOW', `${message.type} ${message.sequence.toString()}`)
-}
-
-/** prepared(m, v, n, i): the pre-prepare and a quorum less one of prepares of backups that match it. */
-export function isPrepared(state: State, slot: Slot): boolean {
-  if (slot.current === undefined) return false
-  const { view, batch } = slot.current
-  return slot.prepares.count(view, batch.digest, state.primary) >= state.quorum - 1
 }
 
 /** Sends this replica's commit once the slot has prepared in the current view. */
 export function advance(state: State, slot: Slot): void {
   if (slot.current === undefined || !state.active) return
-  const { view, sequence, digest } = {
-    view: state.view,
-    sequence: slot.sequence,
-    digest: slot.current.batch.digest,
-  }
-  if (slot.prepared?.view !== view && mayVote(state) && isPrepared(state, slot)) {
+  const { view } = state
+  const { sequence } = slot
+  const { digest } = slot.current.batch
+  // prepared(m, v, n, i): the pre-prepare and a quorum less one of prepares of backups that match it.
+  const isPrepared = slot.prepares.count(view, digest, state.primary) >= state.quorum - 1
+  if (slot.prepared?.view !== view && mayVote(state) && isPrepared) {
     slot.prepared = { view, sequence, digest }
     state.persist({ type: 'prepared', view, sequence, digest })
     slot.commits.add(state.id, slot.prepared)

@@ -248,7 +248,7 @@ export class ReplicaCore {
     // Without other replicas no message would bring a restored slot further.
     for (const slot of [...state.slots.values()]) advance(state, slot)
     const own = state.viewChanges[state.id]
-    if (!state.active && own !== undefined) onOwnViewChange(state, own)
+    if (own !== undefined) onOwnViewChange(state, own)
     const { lastExecuted } = state
     const signed = state.checkpoints.of(state.id).some((c) => c.sequence === lastExecuted)
     const isDue = this.#vouches || lastExecuted % state.period === 0n

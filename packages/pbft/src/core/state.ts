@@ -85,7 +85,7 @@ export class State {
   amnesia: Amnesia | undefined
   /** It votes in this view and later ones: 0 unless it forgot what it said. */
   votesFrom = 0n
-  readonly inquiry: Inquiry = { query: 0n, answers: [] }
+  readonly inquiry: Inquiry = { query: 0n, answers: new Map() }
 
   /** Where a state transfer under way leads; nothing is executed until it ends. */
   transfer: StateDigest | undefined

@@ -352,4 +352,92 @@ describe('a replica that lost its journal (cf. TOCS ’02 §4)', () => {
     expect(driver.core.inspect()).to.include({ isVoting: true, lowWatermark: 33n })
     expect(only(driver.step({ type: 'propose', batch: a }), 'execute')).to.have.length(1)
   })
+
+  it('is whole again at the very checkpoint that it waits for, also where that is stable already', () => {
+    const waiting = new Forgetful()
+    waiting.hearAll([4n, 4n, 4n])
+    expect(waiting.said.until).to.equal(12n)
+    waiting.receive(0, { type: 'certificate', checkpoints: certificate(12n) })
+    expect(waiting.said.until).to.equal(undefined)
+    const there = new Forgetful()
+    there.receive(0, { type: 'certificate', checkpoints: certificate(20n) })
+    there.hearAll([3n, 3n, 3n])
+    expect(there.said).to.deep.equal({ isVoting: false, until: undefined, votesFrom: 1n })
+  })
+
+  it('writes down and tells what it learns, and nothing when it learns nothing', () => {
+    const driver = new Forgetful()
+    driver.hearAll([3n, 3n, 3n])
+    const again = driver.receive(1, answer({ lastExecuted: 3n }))
+    expect([...only(again, 'persist'), ...only(again, 'voting')]).to.deep.equal([])
+    const less = driver.receive(1, answer({ lastExecuted: 1n }))
+    expect(only(less, 'voting')).to.deep.equal([])
+  })
+
+  it('keeps the earlier view of a life before from which on it votes', () => {
+    const before = { type: 'amnesia', until: 9n, votesFrom: 3n, over: false } as const
+    const driver = new Forgetful([before], true)
+    driver.hearAll([9n, 9n, 9n], [8n, 8n, 8n])
+    expect(driver.said).to.deep.equal({ isVoting: false, until: 9n, votesFrom: 3n })
+    const rewritten = new Forgetful(driver.core.durableRecords(), true)
+    expect(rewritten.said).to.deep.equal({ isVoting: false, until: 9n, votesFrom: 3n })
+  })
+
+  it('writes its journal anew without what is over', () => {
+    const driver = new Forgetful()
+    driver.hearAll([3n, 3n, 3n])
+    driver.receive(0, { type: 'certificate', checkpoints: certificate(12n) })
+    const [first] = driver.core.durableRecords()
+    expect(first).to.deep.equal({ type: 'amnesia', until: undefined, votesFrom: 1n, over: true })
+  })
+
+  it('takes no message for an answer before it asked', () => {
+    const driver = new Driver({ id: 3 })
+    const core = new ReplicaCore(driver.options, [], { sequence: 3n, digest: 'aa' }, false)
+    core.step({ type: 'start' })
+    for (const from of [0, 1, 2])
+      core.step({ type: 'message', from, message: answer({ reply: 0n }) })
+    expect(core.durableRecords()).to.deep.equal([
+      { type: 'amnesia', until: undefined, votesFrom: 0n, over: false },
+    ])
+  })
+
+  it('as primary of its view prepares nothing when it may vote again, and passes over mere votes', () => {
+    const driver = new Forgetful()
+    driver.hearAll([3n, 3n, 3n])
+    const prepared = [claim(4n, a)]
+    driver.prePrepare(4n, a)
+    const changes = [0, 1, 2].map((id) => viewChange(id, 3n, { prepared }))
+    driver.receive(0, newView(3n, changes))
+    driver.commit(1, 6n, a, 3n)
+    const effects = driver.receive(0, { type: 'certificate', checkpoints: certificate(12n) })
+    expect(driver.said.isVoting).to.equal(true)
+    expect(votes(effects)).to.deep.equal([])
+  })
+
+  it('as backup passes over numbers of which it has votes only', () => {
+    const driver = new Forgetful()
+    driver.hearAll([3n, 3n, 3n])
+    const changes = [0, 1, 2].map((id) => viewChange(id, 1n, { lowWatermark: 10n }))
+    driver.receive(1, newView(1n, changes))
+    driver.commit(1, 13n, a, 1n)
+    driver.prePrepare(14n, a, 1n)
+    const effects = driver.receive(0, { type: 'certificate', checkpoints: certificate(12n) })
+    const sent = broadcasts(effects, 'prepare').map(({ sequence }) => sequence)
+    expect(sent).to.deep.equal([14n])
+  })
+
+  it('starts no timer for a view that others wait for, which it cannot leave for', () => {
+    const core = new ReplicaCore(
+      new Driver({ id: 0 }).options,
+      [],
+      { sequence: 0n, digest: '' },
+      false,
+    )
+    core.step({ type: 'start', query })
+    const effects = [1, 2, 3].flatMap((from) =>
+      core.step({ type: 'message', from, message: viewChange(from, 4n) }),
+    )
+    expect(effects).to.deep.equal([])
+  })
 })

@@ -152,6 +152,14 @@ describe('PBFT (TOCS ’02): a weak certificate for the state of others that are
     expect(targets(fireStatus(driver, 3))).to.deep.equal([[3n, stateDigest(3n), [0, 1]]])
   })
 
+  it('is for the highest number also when f + 1 name a lower one first', () => {
+    const driver = stuckDriver()
+    driver.receive(0, statusAt(2n))
+    for (const from of [1, 2]) driver.receive(from, statusAt(4n, 3))
+    fireStatus(driver, 3)
+    expect(driver.of('transfer').map(({ sequence }) => sequence)).to.deep.equal([4n])
+  })
+
   it('begins one transfer at a time, and another when that has failed', () => {
     const driver = stuckDriver()
     for (const from of [1, 2]) driver.receive(from, statusAt(2n))

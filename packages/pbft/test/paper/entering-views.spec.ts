@@ -126,6 +126,15 @@ describe('a new-view', () => {
     expect(records).to.deep.equal([b.digest, 'new-view'])
   })
 
+  it('needs no record of the null requests in it', () => {
+    const driver = new Driver({ id: 2 })
+    driver.prePrepare(2n, b)
+    const prepared = [claim(2n, b)]
+    const changes = [0, 1, 3].map((id) => viewChange(id, 1n, { prepared }))
+    const records = only(driver.receive(1, newView(1n, changes)), 'persist')
+    expect(records.map(({ record }) => record.type)).to.deep.equal(['new-view'])
+  })
+
   it('is proposed and not prepared by its primary', () => {
     const driver = new Driver({ id: 1 })
     driver.prePrepare(1n, a)
