@@ -55,7 +55,7 @@ function addMsp(value: common.ConfigValue, path: string, members: Members): void
 
 function ofGroup(group: string, error: unknown): MspError {
   const code = error instanceof MspError ? error.code : 'MSP_INVALID_CONFIG'
-  const detail = error instanceof Error ? error.message : 'its MSP cannot be read'
+  const detail = (error as Error).message
   return new MspError(code, `organisation ${group}: ${detail}`, { cause: error })
 }
 

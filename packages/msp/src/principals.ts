@@ -43,7 +43,6 @@ function satisfiesUnit(unit: common.OrganizationUnit, candidate: Candidate): boo
   const { rules, identity, isValid } = candidate
   return (
     unit.mspIdentifier === rules.mspId &&
-    identity.mspId === rules.mspId &&
     isValid() &&
     identity.organizationalUnits.includes(unit.organizationalUnitIdentifier) &&
     Buffer.compare(identity.certifiersId, unit.certifiersIdentifier) === 0

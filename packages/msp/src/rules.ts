@@ -86,13 +86,13 @@ function roleFault(rules: MspRules, identity: Identity): MspError | undefined {
       `organisational unit ${shown(wrong.organizationalUnit)} must be issued by another CA of ${shown(rules.mspId)}`,
     )
   }
-  if (matches.length === 1) return undefined
   if (matches.length > 1) {
     return new MspError(
       'MSP_SEVERAL_ROLES',
       `organisational units ${shownAll(units)} are more than one role`,
     )
   }
+  if (matches.length === 1) return undefined
   if (units.length === 0) return noUnit(identity)
   return new MspError(
     'MSP_NO_ROLE',

@@ -108,6 +108,18 @@ describe('an organisation of a channel', () => {
     }
   })
 
+  it('counts once when it stands in several groups in two encodings', () => {
+    const { name, ...rest } = configOf({ roots: [root], nodeOus: usualOus })
+    const parts = [create(proto.FabricMSPConfigSchema, rest), { name }].map((part) =>
+      encode(proto.FabricMSPConfigSchema, create(proto.FabricMSPConfigSchema, part)),
+    )
+    const turned = create(proto.MSPConfigSchema, { config: Buffer.concat(parts) })
+    expect(turned.config).to.not.deep.equal(own.config)
+    const twice = rulesOf({ A: own, B: turned })
+    expect(twice.msps.mspIds).to.deep.equal(['Org1MSP'])
+    expect(twice.policy('/Channel/Application/Readers')?.refusal([])).to.match(/1 are required/)
+  })
+
   it('is named by its group when it is refused', async () => {
     const middle = await certify({ subject: 'CN=middle', ca: true, issuer: root })
     const crls = [await revoke(root, [middle.certificate.serialNumber])]
@@ -136,6 +148,9 @@ describe('an organisation of a channel', () => {
       const named = /organisation "\/Channel\/Application\/Org2": /
       expect(() => rulesOf({ Org1: own, Org2: config }), what).to.throw(named)
     }
+    const unreadable = (): unknown => rulesOf({ Org2: Buffer.of(0xff) })
+    expect(unreadable).to.throw(/not an encoding of msp\.MSPConfig/)
+    expect(unreadable).to.throw().with.nested.property('cause.code', 'PROTO_MALFORMED')
     const sound = rulesOf({ Org1: own, Org2: org2(spec) })
     expect(sound.msps.mspIds).to.deep.equal(['Org1MSP', 'Org2MSP'])
   })

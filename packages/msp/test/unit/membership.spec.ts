@@ -175,6 +175,12 @@ describe('membership', () => {
       ).to.equal(true)
     })
 
+    it('by name and by unit makes one admin', async () => {
+      const both = await certify({ subject: 'OU=admin, CN=a', issuer: root })
+      const own = mspOf({ roots: [root], admins: [both], nodeOus: usualOus })
+      expect(own.deserialize(identityOf(both)).roles).to.deep.equal(['admin'])
+    })
+
     it('with NodeOUs must be issued as a member is', async () => {
       const ca = await certify({ subject: 'OU=client, CN=ca', issuer: root, ca: true })
       expectCode('MSP_INVALID_CONFIG', () =>

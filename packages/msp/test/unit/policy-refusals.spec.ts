@@ -55,6 +55,10 @@ describe('a policy or a channel that is refused says why', () => {
     const typed = (type: number, value: Uint8Array = Buffer.alloc(0)): string =>
       lineOf(() => policyFromConfig(create(common.PolicySchema, { type, value }), context))
     expect(typed(2)).to.equal('MSP_INVALID_POLICY: policy type 2 is not supported')
+    const undecodable = create(common.PolicySchema, { type: 1, value: Buffer.of(0xff) })
+    expect(() => policyFromConfig(undecodable, context))
+      .to.throw()
+      .with.nested.property('cause.code', 'PROTO_MALFORMED')
     for (const type of [1, 3]) {
       expect(typed(type, Buffer.of(0xff))).to.equal(
         'MSP_INVALID_POLICY: a policy cannot be decoded',
@@ -69,8 +73,8 @@ describe('a policy or a channel that is refused says why', () => {
       )
     expect(meta(7)).to.equal('MSP_INVALID_POLICY: unknown rule 7 of an implicit meta policy')
     const all = { subPolicy: 'Readers', rule: common.ImplicitMetaPolicy_Rule.ALL }
-    expect(implicitMetaPolicy(all, [undefined, undefined]).refusal([])).to.equal(
-      '0 sub-policies "Readers" were satisfied, 2 are required',
+    expect(implicitMetaPolicy(all, [undefined, undefined, undefined]).refusal([])).to.equal(
+      '0 sub-policies "Readers" were satisfied, 3 are required',
     )
   })
 
@@ -80,6 +84,7 @@ describe('a policy or a channel that is refused says why', () => {
       'MSP_INVALID_POLICY: policy "/Channel/Odd" is empty',
     )
     const rules = channelRules(group())
+    expect(rules.policy('/Channel/Readers')).to.equal(undefined)
     expect(lineOf(() => rules.evaluate('/Channel/Readers', []))).to.equal(
       'MSP_NO_POLICY: no policy "/Channel/Readers" in this channel',
     )

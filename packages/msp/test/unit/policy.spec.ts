@@ -18,7 +18,8 @@ import {
 import type { Identity, Policy, SignedData, SigningIdentity } from '../../src/index.ts'
 import { maxGroupDepth } from '../../src/channel.ts'
 import { maxPolicyDepth, maxPolicyRules } from '../../src/policy.ts'
-import { maxPrincipalDepth } from '../../src/principals.ts'
+import { maxPrincipalDepth, satisfies } from '../../src/principals.ts'
+import type { MspRules } from '../../src/rules.ts'
 import { createTestOrganization } from '../../src/testing.ts'
 import type { TestOrganization } from '../../src/testing.ts'
 import { expectCode } from '../support/expect-code.ts'
@@ -149,6 +150,17 @@ describe('principals', () => {
     const role = create(common.MSPRoleSchema, { mspIdentifier: 'Org1MSP', role: 9 as never })
     const unknown = principal(Classification.ROLE, encode(common.MSPRoleSchema, role))
     expect(meets(peer, unknown)).to.equal(false)
+  })
+
+  it('are not called unmet when something else breaks', () => {
+    const candidate = {
+      ...{ rules: { mspId: 'Org1MSP' } as MspRules, identity: peer, idOf: () => '' },
+      isValid: () => {
+        throw new TypeError('broken')
+      },
+    }
+    const asked = (): boolean => satisfies(rolePrincipal('Org1MSP', 'member'), candidate)
+    expect(asked).to.throw(TypeError, 'broken')
   })
 })
 
