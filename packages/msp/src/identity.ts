@@ -56,7 +56,7 @@ export function serializeIdentity(mspId: string, idBytes: Uint8Array): Uint8Arra
 export function pkiIdOf(serialized: Uint8Array): Uint8Array | undefined {
   try {
     const { mspId, idBytes } = readSerialized(serialized)
-    return createHash('sha256').update(mspId, 'utf8').update(idBytes).digest()
+    return createHash('sha256').update(mspId).update(idBytes).digest()
   } catch (error) {
     if (error instanceof MspError) return undefined
     throw error
@@ -107,7 +107,7 @@ export class Identity {
     this.mspId = mspId
     this.serialized = parts.serialized
     this.idBytes = idBytes
-    this.pkiId = createHash('sha256').update(mspId, 'utf8').update(idBytes).digest()
+    this.pkiId = createHash('sha256').update(mspId).update(idBytes).digest()
     this.id = createHash('sha256').update(parts.certificate.der).digest('hex')
     this.certificate = parts.certificate.x509
     this.subject = parts.certificate.subjectText

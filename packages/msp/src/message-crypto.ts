@@ -56,7 +56,13 @@ export interface MessageCrypto {
 interface Judged {
   readonly identity: Identity
   /** Undefined = of the own organisation. */
-  readonly channel: string | undefined
+  readonly channel: Channel | undefined
+}
+
+/** The channel by which an identity is judged. */
+interface Channel {
+  readonly name: string
+  readonly readers: Policy | undefined
 }
 
 function attempt<T>(read: () => T): T | MspError {
@@ -76,13 +82,13 @@ function judge(serialized: Uint8Array, { localMsp, channelMsps }: MessageCryptoD
     return { identity: own, channel: undefined }
   }
   let refusal = own
-  for (const [channel, { msps }] of channelMsps ?? []) {
+  for (const [name, { msps, readers }] of channelMsps ?? []) {
     const found = attempt(() => {
       const identity = msps.deserialize(serialized)
       msps.validate(identity)
       return identity
     })
-    if (!(found instanceof MspError)) return { identity: found, channel }
+    if (!(found instanceof MspError)) return { identity: found, channel: { name, readers } }
     // "No such MSP in this channel" says less than what another channel's MSP holds against it.
     if (refusal.code === 'MSP_UNKNOWN_MSP') refusal = found
   }
@@ -100,10 +106,9 @@ function identify(serialized: Uint8Array, deps: MessageCryptoDeps): Identity {
 }
 
 /** `identity` and its signature before the readers policy of a channel. */
-function checkReader(channel: string, identity: Identity, deps: MessageCryptoDeps): void {
-  const readers = deps.channelMsps?.get(channel)?.readers
+function checkReader({ name, readers }: Channel, identity: Identity): void {
   if (readers === undefined) {
-    throw new MspError('MSP_NO_POLICY', `no readers policy for channel ${shown(channel)}`)
+    throw new MspError('MSP_NO_POLICY', `no readers policy for channel ${shown(name)}`)
   }
   const refusal = readers.refusal([identity])
   if (refusal !== undefined) throw new MspError('MSP_POLICY_NOT_SATISFIED', refusal)
@@ -118,16 +123,16 @@ function checkReader(channel: string, identity: Identity, deps: MessageCryptoDep
  */
 export function createMessageCryptoService(deps: MessageCryptoDeps): MessageCrypto {
   const checkForm = remembering(checkWellFormed)
-  const verifyByChannel: MessageCrypto['verifyByChannel'] = (channel, serialized, ...signed) => {
+  const verifyByChannel: MessageCrypto['verifyByChannel'] = (name, serialized, ...signed) => {
     checkForm(serialized)
     const [signature, message] = signed
-    const membership = deps.channelMsps?.get(channel)
+    const membership = deps.channelMsps?.get(name)
     if (membership === undefined) {
-      throw new MspError('MSP_NO_POLICY', `no channel ${shown(channel)} here`)
+      throw new MspError('MSP_NO_POLICY', `no channel ${shown(name)} here`)
     }
     const identity = membership.msps.deserialize(serialized)
     identity.checkSignature(message, signature)
-    checkReader(channel, identity, deps)
+    checkReader({ name, readers: membership.readers }, identity)
   }
   return {
     pkiIdOf,
@@ -145,12 +150,12 @@ export function createMessageCryptoService(deps: MessageCryptoDeps): MessageCryp
       checkForm(serialized)
       const { identity, channel } = judge(serialized, deps)
       identity.checkSignature(message, signature)
-      if (channel !== undefined) checkReader(channel, identity, deps)
+      if (channel !== undefined) checkReader(channel, identity)
     },
     verifyByChannel,
     orgOf: (serialized) => {
       const identity = attempt(() => identify(serialized, deps))
-      return identity instanceof MspError ? undefined : Buffer.from(identity.mspId, 'utf8')
+      return identity instanceof MspError ? undefined : Buffer.from(identity.mspId)
     },
   }
 }

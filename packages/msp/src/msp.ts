@@ -11,7 +11,7 @@ import { fabricConfigOf, rulesOf } from './config.ts'
 import { MspError, prefixed } from './errors.ts'
 import { Identity, readSerialized, serializeIdentity } from './identity.ts'
 import type { IdentityParts } from './identity.ts'
-import { certificateDer, decodePem, encodePem } from './pem.ts'
+import { certificateBlock, certificateDer, encodePem } from './pem.ts'
 import { satisfies } from './principals.ts'
 import { certifiersIdOf, membershipFault, rolesOf } from './rules.ts'
 import type { MspRules } from './rules.ts'
@@ -101,7 +101,7 @@ export class Msp {
     return satisfies(principal, {
       rules: this.#rules,
       identity,
-      isValid: () => this.#isValid(identity.serialized),
+      isValid: () => this.#entry(identity.serialized).fault === null,
       idOf: (serialized) => this.deserialize(serialized).id,
     })
   }
@@ -130,15 +130,6 @@ export class Msp {
     return create(msp.MSPConfigSchema, { type: 0, config })
   }
 
-  #isValid(serialized: Uint8Array): boolean {
-    try {
-      return this.#entry(serialized).fault === null
-    } catch (error) {
-      if (error instanceof MspError) return false
-      throw error
-    }
-  }
-
   #entry(serialized: Uint8Array): Entry {
     const key = createHash('sha256').update(serialized).digest('base64')
     const cached = this.#entries.get(key)
@@ -160,8 +151,8 @@ export class Msp {
         `identity of ${shown(mspId)}, not of ${shown(this.mspId)}`,
       )
     }
-    const der = certificateDer(idBytes)
-    if (decodePem(idBytes)?.rest.trim() !== '') {
+    const { der, rest } = certificateBlock(idBytes)
+    if (rest.trim() !== '') {
       throw new MspError('MSP_TRAILING_BYTES', 'bytes follow the PEM block of the identity')
     }
     const chain = sanitizedChain(parseCertificate(der), this.#rules)
@@ -190,8 +181,8 @@ export class Msp {
     const { nodeOus } = this.#rules
     // With NodeOUs a client or an admin will do, even one that is revoked since.
     const hasRole = (['client', 'admin'] as const).some((role) => {
-      const unit = nodeOus?.get(role)?.organizationalUnit
-      return unit !== undefined && identity.organizationalUnits.includes(unit)
+      const ou = nodeOus?.get(role)
+      return ou !== undefined && identity.organizationalUnits.includes(ou.organizationalUnit)
     })
     const isIssued = fault?.code !== 'MSP_CA_AS_IDENTITY' && fault?.code !== 'MSP_INTERNAL_ISSUER'
     const refused = nodeOus === undefined ? fault !== null : !hasRole || !isIssued

@@ -86,8 +86,8 @@ export function encodePem(type: string, der: Uint8Array): string {
   return `-----BEGIN ${type}-----\n${body}\n-----END ${type}-----\n`
 }
 
-/** The DER of the certificate in `text`; throws `MSP_MALFORMED_IDENTITY` when there is none. */
-export function certificateDer(text: Uint8Array | string): Buffer {
+/** The first block of `text`, a certificate; throws `MSP_MALFORMED_IDENTITY` when it is none. */
+export function certificateBlock(text: Uint8Array | string): PemBlock {
   const found = decodePem(text)
   if (found === undefined) {
     throw new MspError('MSP_MALFORMED_IDENTITY', 'no PEM block could be decoded')
@@ -98,5 +98,10 @@ export function certificateDer(text: Uint8Array | string): Buffer {
       `the PEM block is a ${shown(found.type)}, not a CERTIFICATE`,
     )
   }
-  return found.der
+  return found
+}
+
+/** The DER of the certificate in `text`; throws `MSP_MALFORMED_IDENTITY` when there is none. */
+export function certificateDer(text: Uint8Array | string): Buffer {
+  return certificateBlock(text).der
 }

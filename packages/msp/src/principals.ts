@@ -11,6 +11,7 @@ export const maxPrincipalDepth = 16
 export interface Candidate {
   readonly rules: MspRules
   readonly identity: Identity
+  /** Throws when it is none of this MSP. */
   readonly isValid: () => boolean
   /** `Identity.id` of a serialized identity; throws when it is none of this MSP. */
   readonly idOf: (serialized: Uint8Array) => string
@@ -20,8 +21,10 @@ function satisfiesRole(role: common.MSPRole, candidate: Candidate): boolean {
   const { rules, identity, isValid } = candidate
   if (role.mspIdentifier !== rules.mspId || identity.mspId !== rules.mspId) return false
   const classified = (wanted: Role): boolean => {
-    const unit = rules.nodeOus?.get(wanted)?.organizationalUnit
-    return unit !== undefined && identity.organizationalUnits.includes(unit) && isValid()
+    const ou = rules.nodeOus?.get(wanted)
+    return (
+      ou !== undefined && identity.organizationalUnits.includes(ou.organizationalUnit) && isValid()
+    )
   }
   switch (role.role) {
     case common.MSPRole_MSPRoleType.MEMBER:

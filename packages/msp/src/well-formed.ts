@@ -3,7 +3,7 @@ import { LruCache } from './cache.ts'
 import { parseCertificate, readSignedFrame } from './certificate.ts'
 import { MspError } from './errors.ts'
 import { readSerialized } from './identity.ts'
-import { certificateDer, decodePem } from './pem.ts'
+import { certificateBlock } from './pem.ts'
 import { checkCanonical } from './signature.ts'
 
 /**
@@ -20,8 +20,8 @@ import { checkCanonical } from './signature.ts'
  */
 export function checkWellFormed(serialized: Uint8Array): void {
   const { idBytes } = readSerialized(serialized)
-  const der = certificateDer(idBytes)
-  if (decodePem(idBytes)?.rest !== '') {
+  const { der, rest } = certificateBlock(idBytes)
+  if (rest !== '') {
     throw new MspError('MSP_TRAILING_BYTES', 'bytes follow the PEM block of the identity')
   }
   const { algorithm, signature } = readSignedFrame(der)

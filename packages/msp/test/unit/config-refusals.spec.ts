@@ -1,6 +1,8 @@
 import { expect } from 'chai'
 import { create, msp as proto } from '@heddle/proto'
 import type { MessageInitShape } from '@heddle/proto'
+import { refuse } from '../../src/anchors.ts'
+import { prefixed } from '../../src/errors.ts'
 import { mspFromConfig } from '../../src/index.ts'
 import { certify, configOf, newKeys, revoke, usualOus } from '../support/ca.ts'
 import type { MspSpec, Pair } from '../support/ca.ts'
@@ -172,6 +174,30 @@ describe('a configuration that is refused says which part, and why', () => {
     expect(refusal({ ...usual, admins: [member] })).to.equal(
       invalid('administrator "CN=p,OU=peer" (1 of 1) is not a valid member'),
     )
+  })
+
+  it('and with the cause, where there is one', () => {
+    const caused = (config: Partial<proto.FabricMSPConfig>): unknown => {
+      try {
+        mspFromConfig({ ...configOf(usual), ...config })
+      } catch (error) {
+        return error
+      }
+      return undefined
+    }
+    expect(caused({ rootCerts: pem('x') })).to.have.nested.property(
+      'cause.code',
+      'MSP_MALFORMED_IDENTITY',
+    )
+    expect(caused({ rootCerts: [] })).to.have.property('cause', undefined)
+    expect(refuse('no')).to.not.have.own.property('cause')
+    const other = new TypeError('broken')
+    expect(prefixed('MSP', other)).to.equal(other)
+  })
+
+  it('takes administrators by name where only some roles have a unit', async () => {
+    const admin = await certify({ subject: 'OU=a, CN=x', issuer: root })
+    expect(refusal({ roots: [root], admins: [admin], nodeOus: { admin: 'a' } })).to.equal('taken')
   })
 
   it('and so do the options', () => {

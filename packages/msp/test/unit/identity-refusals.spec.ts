@@ -1,6 +1,9 @@
+import { createPublicKey } from 'node:crypto'
 import { expect } from 'chai'
-import { MspManager, serializeIdentity } from '../../src/index.ts'
+import { DerReader, TAG, derEncode } from '../../src/der.ts'
+import { MspManager, checkWellFormed, serializeIdentity } from '../../src/index.ts'
 import type { Msp } from '../../src/index.ts'
+import { encodePem } from '../../src/pem.ts'
 import { certify, identityOf, mspOf, revoke, usualOus, x509 } from '../support/ca.ts'
 import type { Pair } from '../support/ca.ts'
 import { lineOf } from '../support/line-of.ts'
@@ -34,6 +37,30 @@ describe('an identity that is refused says why', () => {
     expect(of(`${pem}x`)).to.equal('MSP_TRAILING_BYTES: bytes follow the PEM block of the identity')
     expect(of(`${pem}\n`)).to.equal('taken')
     expect(of(pem.replaceAll('CERTIFICATE', ''))).to.equal('taken')
+  })
+
+  it('when it is not well-formed, which nobody on the network may be', async () => {
+    const pair = await member()
+    const of = (text: string): string =>
+      lineOf(() => checkWellFormed(serializeIdentity('Org1MSP', Buffer.from(text))))
+    expect(of(`${pair.pem}\n`)).to.equal(
+      'MSP_TRAILING_BYTES: bytes follow the PEM block of the identity',
+    )
+    const parts = new DerReader(Buffer.from(pair.certificate.rawData)).sequence()
+    const [signed, algorithm] = [parts.next().bytes, parts.next().bytes]
+    const twice = derEncode(
+      TAG.bitString,
+      Buffer.of(0),
+      parts.next().content.subarray(1),
+      Buffer.of(0),
+    )
+    const pem = encodePem('CERTIFICATE', derEncode(TAG.sequence, signed, algorithm, twice))
+    expect(of(pem)).to.equal(
+      'MSP_NON_CANONICAL_SIGNATURE: the signature on the certificate is not canonical DER',
+    )
+    expect(() => checkWellFormed(serializeIdentity('Org1MSP', Buffer.from(pem))))
+      .to.throw()
+      .with.nested.property('cause.code', 'MSP_MALFORMED_SIGNATURE')
   })
 
   it('when it is of another organisation', async () => {
@@ -127,6 +154,11 @@ describe('an identity that is refused says why', () => {
     expect(lineOf(() => own.signingIdentity(pair.pem, 'x'))).to.equal(
       'MSP_KEY_MISMATCH: the private key cannot be read',
     )
+    expect(() => own.signingIdentity(pair.pem, 'x'))
+      .to.throw()
+      .with.nested.property('cause.code')
+    const publicKey = createPublicKey(pair.pem)
+    expect(lineOf(() => own.signingIdentity(pair.pem, publicKey))).to.match(/^MSP_KEY_MISMATCH/)
   })
 
   it('when its chain does not hold, by the last link that was tried', async () => {

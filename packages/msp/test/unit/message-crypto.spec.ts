@@ -11,6 +11,7 @@ import type { ChannelMembership, MessageCrypto, Policy, SigningIdentity } from '
 import { createFakeMessageCrypto, createTestOrganization } from '../../src/testing.ts'
 import type { IdentityVariant, TestOrganization } from '../../src/testing.ts'
 import { expectCode } from '../support/expect-code.ts'
+import { lineOf } from '../support/line-of.ts'
 
 describe('createMessageCryptoService', () => {
   const message = Buffer.from('a message')
@@ -164,6 +165,52 @@ describe('createMessageCryptoService', () => {
     expectCode('MSP_NO_POLICY', () => crypto.verifyByChannel('ch2', ...signed))
     const alone = createMessageCryptoService({ localMsp: own.msp, signer: me })
     expectCode('MSP_UNKNOWN_MSP', () => alone.verify(...signed))
+  })
+
+  it('alone, without channels, knows its own organisation and says whom it does not know', () => {
+    const alone = createMessageCryptoService({ localMsp: own.msp, signer: me })
+    expect(alone.expiration(me.serialized)).to.deep.equal(me.expiresAt)
+    expect(alone.certificateDigest(me.serialized)).to.deep.equal(Buffer.from(me.id, 'hex'))
+    expectCode('MSP_UNKNOWN_MSP', () => alone.expiration(friend.serialized))
+    const signed = [friend.serialized, friend.sign(message), message] as const
+    expect(lineOf(() => alone.verifyByChannel('ch1', ...signed))).to.equal(
+      'MSP_NO_POLICY: no channel "ch1" here',
+    )
+    const closed = new Map([['ch1', { msps: new MspManager([other.msp]) }]])
+    const strict = createMessageCryptoService({
+      ...{ localMsp: own.msp, signer: me, channelMsps: closed },
+    })
+    for (const verify of [
+      () => strict.verifyByChannel('ch1', ...signed),
+      () => strict.verify(...signed),
+    ])
+      expect(lineOf(verify)).to.equal('MSP_NO_POLICY: no readers policy for channel "ch1"')
+  })
+
+  it('says what the channel that knows an organisation holds against its identity, whatever others say', async () => {
+    const msps = new MspManager([other.msp])
+    const empty = new MspManager([])
+    const channels = new Map([
+      ['a', { msps: empty }],
+      ['b', { msps }],
+      ['c', { msps: empty }],
+    ])
+    const judge = createMessageCryptoService({
+      ...{ localMsp: own.msp, signer: me, channelMsps: channels },
+    })
+    const wrong = await other.variant('x', 'wrong-ou')
+    expectCode('MSP_NO_ROLE', () => judge.validateIdentity(wrong.serialized))
+  })
+
+  it('does not call an identity unknown when something else breaks', () => {
+    const broken = {
+      deserialize: () => {
+        throw new TypeError('broken')
+      },
+    } as never
+    const service = createMessageCryptoService({ localMsp: broken, signer: me })
+    expect(() => service.orgOf(me.serialized)).to.throw(TypeError, 'broken')
+    expect(() => service.pkiIdOf(null as never)).to.throw(TypeError)
   })
 
   it('goes by the memberships that are in the map now', () => {

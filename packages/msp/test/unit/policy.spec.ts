@@ -94,7 +94,9 @@ describe('principals', () => {
     expect(manager.satisfies(theirs, rolePrincipal('Org2MSP', 'member'))).to.equal(false)
   })
 
-  it('ORGANIZATION_UNIT asks for the unit and the chain that issued it', () => {
+  it('ORGANIZATION_UNIT asks for the unit and the chain that issued it', async () => {
+    const theirs = await other.identity('peer0', 'peer')
+    expect(meets(theirs, unit('Org1MSP', 'peer', theirs.certifiersId))).to.equal(false)
     const { certifiersId } = peer
     expect(meets(peer, unit('Org1MSP', 'peer', certifiersId))).to.equal(true)
     expect(meets(peer, unit('Org2MSP', 'peer', certifiersId))).to.equal(false)

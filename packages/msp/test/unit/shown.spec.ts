@@ -32,6 +32,10 @@ describe('foreign text in messages', () => {
     expect(shown('\n\u001b\u0085\u2028\u202e\ud800"\\Zürich😀')).to.equal(escapes)
   })
 
+  it('escapes characters that take two units, as it must', () => {
+    expect(shown('\u{e0001}')).to.equal(String.raw`"\udb40\udc01"`)
+  })
+
   it('is at most maxShownTexts of a list, and how many more there are', () => {
     const most = Array.from({ length: maxShownTexts }, (_, at) => `${at}`)
     expect(shownAll(most)).to.equal(most.map((text) => `"${text}"`).join(', '))
