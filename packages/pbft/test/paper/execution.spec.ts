@@ -87,7 +87,7 @@ describe('execution', () => {
     ['a window behind the stable checkpoint waits for what is missing', 8n, true],
     ['further behind gives up its log and fetches the state', 10n, false],
   ] as const) {
-    it(`${what}`, () => {
+    it(what, () => {
       const driver = new Driver({ id: 3 })
       commit(driver, 2n)
       stable(driver, at)
