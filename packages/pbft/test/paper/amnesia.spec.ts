@@ -415,6 +415,30 @@ describe('a replica that lost its journal (cf. TOCS ’02 §4)', () => {
     expect(votes(effects)).to.deep.equal([])
   })
 
+  it('says nothing then of what is stable, though it waits for execution', () => {
+    const driver = new Forgetful()
+    driver.hearAll([2n, 2n, 2n])
+    const changes = [0, 1, 2].map((id) => viewChange(id, 1n, { lowWatermark: 8n }))
+    driver.receive(1, newView(1n, changes))
+    for (const sequence of [9n, 10n, 11n]) driver.prePrepare(sequence, a, 1n)
+    const effects = driver.receive(0, { type: 'certificate', checkpoints: certificate(10n) })
+    const sent = broadcasts(effects, 'prepare').map(({ sequence }) => sequence)
+    expect(sent).to.deep.equal([11n])
+  })
+
+  it('as primary prepares nothing of what its view carried over', () => {
+    const driver = new Forgetful()
+    driver.hearAll([2n, 2n, 2n])
+    const prepared = [claim(11n, a)]
+    const changes = [0, 1, 2].map((id) => viewChange(id, 3n, { lowWatermark: 8n, prepared }))
+    driver.receive(0, newView(3n, changes))
+    driver.receive(0, { type: 'batch', batch: a })
+    expect(driver.core.inspect()).to.include({ view: 3n, primary: 3, active: true })
+    const effects = driver.receive(0, { type: 'certificate', checkpoints: certificate(10n) })
+    expect(driver.said.isVoting).to.equal(true)
+    expect(votes(effects)).to.deep.equal([])
+  })
+
   it('as backup passes over numbers of which it has votes only', () => {
     const driver = new Forgetful()
     driver.hearAll([3n, 3n, 3n])

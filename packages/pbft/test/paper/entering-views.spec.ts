@@ -316,6 +316,19 @@ describe('leaving a view', () => {
   })
 })
 
+describe('the owner of a replica', () => {
+  it('is told when it leaves a view and when it enters one', () => {
+    const driver = new Driver({ id: 2 })
+    driver.step({ type: 'suspect', view: 0n })
+    driver.receive(1, newView(1n, changesOf(1n, 0, 1, 3)))
+    const type = 'viewChanged'
+    expect(driver.of(type)).to.deep.equal([
+      { type, view: 1n, primary: 1, active: false },
+      { type, view: 1n, primary: 1, active: true },
+    ])
+  })
+})
+
 describe('view-changes of views that are over', () => {
   const bad = { lowWatermark: 3n }
 

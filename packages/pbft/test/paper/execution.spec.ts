@@ -1,6 +1,5 @@
 import { expect } from 'chai'
 import type { Status } from '../../src/core/messages.ts'
-import { NULL_DIGEST } from '../../src/core/messages.ts'
 import { Slot } from '../../src/core/slot.ts'
 import {
   batchOf,
@@ -71,6 +70,14 @@ describe('execution', () => {
     expect([1n, 2n, 3n].map((at) => has(driver, at))).to.deep.equal([false, false, true])
   })
 
+  it('frees the last that it executed when that is stable', () => {
+    const driver = new Driver({ id: 3 })
+    for (const sequence of [1n, 2n]) commit(driver, sequence)
+    for (const sequence of [1n, 2n]) driver.executed(sequence)
+    for (const from of [0, 1]) driver.receive(from, checkpoint(from, 2n))
+    expect([1n, 2n].map((at) => has(driver, at))).to.deep.equal([false, false])
+  })
+
   it('keeps what is stable until it is executed, and then frees it', () => {
     const driver = new Driver({ id: 3, maxExecutionsInFlight: 1 })
     for (const sequence of [1n, 2n]) commit(driver, sequence)
@@ -118,6 +125,21 @@ describe('a state transfer', () => {
       [2, 0],
       [0, 2],
       [2, 0],
+    ])
+  })
+
+  it('asks the next one after each attempt', () => {
+    const checkpoints = [0, 1, 2, 4, 5].map((id) => checkpoint(id, 2n))
+    const certificate = { type: 'certificate', checkpoints } as const
+    const driver = new Driver({ id: 3, n: 7 }, [{ type: 'stable', certificate }])
+    driver.step({ type: 'start' })
+    for (let i = 0; i < 3; i++) {
+      driver.fire('status')
+      driver.step({ type: 'transferFailed' })
+    }
+    expect(driver.of('transfer').map(({ replicas }) => replicas)).to.deep.equal([
+      [4, 5, 0, 1, 2],
+      [5, 0, 1, 2, 4],
     ])
   })
 
@@ -186,46 +208,6 @@ describe('a state transfer', () => {
       expect(sent?.sequence).to.equal(next)
     })
   }
-})
-
-describe('progress', () => {
-  const enter = (
-    driver: Driver,
-    view: bigint,
-    prepared = [] as ReturnType<typeof claim>[],
-  ): void => {
-    const changes = others(driver).map((id) => viewChange(id, view, { prepared }))
-    driver.receive(Number(view % 4n), newView(view, changes))
-  }
-  const factor = (driver: Driver): number => driver.core.inspect().timeoutFactor
-
-  it('is not what a new view carries over, but the first batch that its primary proposes', () => {
-    const driver = new Driver({ id: 3 })
-    driver.prePrepare(1n, a)
-    enter(driver, 1n)
-    enter(driver, 2n, [claim(1n, a)])
-    for (const from of [0, 1, 2]) driver.commit(from, 1n, a, 2n)
-    driver.executed(1n)
-    expect(factor(driver)).to.equal(2)
-    driver.prePrepare(2n, b, 2n)
-    for (const from of [0, 1, 2]) driver.commit(from, 2n, b, 2n)
-    driver.executed(2n)
-    expect(factor(driver)).to.equal(1)
-  })
-
-  it('is not a null request, nor what is executed while no view is active', () => {
-    const driver = new Driver({ id: 3 })
-    driver.prePrepare(2n, b)
-    enter(driver, 1n)
-    enter(driver, 2n)
-    for (const from of [0, 1, 2]) driver.commit(from, 1n, NULL_DIGEST, 4n)
-    driver.executed(1n)
-    expect(factor(driver)).to.equal(2)
-    driver.step({ type: 'suspect', view: 2n })
-    for (const from of [0, 1, 2]) driver.commit(from, 2n, b, 4n)
-    driver.executed(2n)
-    expect(factor(driver)).to.equal(4)
-  })
 })
 
 describe('votes', () => {

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { NULL_DIGEST } from '../../src/core/messages.ts'
 import type { ReplicaEffect } from '../../src/core/protocol.ts'
 import {
   batchOf,
@@ -94,6 +95,14 @@ describe('a vote', () => {
     for (const from of [2, 3]) driver.commit(from, 1n, a)
     for (const from of [0, 2, 3]) expect(driver.commit(from, 1n, b, 2n)).to.deep.equal([])
     expect(driver.of('execute').map(({ batch }) => batch.digest)).to.deep.equal([a.digest])
+  })
+
+  it('of a quorum for a null request, in whatever view, needs no batch', () => {
+    const driver = new Driver({ id: 3 })
+    for (const from of [0, 1]) driver.commit(from, 1n, NULL_DIGEST, 4n)
+    const effects = driver.commit(2, 1n, NULL_DIGEST, 4n)
+    expect(only(effects, 'execute').map(({ batch }) => batch.requests)).to.deep.equal([[]])
+    expect(fetches(effects)).to.deep.equal([])
   })
 
   it('for what a state transfer brought asks for no batch', () => {
@@ -197,7 +206,7 @@ describe('a missing batch', () => {
 
   it('is not asked for any more when its state came, and the timer ends', () => {
     const driver = new Driver({ id: 3 })
-    for (const from of [0, 1, 2]) driver.commit(from, 1n, a)
+    for (const sequence of [1n, 2n]) for (const from of [0, 1, 2]) driver.commit(from, sequence, a)
     driver.step({ type: 'transferred', sequence: 2n, digest: stateDigest(2n) })
     expect(driver.fire('fetch')).to.deep.equal([])
   })
@@ -232,6 +241,7 @@ describe('a missing batch', () => {
 
   it('that nobody misses any more stops the timer', () => {
     const driver = new Driver({ id: 3 })
+    driver.commit(2, 1n, a)
     const prepared = [claim(1n, a)]
     driver.receive(
       1,
