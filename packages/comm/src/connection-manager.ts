@@ -137,7 +137,9 @@ export class ConnectionManager {
   async handshake(peer: RemotePeer, signal: AbortSignal | undefined): Promise<Uint8Array> {
     const { info, decline } = await this.#dialer.open(peer.endpoint, this.#signal(signal))
     decline()
-    if (peer.pkiId !== undefined && !equal(peer.pkiId, info.pkiId)) {
+    const { pkiId: expected, accepts } = peer
+    const isExpected = expected === undefined || equal(expected, info.pkiId)
+    if (!isExpected && accepts?.(info.identity) !== true) {
       throw new CommError(
         'COMM_UNEXPECTED_PEER',
         "PKI-ID of remote peer doesn't match expected PKI-ID",
@@ -206,10 +208,11 @@ export class ConnectionManager {
 
   /** @see fabric v3.1 gossip/comm/comm_impl.go createConnection (FAB-10970, FAB-16651) */
   #checkExpected(
-    { pkiId: expected, endpoint }: RemotePeer,
-    { pkiId: actual }: ConnectionInfo,
+    { pkiId: expected, endpoint, accepts }: RemotePeer,
+    { pkiId: actual, identity }: ConnectionInfo,
   ): void {
     if (expected === undefined || expected.length === 0 || equal(expected, actual)) return
+    if (accepts?.(identity) === true) return
     const fields = { endpoint, expected: hexOf(expected), actual: hexOf(actual) }
     if (!this.#sameOrganization(expected, actual)) {
       const line = { event: 'unexpected peer', about: endpoint, most: 1 }

@@ -5,4 +5,6 @@ export interface RemotePeer {
   /** Absent: whoever answers is welcome. Present: if another of its
    * organisation answers, that is an identity switch; if anyone else, a refusal. */
   readonly pkiId?: Uint8Array | undefined
+  /** Whether an identity with another PKI-ID is the one expected all the same: a renewed certificate, say. */
+  readonly accepts?: ((identity: Uint8Array) => boolean) | undefined
 }

@@ -34,12 +34,35 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   return { release }
 }
 
+/**
+ * The process that has a directory of a ledger or a journal open, found without taking it or writing
+ * anything. Another may take it in the next moment: whoever opens it is refused then.
+ *
+ * @returns its number; undefined when nobody has, or there is no such directory
+ */
+export async function directoryHolder(directory: string): Promise<number | undefined> {
+  const names = await readdir(directory).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw toLedgerError(error, 'read the locks in', directory)
+  })
+  for (const name of names) {
+    const lock = parseLock(name)
+    if (lock !== undefined && (await isAlive(lock.pid, lock.birth))) return lock.pid
+  }
+  return undefined
+}
+
+function parseLock(name: string): { readonly pid: number; readonly birth: string } | undefined {
+  const match = /^lock-(\d+)-([^-]*)-[0-9a-f]+$/.exec(name)
+  return match === null ? undefined : { pid: Number(match[1]), birth: match[2] ?? '' }
+}
+
 async function refuseOthers(directory: string, own: string): Promise<void> {
   for (const name of await readdir(directory)) {
-    const match = /^lock-(\d+)-([^-]*)-[0-9a-f]+$/.exec(name)
-    if (match === null || name === own) continue
-    const pid = Number(match[1])
-    if (await isAlive(pid, match[2] ?? '')) {
+    const lock = parseLock(name)
+    if (lock === undefined || name === own) continue
+    const { pid, birth } = lock
+    if (await isAlive(pid, birth)) {
       const message = `${directory} is in use by process ${pid}: stop that one, or take another directory`
       throw new LedgerError('LEDGER_LOCKED', message, { file: join(directory, name), pid })
     }

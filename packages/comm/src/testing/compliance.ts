@@ -218,6 +218,29 @@ function nameCases(): CommCase[] {
       },
     },
     {
+      name: 'takes another PKI-ID for the one expected when the identity is accepted',
+      run: async (fixture) => {
+        const [one, two] = [await started(fixture), await started(fixture)]
+        const inbox = two.accept(all)
+        const pkiId = new Uint8Array(32).fill(1)
+        const own = Buffer.from(await one.handshake(peerOf(two)))
+        const renewed = {
+          endpoint: two.address,
+          pkiId,
+          accepts: (id: Uint8Array) => own.equals(id),
+        }
+        deepEqual(Buffer.from(await one.handshake(renewed)), own)
+        await one.push(message(0n), renewed)
+        await one.push(message(1n), renewed)
+        deepEqual((await take(inbox, 2)).map(sequenceOf), [0n, 1n])
+        const other = { ...renewed, pkiId: new Uint8Array(32).fill(2), accepts: () => false }
+        for (const send of [one.push(message(2n), other), one.handshake(other)]) {
+          await rejects(send, (error) => isCodedError(error, 'COMM_UNEXPECTED_PEER'))
+        }
+        equal(one.connections().length, 1)
+      },
+    },
+    {
       name: 'presumes a peer dead once for each loss',
       run: async (fixture) => {
         const [one, two] = [await started(fixture), await started(fixture)]

@@ -132,9 +132,7 @@ class MemoryComm implements Comm {
     const other = this.#members.get(peer.endpoint)
     if (this.state !== 'started') return Promise.reject(stopped())
     if (other === undefined) return Promise.reject(unreachable(peer))
-    if (peer.pkiId === undefined || hexOf(peer.pkiId) === hexOf(other.pkiId)) {
-      return Promise.resolve(other.identity)
-    }
+    if (isExpected(peer, other)) return Promise.resolve(other.identity)
     return Promise.reject(unexpected())
   }
 
@@ -178,7 +176,7 @@ class MemoryComm implements Comm {
   #find(peer: RemotePeer): MemoryComm {
     const other = this.#members.get(peer.endpoint)
     const { pkiId } = peer
-    if (other !== undefined && (!pkiId || hexOf(pkiId) === hexOf(other.pkiId))) return other
+    if (other !== undefined && isExpected(peer, other)) return other
     if (pkiId !== undefined) this.#dead.presume(pkiId)
     throw other === undefined ? unreachable(peer) : unexpected()
   }
@@ -241,6 +239,11 @@ function enough(pending: readonly Promise<SendResult>[], minAck: number): Promis
       })
     }
   })
+}
+
+function isExpected({ pkiId, accepts }: RemotePeer, other: MemoryComm): boolean {
+  if (pkiId === undefined || hexOf(pkiId) === hexOf(other.pkiId)) return true
+  return accepts?.(other.identity) === true
 }
 
 function stopped(): CommError {

@@ -26,6 +26,9 @@ export interface NetworkSpec {
 /** Name of the channel. */
 export const channelId = 'heddle'
 
+/** Where a validator keeps its data, in its own folder. */
+export const dataFolder = 'data'
+
 /** Fewest validators: f = 1. */
 export const minValidators = 4
 const defaultValidators = 4
@@ -102,7 +105,7 @@ function configOf(
       id: own.name,
       localMspId: own.mspId,
       mspConfigPath: from(mspDir),
-      fileSystemPath: 'data',
+      fileSystemPath: dataFolder,
       listenAddress: own.gossip,
       tls: { cert: { file: from(tls.certificate) }, key: { file: from(tls.key) } },
     },

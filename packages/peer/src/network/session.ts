@@ -1,12 +1,13 @@
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { faultsTolerated, quorumOf } from '@heddle/pbft'
 import { GaveUp, PeerError, messageOf } from '../errors.ts'
+import { dataHolder } from '../node/storage.ts'
 import { openClient } from './client.ts'
 import { NetworkLock } from './control.ts'
 import { findDescriptor, writeDescriptor } from './descriptor.ts'
 import { Monitor } from './monitor.ts'
 import { pause } from './pause.ts'
-import { prepareNetwork } from './prepare.ts'
+import { dataFolder, prepareNetwork } from './prepare.ts'
 import { ValidatorProcesses, statusOfEnd } from './processes.ts'
 import { saying } from './waiting.ts'
 import type { Clock } from '@heddle/interface'
@@ -93,6 +94,8 @@ export class NetworkSession {
       () => `validators of an earlier network in ${this.#spec.dir} to end`,
       () => this.#leftovers(),
     )
+    // Before anything is written: what runs goes by the files that are there.
+    await this.#refuseRunning()
     const descriptor = await prepareNetwork(this.#spec, this.#clock)
     this.#descriptor = descriptor
     for (const { name, config, log } of descriptor.validators) {
@@ -124,6 +127,20 @@ export class NetworkSession {
     const end = this.#clock.now() + leftoverTimeoutMs
     while (pids.some((pid) => pid !== undefined && isAlive(pid)) && this.#clock.now() < end) {
       await pause(this.#clock, pollMs)
+    }
+  }
+
+  /** Validators started by hand, with `heddle peer start`, hold their data. */
+  async #refuseRunning(): Promise<void> {
+    const { dir } = this.#spec
+    for (const { name, config } of (await findDescriptor(dir))?.validators ?? []) {
+      const pid = await dataHolder(join(dir, dirname(config), dataFolder))
+      if (pid === undefined) continue
+      throw new PeerError(
+        'PEER_NETWORK_RUNNING',
+        `${name} of the network in ${resolve(dir)} runs already, as process ${pid}`,
+        { cure: 'stop the validators that were started by hand, or choose another --dir' },
+      )
     }
   }
 

@@ -9,6 +9,7 @@ import type {
   Metrics,
 } from '@heddle/interface'
 import type { ConditionSink } from './conditions.ts'
+import type { ProcessWatch } from './process-watch.ts'
 
 /** What a {@link ClockWatch} works with. */
 export interface ClockWatchDeps {
@@ -16,6 +17,8 @@ export interface ClockWatchDeps {
   /** Sends an encoded `heddle.WallTime` to all other validators. */
   readonly tell: (wallTime: Uint8Array) => void
   readonly conditions: ConditionSink
+  /** Tells and takes which processes speak. */
+  readonly processes: Pick<ProcessWatch, 'told' | 'receive'>
   readonly metrics?: Metrics
 }
 
@@ -92,9 +95,11 @@ export class ClockWatch implements Lifecycle {
    * @throws {ProtoError} when the bytes are no `heddle.WallTime`
    */
   receive(from: number, bytes: Uint8Array): void {
-    const { clock } = this.#deps
-    const { unixMs } = decode(heddle.WallTimeSchema, bytes)
+    const { clock, processes } = this.#deps
+    const wallTime = decode(heddle.WallTimeSchema, bytes)
+    const { unixMs } = wallTime
     const at = clock.now()
+    processes.receive(from, wallTime)
     const member = this.#members.get(from) ?? { observations: [], offsetMs: 0 }
     this.#members.set(from, member)
     const last = member.observations.at(-1)
@@ -137,9 +142,11 @@ export class ClockWatch implements Lifecycle {
   }
 
   #tell(): void {
-    const { clock, tell } = this.#deps
+    const { clock, tell, processes } = this.#deps
     const unixMs = BigInt(Math.max(0, Math.round(clock.wallTime())))
-    tell(encode(heddle.WallTimeSchema, create(heddle.WallTimeSchema, { unixMs })))
+    tell(
+      encode(heddle.WallTimeSchema, create(heddle.WallTimeSchema, { unixMs, ...processes.told })),
+    )
     this.#timer = clock.schedule(tellIntervalMs, () => this.#tell())
   }
 }

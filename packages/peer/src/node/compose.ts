@@ -11,11 +11,13 @@ import { ClockWatch } from './clock-watch.ts'
 import { OfferVerifier } from '../switch/offer.ts'
 import { createBlockSource } from './block-source.ts'
 import { validatorProxy } from './validator-proxy.ts'
+import { certificateHolder } from './certificate-holder.ts'
 import { certificatesCheck } from './certificates-check.ts'
 import { PbftChain, chainStatuses } from './chain.ts'
 import { Conditions } from './conditions.ts'
 import { MembersCheck } from './members-check.ts'
 import { PeerNetwork } from './peer-network.ts'
+import { ProcessWatch } from './process-watch.ts'
 import { createQueryService } from './query-service.ts'
 import { replicaCheck } from './replica-check.ts'
 import { StandstillCheck } from './standstill-check.ts'
@@ -113,8 +115,12 @@ function otherValidators({ config, material }: CompositionDeps): PeerAddress[] {
   return config.validators.flatMap(({ id, gossip }) => {
     const consenter = material.channel.consenters[id]
     const pkiId = consenter && pkiIdOf(consenter.identity)
-    if (id === material.replica || pkiId === undefined) return []
-    return [{ replica: id, endpoint: gossip, pkiId }]
+    if (id === material.replica || consenter === undefined || pkiId === undefined) return []
+    const holder = certificateHolder(consenter.identity)
+    const isRenewal = (identity: Uint8Array): boolean => certificateHolder(identity) === holder
+    return [
+      { replica: id, endpoint: gossip, pkiId, ...(holder === undefined ? {} : { isRenewal }) },
+    ]
   })
 }
 
@@ -295,7 +301,11 @@ function composeHealth(
   const standstill = new StandstillCheck({
     ...{ replica, collector, ledger, clock, conditions, metrics },
   })
-  const clocks = new ClockWatch({ clock, tell: network.tellTime, conditions, metrics })
+  const processes = new ProcessWatch({ replica: material.replica, conditions })
+  const clocks = new ClockWatch({
+    ...{ clock, conditions, metrics, processes },
+    tell: network.tellTime,
+  })
   const others = otherValidators(deps).map((each) => each.replica)
   const connected = (): readonly number[] => network.connectedReplicas
   const members = new MembersCheck({ others, connected, clock, conditions })

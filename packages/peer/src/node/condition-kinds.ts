@@ -105,6 +105,11 @@ export const conditionKinds = {
     component: 'consensus.pbft',
     cure: 'see its log; never start a validator on an older copy of its folder',
   },
+  'same-identity': {
+    severity: 'degraded',
+    component: 'gossip.comm',
+    cure: 'stop one of the two at once: what they sign contradicts each other; a copy of a validator is no second one',
+  },
   'clock-off': {
     severity: 'degraded',
     component: 'clock',

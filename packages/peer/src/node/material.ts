@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { common, decode } from '@heddle/proto'
 import { isCodedError } from '@heddle/interface'
-import { loadMsp, loadSigningIdentity, pkiIdOf } from '@heddle/msp'
+import { loadMsp, loadSigningIdentity } from '@heddle/msp'
 import { matchTlsFiles } from '../config/tls-files.ts'
 import { PeerError, messageOf, systemCode } from '../errors.ts'
 import { readOperationsTls } from '../operations/tls.ts'
+import { certificateHolder } from './certificate-holder.ts'
 import { readChannelConfig } from './channel-config.ts'
 import type { Logger } from '@heddle/interface'
 import type { Msp, SigningIdentity } from '@heddle/msp'
@@ -45,7 +46,8 @@ async function readIdentity(config: Config, logger: Logger): Promise<[Msp, Signi
   const dir = config['peer.mspConfigPath']
   const mspId = config['peer.localMspId']
   try {
-    return [await loadMsp(dir, mspId, { logger }), await loadSigningIdentity(dir, mspId)]
+    // Both read the whole folder: what is passed over is said once.
+    return [await loadMsp(dir, mspId), await loadSigningIdentity(dir, mspId, { logger })]
   } catch (error) {
     throw new PeerError('PEER_WRONG_CERTIFICATE', messageOf(error), {
       cure: 'check peer.mspConfigPath and peer.localMspId; `heddle crypto generate` makes new ones',
@@ -80,15 +82,18 @@ async function readTlsFiles(
 }
 
 function replicaOf(channel: ChannelConfig, signer: SigningIdentity): number {
+  const holder = certificateHolder(signer.serialized)
   const replica = channel.consenters.findIndex(
-    ({ identity }) => Buffer.compare(pkiIdOf(identity) ?? Buffer.alloc(0), signer.pkiId) === 0,
+    ({ identity }) => holder !== undefined && certificateHolder(identity) === holder,
   )
   if (replica !== -1) return replica
   throw new PeerError(
     'PEER_WRONG_CERTIFICATE',
-    `the genesis block of ${channel.channelId} names no consenter with this certificate of ${signer.mspId}`,
+    `the genesis block of ${channel.channelId} names no consenter of ${signer.mspId} with the key of this certificate`,
     {
-      cure: 'take the MSP folder that the genesis block was made with, or the right genesis block',
+      cure:
+        'take the MSP folder that the genesis block was made with, or the right genesis block; a certificate ' +
+        'is renewed for the same key, since the channel configuration cannot be updated yet',
     },
   )
 }

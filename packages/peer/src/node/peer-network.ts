@@ -1,7 +1,13 @@
 import { encodeMessage } from '@heddle/comm'
 import { create, decode, encode, gossip, heddle } from '@heddle/proto'
 import { messageOf } from '../errors.ts'
-import type { Comm, ReceivedMessage, RemotePeer, EncodedMessage } from '@heddle/comm'
+import type {
+  Comm,
+  ConnectionInfo,
+  EncodedMessage,
+  ReceivedMessage,
+  RemotePeer,
+} from '@heddle/comm'
 import type { Counter, Logger, Metrics } from '@heddle/interface'
 import type { SignatureNetwork } from '@heddle/orderer'
 import type { Network } from '@heddle/pbft'
@@ -14,6 +20,8 @@ export interface PeerAddress {
   readonly endpoint: string
   /** `pkiIdOf` the identity that the genesis block gives it: what a connection has to prove. */
   readonly pkiId: Uint8Array
+  /** Whether another identity is this validator's as well: a certificate that was renewed. Default: none is. */
+  readonly isRenewal?: (identity: Uint8Array) => boolean
 }
 
 /** Who takes what arrives. A handler that throws loses that message, which is counted as refused. */
@@ -44,6 +52,9 @@ export interface PeerNetworkDeps {
   readonly logger?: Logger
   readonly metrics?: Metrics
 }
+
+/** Members that are no validators of which it is remembered. */
+export const maxStrangers = 1000
 
 type Body = 'consensus' | 'blockSignature' | 'rulesOffer' | 'wallTime'
 
@@ -96,15 +107,22 @@ export class PeerNetwork {
   /** Sends an offer of rules to all others: drops when a queue is full, it is repeated. */
   readonly offerRules: (offer: Uint8Array) => void
   readonly #deps: PeerNetworkDeps
-  readonly #byReplica: ReadonlyMap<number, RemotePeer>
-  readonly #byPkiId: ReadonlyMap<string, number>
+  readonly #byReplica: Map<number, RemotePeer>
+  /** Whom a PKI-ID stands for: as configured, and of each validator the last that was renewed. */
+  readonly #byPkiId: Map<string, number>
+  readonly #renewed = new Map<number, string>()
+  /** Members that are no validators: looking at a certificate takes time. */
+  readonly #strangers = new Set<string>()
   readonly #refused: Counter | undefined
   #unsubscribe: (() => void) | undefined
 
   constructor(deps: PeerNetworkDeps) {
     this.#deps = deps
     this.#byReplica = new Map(
-      deps.peers.map(({ replica, endpoint, pkiId }) => [replica, { endpoint, pkiId }]),
+      deps.peers.map(({ replica, endpoint, pkiId, isRenewal: accepts }) => [
+        replica,
+        { endpoint, pkiId, accepts },
+      ]),
     )
     this.#byPkiId = new Map(deps.peers.map((each) => [hex(each.pkiId), each.replica]))
     this.#refused = deps.metrics?.counter({
@@ -156,7 +174,7 @@ export class PeerNetwork {
   }
 
   #receive({ message, connection }: ReceivedMessage, handlers: PeerMessageHandlers): void {
-    const from = this.#byPkiId.get(hex(connection.pkiId))
+    const from = this.#byPkiId.get(hex(connection.pkiId)) ?? this.#renewal(connection)
     const content = message.content
     if (from === undefined || content.case !== 'dataMsg') {
       this.#refuse(connection.endpoint, from === undefined ? 'not a validator' : 'no data message')
@@ -173,6 +191,28 @@ export class PeerNetwork {
     } catch (error) {
       this.#refuse(connection.endpoint, messageOf(error))
     }
+  }
+
+  /** A validator whose certificate was renewed: from now on it is known by this one, too. */
+  #renewal({ pkiId, identity, endpoint }: ConnectionInfo): number | undefined {
+    const key = hex(pkiId)
+    if (this.#strangers.has(key)) return undefined
+    const peer = this.#deps.peers.find(({ isRenewal }) => isRenewal?.(identity) === true)
+    if (peer === undefined) {
+      if (this.#strangers.size >= maxStrangers) this.#strangers.clear()
+      this.#strangers.add(key)
+      return undefined
+    }
+    const { replica } = peer
+    const last = this.#renewed.get(replica)
+    if (last !== undefined) this.#byPkiId.delete(last)
+    this.#renewed.set(replica, key)
+    this.#byPkiId.set(key, replica)
+    const now = { endpoint: peer.endpoint, pkiId: Uint8Array.prototype.slice.call(pkiId) }
+    this.#byReplica.set(replica, { ...now, accepts: peer.isRenewal })
+    const validator = `validator${replica}`
+    this.#deps.logger?.info('the certificate of a validator was renewed', { validator, endpoint })
+    return replica
   }
 
   #refuse(endpoint: string, reason: string): void {

@@ -1,7 +1,7 @@
 import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isCodedError } from '@heddle/interface'
-import { openJournal, openLedger } from '@heddle/ledger'
+import { directoryHolder, openJournal, openLedger } from '@heddle/ledger'
 import { blockHeaderHash, common, decode } from '@heddle/proto'
 import { PeerError } from '../errors.ts'
 import { claimDataFolder } from './data-owner.ts'
@@ -30,6 +30,14 @@ export interface StorageDeps {
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: Metrics
+}
+
+const ledgerIn = (dir: string): string => join(dir, 'ledger')
+const journalIn = (dir: string): string => join(dir, 'journal')
+
+/** The process that has a data folder open, if one has; nothing is changed. */
+export async function dataHolder(dir: string): Promise<number | undefined> {
+  return (await directoryHolder(ledgerIn(dir))) ?? (await directoryHolder(journalIn(dir)))
 }
 
 async function putGenesis(ledger: Ledger, genesis: Uint8Array, dir: string): Promise<void> {
@@ -62,7 +70,7 @@ async function openReplicaJournal(
   deps: StorageDeps,
 ): Promise<{ readonly journal: Journal; readonly damage?: string }> {
   const { clock, logger, metrics } = deps
-  const dir = join(deps.dir, 'journal')
+  const dir = journalIn(deps.dir)
   try {
     return { journal: await openJournal({ dir, logger, metrics }) }
   } catch (error) {
@@ -84,7 +92,7 @@ export async function openStorage(deps: StorageDeps): Promise<Storage> {
   const { channelId, clock, logger, metrics } = deps
   await claimDataFolder(deps.dir, ownerOf(deps))
   const ledger = await openLedger({
-    dir: join(deps.dir, 'ledger'),
+    dir: ledgerIn(deps.dir),
     channelId,
     clock,
     logger,

@@ -226,6 +226,20 @@ describe('mistakes of a person', function () {
       expectLines(await sandbox.run(['submit', '--json', ...dir], { input }))
       const good = await sandbox.run(['query', 'records', 'good-2', ...dir])
       expect(good.stdout).to.equal('{"id": "good-2"}')
+    })
+  })
+
+  describe('with `network up` beside validators that were started by hand', () => {
+    it('refuses before anything is written, and they go on', async () => {
+      const files = ['network.json', ...network.descriptor.validators.map(({ config }) => config)]
+      const contents = (): Promise<string[]> =>
+        Promise.all(files.map((file) => readFile(join(network.dir, file), 'utf8')))
+      const before = await contents()
+      const result = await sandbox.run(['network', 'up', '--exit', '--dir', network.dir])
+      const pid = network.process('validator0').pid
+      expectFailure(result, statuses.busy, `runs already, as process ${pid}`)
+      expect(await contents()).to.deep.equal(before)
+      await network.level()
       await network.stop()
     })
   })

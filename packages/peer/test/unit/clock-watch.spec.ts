@@ -7,6 +7,9 @@ import { createMetrics } from '../../src/operations/metrics.ts'
 import { RecordingLogger } from '../support/recording-logger.ts'
 import type { Clock } from '@heddle/interface'
 
+/** Which processes speak is not the matter here. */
+const processes = { told: { process: 0n, heard: [] }, receive: () => undefined }
+
 const noon = Date.UTC(2026, 0, 1, 12)
 
 /** Two validators whose clocks differ. */
@@ -27,7 +30,8 @@ class Pair {
     )
     this.watches = clocks.map((clock, index) => {
       const tell = (bytes: Uint8Array): void => this.watches[1 - index]!.receive(index, bytes)
-      return new ClockWatch({ clock, tell, conditions: this.#conditions[index]! })
+      const conditions = this.#conditions[index]!
+      return new ClockWatch({ clock, tell, conditions, processes })
     })
   }
 
@@ -50,7 +54,7 @@ function single() {
   const metrics = createMetrics()
   const conditions = new Conditions({ clock })
   let told = 0
-  const watch = new ClockWatch({ clock, tell: () => told++, conditions, metrics })
+  const watch = new ClockWatch({ clock, tell: () => told++, conditions, metrics, processes })
   const named = (): number => {
     watch.look()
     return conditions.current.length

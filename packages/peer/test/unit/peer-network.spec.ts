@@ -5,6 +5,7 @@ import { VirtualClock } from '@heddle/events/testing'
 import { isCodedError } from '@heddle/interface'
 import { create, encode, gossip, heddle } from '@heddle/proto'
 import { PeerNetwork } from '../../src/index.ts'
+import { certificateHolder } from '../../src/node/certificate-holder.ts'
 import { createMetrics } from '../../src/operations/metrics.ts'
 import { channelId, testMembers } from '../support/channel.ts'
 import { eventually } from '../support/eventually.ts'
@@ -455,9 +456,10 @@ describe('PeerNetwork', () => {
 
     it('is disconnected from a validator as soon as that one’s certificate expires', async () => {
       const { ordering } = await testMembers()
-      const notAfter = new Date(Date.now() + 3_600_000)
+      const now = Date.now()
+      const notAfter = new Date(now + 3_600_000)
       const brief = await startNode(await ordering.identity('brief', 'orderer', { notAfter }))
-      const clock = new VirtualClock({ wallTimeMs: Date.now() })
+      const clock = new VirtualClock({ wallTimeMs: now })
       const { validators } = await testMembers()
       const zero = await startNode(validators[0]!, 0, clock)
       running.push(brief, zero)
@@ -472,6 +474,38 @@ describe('PeerNetwork', () => {
       await eventually('the other side hears of it', () => theirs.connected === 0)
       await network.consensus.send(1, Buffer.from('x')).catch(() => undefined)
       expect(network.connected).to.equal(0)
+    })
+
+    it('knows a validator whose certificate was renewed, before and after it speaks', async () => {
+      const { ordering, validators } = await testMembers()
+      const [old, zero] = [validators[1]!, await node(0)]
+      const renewed = await startNode(await ordering.identity('renewed', 'orderer'))
+      running.push(renewed)
+      const looked: Uint8Array[] = []
+      const isRenewal = (identity: Uint8Array): boolean => {
+        looked.push(identity)
+        return certificateHolder(identity) === holder
+      }
+      const holder = certificateHolder(await zero.handshake({ endpoint: renewed.address }))
+      const logger = new RecordingLogger()
+      const peer = { replica: 1, endpoint: renewed.address, pkiId: old.pkiId, isRenewal }
+      const network = new PeerNetwork({ comm: zero, channelId, peers: [peer], logger })
+      const theirs = between(renewed, 0, zero)
+      const [here, there] = [listen(network), listen(theirs)]
+      await network.consensus.send(1, Buffer.from('to the endpoint'))
+      await eventually('the message there', () => there.length === 1)
+      await theirs.consensus.send(0, Buffer.from('from the renewed'))
+      await eventually('the message here', () => here.length === 1)
+      expect(here).to.deep.equal([['consensus', 1, 'from the renewed']])
+      expect(network.connectedReplicas).to.deep.equal([1])
+      expect(logger.lines.map(({ event }) => event)).to.deep.equal([
+        'the certificate of a validator was renewed',
+      ])
+      const looks = looked.length
+      await network.consensus.send(1, Buffer.from('to the renewed'))
+      await theirs.consensus.send(0, Buffer.from('again'))
+      await eventually('the messages', () => there.length === 2 && here.length === 2)
+      expect(looked, 'a certificate is looked at once').to.have.length(looks)
     })
 
     it('tells a client of the channel from a validator', async () => {

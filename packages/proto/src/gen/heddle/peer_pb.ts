@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file heddle/peer.proto.
  */
 export const file_heddle_peer: GenFile = /*@__PURE__*/
-  fileDesc("ChFoZWRkbGUvcGVlci5wcm90bxIGaGVkZGxlIi4KC1RyYW5zYWN0aW9uEhAKCGNvbnRyYWN0GAEgASgJEg0KBWlucHV0GAIgASgMIkkKDEdlbmVzaXNTdGF0ZRIpCghhY2NvdW50cxjoByADKAsyFi5oZWRkbGUuR2VuZXNpc0FjY291bnQSDgoFcnVsZXMY6QcgASgNIi8KDkdlbmVzaXNBY2NvdW50EgwKBG5hbWUYASABKAkSDwoHYmFsYW5jZRgCIAEoCSJbCgpCbG9ja1Byb29mEhAKCHNlcXVlbmNlGAEgASgEEhQKDHN0YXRlX2RpZ2VzdBgCIAEoDBIWCg5yZXN1bHRzX2RpZ2VzdBgDIAEoDBINCgVydWxlcxgEIAEoDSI7ChJUcmFuc2FjdGlvblJlc3VsdHMSJQoKcmVqZWN0aW9ucxgBIAMoCzIRLmhlZGRsZS5SZWplY3Rpb24iYAoJUmVqZWN0aW9uEg0KBWluZGV4GAEgASgNEg4KBnJlYXNvbhgCIAEoCRIjCgRjb2RlGAMgASgOMhUuaGVkZGxlLlJlamVjdGlvbkNvZGUSDwoHZGV0YWlscxgEIAMoDCJxCgtQZWVyTWVzc2FnZRITCgljb25zZW5zdXMYASABKAxIABIZCg9ibG9ja19zaWduYXR1cmUYAiABKAxIABIVCgtydWxlc19vZmZlchgDIAEoDEgAEhMKCXdhbGxfdGltZRgEIAEoDEgAQgYKBGJvZHkiGwoIV2FsbFRpbWUSDwoHdW5peF9tcxgBIAEoBCJPCgpSdWxlc09mZmVyEhIKCmNoYW5uZWxfaWQYASABKAkSDQoFcnVsZXMYAiABKA0SDwoHcmVwbGljYRgDIAEoDRINCgVibG9jaxgEIAEoBCI0ChBTaWduZWRSdWxlc09mZmVyEg0KBW9mZmVyGAEgASgMEhEKCXNpZ25hdHVyZRgCIAEoDCI3CgtSdWxlc1N3aXRjaBIoCgZvZmZlcnMYASADKAsyGC5oZWRkbGUuU2lnbmVkUnVsZXNPZmZlciIrCgpHZXRSZXF1ZXN0EhAKCGNvbnRyYWN0GAEgASgJEgsKA2tleRgCIAEoCSI4CghHZXRSZXBseRINCgVmb3VuZBgBIAEoCBINCgV2YWx1ZRgCIAEoDBIOCgZoZWlnaHQYAyABKAQiJwoNU3RhdHVzUmVxdWVzdBIWCg5jb250ZW50X2RpZ2VzdBgBIAEoCCKbAwoLU3RhdHVzUmVwbHkSDwoHcmVwbGljYRgBIAEoDRIMCgR2aWV3GAIgASgEEhMKC2FjdGl2ZV92aWV3GAMgASgIEg8KB3ByaW1hcnkYBCABKA0SDgoGaGVpZ2h0GAUgASgEEhcKD2xhc3RfYmxvY2tfaGFzaBgGIAEoDBIQCghzZXF1ZW5jZRgHIAEoBBIUCgxzdGF0ZV9kaWdlc3QYCCABKAwSFgoOY29udGVudF9kaWdlc3QYCSABKAwSFAoMc3RhdGVfaGVpZ2h0GAogASgEEhEKCWNvbm5lY3RlZBgLIAEoDRIPCgd2ZXJzaW9uGAwgASgJEg4KBmNwdV9tcxgNIAEoBBIiCgVydWxlcxgOIAEoCzITLmhlZGRsZS5SdWxlc1N0YXR1cxIhCghwcm9ibGVtcxgPIAMoCzIPLmhlZGRsZS5Qcm9ibGVtEhkKEWxhc3RfYmxvY2tfYWdlX21zGBAgASgEEhkKEW9sZGVzdF9yZXF1ZXN0X21zGBEgASgEEhcKD3Vuc2lnbmVkX2Jsb2NrcxgSIAEoDSJxCgdQcm9ibGVtEhEKCWNvbXBvbmVudBgBIAEoCRIOCgZyZWFzb24YAiABKAkSEQoJY29uZGl0aW9uGAMgASgJEhAKCGRlZ3JhZGVkGAQgASgIEhAKCHNpbmNlX21zGAUgASgEEgwKBGN1cmUYBiABKAkiUAoLUnVsZXNTdGF0dXMSEAoIaW5fZm9yY2UYASABKA0SDQoFc2luY2UYAiABKAQSDwoHb2ZmZXJlZBgDIAEoDRIPCgdtaXNzaW5nGAQgAygNIiIKDkVudHJpZXNSZXF1ZXN0EhAKCGNvbnRyYWN0GAEgASgJIj4KDEVudHJpZXNSZXBseRIOCgZoZWlnaHQYASABKAQSHgoHZW50cmllcxgCIAMoCzINLmhlZGRsZS5FbnRyeSIjCgVFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAwqlwQKDVJlamVjdGlvbkNvZGUSGQoVUkVKRUNUSU9OX1VOU1BFQ0lGSUVEEAASFQoRTk9UX0FfVFJBTlNBQ1RJT04QARIUChBVTktOT1dOX0NPTlRSQUNUEAISDAoITk9UX1VURjgQAxIMCghOT1RfSlNPThAEEhEKDU5PVF9BTl9PQkpFQ1QQBRIQCgxNRU1CRVJfVFdJQ0UQBhITCg9DT05UUkFDVF9GQUlMRUQQBxIQCgxVTkZJVF9SRVNVTFQQCBIRCg1VTktOT1dOX0ZJRUxEEAkSEQoNRklFTERfTUlTU0lORxAKEg4KCk5PVF9BX05BTUUQCxIRCg1OQU1FX1RPT19MT05HEAwSEQoNTkFNRV9OT1RfVEVYVBANEhMKD0FNT1VOVF9ORUdBVElWRRAOEhQKEEFNT1VOVF9OT1RfV0hPTEUQDxITCg9BTU9VTlRfVE9PX0xPTkcQEBITCg9OT19TVUNIX0FDQ09VTlQQERINCglPVkVSRFJBV04QEhIPCgtJRF9UT09fTE9ORxATEg8KC0lEX05PVF9URVhUEBQSEQoNUkVDT1JEX0VYSVNUUxAVEhQKEFNXSVRDSF9NQUxGT1JNRUQQKBIaChZTV0lUQ0hfVE9fTk9USElOR19FTFNFECkSGAoUU1dJVENIX05PVF9HT09EX0hFUkUQKhIVChFTV0lUQ0hfTk9UX1NJR05FRBArMqUBCgVRdWVyeRIrCgNHZXQSEi5oZWRkbGUuR2V0UmVxdWVzdBoQLmhlZGRsZS5HZXRSZXBseRI0CgZTdGF0dXMSFS5oZWRkbGUuU3RhdHVzUmVxdWVzdBoTLmhlZGRsZS5TdGF0dXNSZXBseRI5CgdFbnRyaWVzEhYuaGVkZGxlLkVudHJpZXNSZXF1ZXN0GhQuaGVkZGxlLkVudHJpZXNSZXBseTABYgZwcm90bzM");
+  fileDesc("ChFoZWRkbGUvcGVlci5wcm90bxIGaGVkZGxlIi4KC1RyYW5zYWN0aW9uEhAKCGNvbnRyYWN0GAEgASgJEg0KBWlucHV0GAIgASgMIkkKDEdlbmVzaXNTdGF0ZRIpCghhY2NvdW50cxjoByADKAsyFi5oZWRkbGUuR2VuZXNpc0FjY291bnQSDgoFcnVsZXMY6QcgASgNIi8KDkdlbmVzaXNBY2NvdW50EgwKBG5hbWUYASABKAkSDwoHYmFsYW5jZRgCIAEoCSJbCgpCbG9ja1Byb29mEhAKCHNlcXVlbmNlGAEgASgEEhQKDHN0YXRlX2RpZ2VzdBgCIAEoDBIWCg5yZXN1bHRzX2RpZ2VzdBgDIAEoDBINCgVydWxlcxgEIAEoDSI7ChJUcmFuc2FjdGlvblJlc3VsdHMSJQoKcmVqZWN0aW9ucxgBIAMoCzIRLmhlZGRsZS5SZWplY3Rpb24iYAoJUmVqZWN0aW9uEg0KBWluZGV4GAEgASgNEg4KBnJlYXNvbhgCIAEoCRIjCgRjb2RlGAMgASgOMhUuaGVkZGxlLlJlamVjdGlvbkNvZGUSDwoHZGV0YWlscxgEIAMoDCJxCgtQZWVyTWVzc2FnZRITCgljb25zZW5zdXMYASABKAxIABIZCg9ibG9ja19zaWduYXR1cmUYAiABKAxIABIVCgtydWxlc19vZmZlchgDIAEoDEgAEhMKCXdhbGxfdGltZRgEIAEoDEgAQgYKBGJvZHkiUQoIV2FsbFRpbWUSDwoHdW5peF9tcxgBIAEoBBIPCgdwcm9jZXNzGAIgASgGEiMKBWhlYXJkGAMgAygLMhQuaGVkZGxlLkhlYXJkUHJvY2VzcyIwCgxIZWFyZFByb2Nlc3MSDwoHcmVwbGljYRgBIAEoDRIPCgdwcm9jZXNzGAIgASgGIk8KClJ1bGVzT2ZmZXISEgoKY2hhbm5lbF9pZBgBIAEoCRINCgVydWxlcxgCIAEoDRIPCgdyZXBsaWNhGAMgASgNEg0KBWJsb2NrGAQgASgEIjQKEFNpZ25lZFJ1bGVzT2ZmZXISDQoFb2ZmZXIYASABKAwSEQoJc2lnbmF0dXJlGAIgASgMIjcKC1J1bGVzU3dpdGNoEigKBm9mZmVycxgBIAMoCzIYLmhlZGRsZS5TaWduZWRSdWxlc09mZmVyIisKCkdldFJlcXVlc3QSEAoIY29udHJhY3QYASABKAkSCwoDa2V5GAIgASgJIjgKCEdldFJlcGx5Eg0KBWZvdW5kGAEgASgIEg0KBXZhbHVlGAIgASgMEg4KBmhlaWdodBgDIAEoBCInCg1TdGF0dXNSZXF1ZXN0EhYKDmNvbnRlbnRfZGlnZXN0GAEgASgIIpsDCgtTdGF0dXNSZXBseRIPCgdyZXBsaWNhGAEgASgNEgwKBHZpZXcYAiABKAQSEwoLYWN0aXZlX3ZpZXcYAyABKAgSDwoHcHJpbWFyeRgEIAEoDRIOCgZoZWlnaHQYBSABKAQSFwoPbGFzdF9ibG9ja19oYXNoGAYgASgMEhAKCHNlcXVlbmNlGAcgASgEEhQKDHN0YXRlX2RpZ2VzdBgIIAEoDBIWCg5jb250ZW50X2RpZ2VzdBgJIAEoDBIUCgxzdGF0ZV9oZWlnaHQYCiABKAQSEQoJY29ubmVjdGVkGAsgASgNEg8KB3ZlcnNpb24YDCABKAkSDgoGY3B1X21zGA0gASgEEiIKBXJ1bGVzGA4gASgLMhMuaGVkZGxlLlJ1bGVzU3RhdHVzEiEKCHByb2JsZW1zGA8gAygLMg8uaGVkZGxlLlByb2JsZW0SGQoRbGFzdF9ibG9ja19hZ2VfbXMYECABKAQSGQoRb2xkZXN0X3JlcXVlc3RfbXMYESABKAQSFwoPdW5zaWduZWRfYmxvY2tzGBIgASgNInEKB1Byb2JsZW0SEQoJY29tcG9uZW50GAEgASgJEg4KBnJlYXNvbhgCIAEoCRIRCgljb25kaXRpb24YAyABKAkSEAoIZGVncmFkZWQYBCABKAgSEAoIc2luY2VfbXMYBSABKAQSDAoEY3VyZRgGIAEoCSJQCgtSdWxlc1N0YXR1cxIQCghpbl9mb3JjZRgBIAEoDRINCgVzaW5jZRgCIAEoBBIPCgdvZmZlcmVkGAMgASgNEg8KB21pc3NpbmcYBCADKA0iIgoORW50cmllc1JlcXVlc3QSEAoIY29udHJhY3QYASABKAkiPgoMRW50cmllc1JlcGx5Eg4KBmhlaWdodBgBIAEoBBIeCgdlbnRyaWVzGAIgAygLMg0uaGVkZGxlLkVudHJ5IiMKBUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDCqXBAoNUmVqZWN0aW9uQ29kZRIZChVSRUpFQ1RJT05fVU5TUEVDSUZJRUQQABIVChFOT1RfQV9UUkFOU0FDVElPThABEhQKEFVOS05PV05fQ09OVFJBQ1QQAhIMCghOT1RfVVRGOBADEgwKCE5PVF9KU09OEAQSEQoNTk9UX0FOX09CSkVDVBAFEhAKDE1FTUJFUl9UV0lDRRAGEhMKD0NPTlRSQUNUX0ZBSUxFRBAHEhAKDFVORklUX1JFU1VMVBAIEhEKDVVOS05PV05fRklFTEQQCRIRCg1GSUVMRF9NSVNTSU5HEAoSDgoKTk9UX0FfTkFNRRALEhEKDU5BTUVfVE9PX0xPTkcQDBIRCg1OQU1FX05PVF9URVhUEA0SEwoPQU1PVU5UX05FR0FUSVZFEA4SFAoQQU1PVU5UX05PVF9XSE9MRRAPEhMKD0FNT1VOVF9UT09fTE9ORxAQEhMKD05PX1NVQ0hfQUNDT1VOVBAREg0KCU9WRVJEUkFXThASEg8KC0lEX1RPT19MT05HEBMSDwoLSURfTk9UX1RFWFQQFBIRCg1SRUNPUkRfRVhJU1RTEBUSFAoQU1dJVENIX01BTEZPUk1FRBAoEhoKFlNXSVRDSF9UT19OT1RISU5HX0VMU0UQKRIYChRTV0lUQ0hfTk9UX0dPT0RfSEVSRRAqEhUKEVNXSVRDSF9OT1RfU0lHTkVEECsypQEKBVF1ZXJ5EisKA0dldBISLmhlZGRsZS5HZXRSZXF1ZXN0GhAuaGVkZGxlLkdldFJlcGx5EjQKBlN0YXR1cxIVLmhlZGRsZS5TdGF0dXNSZXF1ZXN0GhMuaGVkZGxlLlN0YXR1c1JlcGx5EjkKB0VudHJpZXMSFi5oZWRkbGUuRW50cmllc1JlcXVlc3QaFC5oZWRkbGUuRW50cmllc1JlcGx5MAFiBnByb3RvMw");
 
 /**
  * The data of an envelope of type MESSAGE: one call of a built-in contract.
@@ -261,7 +261,8 @@ export const PeerMessageSchema: GenMessage<PeerMessage> = /*@__PURE__*/
   messageDesc(file_heddle_peer, 6);
 
 /**
- * What a validator's clock says. Nothing depends on it but a warning.
+ * What a validator's clock says, and which processes speak as which validators. Nothing depends on it but
+ * warnings.
  *
  * @generated from message heddle.WallTime
  */
@@ -272,6 +273,20 @@ export type WallTime = Message<"heddle.WallTime"> & {
    * @generated from field: uint64 unix_ms = 1;
    */
   unixMs: bigint;
+
+  /**
+   * A random number of the process that sends it; 0 in versions that have none.
+   *
+   * @generated from field: fixed64 process = 2;
+   */
+  process: bigint;
+
+  /**
+   * Of each other validator, the process that it was heard from last.
+   *
+   * @generated from field: repeated heddle.HeardProcess heard = 3;
+   */
+  heard: HeardProcess[];
 };
 
 /**
@@ -280,6 +295,34 @@ export type WallTime = Message<"heddle.WallTime"> & {
  */
 export const WallTimeSchema: GenMessage<WallTime> = /*@__PURE__*/
   messageDesc(file_heddle_peer, 7);
+
+/**
+ * Which process spoke as a validator.
+ *
+ * @generated from message heddle.HeardProcess
+ */
+export type HeardProcess = Message<"heddle.HeardProcess"> & {
+  /**
+   * The validator, from 0.
+   *
+   * @generated from field: uint32 replica = 1;
+   */
+  replica: number;
+
+  /**
+   * The number of the process.
+   *
+   * @generated from field: fixed64 process = 2;
+   */
+  process: bigint;
+};
+
+/**
+ * Describes the message heddle.HeardProcess.
+ * Use `create(HeardProcessSchema)` to create a new message.
+ */
+export const HeardProcessSchema: GenMessage<HeardProcess> = /*@__PURE__*/
+  messageDesc(file_heddle_peer, 8);
 
 /**
  * A validator's word that it runs software that knows these rules, and wants them in force.
@@ -321,7 +364,7 @@ export type RulesOffer = Message<"heddle.RulesOffer"> & {
  * Use `create(RulesOfferSchema)` to create a new message.
  */
 export const RulesOfferSchema: GenMessage<RulesOffer> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 8);
+  messageDesc(file_heddle_peer, 9);
 
 /**
  * An offer that others can relay.
@@ -349,7 +392,7 @@ export type SignedRulesOffer = Message<"heddle.SignedRulesOffer"> & {
  * Use `create(SignedRulesOfferSchema)` to create a new message.
  */
 export const SignedRulesOfferSchema: GenMessage<SignedRulesOffer> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 9);
+  messageDesc(file_heddle_peer, 10);
 
 /**
  * Input of the contract `rules`: puts the rules in force that all offers name.
@@ -370,7 +413,7 @@ export type RulesSwitch = Message<"heddle.RulesSwitch"> & {
  * Use `create(RulesSwitchSchema)` to create a new message.
  */
 export const RulesSwitchSchema: GenMessage<RulesSwitch> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 10);
+  messageDesc(file_heddle_peer, 11);
 
 /**
  * A key of a contract.
@@ -398,7 +441,7 @@ export type GetRequest = Message<"heddle.GetRequest"> & {
  * Use `create(GetRequestSchema)` to create a new message.
  */
 export const GetRequestSchema: GenMessage<GetRequest> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 11);
+  messageDesc(file_heddle_peer, 12);
 
 /**
  * The value of a key.
@@ -433,7 +476,7 @@ export type GetReply = Message<"heddle.GetReply"> & {
  * Use `create(GetReplySchema)` to create a new message.
  */
 export const GetReplySchema: GenMessage<GetReply> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 12);
+  messageDesc(file_heddle_peer, 13);
 
 /**
  * Asks where a validator stands.
@@ -454,7 +497,7 @@ export type StatusRequest = Message<"heddle.StatusRequest"> & {
  * Use `create(StatusRequestSchema)` to create a new message.
  */
 export const StatusRequestSchema: GenMessage<StatusRequest> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 13);
+  messageDesc(file_heddle_peer, 14);
 
 /**
  * Where a validator stands.
@@ -594,7 +637,7 @@ export type StatusReply = Message<"heddle.StatusReply"> & {
  * Use `create(StatusReplySchema)` to create a new message.
  */
 export const StatusReplySchema: GenMessage<StatusReply> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 14);
+  messageDesc(file_heddle_peer, 15);
 
 /**
  * Something that is wrong with a validator.
@@ -650,7 +693,7 @@ export type Problem = Message<"heddle.Problem"> & {
  * Use `create(ProblemSchema)` to create a new message.
  */
 export const ProblemSchema: GenMessage<Problem> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 15);
+  messageDesc(file_heddle_peer, 16);
 
 /**
  * By which rules a validator executes, and on whom it waits to execute by others.
@@ -692,7 +735,7 @@ export type RulesStatus = Message<"heddle.RulesStatus"> & {
  * Use `create(RulesStatusSchema)` to create a new message.
  */
 export const RulesStatusSchema: GenMessage<RulesStatus> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 16);
+  messageDesc(file_heddle_peer, 17);
 
 /**
  * Asks for all entries of a contract.
@@ -713,7 +756,7 @@ export type EntriesRequest = Message<"heddle.EntriesRequest"> & {
  * Use `create(EntriesRequestSchema)` to create a new message.
  */
 export const EntriesRequestSchema: GenMessage<EntriesRequest> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 17);
+  messageDesc(file_heddle_peer, 18);
 
 /**
  * Some entries; the stream ends with ABORTED when a block changes the state meanwhile.
@@ -741,7 +784,7 @@ export type EntriesReply = Message<"heddle.EntriesReply"> & {
  * Use `create(EntriesReplySchema)` to create a new message.
  */
 export const EntriesReplySchema: GenMessage<EntriesReply> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 18);
+  messageDesc(file_heddle_peer, 19);
 
 /**
  * A key with its value.
@@ -769,7 +812,7 @@ export type Entry = Message<"heddle.Entry"> & {
  * Use `create(EntrySchema)` to create a new message.
  */
 export const EntrySchema: GenMessage<Entry> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 19);
+  messageDesc(file_heddle_peer, 20);
 
 /**
  * What was wrong with a rejected transaction.
