@@ -1,5 +1,5 @@
 import { type Socket, connect as connectTcp } from 'node:net'
-import { type TLSSocket, connect as connectTls } from 'node:tls'
+import { type ConnectionOptions, type TLSSocket, connect as connectTls } from 'node:tls'
 import { Client, credentials } from '@grpc/grpc-js'
 import { VirtualClock } from '@heddle/events/testing'
 import type { LogFields, Logger, MetricLabels, Metrics } from '@heddle/interface'
@@ -92,7 +92,8 @@ describe('what the port of an OrdererServer refuses', function () {
   }
 
   async function tls(
-    present: { key?: string | undefined; cert?: string | undefined } = {},
+    present: ConnectionOptions = {},
+    until: readonly string[] = ['secureConnect'],
   ): Promise<TLSSocket> {
     const { roots, key, certificate } = fixture.clientTls
     const socket = connectTls({
@@ -106,7 +107,9 @@ describe('what the port of an OrdererServer refuses', function () {
     })
     socket.on('error', silent)
     socket.resume()
-    await new Promise((resolve) => socket.once('secureConnect', resolve))
+    await new Promise<void>((resolve) => {
+      for (const event of until) socket.once(event, () => resolve())
+    })
     return socket
   }
 
@@ -130,6 +133,44 @@ describe('what the port of an OrdererServer refuses', function () {
     port: 'orderer',
     reason,
   })
+
+  // Otherwise a certificate that was shown once, and has expired or was revoked since, would count on.
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    it(`a client that resumes a session of ${maxVersion} instead of showing its certificate`, async () => {
+      await start()
+      const first = await tls({ maxVersion })
+      const session = await new Promise<Buffer>((resolve) => {
+        first.once('session', resolve)
+        const given = first.getSession()
+        if (maxVersion === 'TLSv1.2' && given !== undefined) resolve(given)
+      })
+      first.destroy()
+      const { clientTls } = fixture
+      const expired = await (
+        await organization()
+      ).tls('client', {
+        notBefore: new Date(Date.now() - 2 * 86_400_000),
+        notAfter: new Date(Date.now() - 86_400_000),
+      })
+      const without = { key: undefined, cert: undefined }
+      for (const shown of [without, { key: expired.key, cert: expired.certificate }]) {
+        const again = await tls({ maxVersion, session, ...shown }, ['secureConnect', 'close'])
+        expect(again.isSessionReused()).not.to.equal(true)
+        if (!again.destroyed) await closed(again)
+      }
+      const good = await tls({
+        maxVersion,
+        session,
+        key: clientTls.key,
+        cert: clientTls.certificate,
+      })
+      expect(good.isSessionReused(), 'not even for who may come in').to.equal(false)
+      good.destroy()
+      expect(warnings.map(({ event }) => event)).to.deep.equal([
+        ...['connection refused', 'connection refused'],
+      ])
+    })
+  }
 
   const withoutTls: [string, string, string][] = [
     ['garbage', '\x7f'.repeat(100_000), 'what came is not TLS'],

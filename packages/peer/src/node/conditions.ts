@@ -51,8 +51,8 @@ export interface ConditionsDeps {
   readonly metrics?: Metrics
 }
 
-/** A condition that comes and goes has one line in the log in this time, in milliseconds. */
-export const repeatMs = 60_000
+/** A condition that comes and goes begins so often in the log in a minute. */
+export const maxLinesPerMinute = 3
 
 interface Held {
   readonly name: ConditionName
@@ -73,7 +73,7 @@ export class Conditions implements ConditionSink {
   readonly #gauge: Gauge | undefined
   readonly #held = new Map<string, Held>()
   /** When the log said last that it began. */
-  readonly #toldAt = new Map<string, number>()
+  readonly #toldAt = new Map<string, readonly number[]>()
 
   constructor(deps: ConditionsDeps) {
     this.#deps = deps
@@ -110,12 +110,13 @@ export class Conditions implements ConditionSink {
       held.raisedAt = now
       return
     }
-    const isTold = now - (this.#toldAt.get(key) ?? -Infinity) >= repeatMs
+    const lately = (this.#toldAt.get(key) ?? []).filter((at) => now - at < 60_000)
+    const isTold = lately.length < maxLinesPerMinute
     const since = clock.wallTime()
     this.#held.set(key, { name, subject, since, isTold, details, raisedAt: now })
     this.#count(name)
     if (!isTold) return
-    this.#toldAt.set(key, now)
+    this.#toldAt.set(key, [...lately, now])
     const { cure } = conditionKinds[name]
     this.#deps.logger?.warn('not well', { ...fieldsOf(name, details), cure })
   }

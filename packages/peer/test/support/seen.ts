@@ -79,8 +79,9 @@ export async function seenBy(
     })
     const metric = `heddle_condition{condition="${condition}",severity="${severity}"}`
     expect(await metricOf(network, name, metric), metric).to.be.above(0)
-    const line = linesAbout(network, name, condition, about).at(-1)
-    expect(line, `line of ${name}`).to.include({ level: 'warn', msg: 'not well', cure })
+    const began = linesAbout(network, name, condition, about)
+    const line = began.filter(({ msg }) => msg === 'not well').at(-1)
+    expect(line, `line of ${name}`).to.include({ level: 'warn', cure })
   }
   const json = await sandbox.run(['network', 'status', '--json', '--dir', network.dir])
   const text = await sandbox.run(['network', 'status', '--dir', network.dir])
