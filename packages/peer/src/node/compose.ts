@@ -42,7 +42,7 @@ import type { EngineDeps } from '../engine/engine.ts'
 import type { Logging } from '../logging/logger.ts'
 import type { PrometheusMetrics } from '../operations/metrics.ts'
 import type { Version } from '../package-root.ts'
-import type { Condition } from './conditions.ts'
+import type { Condition, ConditionSink } from './conditions.ts'
 import type { OwnCertificate } from './certificates-check.ts'
 import type { Material } from './material.ts'
 import type { PeerAddress } from './peer-network.ts'
@@ -75,6 +75,7 @@ export interface Composition {
   readonly watch: Watch
   readonly clocks: ClockWatch
   readonly members: MembersCheck
+  readonly conditions: ConditionSink
   readonly operations: OperationsServer
 }
 
@@ -278,8 +279,9 @@ interface Health {
   readonly clocks: ClockWatch
   readonly members: MembersCheck
   readonly standstill: StandstillCheck
+  readonly conditions: ConditionSink
   /** What holds at this moment. */
-  readonly conditions: () => readonly Condition[]
+  readonly current: () => readonly Condition[]
 }
 
 function composeHealth(
@@ -325,7 +327,7 @@ function composeHealth(
     watch.look()
     return conditions.current
   }
-  return { watch, clocks, members, standstill, conditions: current }
+  return { watch, clocks, members, standstill, conditions, current }
 }
 
 /** What a composition tells. */
@@ -390,7 +392,7 @@ export function compose(
   const replica = composeReplica(deps, { network: network.consensus, engine, storage }, onEvent)
   const health = composeHealth(deps, { storage, network, collector, replica })
   const rules = createRulesSwitcher(deps, { storage, network, replica, offers })
-  const { watch, clocks, members, standstill, conditions } = health
+  const { watch, clocks, members, standstill, conditions, current } = health
   return {
     engine,
     mapper,
@@ -401,11 +403,12 @@ export function compose(
     watch,
     clocks,
     members,
+    conditions,
     rules,
     server: composeServer(deps, {
       ...{ storage, replica, network, reader, rules },
-      ...{ standstill, conditions },
+      ...{ standstill, conditions: current },
     }),
-    operations: composeOperations(deps, conditions),
+    operations: composeOperations(deps, current),
   }
 }

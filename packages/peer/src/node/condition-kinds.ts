@@ -50,11 +50,6 @@ export const conditionKinds = {
     component: 'ledger.engine',
     cure: 'see whether the orderer addresses in `validators` of its configuration are reached from here',
   },
-  diverged: {
-    severity: 'failed',
-    component: 'ledger.engine',
-    cure: 'it rebuilds its state from the blocks; if that does not help, it stops and says what to do',
-  },
   fork: {
     severity: 'failed',
     component: 'ledger.engine',
@@ -94,16 +89,6 @@ export const conditionKinds = {
     severity: 'degraded',
     component: 'gossip.comm',
     cure: 'it is connected, and frozen, overloaded or cut off: restart it',
-  },
-  'validator-diverged': {
-    severity: 'degraded',
-    component: 'orderer.signatures',
-    cure: 'see its log; where it is at fault, it rebuilds its state',
-  },
-  'validator-rolled-back': {
-    severity: 'degraded',
-    component: 'consensus.pbft',
-    cure: 'see its log; never start a validator on an older copy of its folder',
   },
   'same-identity': {
     severity: 'degraded',

@@ -16,16 +16,18 @@ export function replicaCheck({ replica, conditions }: ReplicaCheckDeps): () => v
   const say = (name: Parameters<typeof hold>[1], reason: string | undefined): void =>
     hold(conditions, name, reason === undefined ? undefined : { reason })
   return () => {
-    const { notVoting, highestKnown, lastExecuted } = replica.status()
+    const { notVoting, highestKnown, lowWatermark, lastExecuted } = replica.status()
     const runs = replica.state === 'started'
     say('consensus-stopped', runs ? undefined : `the replica is ${replica.state}`)
     say('not-voting', notVoting)
-    const behind = highestKnown - lastExecuted
+    // A stable checkpoint may be beyond all that is known besides.
+    const known = lowWatermark > highestKnown ? lowWatermark : highestKnown
+    const behind = known - lastExecuted
     say(
       'behind',
       behind < maxBehind
         ? undefined
-        : `${behind} batches behind the others: ${lastExecuted} of ${highestKnown} are executed`,
+        : `${behind} batches behind the others: ${lastExecuted} of ${known} are executed`,
     )
   }
 }

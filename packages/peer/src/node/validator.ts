@@ -2,6 +2,7 @@ import { InvariantError } from '@heddle/interface'
 import { addressToText } from '../config/setting.ts'
 import { listenError } from '../network/ports.ts'
 import { compose } from './compose.ts'
+import { sayFlood } from './flood.ts'
 import { stopWithin } from './stop-within.ts'
 import { openStorage } from './storage.ts'
 import type { Lifecycle, LifecycleState, Logger } from '@heddle/interface'
@@ -82,7 +83,10 @@ export class Validator implements Lifecycle {
     })
     this.#undo.push({ part: 'ledger', stop: () => storage.close() })
     const parts = compose(this.#deps, storage, {
-      onEvent: (event) => this.#tell(event),
+      onEvent: (event) => {
+        if (event.type === 'flooding') sayFlood(event, parts.conditions)
+        this.#tell(event)
+      },
       onUnknownRules: (reason) => this.#failed(storage.ledger.height, reason),
     })
     await parts.engine.recover()

@@ -44,5 +44,7 @@ describe('the check of the replica', () => {
     replica.now = { ...idle, highestKnown: 7n + maxBehind }
     const reason = '60 batches behind the others: 7 of 67 are executed'
     expect(said()).to.deep.equal([['behind', reason]])
+    replica.now = { ...idle, lowWatermark: 7n + maxBehind }
+    expect(said(), 'a stable checkpoint').to.deep.equal([['behind', reason]])
   })
 })
