@@ -3,8 +3,8 @@ import { transactionCounts } from '../support/chain.ts'
 import { eventually } from '../support/eventually.ts'
 import { Sandbox, recordLines } from '../support/heddle.ts'
 import { Load, rateOf } from '../support/load.ts'
+import { UnderLoad } from '../support/under-load.ts'
 import { Validators } from '../support/validators.ts'
-import type { Acknowledged } from '../support/load.ts'
 
 /** Acknowledgements over which a throughput is measured: several blocks. */
 const measured = 600
@@ -14,34 +14,14 @@ const env = { CORE_PBFT_GENERAL_TIMEOUT_REQUEST: '2s' }
 
 describe('kill -9 of a validator during load', function () {
   this.timeout(120_000)
-  const sandbox = new Sandbox()
+  const underLoad = new UnderLoad(env)
   let network: Validators
   let load: Load
 
   before(async () => {
-    await sandbox.open()
-    network = await Validators.make(sandbox, 'net', { args: ['--batch-size', '100'] })
-    await network.startAll(network.names, { env })
-    load = new Load(network.client, 'load', network.client.endpoints)
-    await load.start()
+    ;({ network, load } = await underLoad.open())
   })
-  after(async () => {
-    try {
-      await load.stop()
-      await network.stop()
-    } finally {
-      await sandbox.close()
-    }
-  })
-
-  /** Every acknowledged transaction is in the chain of `name`, and none is there twice. */
-  async function expectExactlyOnce(name: string, acknowledged: readonly Acknowledged[]) {
-    const counts = await transactionCounts(network.client, network.described(name).orderer)
-    const lost = acknowledged.filter(({ txId }) => !counts.has(txId))
-    const twice = [...counts].filter(([, count]) => count > 1)
-    expect(lost, `acknowledged and not in the chain of ${name}`).to.deep.equal([])
-    expect(twice, `more than once in the chain of ${name}`).to.deep.equal([])
-  }
+  after(() => underLoad.close())
 
   const killed = new Set<string>()
   for (const role of ['a backup', 'the primary', 'another backup', 'the next primary']) {
@@ -74,14 +54,14 @@ describe('kill -9 of a validator during load', function () {
         await load.pause()
         expect(load.acknowledged).to.have.length(load.sent)
         await network.level(others)
-        for (const name of others) await expectExactlyOnce(name, load.acknowledged)
+        await underLoad.expectExactlyOnce(others)
       })
 
       it('lets it catch up without new traffic when it is started again', async () => {
         const before = await network.level(others)
         network.start(victim, { env })
         expect(await network.level(), 'nothing was added meanwhile').to.deep.equal(before)
-        await expectExactlyOnce(victim, load.acknowledged)
+        await underLoad.expectExactlyOnce([victim])
         await network.ready()
         load.resume()
       })

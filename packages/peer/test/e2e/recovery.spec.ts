@@ -1,15 +1,10 @@
 import { expect } from 'chai'
 import { open, readdir, rm } from 'node:fs/promises'
-import { get } from 'node:http'
 import { dirname, join } from 'node:path'
-import { text } from 'node:stream/consumers'
-import { once } from 'node:events'
-import { transactionCounts } from '../support/chain.ts'
 import { eventually } from '../support/eventually.ts'
-import { Sandbox } from '../support/heddle.ts'
-import { Load } from '../support/load.ts'
-import { Validators } from '../support/validators.ts'
-import type { IncomingMessage } from 'node:http'
+import { UnderLoad } from '../support/under-load.ts'
+import type { Load } from '../support/load.ts'
+import type { Validators } from '../support/validators.ts'
 
 /** A silent primary is replaced after that long: shorter than the default, so that tests are, too. */
 const env = { CORE_PBFT_GENERAL_TIMEOUT_REQUEST: '2s', CORE_PBFT_GENERAL_TIMEOUT_VIEWCHANGE: '2s' }
@@ -17,46 +12,16 @@ const env = { CORE_PBFT_GENERAL_TIMEOUT_REQUEST: '2s', CORE_PBFT_GENERAL_TIMEOUT
 /** Acknowledgements after which a network counts as working again: several blocks. */
 const some = 300
 
-async function makeNetwork(sandbox: Sandbox): Promise<Validators> {
-  await sandbox.open()
-  const network = await Validators.make(sandbox, 'net', { args: ['--batch-size', '100'] })
-  await network.startAll(network.names, { env })
-  return network
-}
-
 describe('several validators lost at once, under load', function () {
   this.timeout(180_000)
-  const sandbox = new Sandbox()
+  const underLoad = new UnderLoad(env)
   let network: Validators
   let load: Load
   before(async () => {
-    network = await makeNetwork(sandbox)
-    load = new Load(network.client, 'load', network.client.endpoints)
-    await load.start()
+    ;({ network, load } = await underLoad.open())
     await load.more(some)
   })
-  after(async () => {
-    try {
-      await load.stop()
-      await network.stop()
-    } finally {
-      await sandbox.close()
-    }
-  })
-
-  /** All is level, what was acknowledged is in every chain, and nothing is there twice. */
-  async function expectProof(): Promise<void> {
-    await load.pause()
-    await network.level()
-    for (const name of network.names) {
-      const counts = await transactionCounts(network.client, network.described(name).orderer)
-      const lost = load.acknowledged.filter(({ txId }) => !counts.has(txId))
-      expect(lost, `acknowledged and not in the chain of ${name}`).to.deep.equal([])
-      expect([...counts.values()].filter((count) => count > 1)).to.deep.equal([])
-    }
-    await network.ready()
-    load.resume()
-  }
+  after(() => underLoad.close())
 
   it('a paused one resumes in the instant in which the primary is killed: the load goes on', async () => {
     const primary = await network.primary()
@@ -68,7 +33,7 @@ describe('several validators lost at once, under load', function () {
     await load.more(some)
     network.start(primary, { env })
     await load.more(some)
-    await expectProof()
+    await underLoad.expectProof()
   })
 
   it('two primaries in a row are killed, each started again: the load goes on', async () => {
@@ -84,46 +49,34 @@ describe('several validators lost at once, under load', function () {
       )
     }
     await load.more(some)
-    await expectProof()
+    await underLoad.expectProof()
   })
 
   it('all are killed, and started again: the load goes on', async () => {
     await Promise.all(network.names.map((name) => network.kill(name)))
     for (const name of network.names) network.start(name, { env })
     await load.more(some)
-    await expectProof()
+    await underLoad.expectProof()
   })
 })
 
 describe('a validator whose journal was lost', function () {
   this.timeout(180_000)
-  const sandbox = new Sandbox()
+  const underLoad = new UnderLoad(env)
   let network: Validators
   let load: Load
   before(async () => {
-    network = await makeNetwork(sandbox)
-    load = new Load(network.client, 'load', network.client.endpoints)
-    await load.start()
+    ;({ network, load } = await underLoad.open())
     await load.more(some)
     await load.pause()
   })
-  after(async () => {
-    try {
-      await load.stop()
-      await network.stop()
-    } finally {
-      await sandbox.close()
-    }
-  })
+  after(() => underLoad.close())
 
   const journalOf = (name: string): string => join(dirname(network.config(name)), 'data', 'journal')
 
-  /** Whether `/healthz` says that it does not vote. */
-  async function isSilent(name: string): Promise<boolean> {
-    const url = `http://${network.described(name).operations}/healthz`
-    const [response] = (await once(get(url, { agent: false }), 'response')) as [IncomingMessage]
-    return (await text(response)).includes('does not vote')
-  }
+  /** Whether `/healthz` says so. */
+  const says = async (name: string, what: string): Promise<boolean> =>
+    (await network.operations(name, '/healthz')).body.includes(what)
 
   const losses: Record<string, (dir: string) => Promise<void>> = {
     'deleted while it was stopped': (dir) => rm(dir, { recursive: true }),
@@ -148,13 +101,11 @@ describe('a validator whose journal was lost', function () {
       await lose(journalOf(name))
       network.start(name, { env })
       await network.ready()
-      await eventually(`${name} says that it does not vote`, () => isSilent(name))
+      await eventually(`${name} says that it does not vote`, () => says(name, 'does not vote'))
       load.resume()
       await eventually('it votes from the next view on', async () => {
         await load.more(some)
-        const url = `http://${network.described(name).operations}/healthz`
-        const [response] = (await once(get(url, { agent: false }), 'response')) as [IncomingMessage]
-        return (await text(response)).includes('does not vote before view')
+        return says(name, 'does not vote before view')
       })
       // The next view comes when the primary goes; it needs the one that forgot.
       await network.kill(primary)
