@@ -135,7 +135,7 @@ describe('the certificate of a validator ends', function () {
   const dayMs = 24 * 3_600_000
   /** In the material, and by the clocks of the validators after they were started. */
   const goodForMs = 8 * 60_000
-  const leftMs = 30_000
+  const leftMs = 40_000
   let endsAt = 0
 
   before(async () => {
@@ -168,11 +168,15 @@ describe('the certificate of a validator ends', function () {
 
   it('is named before, and at the end: the others lose it, and go on', async () => {
     shifted = { ...env, ...shiftedClock(endsAt - leftMs - Date.now()) }
-    await network.startAll(network.names, { env: shifted })
     const name = 'validator3'
-    expect(linesAbout(network, name, 'certificate-ends-soon', 'enrollment')).to.have.length(1)
+    // Not until all work together: on a busy machine that may be too late.
+    for (const each of network.names) network.start(each, { env: shifted })
+    const lines = () => linesAbout(network, name, 'certificate-ends-soon', 'enrollment')
+    await eventually(`${name} says that it ends soon`, () => lines().length === 1)
     const remaining = 'heddle_certificate_remaining_seconds{certificate="enrollment"}'
-    expect(await metricOf(network, name, remaining)).to.be.below(endsSoonMs / 1000)
+    await eventually('the metric says so, too', async () => {
+      return (await metricOf(network, name, remaining)) < endsSoonMs / 1000
+    })
     const ended = /the enrollment certificate of .*CN=validator3.* has ended at /
     await seen([name], { condition: 'certificate-expired', about: 'enrollment', reason: ended })
     const reason = /validator3 is not connected for \d+ s$/

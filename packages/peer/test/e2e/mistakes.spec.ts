@@ -110,7 +110,11 @@ describe('mistakes of a person', function () {
         CORE_PEER_MSPCONFIGPATH: join(network.dir, client.msp),
         CORE_PEER_LOCALMSPID: client.mspId,
       })
-      expectFailure(wrong, statuses.config, /names no consenter of ClientMSP with the key of this certificate/)
+      expectFailure(
+        wrong,
+        statuses.config,
+        /names no consenter of ClientMSP with the key of this certificate/,
+      )
     })
 
     it('names the own certificate that has expired, in validators and clients', async () => {
