@@ -63,8 +63,9 @@ function waitsFor({ submissions, submitter, trouble }: Work, name: string): stri
   const { accepted, rejected, submitted } = submissions.counts
   const { inFlight } = submitter
   const unseen = submitted - accepted - rejected
-  if (inFlight > 0) return `the validators to take ${grouped(inFlight)} lines${String(trouble)}`
-  if (unseen > 0) return `the blocks with ${grouped(unseen)} lines${String(trouble)}`
+  if (inFlight > 0)
+    return `validators to take lines: ${grouped(inFlight)} have no answer${String(trouble)}`
+  if (unseen > 0) return `blocks with lines that were taken: ${grouped(unseen)}${String(trouble)}`
   return name === '-' ? 'lines on standard input: Ctrl-D ends it' : `lines of ${name}`
 }
 
@@ -93,7 +94,7 @@ async function submit(file: string | undefined, options: SubmitOptions): Promise
   })
   try {
     const wrongClock = clockSentence(await follow(client, follower))
-    if (wrongClock !== undefined) standardOutput.note(`${wrongClock}: ${clockCure}`)
+    if (wrongClock !== undefined) standardOutput.note(`${wrongClock}\n  try: ${clockCure}`)
     await submitter.submitAll(inputLines(source), abort.signal)
     await submissions.allSeen(abort.signal)
     report(submissions, submitter, options.json === true)

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Client, credentials } from '@grpc/grpc-js'
+import { Client, credentials, status } from '@grpc/grpc-js'
 import { loadSigningIdentity, readTls } from '@heddle/msp'
 import { create, grpcService, heddle } from '@heddle/proto'
 import { PeerError, messageOf } from '../errors.ts'
@@ -101,7 +101,9 @@ export class ValidatorClient {
   }
 
   #failed(cause: unknown): PeerError {
-    return new PeerError('PEER_NETWORK_UNAVAILABLE', `${this.name}: ${messageOf(cause)}`, {
+    const isLate = (cause as { code?: unknown } | null)?.code === status.DEADLINE_EXCEEDED
+    const why = isLate ? 'no answer in time' : messageOf(cause)
+    return new PeerError('PEER_NETWORK_UNAVAILABLE', `${this.name}: ${why}`, {
       cure: 'look at its log, or at `heddle network status`',
       cause,
     })

@@ -74,7 +74,7 @@ export async function queryNetwork(
     if ('validators' in results) return results
     failures = results.map((each) =>
       each.status === 'fulfilled'
-        ? `${each.value.name} says something else, at height ${each.value.reply.height}`
+        ? `${each.value.name}: an answer that fewer gave, at height ${each.value.reply.height}`
         : messageOf(each.reason),
     )
     // With too few answers, asking again at once does not help.

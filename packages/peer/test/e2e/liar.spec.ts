@@ -30,12 +30,12 @@ describe('a validator that lies to clients', function () {
     network = await Validators.make(sandbox, 'net', { input: recordLines('before', 3) })
     await network.startAll(network.names.slice(1))
     server = await serveLies()
+    liar = server.address ?? ''
     // The first, so that it is asked first.
     const { descriptor, dir } = network
     const validators = descriptor.validators.map((each, id) =>
-      id === 0 ? { ...each, orderer: server.address } : each,
+      id === 0 ? { ...each, orderer: liar } : each,
     )
-    liar = server.address ?? ''
     await writeFile(`${dir}/network.json`, JSON.stringify({ ...descriptor, validators }))
   })
   after(async () => {
