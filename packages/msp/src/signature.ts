@@ -108,7 +108,6 @@ export function signatureFault(signature: Uint8Array, curve: Curve): MspError | 
     if (isLowS(signature, curve)) return undefined
     return new MspError('MSP_HIGH_S', 'S of the signature is larger than half the order')
   } catch (error) {
-    if (error instanceof MspError) return error
-    throw error
+    return error as MspError
   }
 }
