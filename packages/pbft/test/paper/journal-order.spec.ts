@@ -120,6 +120,15 @@ describe('a restarted replica', () => {
     expect(types(driver)).to.deep.equal(['stable', 'pre-prepared', 'new-view'])
   })
 
+  it('overlooks a null request that is stable, which its view carried over', () => {
+    const prepared = [claim(3n, c)]
+    const changes = [0, 1, 2].map((id) => viewChange(id, 1n, { prepared }))
+    const entered: JournalRecord = { type: 'new-view', newView: newView(1n, changes) }
+    const driver = new Driver({ id: 2 }, [stable(2n), prePrepared(3n, c), entered], 2n)
+    driver.step({ type: 'start' })
+    expect(driver.of('accepted').map(({ sequence }) => sequence)).to.deep.equal([3n])
+  })
+
   it('signs the checkpoint that it is at once, and anew only where it has none', () => {
     const signs = (executed: bigint, ...own: bigint[]): bigint[] => {
       const journal = own.map((sequence): JournalRecord => ({
