@@ -73,7 +73,7 @@ describe('loadMsp', () => {
       const dir = copied()
       put(dir, part, 'odd.pem', await make('CN=odd, O=org'))
       const error = await expectRejection('MSP_INVALID_CONFIG', loadMsp(dir, mspId))
-      for (const text of [`MSP ${mspId}`, '"O=org,CN=odd"', join(dir, part, 'odd.pem')]) {
+      for (const text of [`MSP "${mspId}"`, '"O=org,CN=odd"', join(dir, part, 'odd.pem')]) {
         expect(error.message).to.contain(text)
       }
       put(dir, part, 'odd.pem', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n')
