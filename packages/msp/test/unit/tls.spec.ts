@@ -6,6 +6,7 @@ import { MspError, readTls } from '../../src/index.ts'
 import type { TlsSource } from '../../src/index.ts'
 import { createTestOrganization } from '../../src/testing.ts'
 import type { TestOrganization, TlsMaterial } from '../../src/testing.ts'
+import { algorithms, certify, newKeys } from '../support/ca.ts'
 
 function refusal(source: Partial<TlsSource>): string {
   try {
@@ -87,6 +88,27 @@ describe('readTls', () => {
 
   it('needs no roots and no certificate', () => {
     expect(readTls({ roots: [] })).to.deep.include({ roots: [], certificate: undefined })
+  })
+
+  it('says what to give instead, and whose key is missing', async () => {
+    expect(refusal({ roots: [''] })).to.equal(
+      'tls.roots[0] is empty: give the PEM text of a certificate',
+    )
+    expect(refusal({ certificate: own.certificate, key: '' })).to.equal(
+      'tls.key is empty: give the PEM text of the private key',
+    )
+    const two = await certify({ subject: 'CN=p, O=org' })
+    expect(refusal({ certificate: two.pem, key: own.key })).to.equal(
+      'tls.key is not the key of tls.certificate ("CN=p, O=org"): give the key that the certificate was issued for',
+    )
+  })
+
+  it('refuses a key that is too short for TLS', async () => {
+    const short = await newKeys({ ...algorithms.RSA, modulusLength: 512 })
+    const weak = await certify({ subject: 'CN=p', keys: short })
+    expect(refusal({ certificate: weak.pem, key: weak.keyPem })).to.equal(
+      'tls.certificate or tls.roots have a key that is too short, or a digest that is too weak, for TLS on this Node: issue them anew, with P-256 and SHA-256',
+    )
   })
 
   const encrypted = { cipher: 'aes-256-cbc', passphrase: 'secret', format: 'pem' } as const
