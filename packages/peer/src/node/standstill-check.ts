@@ -40,6 +40,7 @@ export class StandstillCheck {
   #executed = -1n
   #blockAt = 0
   #changedAt = 0
+  #transferAt: number | undefined
 
   constructor(deps: StandstillCheckDeps, limits = standstillLimits) {
     this.#deps = deps
@@ -69,9 +70,18 @@ export class StandstillCheck {
 
   #find(): Standstill | undefined {
     const { replica, ledger, collector, clock } = this.#deps
-    const quietMs = clock.now() - this.#changedAt
+    const now = clock.now()
+    const { height } = ledger
+    const quietMs = now - this.#changedAt
+    const transferringMs = now - (this.#transferAt ?? now)
     return findStandstill(
-      { height: ledger.height, unsigned: collector.oldestOpen, replica: replica.status(), quietMs },
+      {
+        height,
+        unsigned: collector.oldestOpen,
+        replica: replica.status(),
+        quietMs,
+        transferringMs,
+      },
       this.#limits,
     )
   }
@@ -79,7 +89,8 @@ export class StandstillCheck {
   #notice(): void {
     const now = this.#deps.clock.now()
     const { height } = this.#deps.ledger
-    const { lastExecuted } = this.#deps.replica.status()
+    const { lastExecuted, transferring } = this.#deps.replica.status()
+    this.#transferAt = transferring ? (this.#transferAt ?? now) : undefined
     if (height !== this.#height) this.#blockAt = now
     if (height !== this.#height || lastExecuted !== this.#executed) this.#changedAt = now
     this.#height = height

@@ -11,17 +11,12 @@ export interface Facts {
   readonly unsigned: UnsignedBlock | undefined
   readonly replica: Pick<
     ReplicaStatus,
-    | 'n'
-    | 'view'
-    | 'primary'
-    | 'activeView'
-    | 'lastExecuted'
-    | 'transferring'
-    | 'pendingRequests'
-    | 'oldestRequestMs'
+    'n' | 'view' | 'primary' | 'activeView' | 'lastExecuted' | 'pendingRequests' | 'oldestRequestMs'
   >
   /** How long nothing has been executed and no block stored, in milliseconds. */
   readonly quietMs: number
+  /** How long the state transfer has been under way, in milliseconds; 0 when none is. */
+  readonly transferringMs: number
 }
 
 /** That a validator stands still, and why. */
@@ -105,14 +100,15 @@ function unsigned({ unsigned, replica }: Facts, limits: StandstillLimits): Stand
   return { condition: 'block-unsigned', reason, block, forMs, validators }
 }
 
-function transfer({ replica, height, quietMs }: Facts, limits: StandstillLimits) {
-  if (!replica.transferring || quietMs < limits.transferMs) return undefined
-  const reason = `the state transfer has brought nothing for ${seconds(quietMs)}; block ${height} is next`
+function transfer({ height, quietMs, transferringMs }: Facts, limits: StandstillLimits) {
+  const forMs = Math.min(quietMs, transferringMs)
+  if (forMs < limits.transferMs) return undefined
+  const reason = `the state transfer has brought nothing for ${seconds(forMs)}; block ${height} is next`
   return {
     condition: 'transfer-stuck',
     reason,
     block: height,
-    forMs: quietMs,
+    forMs,
     validators: [],
   } as const
 }

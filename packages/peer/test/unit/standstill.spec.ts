@@ -19,7 +19,8 @@ const idle: ReplicaStatus = {
 }
 
 function find(change: Partial<Facts>, replica: Partial<ReplicaStatus> = {}) {
-  const facts = { height: 12n, unsigned: undefined, quietMs: 0, replica: { ...idle, ...replica } }
+  const none = { unsigned: undefined, quietMs: 0, transferringMs: 0 }
+  const facts = { ...none, height: 12n, replica: { ...idle, ...replica } }
   return findStandstill({ ...facts, ...change }, standstillLimits)
 }
 
@@ -72,8 +73,12 @@ describe('a standstill', () => {
   })
 
   it('is a state transfer that brings nothing, from transferMs on', () => {
-    expect(find({ quietMs: transferMs - 1 }, { transferring: true })).to.equal(undefined)
-    expect(find({ quietMs: transferMs }, { transferring: true })).to.deep.equal({
+    const transferringMs = transferMs
+    expect(find({ quietMs: transferMs - 1, transferringMs })).to.equal(undefined)
+    expect(find({ quietMs: 1e9, transferringMs: transferMs - 1 }), 'it has begun').to.equal(
+      undefined,
+    )
+    expect(find({ quietMs: transferMs, transferringMs })).to.deep.equal({
       condition: 'transfer-stuck',
       reason: 'the state transfer has brought nothing for 15 s; block 12 is next',
       ...{ block: 12n, forMs: transferMs, validators: [] },
@@ -81,11 +86,13 @@ describe('a standstill', () => {
   })
 
   it('is told by its nearest cause', () => {
-    const waiting = { pendingRequests: 1, oldestRequestMs: 1e9, transferring: true }
+    const waiting = { pendingRequests: 1, oldestRequestMs: 1e9 }
     const all = { quietMs: 1e9, unsigned: block(1e9, [1], [2, 3]) }
     expect(find(all, waiting)?.reason).to.match(/^results of block 12 differ/)
     expect(find({ ...all, unsigned: block(1e9, [1]) }, waiting)?.reason).to.match(/^block 12 has/)
-    expect(find({ quietMs: 1e9 }, waiting)?.condition).to.equal('transfer-stuck')
+    expect(find({ quietMs: 1e9, transferringMs: 1e9 }, waiting)?.condition).to.equal(
+      'transfer-stuck',
+    )
   })
 })
 
@@ -144,6 +151,22 @@ describe('the check for a standstill', () => {
     expect(names()).to.deep.equal([])
     await advance(1)
     expect(names()).to.deep.equal(['requests-wait'])
+  })
+
+  it('counts a transfer from its beginning, whatever was before', async () => {
+    const { advance, replica, names } = checking()
+    await advance(1e6)
+    replica.now = { ...idle, transferring: true }
+    await advance(0)
+    await advance(transferMs - 1)
+    expect(names()).to.deep.equal([])
+    await advance(1)
+    expect(names()).to.deep.equal(['transfer-stuck'])
+    replica.now = idle
+    await advance(0)
+    replica.now = { ...idle, transferring: true }
+    await advance(0)
+    expect(names(), 'another one').to.deep.equal([])
   })
 
   it('shows ages in the metrics', async () => {
