@@ -7,22 +7,27 @@ import type { ChannelConfig } from './channel-config.ts'
 import { type BlockStreamContext, blockStream } from './block-stream.ts'
 import { type BlockCheck, type PendingBlock, beginCheck } from './block-verifier.ts'
 import type { EndpointSet } from './endpoint-set.ts'
+import { lastBlockNumber } from './envelope.ts'
 import { BlockError, DeliverError, StatusError } from './errors.ts'
+import { type Delivery, HeaderWatch } from './header-watch.ts'
+import type { KnownEndpoints } from './known-endpoints.ts'
 import type { DeliverMetrics } from './metrics.ts'
 import type { Outage } from './outage.ts'
 import type { Endpoint } from './ports.ts'
+import { Turn } from './turn.ts'
 
 const { SeekInfo_SeekBehavior: Behavior } = orderer
 
 /** What pulling needs, all resolved. */
 export interface PullContext extends BlockStreamContext, ResolvedBackOff {
   readonly endpoints: EndpointSet
-  /** The endpoints that the caller named: they stay, whatever a configuration says. */
-  readonly given: readonly Endpoint[]
+  readonly known: KnownEndpoints
   /** How many blocks are received and being verified before their turn. */
   readonly maxBlocksAhead: number
-  /** How long an endpoint may deliver before it is another one's turn. */
-  readonly maxTurnMs: number
+  /** How long an endpoint may withhold blocks, or give them slowly, before another one is asked. */
+  readonly blockCensorshipTimeoutMs: number
+  /** How many others are watched by their headers. */
+  readonly maxHeaderStreams: number
   /** Failures in a row after which pulling rejects with the last one; Infinity for never. */
   readonly maxFailures: number
   readonly random: () => number
@@ -42,18 +47,38 @@ export interface AcceptedBlock {
 
 /** Which blocks to pull; see {@link pull}. */
 export interface PullTask {
+  /** The configuration in force, as far as it is known: says whom to ask. */
+  readonly config: () => ChannelConfig
   /** Where to go on; asked at the beginning of each attempt, with the endpoint of that attempt. */
-  readonly position: (endpoint: Endpoint) => Promise<Position>
+  readonly position: (endpoint: Endpoint, signal: AbortSignal) => Promise<Position>
   /** The last block; `newest` for whatever the endpoint has now. */
   readonly stop: bigint | 'newest'
 }
+
+/** What one call of {@link pull} remembers from one attempt to the next. */
+interface Run {
+  readonly task: PullTask
+  readonly context: PullContext
+  readonly signal: AbortSignal
+  readonly delivery: Delivery
+  /** Undefined when there are blocks to be had until the task is done. */
+  readonly watch: HeaderWatch | undefined
+  /** In a row. */
+  failures: number
+}
+
+/**
+ * Headers are looked at so often while an endpoint may withhold blocks. A header counts when its block is
+ * due at one look and at the next; for the rest of the time it is measured what the endpoint gives.
+ */
+const looks = 8
 
 /**
  * Verified blocks in order, from whichever endpoint works.
  *
  * The next block is given out when the reader comes back for it: then the one before counts as
  * taken. A failure costs a wait (see `backOffMs`) and makes it another endpoint's turn; an endpoint
- * that lies is suspected on top.
+ * that lies is suspected on top; one that is too slow only loses its turn (see {@link Turn}).
  *
  * @throws the last failure after `maxFailures` in a row; {@link DeliverError} DELIVER_NO_ENDPOINTS;
  *   `signal.reason` on abort
@@ -63,22 +88,82 @@ export async function* pull(
   context: PullContext,
   signal: AbortSignal,
 ): AsyncGenerator<AcceptedBlock> {
-  const inARow = { failures: 0 }
+  const delivery: Delivery = { position: undefined, source: undefined }
+  // Without an end, a channel may be idle: only what others have says that a block is due.
+  const watch = task.stop === lastBlockNumber ? watchOf(delivery, context) : undefined
+  const leaving = new AbortController()
+  const watching = watch?.run(AbortSignal.any([signal, leaving.signal]))
+  try {
+    yield* attempts({ task, context, signal, delivery, watch, failures: 0 })
+  } finally {
+    leaving.abort()
+    await watching
+  }
+}
+
+async function* attempts(run: Run): AsyncGenerator<AcceptedBlock> {
+  const { task, context, signal } = run
   for (;;) {
     signal.throwIfAborted()
+    context.known.follow(task.config())
     const endpoint = context.endpoints.current()
     if (!endpoint) throw new DeliverError('DELIVER_NO_ENDPOINTS', 'there is no endpoint to ask')
     try {
-      const from = await task.position(endpoint)
-      if (typeof task.stop === 'bigint' && from.next > task.stop) return
-      if (yield* pullFrom({ from, stop: task.stop, endpoint }, context, signal, inARow)) return
+      if (yield* pullFrom(endpoint, run)) return
     } catch (error) {
       signal.throwIfAborted()
       if (isOurs(error)) throw error
       if (task.stop === 'newest' && isStatus(error, common.Status.NOT_FOUND)) return
-      if (judge(error, endpoint, context)) await waitAfter(error, inARow, context, signal)
+      if (judge(error, endpoint, context)) await waitAfter(error, run)
     }
   }
+}
+
+/** Gives out the blocks of one stream. Returns whether there is nothing more to ask for. */
+async function* pullFrom(endpoint: Endpoint, run: Run): AsyncGenerator<AcceptedBlock, boolean> {
+  const { task, context, delivery } = run
+  const { endpoints, known, outage } = context
+  const { stop } = task
+  const turn = turnOf(endpoint, run)
+  const signal = AbortSignal.any([run.signal, turn.signal])
+  const isDone = ({ next }: Position): boolean => stop !== 'newest' && next > stop
+  const from = await turn.waitFor(task.position(endpoint, signal))
+  if (isDone(from)) return true
+  Object.assign(delivery, { position: from, source: endpoint })
+  const blocks = attempt({ from, stop, endpoint }, context, signal)
+  try {
+    for (;;) {
+      const next = await turn.waitFor(blocks.next())
+      if (next.done === true) return stop === 'newest'
+      yield next.value
+      const { after } = next.value
+      run.failures = 0
+      outage.worked()
+      turn.gave()
+      endpoints.succeeded(endpoint)
+      if (isDone(after)) return true // whatever else comes, or does not
+      delivery.position = after
+      known.follow(after.config)
+      if (!endpoints.has(endpoint)) return false // go on with one that is named still
+    }
+  } finally {
+    await blocks.return(undefined)
+  }
+}
+
+/** The turn of `endpoint`: begins to count anew when others turn out to be ahead. */
+function turnOf(endpoint: Endpoint, { context, watch }: Run): Turn {
+  const { clock, endpoints, blockCensorshipTimeoutMs } = context
+  const measureMs = (blockCensorshipTimeoutMs * (looks - 2)) / looks
+  const isBehind = (): boolean => watch?.isBehind() ?? true
+  const turn = new Turn(endpoint, { clock, endpoints, measureMs, isBehind })
+  if (watch) watch.onBehind = () => turn.measureAnew()
+  return turn
+}
+
+function watchOf(delivery: Delivery, context: PullContext): HeaderWatch {
+  const lookMs = context.blockCensorshipTimeoutMs / looks
+  return new HeaderWatch({ ...context, lookMs }, delivery)
 }
 
 /** A stream to ask for. */
@@ -88,46 +173,13 @@ interface StreamRange {
   readonly endpoint: Endpoint
 }
 
-/** Gives out the blocks of one stream. Returns whether there is nothing more to ask for. */
-async function* pullFrom(
-  range: StreamRange,
-  context: PullContext,
-  signal: AbortSignal,
-  inARow: { failures: number },
-): AsyncGenerator<AcceptedBlock, boolean> {
-  const { endpoints, clock, maxTurnMs } = context
-  const { endpoint, from, stop } = range
-  const since = clock.now()
-  let { config } = from
-  for await (const accepted of attempt(range, context, signal)) {
-    yield accepted
-    inARow.failures = 0
-    context.outage.worked()
-    endpoints.succeeded(endpoint)
-    const changed = endpointsChanged(config, accepted.after.config)
-    sayUnusable(config, accepted.after.config, context)
-    config = accepted.after.config
-    if (changed) endpoints.update([...context.given, ...config.endpoints])
-    if (!endpoints.has(endpoint)) return false // go on with one that is named still
-    if (endpoints.size > 1 && clock.now() - since >= maxTurnMs) {
-      endpoints.failed(endpoint)
-      return false
-    }
-  }
-  return stop === 'newest'
-}
-
 /** Waits after a failure that counts; rethrows it when there were too many. */
-async function waitAfter(
-  error: unknown,
-  inARow: { failures: number },
-  context: PullContext,
-  signal: AbortSignal,
-): Promise<void> {
-  inARow.failures++
-  if (inARow.failures >= context.maxFailures) throw error
+async function waitAfter(error: unknown, run: Run): Promise<void> {
+  const { context, signal } = run
+  run.failures++
+  if (run.failures >= context.maxFailures) throw error
   const { endpoints, clock, random } = context
-  await pause(clock, backOffMs(inARow.failures, endpoints.size, context, random), { signal })
+  await pause(clock, backOffMs(run.failures, endpoints.size, context, random), { signal })
 }
 
 /** The blocks that one stream of one endpoint gives. */
@@ -172,43 +224,32 @@ async function* checks(
   }
 }
 
-/** Makes it another endpoint's turn. Returns whether the failure counts: silence does not. */
+/** Makes it another endpoint's turn. Returns whether the failure counts: silence and slowness do not. */
 function judge(error: unknown, endpoint: Endpoint, context: PullContext): boolean {
   const { channelId: channel, endpoints, outage, logger, metrics } = context
+  const { address } = endpoint
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
   metrics?.failures.add(1, { code })
-  const stalled = code === 'DELIVER_STALLED'
-  if (stalled) outage.worked()
-  else outage.failed(error, { channel, endpoint: endpoint.address, code })
+  if (code === 'DELIVER_TOO_SLOW') {
+    // It is another one's turn already.
+    logger?.info('another endpoint is asked', { endpoint: address, code }, error)
+    return false
+  }
+  if (code === 'DELIVER_STALLED') {
+    outage.worked()
+    endpoints.failed(endpoint)
+    logger?.debug('no block for long, asking another', { endpoint: address })
+    return false
+  }
+  outage.failed(error, { channel, endpoint: address, code })
   if (isLie(error)) {
     endpoints.lied(endpoint)
-    logger?.warn('endpoint is suspected', { endpoint: endpoint.address, code }, error)
+    logger?.warn('endpoint is suspected', { endpoint: address, code }, error)
   } else {
     endpoints.failed(endpoint)
-    if (stalled) logger?.debug('no block for long, asking another', { endpoint: endpoint.address })
-    else logger?.info('delivery failed', { endpoint: endpoint.address, code }, error)
+    logger?.info('delivery failed', { endpoint: address, code }, error)
   }
-  return !stalled
-}
-
-/** Whether a new configuration names other endpoints than the one before. */
-function endpointsChanged(before: ChannelConfig, after: ChannelConfig): boolean {
-  return JSON.stringify(before.endpoints) !== JSON.stringify(after.endpoints)
-}
-
-/** Endpoints that one line names at most. */
-const maxEndpointsSaid = 10
-
-/** Says which endpoints a new configuration names in vain, unless the one before did as well. */
-function sayUnusable(before: ChannelConfig, after: ChannelConfig, { logger }: PullContext): void {
-  const known = new Set(before.unusableEndpoints)
-  const found = after.unusableEndpoints.filter((said) => !known.has(said))
-  if (found.length === 0) return
-  logger?.warn('endpoints in the configuration of the channel cannot be used', {
-    block: after.blockNumber,
-    count: found.length,
-    endpoints: found.slice(0, maxEndpointsSaid).join('; '),
-  })
+  return true
 }
 
 /** Whether the failure is not one of an endpoint. */

@@ -6,6 +6,7 @@ import type { BlockCheck } from './block-verifier.ts'
 import { EndpointSet } from './endpoint-set.ts'
 import { tlsFor } from './endpoint-tls.ts'
 import { DeliverError } from './errors.ts'
+import { type AddressOverride, KnownEndpoints } from './known-endpoints.ts'
 import { deliverMetrics } from './metrics.ts'
 import { Outage } from './outage.ts'
 import type { ClientTls, Endpoint, EnvelopeSigner } from './ports.ts'
@@ -28,8 +29,12 @@ export interface PullDeps {
 /** Where blocks come from, and how patiently. Numbers are above 0. */
 export interface PullOptions extends BackOffOptions {
   readonly channelId: string
-  /** Who to ask; when a configuration block names others than before, they are asked too. */
+  /** Whom to ask first; then those that the configuration in force names. */
   readonly endpoints: readonly Endpoint[]
+  /** Whether to ask nobody else, whatever the configuration names. Default false. */
+  readonly onlyGiven?: boolean
+  /** Where endpoints that the configuration names are reached from here. Default: as they are named. */
+  readonly addressOverrides?: readonly AddressOverride[]
   /** The certificate for mutual TLS. */
   readonly tls?: ClientTls
   /** Default 3,000 ms, as Fabric's peer. */
@@ -40,10 +45,12 @@ export interface PullOptions extends BackOffOptions {
    */
   readonly stallTimeoutMs?: number
   /**
-   * How long one endpoint may deliver, when there are others, before it is another one's turn: whoever
-   * gives blocks slowly holds nobody up for longer. Default 60,000 ms.
+   * How long an endpoint may withhold blocks, or give less than half of what another would, before
+   * that one is asked: as Fabric's BFT deliver client. Default 20,000 ms.
    */
-  readonly maxTurnMs?: number
+  readonly blockCensorshipTimeoutMs?: number
+  /** How many others are watched by their headers while blocks are waited for. Default 3. */
+  readonly maxHeaderStreams?: number
   /** Longest gRPC message, in bytes. Default 100 MiB, as Fabric. */
   readonly maxMessageBytes?: number
   /** How many blocks are received and verified before their turn. Default 16. */
@@ -65,27 +72,31 @@ export function resolvePullOptions(
     ...defaultBackOff,
     connectTimeoutMs: 3000,
     stallTimeoutMs: 30_000,
-    maxTurnMs: 60_000,
+    blockCensorshipTimeoutMs: 20_000,
+    maxHeaderStreams: 3,
     maxMessageBytes: 100 * 1024 * 1024,
     maxBlocksAhead: 16,
     ...definedNumbers(options),
   }
   assertPositive({ ...limits, maxFailures })
+  const { onlyGiven = false, addressOverrides = [] } = options
   const endpoints = new EndpointSet(options.endpoints, clock, random)
-  const proxyFor = proxiesOf(deps, options.endpoints)
+  const replacing = addressOverrides.map(({ to, roots = [] }) => ({ address: to, roots }))
+  const named = [...options.endpoints, ...replacing]
+  const proxyFor = proxiesOf(deps, named)
   sayIfEarly(deps)
   return {
     ...limits,
     maxFailures,
     channelId: options.channelId,
-    tlsFor: tlsFor(options.tls, options.endpoints),
+    tlsFor: tlsFor(options.tls, named),
     signer: deps.signer,
     checkBlock: deps.checkBlock,
     clock,
     random,
     proxyFor,
-    given: options.endpoints,
     endpoints,
+    known: new KnownEndpoints(endpoints, { onlyGiven, addressOverrides }, deps.logger),
     outage: new Outage('no endpoint delivers blocks', endpoints, deps.logger),
     logger: deps.logger,
     metrics: deps.metrics && deliverMetrics(deps.metrics),

@@ -143,8 +143,13 @@ class PullingDeliverService implements DeliverService {
   /** Delivers until the ledger or the sink fails, or the service stops. */
   async #deliver(onBlock: () => void): Promise<void> {
     const { signal } = this.#stopping
-    this.#position = await this.#resume()
-    const task = { position: () => this.#current(), stop: lastBlockNumber }
+    const first = await this.#resume()
+    this.#position = first
+    const task = {
+      config: () => (this.#position ?? first).config,
+      position: () => this.#current(),
+      stop: lastBlockNumber,
+    }
     for await (const accepted of pull(task, this.#context, signal)) {
       await this.#put(accepted)
       onBlock()

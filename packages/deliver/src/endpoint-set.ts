@@ -9,32 +9,49 @@ interface Rated {
   lies: number
   /** `Clock.now()` until which it is asked only when all others are suspected too. */
   suspectedUntil: number
+  /** Blocks a second when that was measured last; 0 when it failed since. */
+  pace: number
+  /** `Clock.now()` until which `pace` counts; afterwards it is not known. */
+  pacedUntil: number
 }
 
 /** For how long a first lie makes an endpoint suspected; doubles with each further one. */
 const firstSuspicionMs = 10_000
 const longestSuspicionMs = 10 * 60_000
 
+/** An endpoint is too slow when another gives more than so many times as much. */
+export const tooSlowBy = 2
+
+/** A pace is remembered for so many times as long as it takes to measure that of every endpoint. */
+export const pacesRemembered = 10
+
+/** For so long one that failed is not asked only to learn its pace, in milliseconds. */
+export const failureRememberedMs = 60_000
+
 /**
- * The endpoints of a channel, in shuffled order, and which of them to ask next.
+ * The endpoints of a channel and which of them to ask next: those that were given, in shuffled order,
+ * then those that the configuration names, in shuffled order.
  *
  * Failures make the next one's turn; lies make an endpoint suspected for a while. Nobody is shut
  * out for good: with all suspected, the one whose suspicion ends first is asked.
  */
 export class EndpointSet {
+  readonly #given: readonly Endpoint[]
   readonly #clock: Clock
   readonly #random: () => number
   #rated: Rated[]
   #turn = 0
 
   /**
+   * @param given - those that stay, whatever a configuration names
    * @param random - 0 inclusive to 1 exclusive; decides the order, so that not all clients begin
    *   with the same endpoint
    */
-  constructor(endpoints: readonly Endpoint[], clock: Clock, random: () => number) {
+  constructor(given: readonly Endpoint[], clock: Clock, random: () => number) {
+    this.#given = given
     this.#clock = clock
     this.#random = random
-    this.#rated = this.#shuffled(endpoints)
+    this.#rated = this.#shuffled(given)
   }
 
   /** How many endpoints there are. */
@@ -55,17 +72,26 @@ export class EndpointSet {
   /** All of them, the one whose turn it is first; those that are suspected last, the longest last. */
   inTurn(): Endpoint[] {
     const now = this.#clock.now()
-    const rated = [...this.#rated.slice(this.#turn), ...this.#rated.slice(0, this.#turn)]
-    const trusted = rated.filter(({ suspectedUntil }) => suspectedUntil <= now)
     const suspected = this.#rated.filter(({ suspectedUntil }) => suspectedUntil > now)
     suspected.sort((a, b) => a.suspectedUntil - b.suspectedUntil)
-    return [...trusted, ...suspected].map(({ endpoint }) => endpoint)
+    return [...this.#trustedInTurn(), ...suspected].map(({ endpoint }) => endpoint)
   }
 
-  /** Makes it another one's turn: `endpoint` failed, or has had its turn. */
+  /** All but `endpoint` and those that are suspected, in turn. */
+  others(endpoint: Endpoint | undefined): Endpoint[] {
+    const key = endpoint && keyOf(endpoint)
+    return this.#trustedInTurn().flatMap((rated) => (rated.key === key ? [] : [rated.endpoint]))
+  }
+
+  /** Makes it another one's turn: `endpoint` failed, or was silent. */
   failed(endpoint: Endpoint): void {
     const index = this.#rated.findIndex(({ key }) => key === keyOf(endpoint))
-    if (index >= 0) this.#turn = (index + 1) % this.size
+    if (index < 0) return
+    this.#turn = (index + 1) % this.size
+    const rated = this.#rated[index]
+    if (!rated) return
+    rated.pace = 0
+    rated.pacedUntil = this.#clock.now() + failureRememberedMs
   }
 
   /** Takes note that `endpoint` lied: it is suspected, and it is another one's turn. */
@@ -87,30 +113,69 @@ export class EndpointSet {
   }
 
   /**
-   * Replaces the endpoints; what is held against those that stay, stays.
+   * Takes note of how many blocks a second `endpoint` gave in the last `measuredMs`, while there were
+   * some to give. That is too slow when nobody knows what another one would give, or when one gave
+   * more than {@link tooSlowBy} times as much: then it is that one's turn.
    *
-   * @returns whether they differ from those before; an empty list changes nothing
+   * @returns whether it is another one's turn
    */
-  update(endpoints: readonly Endpoint[]): boolean {
-    const keys = new Set(endpoints.map(keyOf))
+  isTooSlow(endpoint: Endpoint, pace: number, measuredMs: number): boolean {
+    const now = this.#clock.now()
+    const own = this.#rated.find(({ key }) => key === keyOf(endpoint))
+    if (own) {
+      own.pace = pace
+      own.pacedUntil = now + pacesRemembered * measuredMs * this.size
+    }
+    const others = this.#trustedInTurn().filter((rated) => rated !== own)
+    const unknown = others.find(({ pacedUntil }) => pacedUntil <= now)
+    const [best] = [...others].sort((a, b) => b.pace - a.pace)
+    const next = unknown ?? (best && best.pace > tooSlowBy * pace ? best : undefined)
+    if (next) this.#turn = this.#rated.indexOf(next)
+    return next !== undefined
+  }
+
+  /**
+   * The configuration in force names these: they take the place of those before. What is held against
+   * those that stay, stays. An address that was given is asked as it was given.
+   *
+   * @returns whether they differ from those before; nothing changes when none would be left
+   */
+  update(configured: readonly Endpoint[]): boolean {
+    const given = new Set(this.#given.map(({ address }) => address))
+    const others = configured.filter(({ address }) => !given.has(address))
+    const keys = new Set([...this.#given, ...others].map(keyOf))
     const known = new Map(this.#rated.map((rated) => [rated.key, rated]))
     const same = keys.size === known.size && [...keys].every((key) => known.has(key))
     if (keys.size === 0 || same) return false
-    this.#rated = this.#shuffled(endpoints).map((rated) => known.get(rated.key) ?? rated)
-    this.#turn = 0
+    const inTurn = this.#rated[this.#turn]?.key
+    this.#rated = [...this.#shuffled(this.#given), ...this.#shuffled(others)].map(
+      (rated) => known.get(rated.key) ?? rated,
+    )
+    this.#turn = Math.max(
+      this.#rated.findIndex(({ key }) => key === inTurn),
+      0,
+    )
     return true
+  }
+
+  /** Those that are not suspected, from the one whose turn it is on. */
+  #trustedInTurn(): Rated[] {
+    const now = this.#clock.now()
+    const inTurn = [...this.#rated.slice(this.#turn), ...this.#rated.slice(0, this.#turn)]
+    return inTurn.filter(({ suspectedUntil }) => suspectedUntil <= now)
   }
 
   #shuffled(endpoints: readonly Endpoint[]): Rated[] {
     const distinct = new Map(endpoints.map((endpoint) => [keyOf(endpoint), endpoint]))
     return [...distinct]
-      .map(([key, endpoint]) => ({
-        order: this.#random(),
-        rated: { endpoint, key, lies: 0, suspectedUntil: 0 },
-      }))
+      .map(([key, endpoint]) => ({ order: this.#random(), rated: unrated(endpoint, key) }))
       .sort((a, b) => a.order - b.order)
       .map(({ rated }) => rated)
   }
+}
+
+function unrated(endpoint: Endpoint, key: string): Rated {
+  return { endpoint, key, lies: 0, suspectedUntil: 0, pace: 0, pacedUntil: 0 }
 }
 
 /** Tells endpoints apart: by address and by who vouches for them. */

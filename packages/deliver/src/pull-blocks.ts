@@ -1,12 +1,11 @@
 import type { AbortOptions } from '@heddle/interface'
 import { type Received, common, decode } from '@heddle/proto'
 import type { Position } from './block-check.ts'
-import { type PullContext, pull } from './block-puller.ts'
+import { type PullContext, type PullTask, pull } from './block-puller.ts'
 import { trustedConfig } from './block-verifier.ts'
 import { type PullDeps, type PullOptions, resolvePullOptions } from './deliver-options.ts'
 import { lastBlockNumber } from './envelope.ts'
 import { type Trusted, assertReachable, locate } from './locate.ts'
-import type { Endpoint } from './ports.ts'
 
 /** Which blocks, and how long to try. */
 export interface PullBlocksOptions extends PullOptions, AbortOptions {
@@ -59,11 +58,13 @@ async function* blocksFrom(
   signal: AbortSignal,
 ): AsyncGenerator<Received<common.Block>> {
   let reached: Position | undefined
-  const position = async (endpoint: Endpoint): Promise<Position> => {
-    reached ??= await locate({ trusted, from }, endpoint, context, signal)
-    return reached
+  const task: PullTask = {
+    config: () => reached?.config ?? trusted.config,
+    position: async (endpoint, turn) =>
+      (reached ??= await locate({ trusted, from }, endpoint, context, turn)),
+    stop: to,
   }
-  for await (const accepted of pull({ position, stop: to }, context, signal)) {
+  for await (const accepted of pull(task, context, signal)) {
     yield accepted.block
     reached = accepted.after
   }

@@ -179,15 +179,15 @@ export function plainEnvelope(text: string): Uint8Array {
   return encode(common.EnvelopeSchema, message)
 }
 
-/** Adds `count` blocks of one envelope each. */
-export async function grow(chain: MemoryChain, count: number): Promise<void> {
+/** Adds `count` blocks of one envelope each, under the configuration of block `config`. */
+export async function grow(chain: MemoryChain, count: number, config?: bigint): Promise<void> {
   for (let added = 0; added < count; added++) {
-    await chain.appendBlock([plainEnvelope(`envelope in block ${String(chain.height())}`)])
+    await chain.appendBlock([plainEnvelope(`envelope in block ${String(chain.height())}`)], config)
   }
 }
 
-/** Hardly any wait after a failure. */
-export const impatient = { minBackOffMs: 1, maxBackOffMs: 1 } as const
+/** Hardly any wait after a failure, and nobody is asked but whom the test names. */
+export const impatient = { minBackOffMs: 1, maxBackOffMs: 1, onlyGiven: true } as const
 
 /** Resolves when `condition` holds; the test's time-out ends a vain wait. */
 export async function until(condition: () => boolean): Promise<void> {

@@ -311,7 +311,14 @@ describe('DeliverService', function () {
     }
     const service = createDeliverService(
       { ledger: store.ledger, sink: store.sink, signer: client, clock: systemClock, logger },
-      { channelId, configBlock: blocks[0]!, tls: clientTls, endpoints: [endpoint], ...impatient },
+      {
+        channelId,
+        configBlock: blocks[0]!,
+        tls: clientTls,
+        endpoints: [endpoint],
+        ...impatient,
+        onlyGiven: false,
+      },
     )
     started.push(service)
     await service.start()

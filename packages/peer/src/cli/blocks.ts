@@ -94,6 +94,7 @@ async function blocks(options: BlocksOptions): Promise<void> {
       {
         channelId: client.descriptor.channelId,
         endpoints: chooseEndpoints(client.endpoints, options.endpoint) as typeof client.endpoints,
+        onlyGiven: true,
         configBlock: client.genesis,
         tls: client.tls,
         from: options.from ?? 0n,

@@ -20,8 +20,8 @@ export interface BlockSourceDeps {
 /** How long a validator may take for its next block before another is asked. */
 const stallTimeoutMs = 5000
 
-/** How long a validator may give blocks, however slowly, before another is asked. */
-const maxTurnMs = 10_000
+/** How long a validator may give less than half of what another would before that one is asked. */
+const blockCensorshipTimeoutMs = 2000
 
 /** Failures in a row after which a state transfer gives up; the consensus begins another. */
 const maxFailures = 6
@@ -61,10 +61,11 @@ export function createBlockSource({
           channelId: channel.channelId,
           configBlock: material.genesis,
           endpoints: replicas.flatMap(endpointOf),
+          onlyGiven: true,
           tls: { certificate: tlsCertificate, key: tlsKey },
           from,
           stallTimeoutMs,
-          maxTurnMs,
+          blockCensorshipTimeoutMs,
           maxFailures,
           maxBackOffMs: 1000,
         },

@@ -124,6 +124,7 @@ describe('validators upgraded one by one under load', function () {
       {
         channelId: network.client.descriptor.channelId,
         endpoints: network.client.endpoints.filter(({ address }) => address === orderer),
+        onlyGiven: true,
         configBlock: network.client.genesis,
         tls: network.client.tls,
         from: 1n,

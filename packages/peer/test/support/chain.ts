@@ -17,6 +17,7 @@ export async function transactionCounts(
     {
       channelId: client.descriptor.channelId,
       endpoints: client.endpoints.filter((each) => each.address === address),
+      onlyGiven: true,
       configBlock: client.genesis,
       tls: client.tls,
       from: 1n,

@@ -1,0 +1,66 @@
+import type { Logger } from '@heddle/interface'
+import type { ChannelConfig } from './channel-config.ts'
+import type { EndpointSet } from './endpoint-set.ts'
+import type { Endpoint } from './ports.ts'
+
+/** Where an endpoint that the configuration names is reached from here. */
+export interface AddressOverride {
+  /** The address as the configuration has it. */
+  readonly from: string
+  /** `host:port` to ask instead. */
+  readonly to: string
+  /** PEM: the authorities that vouch for it. Default: those of its organisation. */
+  readonly roots?: readonly (string | Buffer)[]
+  /** The name that its certificate must carry, if it is not the host of `to`. */
+  readonly serverName?: string
+}
+
+/** See `PullOptions`. */
+export interface KnownEndpointsOptions {
+  readonly onlyGiven: boolean
+  readonly addressOverrides: readonly AddressOverride[]
+}
+
+/** Endpoints that one line names at most. */
+const maxEndpointsSaid = 10
+
+/** Keeps an {@link EndpointSet} level with the endpoints that the configuration in force names. */
+export class KnownEndpoints {
+  readonly #set: EndpointSet
+  readonly #options: KnownEndpointsOptions
+  readonly #logger: Logger | undefined
+  #config: ChannelConfig | undefined
+
+  constructor(set: EndpointSet, options: KnownEndpointsOptions, logger: Logger | undefined) {
+    this.#set = set
+    this.#options = options
+    this.#logger = logger
+  }
+
+  /** `config` is in force: whom it names is asked. */
+  follow(config: ChannelConfig): void {
+    if (this.#options.onlyGiven || config === this.#config) return
+    this.#sayUnusable(config)
+    this.#config = config
+    this.#set.update(config.endpoints.map((endpoint) => this.#overridden(endpoint)))
+  }
+
+  #overridden(endpoint: Endpoint): Endpoint {
+    const override = this.#options.addressOverrides.find(({ from }) => from === endpoint.address)
+    if (override === undefined) return endpoint
+    const { to, roots = endpoint.roots, serverName } = override
+    return { address: to, roots, ...(serverName !== undefined && { serverName }) }
+  }
+
+  /** Says which endpoints `config` names in vain, unless the one before did as well. */
+  #sayUnusable({ blockNumber, unusableEndpoints }: ChannelConfig): void {
+    const known = new Set(this.#config?.unusableEndpoints)
+    const found = unusableEndpoints.filter((said) => !known.has(said))
+    if (found.length === 0) return
+    this.#logger?.warn('endpoints in the configuration of the channel cannot be used', {
+      block: blockNumber,
+      count: found.length,
+      endpoints: found.slice(0, maxEndpointsSaid).join('; '),
+    })
+  }
+}
