@@ -10,7 +10,7 @@ const { SeekInfo_SeekBehavior: Behavior, SeekInfo_SeekContentType: Content } = o
 /** Headers beyond what was delivered that one stream holds at most; more wait in the connection. */
 export const maxHeadersAhead = 64
 
-/** The endpoint, of Fabric before v2.4, does not know of streams of headers. */
+/** The endpoint does not know of streams of headers, as orderers of Fabric v1.4. */
 export class WholeBlocksError extends DeliverError {
   constructor(endpoint: string) {
     const message = `${endpoint} sends whole blocks where headers were asked for`
