@@ -43,8 +43,9 @@ export interface BroadcastClientOptions extends BackOffOptions {
    */
   readonly faults?: number
   /**
-   * How long an envelope may be unanswered before it goes to `faults + 1` others as well. Default
-   * 2,000 ms; Infinity for never.
+   * How long an envelope may be unanswered before it goes to `faults + 1` others as well: so long where
+   * nothing at all is answered, and {@link slowFactor} times as long where answers come, but late, as
+   * from a network that is busy. Default 2,000 ms; Infinity for never.
    */
   readonly spreadAfterMs?: number
   /** How many envelopes may be sent and not answered. Default 1,000. */
@@ -108,6 +109,12 @@ export function createBroadcastClient(
   return new FailoverBroadcastClient(deps, options)
 }
 
+/** How much longer an endpoint is waited for that answers, if late, than one that does not. */
+export const slowFactor = 5
+
+/** Into so many parts `spreadAfterMs` is divided to look what is unanswered. */
+const looks = 8
+
 const defaults = {
   ...defaultBackOff,
   spreadAfterMs: 2000,
@@ -135,7 +142,7 @@ class FailoverBroadcastClient implements BroadcastClient {
   /** What was given to nobody, or handed back, oldest first. */
   readonly #waiting: Submission[] = []
   /** What was given to one endpoint, in that order: others are given it if it is not answered in time. */
-  readonly #unspread: Submission[] = []
+  #unspread: Submission[] = []
   /** `Clock.now()` when a silent endpoint was passed over last. */
   #passedOverAt = -Infinity
   #spreadTimer: ClockTimer | undefined
@@ -273,37 +280,48 @@ class FailoverBroadcastClient implements BroadcastClient {
   #awaitAnswers(): void {
     const [oldest] = this.#unspread
     if (oldest === undefined || this.#spreadTimer !== undefined) return
-    const left = this.#dueAt(oldest) - this.#deps.clock.now()
-    this.#spreadTimer = this.#deps.clock.schedule(Math.max(0, left), () => {
+    const { spreadAfterMs } = this.#options
+    const left = this.#givenAt(oldest) + spreadAfterMs - this.#deps.clock.now()
+    this.#spreadTimer = this.#deps.clock.schedule(Math.max(spreadAfterMs / looks, left), () => {
       this.#spreadTimer = undefined
       this.#spreadDue()
       this.#awaitAnswers()
     })
   }
 
-  #dueAt({ givenAt = 0 }: Submission): number {
-    return givenAt + this.#options.spreadAfterMs
+  #givenAt({ givenAt = 0 }: Submission): number {
+    return givenAt
   }
 
   #spreadDue(): void {
     const now = this.#deps.clock.now()
-    const later = this.#unspread.findIndex((each) => !each.settled && this.#dueAt(each) > now)
-    const due = this.#unspread.splice(0, later < 0 ? Infinity : later)
-    const unanswered = due.filter(({ settled }) => !settled)
-    if (unanswered.length > 0) this.#passOverSilent(now)
-    for (const submission of unanswered) {
+    const unanswered = this.#unspread.filter(({ settled }) => !settled)
+    const late = unanswered.filter((each) => this.#isLate(each, now))
+    this.#passOverLate(late, now)
+    for (const submission of late) {
       submission.spread = true
       this.#giveOthers(submission, this.#options.faults + 1)
     }
+    this.#unspread = unanswered.filter(({ spread }) => !spread)
   }
 
-  /** Makes it another one's turn when the one whose turn it is has answered nothing for long. */
-  #passOverSilent(now: number): void {
+  /** Copies to others are no help for a network that is busy, only more to do. */
+  #isLate(submission: Submission, now: number): boolean {
     const { spreadAfterMs } = this.#options
+    const age = now - this.#givenAt(submission)
+    if (age < spreadAfterMs) return false
+    if (age >= slowFactor * spreadAfterMs) return true
+    return [...submission.holders].every(
+      (endpoint) => this.#lanes.get(endpoint)?.isSilent(spreadAfterMs) === true,
+    )
+  }
+
+  /** Makes it another one's turn when the one whose turn it is keeps an envelope waiting for too long. */
+  #passOverLate(late: readonly Submission[], now: number): void {
     const endpoint = this.#endpoints.current()
     if (endpoint === undefined || this.#endpoints.size === 1) return
-    if (now - this.#passedOverAt < spreadAfterMs) return
-    if (this.#lanes.get(endpoint)?.isSilent(spreadAfterMs) !== true) return
+    if (now - this.#passedOverAt < this.#options.spreadAfterMs) return
+    if (!late.some(({ holders }) => holders.has(endpoint))) return
     this.#passedOverAt = now
     this.#endpoints.failed(endpoint)
     const fields = { endpoint: endpoint.address, pending: this.#pending.size }

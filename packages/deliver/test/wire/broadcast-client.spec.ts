@@ -460,6 +460,39 @@ describe('BroadcastClient', function () {
     expect(client.pending).to.equal(0)
   })
 
+  /** A service that answers one envelope after the other, each `ms` after the one before. */
+  async function slow(ms: number): Promise<Endpoint> {
+    const { address, roots } = await scripted((call) => {
+      let due = 0
+      call.on('data', () => {
+        due = Math.max(due, systemClock.now()) + ms
+        systemClock.schedule(due - systemClock.now(), () => call.write(answerFrame(SUCCESS)))
+      })
+    })
+    return { address, roots }
+  }
+
+  it('asks nobody else while answers come, if late: the network may be busy', async () => {
+    const other = await answering(SUCCESS)
+    const endpoints = [await slow(100), other.endpoint]
+    const client = await clientOf({ endpoints, faults: 1, spreadAfterMs: 1000 })
+    const texts = Array.from({ length: 15 }, (_, index) => envelope(String(index)))
+    await Promise.all((await Promise.all(texts)).map((bytes) => client.submit(bytes)))
+    expect(other.received).to.deep.equal([])
+  })
+
+  it('asks others when answers come far too late', async () => {
+    const other = await answering(SUCCESS)
+    const endpoints = [await slow(100), other.endpoint]
+    const client = await clientOf({ endpoints, faults: 1, spreadAfterMs: 200 })
+    const texts = Array.from({ length: 30 }, (_, index) => envelope(String(index)))
+    const results = await Promise.all(
+      (await Promise.all(texts)).map((bytes) => client.submit(bytes)),
+    )
+    expect(new Set(results.map(({ endpoint }) => endpoint)).size).to.equal(2)
+    expect(other.received.length).to.be.within(1, 29)
+  })
+
   it('asks nobody else when it is told to wait for ever', async () => {
     const [silent, other] = [await answering(), await answering(SUCCESS)]
     const endpoints = endpointsOf([silent, other])
