@@ -7,6 +7,7 @@ import type {
   Message,
   NewViewStatement,
   Proof,
+  Said,
   Status,
   Statement,
   ViewChangeStatement,
@@ -14,6 +15,7 @@ import type {
 } from './core/messages.ts'
 import { maxClaims } from './core/state.ts'
 import { MalformedError } from './errors.ts'
+import { maxReplicas } from './options.ts'
 import type { MessageKind, MessageLimits } from './message-limits.ts'
 import { StrictReader } from './strict-reader.ts'
 import { decodeVote } from './vote-codec.ts'
@@ -255,7 +257,9 @@ export function statusToProto(status: Status): pbft.Status {
     viewChanges: [...status.viewChanges],
     slots: status.slots.map((slot) => create(pbft.SlotSchema, slot)),
     digests: status.digests.map(fromHex),
-    ...{ query: status.query, reply: status.reply },
+    ...{ query: status.query, reply: status.reply, echo: status.echo },
+    heard: status.heard.map((said) => create(pbft.SaidSchema, said)),
+    acceptsLoss: status.acceptsLoss,
   })
 }
 
@@ -266,12 +270,19 @@ function statusFromProto(status: pbft.Status): Status {
   }))
   if (status.digests.length > maxClaims)
     throw new MalformedError(`a status with ${status.digests.length} digests`)
+  if (status.heard.length > maxReplicas)
+    throw new MalformedError(`a status that heard ${status.heard.length} replicas`)
   const digests = status.digests.map(stateDigestToHex)
+  const { echo, acceptsLoss } = status
   return {
     type: 'status',
     ...{ view, active, lastExecuted, lowWatermark, viewChanges, slots, digests },
-    ...{ query, reply },
+    ...{ query, reply, echo, acceptsLoss, heard: status.heard.map(saidFromProto) },
   }
+}
+
+export function saidFromProto({ view, accepted, committed }: pbft.Said): Said {
+  return { view, accepted, committed }
 }
 
 function digestToHex(digest: Uint8Array): string {

@@ -117,6 +117,10 @@ export class Effects {
         reporter.voting(effect)
         return
       }
+      case 'asking': {
+        reporter.asking(effect)
+        return
+      }
       case 'fail': {
         fail(new StateDivergedError(effect.detail))
         return

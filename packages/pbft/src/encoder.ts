@@ -95,6 +95,10 @@ function entryOf(record: RareRecord): pbft.Record['entry'] {
       return { case: 'checkpoint', value: proofToProto(record.checkpoint.proof) }
     case 'stable':
       return { case: 'stable', value: certificateToProto(record.certificate.checkpoints) }
+    case 'heard': {
+      const byReplica = record.heard.map((said) => create(pbft.SaidSchema, said))
+      return { case: 'heard', value: create(pbft.HeardSchema, { byReplica }) }
+    }
     case 'amnesia': {
       const { until = 0n, votesFrom, over } = record
       return { case: 'amnesia', value: create(pbft.AmnesiaSchema, { until, votesFrom, over }) }

@@ -11,6 +11,7 @@ const sizes = {
   checkpoint: 96,
   claim: 64,
   slot: 8,
+  said: 36,
   stateDigest: 66,
   perRequest: 8,
   header: 64,
@@ -62,7 +63,11 @@ export function messageLimits(options: LimitingOptions): MessageLimits {
     ...{ prepare: sizes.vote, commit: sizes.vote, fetchBatch: sizes.vote },
     ...{ checkpoint, certificate, viewChange },
     newView: n * viewChange + maxSignatureBytes + sizes.header,
-    status: sizes.header + n * 2 + 2 * window * sizes.slot + maxClaims * sizes.stateDigest,
+    status:
+      2 * sizes.header +
+      n * (2 + sizes.said) +
+      2 * window * sizes.slot +
+      maxClaims * sizes.stateDigest,
   }
   return { requests: batchSize, bytes, frame: largestFrame(Math.max(...Object.values(bytes))) }
 }

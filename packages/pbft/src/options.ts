@@ -46,7 +46,9 @@ const ranges = {
  */
 export function resolveReplicaOptions(options: ReplicaOptions): ResolvedOptions {
   const n = integer('n', options.n, 1, maxReplicas)
-  const resolved: Record<string, number> = { n, id: integer('id', options.id, 0, n - 1) }
+  const id = integer('id', options.id, 0, n - 1)
+  const resolved: Record<string, number | boolean> = { n, id }
+  resolved['acceptLoss'] = options.acceptLoss ?? false
   for (const [name, [min, max, fallback]] of Object.entries(ranges)) {
     const value = options[name as keyof typeof ranges] ?? fallback
     resolved[name] = integer(name, value, min, max)

@@ -188,6 +188,7 @@ export class PbftReplica implements Replica {
       pendingRequests: this.#pool.size,
       oldestRequestMs: this.#oldestRequestMs(),
       notVoting: this.#reporter.notVoting,
+      forgetful: this.#reporter.forgetful,
     })
   }
 
@@ -210,7 +211,13 @@ export class PbftReplica implements Replica {
     this.#reporter.started(this.status())
     this.#pool.release(sequence)
     this.#desk.onViewChanged(core.inspect())
-    this.#post({ type: 'start', earlier, query: randomBytes(8).readBigUInt64BE() | 1n })
+    this.#post({ type: 'start', earlier, query: this.#query() })
+  }
+
+  /** Of 63 bits, so that the next ones are numbers of 64 bits, too. */
+  #query(): bigint {
+    const bytes = (this.#deps.randomBytes ?? randomBytes)(8)
+    return (Buffer.from(bytes).readBigUInt64BE() >> 1n) | 1n
   }
 
   /** A replica that forgot what it said could say the opposite: then it is told so. */
@@ -234,7 +241,8 @@ export class PbftReplica implements Replica {
     const maxFetchAnswers =
       checkpointPeriod * logMultiplier * Math.ceil(statusIntervalMs / fetchTimeoutMs)
     const bounds = { maxResendBytes, maxFetchAnswers, maxFetchBytes, stuckIntervals }
-    return { ...this.#options, ...bounds, fetchTimeoutMs }
+    const provesTransfers = this.#deps.stateMachine.provesTransfers ?? false
+    return { ...this.#options, ...bounds, fetchTimeoutMs, provesTransfers }
   }
 
   /** Throws when its start was given up meanwhile. */

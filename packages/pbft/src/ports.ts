@@ -51,8 +51,8 @@ export interface StatePoint {
 /** Where a replica that fell behind must get to. */
 export interface TransferTarget extends StatePoint {
   /**
-   * Replicas that say that they were in this state; at least one of them is correct and has it. The
-   * first is another one at each attempt.
+   * Replicas that say that they were in this state; at least one of them is correct and has it, unless
+   * {@link StateMachine.provesTransfers}. The first is another one at each attempt.
    */
   readonly replicas: readonly number[]
 }
@@ -102,6 +102,12 @@ export interface StateMachine {
    * May be left out. Then only a journal that is empty, or ends a window before, is noticed.
    */
   journalMark?(): Uint8Array | undefined
+  /**
+   * Whether {@link transfer} takes a state only with a proof that a quorum agreed on it, so that the
+   * word of one replica is reason enough to try. Then a replica that starts gets to where the furthest
+   * of the others is before it votes. May be left out: false.
+   */
+  readonly provesTransfers?: boolean
   /** What was executed last, durably. */
   lastExecuted(): StatePoint
   /**

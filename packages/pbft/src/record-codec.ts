@@ -1,6 +1,6 @@
 import { pbft } from '@heddle/proto'
 import type { JournalRecord } from './core/protocol.ts'
-import { decodeAs, proofFromProto, voteFromProto } from './codec.ts'
+import { decodeAs, proofFromProto, saidFromProto, voteFromProto } from './codec.ts'
 import { MalformedError } from './errors.ts'
 import { openCheckpoint, openNewView, openViewChange } from './opening.ts'
 import { RequestBatch } from './request-batch.ts'
@@ -13,11 +13,8 @@ import { RequestBatch } from './request-batch.ts'
 export function decodeRecord(bytes: Uint8Array): JournalRecord {
   const { entry } = decodeAs(pbft.RecordSchema, bytes)
   switch (entry.case) {
-    case 'prePrepared': {
-      const { view, sequence, batch } = entry.value
-      const requests = (batch?.requests ?? []).map((r) => Uint8Array.prototype.slice.call(r))
-      return { type: 'pre-prepared', view, sequence, batch: RequestBatch.of(requests) }
-    }
+    case 'prePrepared':
+      return prePreparedFromProto(entry.value)
     case 'prepared':
       return { type: 'prepared', ...voteFromProto(entry.value) }
     case 'viewChange':
@@ -26,16 +23,26 @@ export function decodeRecord(bytes: Uint8Array): JournalRecord {
       return { type: 'new-view', newView: openNewView(proofFromProto(entry.value)) }
     case 'checkpoint':
       return { type: 'checkpoint', checkpoint: openCheckpoint(proofFromProto(entry.value)) }
-    case 'stable': {
-      const checkpoints = entry.value.checkpoints.map((c) => openCheckpoint(proofFromProto(c)))
-      return { type: 'stable', certificate: { type: 'certificate', checkpoints } }
-    }
+    case 'stable':
+      return stableFromProto(entry.value)
     case 'amnesia':
       return amnesiaFromProto(entry.value)
+    case 'heard':
+      return { type: 'heard', heard: entry.value.byReplica.map(saidFromProto) }
     case 'head':
     case undefined:
       throw new MalformedError('a journal entry of no known kind')
   }
+}
+
+function prePreparedFromProto({ view, sequence, batch }: pbft.PrePrepare): JournalRecord {
+  const requests = (batch?.requests ?? []).map((r) => Uint8Array.prototype.slice.call(r))
+  return { type: 'pre-prepared', view, sequence, batch: RequestBatch.of(requests) }
+}
+
+function stableFromProto(certificate: pbft.CheckpointCertificate): JournalRecord {
+  const checkpoints = certificate.checkpoints.map((c) => openCheckpoint(proofFromProto(c)))
+  return { type: 'stable', certificate: { type: 'certificate', checkpoints } }
 }
 
 function amnesiaFromProto({ until, votesFrom, over }: pbft.Amnesia): JournalRecord {

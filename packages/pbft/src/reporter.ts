@@ -1,5 +1,5 @@
 import { isCodedError } from '@heddle/interface'
-import type { CodedError, Logger } from '@heddle/interface'
+import type { CodedError, LogFields, Logger } from '@heddle/interface'
 import type { BroadcastObserver } from './broadcaster.ts'
 import type { ReplicaEffect } from './core/protocol.ts'
 import { createReplicaMetrics } from './metrics.ts'
@@ -16,6 +16,10 @@ export class Reporter implements BroadcastObserver {
   #why = 'records of the journal were lost before'
   /** Why this replica does not vote, and until when; undefined when it does. */
   notVoting: string | undefined
+  /** See `ReplicaStatus`. */
+  forgetful: readonly number[] = []
+  /** What was warned of last. */
+  #warned: string | undefined
 
   constructor({ logger, metrics, onEvent }: ReplicaDependencies) {
     this.#logger = logger
@@ -37,15 +41,40 @@ export class Reporter implements BroadcastObserver {
   }
 
   /** Whether this replica votes, and if not, when it will. */
-  voting({ isVoting, until, votesFrom }: Extract<ReplicaEffect, { type: 'voting' }>): void {
+  voting(effect: Extract<ReplicaEffect, { type: 'voting' }>): void {
+    const { isVoting, until, votesFrom, forgetful, heardBy } = effect
+    if (heardBy !== undefined) this.#why = heardMore(heardBy)
+    this.forgetful = !isVoting && until === undefined && votesFrom === 0n ? forgetful : []
     if (isVoting) {
-      this.notVoting = undefined
-      this.#logger?.info('votes again')
+      this.#votes()
     } else {
       this.notVoting = `${this.#why}: it does not vote ${whenNot(until, votesFrom)}`
-      this.#logger?.warn('does not vote', { reason: this.#why, until, votesFrom })
+      this.#warn({ reason: this.#why, until, votesFrom })
     }
-    this.#notify({ type: 'voting', isVoting, reason: this.notVoting })
+  }
+
+  /** It does not know yet whether it said more than its journal holds. Usual for a moment at a start. */
+  asking({ unanswered, needed, intervals }: Extract<ReplicaEffect, { type: 'asking' }>): void {
+    const reason = `it asks what others heard from it before it votes: ${needed} must have answered, ${named(unanswered)} did not`
+    this.notVoting = reason
+    if (intervals >= patientIntervals) this.#warn({ reason })
+  }
+
+  #votes(): void {
+    this.notVoting = undefined
+    if (this.#warned === undefined) return
+    this.#warned = undefined
+    this.#logger?.info('votes again')
+    this.#notify({ type: 'voting', isVoting: true, reason: undefined })
+  }
+
+  /** Once for each reason. */
+  #warn(fields: LogFields): void {
+    const text = Object.values(fields).join()
+    if (text === this.#warned) return
+    this.#warned = text
+    this.#logger?.warn('does not vote', fields)
+    this.#notify({ type: 'voting', isVoting: false, reason: this.notVoting })
   }
 
   viewChanged(view: bigint, primary: number, active: boolean): void {
@@ -165,6 +194,15 @@ export class Reporter implements BroadcastObserver {
     }
   }
 }
+
+/** For so many status intervals it is no news that others have not answered. */
+const patientIntervals = 3
+
+const named = (replicas: readonly number[]): string =>
+  `replica${replicas.length === 1 ? '' : 's'} ${replicas.join(', ')}`
+
+const heardMore = (replicas: readonly number[]): string =>
+  `${named(replicas)} heard more from it than its journal holds, which is an older copy or lost`
 
 function whenNot(until: bigint | undefined, votesFrom: bigint): string {
   if (until !== undefined)

@@ -12,7 +12,12 @@ export { behaviours } from './testing/behaviours.ts'
 export type { Behaviour, BehaviourName, Liar } from './testing/behaviours.ts'
 export { SimulationError } from './testing/checkers.ts'
 export { Cluster } from './testing/cluster.ts'
-export type { ClusterOptions, MachineParts, Submission } from './testing/cluster-options.ts'
+export type {
+  ClusterOptions,
+  DiskCopy,
+  MachineParts,
+  Submission,
+} from './testing/cluster-options.ts'
 export { checkRecovery, healthyWorkMs } from './testing/recovery-checker.ts'
 export { Random } from './testing/random.ts'
 export { SimulatedNetwork } from './testing/simulated-network.ts'

@@ -72,6 +72,13 @@ export interface ReplicaOptions {
   readonly maxJournalQueueBytes?: number
   /** The journal is rewritten at a stable checkpoint once so many bytes were appended: 0 or more; default 64 MiB. */
   readonly journalRewriteBytes?: number
+  /**
+   * Whether the owner accepts that requests which were executed and acknowledged are lost, where no
+   * replica that takes part has them any more; default false. When so many replicas were set back to
+   * older copies that those which remember are no quorum, the group goes on if a quorum has this
+   * option, and every replica that runs. Not to be left on.
+   */
+  readonly acceptLoss?: boolean
 }
 
 /** What a replica needs from outside. */
@@ -86,6 +93,8 @@ export interface ReplicaDependencies {
   readonly clock: Clock
   readonly logger?: Logger
   readonly metrics?: Metrics
+  /** Random bytes, so many; default: those of the system. A simulator gives some that follow from its seed. */
+  readonly randomBytes?: (count: number) => Uint8Array
   /** Told what happens, in order; must not throw (what it throws is logged). */
   readonly onEvent?: (event: ReplicaNotification) => void
 }
@@ -116,7 +125,7 @@ export type ReplicaNotification =
     }
   /** A replica sends more than it may, though it is held back: its connection had better be closed for a while. */
   | { readonly type: 'flooding'; readonly from: number; readonly what: Spending }
-  /** Its journal is not all there, see {@link ReplicaStatus.notVoting}; or it votes again. */
+  /** See {@link ReplicaStatus.notVoting}; or it votes again. */
   | {
       readonly type: 'voting'
       readonly isVoting: boolean
@@ -150,10 +159,16 @@ export interface ReplicaStatus {
   /** Requests accepted and not yet executed. */
   readonly pendingRequests: number
   /**
-   * Why this replica does not vote, and until when: its journal was lost, cut or exchanged, so that it
-   * could contradict what it said. Undefined when it votes.
+   * Why this replica does not vote, and until when: it was started and has not heard from enough others
+   * what it said before, or what it said was lost, so that it could contradict itself. Undefined when
+   * it votes.
    */
   readonly notVoting: string | undefined
+  /**
+   * While it cannot learn how long: the others that forgot what they said, too. With all that do not
+   * run, when they are so many that no quorum is left, only {@link ReplicaOptions.acceptLoss} helps.
+   */
+  readonly forgetful: readonly number[]
   /** How long the oldest of them has waited here, in milliseconds; 0 when there is none. */
   readonly oldestRequestMs: number
 }

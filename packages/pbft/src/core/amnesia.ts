@@ -1,8 +1,10 @@
+import { raise } from './heard.ts'
 import type { Status } from './messages.ts'
 import { advance, sendPrepare } from './ordering.ts'
+import type { JournalRecord } from './protocol.ts'
 import type { State } from './state.ts'
 import { statusOf } from './status-message.ts'
-import { mayVote } from './voting.ts'
+import { mayVote, remembers } from './voting.ts'
 
 /*
  * A replica that lost records of its journal may have said what it knows nothing of. It says nothing
@@ -41,11 +43,28 @@ export interface Inquiry {
   query: bigint
   /** By replica, the least that it answered. */
   readonly answers: Map<number, Pick<Status, 'lastExecuted' | 'view'>>
+  /** Who answered in this life, forgetful or not, and the view that it was in, or may have been. */
+  readonly echoed: Map<number, bigint>
+  /** Status intervals since it began. */
+  intervals: number
+  /** How often the state of a replica was asked for: see lost-blocks.ts. */
+  readonly fetches: Map<number, number>
 }
 
-/** This replica forgot what it said; or it stopped before that was over. */
-export function forget(state: State, until?: bigint): void {
-  state.amnesia = { until }
+export const newInquiry = (): Inquiry => ({
+  ...{ query: 0n, answers: new Map(), echoed: new Map(), intervals: 0, fetches: new Map() },
+})
+
+/** Replicas `heardBy` heard more from this one than it knows of: it forgot what it said. */
+export function forget(state: State, heardBy: readonly number[]): void {
+  state.asking = undefined
+  state.amnesia = { until: undefined }
+  state.votesFrom = 0n
+  // Until now it voted, perhaps: what they answered before is no bound any more.
+  state.inquiry = { ...newInquiry(), query: state.inquiry.query + 1n }
+  remember(state)
+  tell(state, heardBy)
+  state.broadcast(statusOf(state))
 }
 
 /** Asks the others where they are, if it may not vote. @param query - random, not 0 */
@@ -56,23 +75,39 @@ export function askForBounds(state: State, query: bigint): void {
 }
 
 function remember(state: State): void {
-  const { amnesia, votesFrom } = state
-  const over = amnesia === undefined
-  state.persist({ type: 'amnesia', until: amnesia?.until, votesFrom, over })
+  state.persist(amnesiaRecord(state))
 }
 
-/** Answers a replica that forgot, unless this one did. */
+/** What a restart has to know of an amnesia, be it over. */
+export function amnesiaRecord({
+  amnesia,
+  votesFrom,
+  said,
+}: State): JournalRecord & { readonly type: 'amnesia' } {
+  const over = amnesia === undefined
+  return { type: 'amnesia', until: over ? said.accepted : amnesia.until, votesFrom, over }
+}
+
+/** Answers a replica that may have forgotten; with where it is itself only if this one did not. */
 export function onQuery(state: State, from: number, query: bigint): void {
-  if (query === 0n || state.amnesia !== undefined) return
+  if (query === 0n) return
   // In a life before, it may have left for that view.
   const view = state.view > state.votesFrom ? state.view : state.votesFrom
-  state.send(from, { ...statusOf(state), view, reply: query })
+  const status = statusOf(state)
+  // Who answered already is not asked again at once: two that both ask would never end.
+  const own = state.inquiry.echoed.has(from) ? 0n : status.query
+  const reply = remembers(state) ? query : 0n
+  state.send(from, { ...status, view, query: own, reply, echo: query })
 }
+
+/** Whether it forgot what it said, and is not yet where that does not matter any more. */
+const needsBounds = ({ amnesia, view, votesFrom }: State): boolean =>
+  amnesia !== undefined || view < votesFrom
 
 /** An answer, if this replica asked for it. */
 export function onReply(state: State, from: number, { reply, lastExecuted, view }: Status): void {
   const { query, answers } = state.inquiry
-  if (reply === 0n || query !== reply || mayVote(state)) return
+  if (reply === 0n || query !== reply || !needsBounds(state)) return
   const before = answers.get(from) ?? { lastExecuted, view }
   answers.set(from, {
     lastExecuted: least(before.lastExecuted, lastExecuted),
@@ -114,14 +149,20 @@ function quorumLeast<Key extends 'lastExecuted' | 'view'>(
 export function recover(state: State): void {
   const { amnesia, lowWatermark } = state
   if (amnesia?.until === undefined || lowWatermark < amnesia.until) return
+  endAmnesia(state, amnesia.until)
+}
+
+/** It said nothing beyond sequence number `until`, nor in a view from `votesFrom` on. */
+export function endAmnesia(state: State, until: bigint): void {
   state.amnesia = undefined
+  raise(state.said, { view: state.votesFrom, accepted: until, committed: until })
   remember(state)
   tell(state)
   voteForAccepted(state)
 }
 
 /** Says of what it accepted in its view what it would have said then, as far as it may now. */
-function voteForAccepted(state: State): void {
+export function voteForAccepted(state: State): void {
   for (const slot of [...state.slots.values()]) {
     if (slot.sequence <= state.lowWatermark) continue
     if (!state.isPrimary) sendPrepare(state, slot)
@@ -137,8 +178,16 @@ export function moveTo(state: State, view: bigint): void {
 }
 
 /** Tells the owner whether, and if not when, this replica votes. */
-function tell(state: State): void {
-  const { amnesia, votesFrom } = state
+export function tell(state: State, heardBy?: readonly number[]): void {
+  const { amnesia, votesFrom, inquiry } = state
   const until = amnesia?.until
-  state.emit({ type: 'voting', isVoting: mayVote(state), until, votesFrom })
+  const forgetful = [...inquiry.echoed.keys()].filter((each) => !inquiry.answers.has(each))
+  const told = { type: 'voting', isVoting: mayVote(state), until, votesFrom, forgetful } as const
+  state.emit(heardBy === undefined ? told : { ...told, heardBy })
+}
+
+/** A status interval ended: as long as there are no bounds, it says who else forgot. */
+export function askForBoundsOn(state: State): void {
+  state.inquiry.intervals++
+  if (state.amnesia !== undefined && state.amnesia.until === undefined) tell(state)
 }

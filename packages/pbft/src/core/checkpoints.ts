@@ -1,14 +1,23 @@
 import { recover } from './amnesia.ts'
 import { executeNext, forgetExecuted, transferIfBehind, transferIfOutOfReach } from './execution.ts'
 import type { Certificate, Checkpoint } from './messages.ts'
+import { keepHeard } from './heard.ts'
+import type { StateDigest } from './protocol.ts'
 import type { State } from './state.ts'
+import { remembers } from './voting.ts'
 
 /** Asks for the signature under the state just reached; {@link onOwnCheckpoint} goes on. */
 export function announceCheckpoint(state: State): void {
-  const { lastExecuted: sequence, stateDigest: digest, id: replica } = state
+  const { lastExecuted: sequence, stateDigest: digest } = state
   checkAgainst(state, state.stable)
-  if (state.failed || state.amnesia !== undefined) return
-  state.emit({ type: 'sign', statement: { type: 'checkpoint', sequence, digest, replica } })
+  if (!state.failed) announceCheckpointAt(state, { sequence, digest })
+}
+
+/** The same for a state that was reached before. */
+export function announceCheckpointAt(state: State, { sequence, digest }: StateDigest): void {
+  if (!remembers(state)) return
+  const statement = { type: 'checkpoint', sequence, digest, replica: state.id } as const
+  state.emit({ type: 'sign', statement })
 }
 
 /** This replica's own checkpoint, signed: durable, then told to all (§4.3). */
@@ -87,6 +96,7 @@ export function certify(state: State, certificate: Certificate): void {
   forgetExecuted(state)
   if (state.nextSequence <= sequence) state.nextSequence = sequence + 1n
   state.persist({ type: 'stable', certificate })
+  keepHeard(state)
   state.emit({ type: 'stable', sequence })
   recover(state)
   executeNext(state)

@@ -1,5 +1,7 @@
-import { forget } from './amnesia.ts'
+import { amnesiaRecord } from './amnesia.ts'
+import { exceeds, heardRecord, nothingSaid, raise } from './heard.ts'
 import { NULL_BATCH, NULL_DIGEST } from './messages.ts'
+import type { Vote } from './messages.ts'
 import type { JournalRecord } from './protocol.ts'
 import { selectReplay } from './selection.ts'
 import type { Slot } from './slot.ts'
@@ -22,6 +24,19 @@ export function restore(state: State, records: Iterable<JournalRecord>): void {
   for (const { sequence, current } of state.slots.values())
     if (current !== undefined && sequence > top) top = sequence
   state.nextSequence = top + 1n
+  restoreSaid(state)
+}
+
+/** Whatever left the log is stable: nothing was said beyond the log and that. */
+function restoreSaid(state: State): void {
+  const { said, view, votesFrom, lowWatermark } = state
+  raise(said, { view, accepted: lowWatermark, committed: lowWatermark })
+  raise(said, { view: votesFrom })
+  for (const { sequence } of state.checkpoints.of(state.id)) raise(said, { accepted: sequence })
+  for (const { sequence, prePrepared, prepared } of state.slots.values()) {
+    if (prePrepared.size > 0) raise(said, { accepted: sequence })
+    if (prepared !== undefined) raise(said, { committed: sequence })
+  }
 }
 
 function apply(state: State, record: JournalRecord): void {
@@ -30,9 +45,7 @@ function apply(state: State, record: JournalRecord): void {
       state.slot(record.sequence)?.prePrepare(record.view, record.batch, maxPrePreparedPerSequence)
       return
     case 'prepared': {
-      const slot = state.slot(record.sequence)
-      const { view, sequence, digest } = record
-      if (slot !== undefined) slot.prepared = { view, sequence, digest }
+      applyPrepared(state, record)
       return
     }
     case 'view-change':
@@ -50,10 +63,24 @@ function apply(state: State, record: JournalRecord): void {
       applyStable(state, record)
       return
     case 'amnesia':
-      state.votesFrom = record.votesFrom
-      if (record.over) state.amnesia = undefined
-      else forget(state, record.until)
+      applyAmnesia(state, record)
+      return
+    case 'heard':
+      for (const [replica, said] of record.heard.entries())
+        raise(state.heard[replica] ?? nothingSaid(), said)
   }
+}
+
+function applyPrepared(state: State, { view, sequence, digest }: JournalRecord & Vote): void {
+  const slot = state.slot(sequence)
+  if (slot !== undefined) slot.prepared = { view, sequence, digest }
+}
+
+function applyAmnesia(state: State, record: JournalRecord & { type: 'amnesia' }): void {
+  const { until, votesFrom, over } = record
+  state.votesFrom = votesFrom
+  state.amnesia = over ? undefined : { until }
+  if (over && until !== undefined) raise(state.said, { accepted: until, committed: until })
 }
 
 function applyStable(state: State, { certificate }: JournalRecord & { type: 'stable' }): void {
@@ -91,23 +118,20 @@ function restoreVotes(state: State, slot: Slot): void {
 }
 
 /**
- * The same from a journal that is not all there, or another's: only what others signed counts. Alone,
- * a replica has told nobody anything, and goes on.
+ * The same from a journal that is not all there, or another's: only what others signed counts, and
+ * what was heard from them. Alone, a replica has told nobody anything, and goes on.
  */
 export function restoreProven(state: State, records: Iterable<JournalRecord>): void {
-  const proven = [...records].filter(({ type }) => type === 'stable' || type === 'new-view')
+  const proven = [...records].filter(({ type }) => /^(stable|new-view|heard)$/.test(type))
   restore(state, proven)
-  if (state.n > 1) forget(state)
+  if (state.n > 1) state.amnesia = { until: undefined }
 }
 
 /** The shortest journal that brings back all that {@link restore} needs now. */
 export function durableRecords(state: State): JournalRecord[] {
   const records: JournalRecord[] = []
-  const { amnesia, votesFrom } = state
-  if (amnesia !== undefined || votesFrom > 0n) {
-    const over = amnesia === undefined
-    records.push({ type: 'amnesia', until: amnesia?.until, votesFrom, over })
-  }
+  if (state.amnesia !== undefined || state.votesFrom > 0n) records.push(amnesiaRecord(state))
+  if (state.heard.some((said) => exceeds(said, nothingSaid()))) records.push(heardRecord(state))
   if (state.stable.checkpoints.length > 0)
     records.push({ type: 'stable', certificate: state.stable })
   for (const checkpoint of state.checkpoints.of(state.id))

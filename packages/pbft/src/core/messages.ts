@@ -95,6 +95,16 @@ export type Statement = CheckpointStatement | ViewChangeStatement | NewViewState
 /** The same, signed. */
 export type SignedStatement = Checkpoint | ViewChange | NewView
 
+/** How far a replica went in what it said; 0 where it said nothing. */
+export interface Said {
+  /** The latest view that it voted in, left for or began. */
+  readonly view: bigint
+  /** The highest sequence number that it assigned, prepared, or signed a checkpoint for. */
+  readonly accepted: bigint
+  /** The highest one that it committed. */
+  readonly committed: bigint
+}
+
 /** What a replica has for one sequence number in its view. */
 export interface SlotStatus {
   readonly prePrepared: boolean
@@ -120,8 +130,14 @@ export interface Status {
   readonly digests: readonly string[]
   /** A random number of a replica that may not vote: to be answered with it; else 0. */
   readonly query: bigint
-  /** The query that this answers; else 0. */
+  /** The query that this answers, if its sender remembers all that it said; else 0. */
   readonly reply: bigint
+  /** By replica: how far it was heard to go. */
+  readonly heard: readonly Said[]
+  /** The query that this answers; else 0. */
+  readonly echo: bigint
+  /** Whether its operator accepts that blocks which no replica has any more are lost. */
+  readonly acceptsLoss: boolean
 }
 
 export interface FetchBatch {

@@ -3,6 +3,7 @@ import { moveTo } from './amnesia.ts'
 import { certify } from './checkpoints.ts'
 import { commitBatch, executeNext, transferIfBehind } from './execution.ts'
 import { forgetUnwanted, want } from './fetching.ts'
+import { keepHeard } from './heard.ts'
 import { NULL_BATCH, NULL_DIGEST } from './messages.ts'
 import type { Batch, NewView, ViewChange } from './messages.ts'
 import { acceptBatch, advance, sendPrepare } from './ordering.ts'
@@ -168,6 +169,7 @@ function replayBatches(state: State, replay: ReplayedView, newView: NewView): vo
   forgetUnwanted(state)
   // Only now: a record of the view stands for all of its batches, which come before it.
   state.persist({ type: 'new-view', newView })
+  keepHeard(state)
   if (state.isPrimary) state.broadcast(newView)
   for (const slot of slots) {
     if (!state.isPrimary) sendPrepare(state, slot)

@@ -5,6 +5,7 @@ import type {
   Message,
   NewView,
   PrePrepare,
+  Said,
   SignedStatement,
   Statement,
   ViewChange,
@@ -42,6 +43,10 @@ export interface CoreOptions {
    * executes nothing, before it fetches their state.
    */
   readonly stuckIntervals: number
+  /** See `StateMachine.provesTransfers`; default false. */
+  readonly provesTransfers?: boolean
+  /** See `ReplicaOptions.acceptLoss`; default false. */
+  readonly acceptLoss?: boolean
 }
 
 /** What was executed last: the sequence number, and the hex digest of the state after it. */
@@ -68,7 +73,10 @@ export type ReplicaEvent =
   | {
       readonly type: 'start'
       readonly earlier?: EarlierDigests
-      /** Random, above 0, another in each life; needed by a replica that forgot what it said. */
+      /**
+       * Random, 1 to 2^63, another in each life: with it, the replica asks the others what they heard
+       * from it before it votes. Without, one that forgot what it said never votes again.
+       */
       readonly query?: bigint
     }
   /** From another replica, decoded, its sender and its signatures verified; a pre-prepare's batch checked. */
@@ -116,6 +124,18 @@ export type JournalRecord =
       readonly votesFrom: bigint
       readonly over: boolean
     }
+  /** By replica: how far it was heard to go in what it says. */
+  | { readonly type: 'heard'; readonly heard: readonly Said[] }
+
+/** Whose answers a replica lacks that asks what was heard from it. */
+export interface AskingStatus {
+  /** Those that have not answered. */
+  readonly unanswered: readonly number[]
+  /** How many must answer. */
+  readonly needed: number
+  /** Status intervals since it began to ask. */
+  readonly intervals: number
+}
 
 /** What the shell has to do, in this order. */
 export type ReplicaEffect =
@@ -155,7 +175,13 @@ export type ReplicaEffect =
       readonly isVoting: boolean
       readonly until: bigint | undefined
       readonly votesFrom: bigint
+      /** Others that answered it and may not vote either. */
+      readonly forgetful: readonly number[]
+      /** When others told it: who heard more from it than it knows of. */
+      readonly heardBy?: readonly number[]
     }
+  /** It started, and does not vote before it knows what others heard from it in earlier lives. */
+  | ({ readonly type: 'asking' } & AskingStatus)
   | {
       readonly type: 'viewChanged'
       readonly view: bigint

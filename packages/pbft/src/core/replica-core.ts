@@ -1,5 +1,8 @@
 import { askForBounds } from './amnesia.ts'
-import { mayVote } from './voting.ts'
+import { goOnWithLoss } from './lost-blocks.ts'
+import { hearSaid } from './heard.ts'
+import { beginAsking, conclude } from './recollection.ts'
+import { mayVote, remembers } from './voting.ts'
 import { onCertificate, onCheckpoint, onOwnCheckpoint, announceCheckpoint } from './checkpoints.ts'
 import { durableRecords, restore, restoreProven } from './durable.ts'
 import { executeNext } from './execution.ts'
@@ -100,9 +103,12 @@ export class ReplicaCore {
   /** Takes one event and returns what to do about it, in order. */
   step(event: ReplicaEvent): readonly ReplicaEffect[] {
     const state = this.#state
-    const { amnesia, votesFrom } = state
+    const { amnesia, votesFrom, asking } = state
     if (!state.failed) this.#handle(event)
-    if (amnesia !== state.amnesia || votesFrom !== state.votesFrom) followOthers(state)
+    const recollected = asking !== undefined && state.asking === undefined
+    if (recollected && remembers(state)) this.#resume()
+    if (recollected || amnesia !== state.amnesia || votesFrom !== state.votesFrom)
+      followOthers(state)
     return state.takeEffects()
   }
 
@@ -228,11 +234,15 @@ export class ReplicaCore {
       }
       case 'transferred': {
         onTransferred(state, event)
+        conclude(state)
+        goOnWithLoss(state)
         return
       }
       case 'transferFailed': {
         state.transfer = undefined
         executeNext(state)
+        conclude(state)
+        goOnWithLoss(state)
         return
       }
     }
@@ -241,10 +251,18 @@ export class ReplicaCore {
   #start(query: bigint): void {
     const state = this.#state
     askForBounds(state, query)
+    beginAsking(state)
     state.startTimer('status', state.options.statusIntervalMs)
     for (const { sequence, current } of state.slots.values()) {
       if (current !== undefined) state.emit({ type: 'accepted', sequence, batch: current.batch })
     }
+    if (state.asking === undefined) this.#resume()
+    broadcastStatus(state)
+  }
+
+  /** Says again what it said last, and goes on from there. */
+  #resume(): void {
+    const state = this.#state
     // Without other replicas no message would bring a restored slot further.
     for (const slot of [...state.slots.values()]) advance(state, slot)
     const own = state.viewChanges[state.id]
@@ -253,12 +271,12 @@ export class ReplicaCore {
     const signed = state.checkpoints.of(state.id).some((c) => c.sequence === lastExecuted)
     const isDue = this.#vouches || lastExecuted % state.period === 0n
     if (lastExecuted > 0n && isDue && !signed) announceCheckpoint(state)
-    broadcastStatus(state)
   }
 
   #receive(from: number, message: Message): void {
     const state = this.#state
     if (hear(state, from)) awaitInFull(state, from)
+    hearSaid(state, from, message)
     switch (message.type) {
       case 'pre-prepare': {
         onPrePrepare(state, from, message)

@@ -1,6 +1,10 @@
 import { fullAllowance, maxAsksAgain } from './allowance.ts'
 import type { Allowance } from './allowance.ts'
+import { newInquiry } from './amnesia.ts'
 import type { Amnesia, Inquiry } from './amnesia.ts'
+import { nothingSaid, raise, saidIn } from './heard.ts'
+import type { GrowingSaid } from './heard.ts'
+import type { Asking } from './recollection.ts'
 import { CheckpointStore } from './checkpoint-store.ts'
 import type { Batch, Certificate, Message, NewView, Status, ViewChange } from './messages.ts'
 import type {
@@ -85,7 +89,13 @@ export class State {
   amnesia: Amnesia | undefined
   /** It votes in this view and later ones: 0 unless it forgot what it said. */
   votesFrom = 0n
-  readonly inquiry: Inquiry = { query: 0n, answers: new Map() }
+  inquiry: Inquiry = newInquiry()
+  /** Undefined once it knows what the others heard from it in earlier lives. */
+  asking: Asking | undefined
+  /** By replica: how far it was heard to go in what it says. */
+  readonly heard: readonly GrowingSaid[]
+  /** How far this one went, as it remembers. */
+  readonly said = nothingSaid()
 
   /** Where a state transfer under way leads; nothing is executed until it ends. */
   transfer: StateDigest | undefined
@@ -135,6 +145,7 @@ export class State {
     this.checkpoints = new CheckpointStore(options.n, options.logMultiplier + 2)
     this.viewChanges = new Array<ViewChange | undefined>(options.n).fill(undefined)
     this.unheardFor = new Array<number>(options.n).fill(0)
+    this.heard = Array.from({ length: options.n }, nothingSaid)
     this.statuses = new Array<Status | undefined>(options.n).fill(undefined)
   }
 
@@ -216,10 +227,13 @@ export class State {
   }
 
   broadcast(message: Message): void {
-    if (this.n > 1) this.emit({ type: 'broadcast', message })
+    if (this.n === 1) return
+    raise(this.said, saidIn(message) ?? {})
+    this.emit({ type: 'broadcast', message })
   }
 
   send(to: number, message: Message): void {
+    raise(this.said, saidIn(message) ?? {})
     this.emit({ type: 'send', to, message })
   }
 

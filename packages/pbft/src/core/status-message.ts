@@ -18,6 +18,9 @@ export function statusOf(state: State): Status {
     digests: state.digestsDownTo(lowestKnown(state)),
     query: mayVote(state) ? 0n : state.inquiry.query,
     reply: 0n,
+    heard: state.heard.map((said) => ({ ...said })),
+    echo: 0n,
+    acceptsLoss: state.options.acceptLoss ?? false,
   }
 }
 

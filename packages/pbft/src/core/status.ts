@@ -1,4 +1,6 @@
-import { onQuery, onReply } from './amnesia.ts'
+import { askForBoundsOn, onQuery, onReply } from './amnesia.ts'
+import { goOnWithLoss } from './lost-blocks.ts'
+import { askOn, recollect } from './recollection.ts'
 import { mayVote } from './voting.ts'
 import { transferIfStuck } from './catch-up.ts'
 import { transferIfBehind } from './execution.ts'
@@ -25,6 +27,9 @@ export function askAgain(state: State): void {
 /** Once per interval: tell, allow the others to ask again, and see to it that the log leads on. */
 export function onStatusTimeout(state: State): void {
   state.startTimer('status', state.options.statusIntervalMs)
+  askOn(state)
+  askForBoundsOn(state)
+  goOnWithLoss(state)
   state.refillAllowances()
   countSilence(state)
   leaveEarly(state)
@@ -60,6 +65,7 @@ export function onStatus(state: State, from: number, status: Status): void {
   }
   const previous = state.statuses[from]
   state.statuses[from] = status
+  recollect(state, from, status)
   onReply(state, from, status)
   const allowance = state.allowanceOf(from)
   if (allowance.answers <= 0) {
@@ -69,6 +75,7 @@ export function onStatus(state: State, from: number, status: Status): void {
   allowance.answers--
   noteExecuted(state)
   onQuery(state, from, status.query)
+  goOnWithLoss(state)
   answerView(state, from, status)
   // What is under way needs no second copy: only what did not move since the last status does.
   const behindCheckpoint = previous === undefined || previous.lowWatermark >= status.lowWatermark

@@ -5,6 +5,7 @@ import { isSilent } from './silence.ts'
 import type { State } from './state.ts'
 import { currentViewChanges } from './status-message.ts'
 import { viewChangeProblem } from './view-change-rules.ts'
+import { remembers } from './voting.ts'
 
 /** The owner of the requests says that the primary of `view` does not do its work. */
 export function onSuspect(state: State, view: bigint): void {
@@ -44,7 +45,7 @@ export const maxLeap = 64n
 
 /** Leaves the current view for `view` (§4.4): from now on only checkpoints and view changes count. */
 export function startViewChange(state: State, next: bigint): void {
-  if (state.amnesia !== undefined || state.votesFrom > next + maxLeap) return
+  if (!remembers(state) || state.votesFrom > next + maxLeap) return
   const view = next > state.votesFrom ? next : state.votesFrom
   moveTo(state, view)
   state.active = false
@@ -127,7 +128,7 @@ function joinOthers(state: State): void {
 
 /** At a quorum for its view, a replica starts the timer, once; the new primary tries to begin. */
 function considerNewView(state: State): void {
-  if (state.active) return
+  if (state.active || !remembers(state)) return
   // Who went on to a later view gave this one up as well. Counting only those for this very view, as
   // the paper does, can leave two groups waiting in two views, each too small to go on.
   const supporters = state.viewChanges.filter((vc) => vc !== undefined && vc.view >= state.view)

@@ -128,6 +128,14 @@ const partial: Behaviour = (bytes, to) =>
 const lazyPrimary: Behaviour = (bytes) =>
   decodeMessage(bytes).type === 'pre-prepare' ? [] : [bytes]
 
+/** Says of every other replica that it heard things from it that it never said. */
+const accusing: Behaviour = (bytes) => {
+  const message = decodeMessage(bytes)
+  if (message.type !== 'plain' || message.message.type !== 'status') return [bytes]
+  const far = { view: 1n << 40n, accepted: 1n << 40n, committed: 1n << 40n }
+  return [encodeMessage({ ...message.message, heard: message.message.heard.map(() => far) })]
+}
+
 /** Claims to be far ahead, in view and sequence. */
 const boastful: Behaviour = (bytes) => {
   const message = decodeMessage(bytes)
@@ -172,6 +180,7 @@ export const behaviours = {
   lazyPrimary,
   boastful,
   slowSource,
+  accusing,
 } as const
 
 /** A name of {@link behaviours}. */

@@ -1,7 +1,7 @@
 import type { Journal, StateMachine } from '../ports.ts'
 import type { ReplicaNotification, ReplicaOptions } from '../types.ts'
 import type { BehaviourName } from './behaviours.ts'
-import type { MemoryStateMachine } from './memory-state-machine.ts'
+import type { MemoryState, MemoryStateMachine } from './memory-state-machine.ts'
 import type { NetworkFaults } from './simulated-network.ts'
 
 /** What one state machine of a {@link Cluster} is made of. */
@@ -44,6 +44,14 @@ export interface ClusterOptions<M extends StateMachine = MemoryStateMachine> {
   readonly liars?: Readonly<Record<number, BehaviourName>>
   /** Told everything that any replica reports. */
   readonly onEvent?: (replica: number, event: ReplicaNotification) => void
+}
+
+/** A copy of what a replica keeps, as somebody takes it while it runs, to put it back later. */
+export interface DiskCopy {
+  readonly journal: readonly Uint8Array[]
+  readonly disk: readonly Uint8Array[]
+  /** Of a {@link MemoryStateMachine}, which has no disk. */
+  readonly state: MemoryState | undefined
 }
 
 /** What became of a submitted request. */

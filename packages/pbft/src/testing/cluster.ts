@@ -6,7 +6,13 @@ import type { Replica, ReplicaOptions, ReplicaStatus } from '../types.ts'
 import { behaviours, slowSourceMs } from './behaviours.ts'
 import { checkSafety, SimulationError } from './checkers.ts'
 import type { Observation } from './checkers.ts'
-import type { ClusterOptions, MachineFactory, MachineParts, Submission } from './cluster-options.ts'
+import type {
+  ClusterOptions,
+  DiskCopy,
+  MachineFactory,
+  MachineParts,
+  Submission,
+} from './cluster-options.ts'
 import { ExecutionLog } from './execution-log.ts'
 import { clockOf, journalOf, machineOf, whileAlive } from './life.ts'
 import type { Life } from './life.ts'
@@ -48,6 +54,8 @@ export class Cluster<M extends StateMachine = MemoryStateMachine> {
   readonly submissions: Submission[] = []
   /** Sign and verify for all replicas. */
   readonly keys = new TestKeys()
+  /** Apart, so that starts do not change what else is random. */
+  readonly #queries: Random
   readonly #options: ClusterOptions<M>
   readonly #makeMachine: MachineFactory<M>
   readonly #idOf: (request: Uint8Array) => string
@@ -72,6 +80,7 @@ export class Cluster<M extends StateMachine = MemoryStateMachine> {
     this.#witness = new Witness(this.n)
     this.seed = options.seed ?? 1
     this.random = new Random(this.seed)
+    this.#queries = new Random(this.seed)
     const faults = { minDelayMs: 1, maxDelayMs: 10, loss: 0, duplication: 0, ...options.faults }
     this.network = new SimulatedNetwork(this.clock, this.random, faults)
     for (let id = 0; id < this.n; id++) this.#members.push(this.#createMember())
@@ -126,6 +135,28 @@ export class Cluster<M extends StateMachine = MemoryStateMachine> {
     this.crash(id)
     this.journal(id).lose(records, records !== undefined)
     this.#witness.forgets(id)
+  }
+
+  /** What is durable now. */
+  async copyDisk(id: number): Promise<DiskCopy> {
+    const { journal, disk, machine } = this.#member(id)
+    const state = machine instanceof MemoryStateMachine ? machine.copy() : undefined
+    return { journal: await journal.records(), disk: await disk.records(), state }
+  }
+
+  /** {@link crash}, and what it keeps is a copy of earlier times from now on, by default nothing. */
+  crashAndSetBack(id: number, copy?: DiskCopy): void {
+    this.crash(id)
+    const { journal, disk, machine } = this.#member(id)
+    journal.setBack(copy?.journal ?? [])
+    disk.setBack(copy?.disk ?? [])
+    if (machine instanceof MemoryStateMachine) machine.setBack(copy?.state)
+    this.#witness.forgets(id, this.replicaOptions.acceptLoss)
+    this.#log.setBack(id)
+    this.#observations[id] = { view: 0n, lowWatermark: 0n, lastExecuted: 0n }
+    // It has forgotten what it acknowledged; the others have not.
+    for (const submission of this.submissions)
+      if (submission.to === id && submission.outcome === 'executed') submission.outcome = 'failed'
   }
 
   /** Whether it was started and has not crashed since. */
@@ -315,6 +346,8 @@ export class Cluster<M extends StateMachine = MemoryStateMachine> {
         verifier: this.keys,
         signer: this.keys.signer(id),
         clock: clockOf(life, this.clock),
+        randomBytes: (count) =>
+          Uint8Array.from({ length: count }, () => this.#queries.between(0, 255)),
         onEvent: (event) => life.alive && this.#options.onEvent?.(id, event),
       },
       { ...this.#options.replica, id, n: this.n },

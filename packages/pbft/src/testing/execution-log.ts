@@ -49,6 +49,12 @@ export class ExecutionLog {
     this.reaches(replica, point)
   }
 
+  /** An older copy of its disk was put in place of that of `replica`. */
+  setBack(replica: number): void {
+    this.#done.delete(replica)
+    this.#last.delete(replica)
+  }
+
   /** `replica` got to this state without executing. */
   reaches(replica: number, { sequence, digest }: StatePoint): void {
     this.#last.set(replica, sequence)

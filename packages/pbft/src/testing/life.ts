@@ -56,6 +56,7 @@ export function machineOf(
         return digests
       }),
     journalMark: () => machine.journalMark?.(),
+    provesTransfers: machine.provesTransfers ?? false,
     execute: (sequence, requests, mark) =>
       whileAlive(life, async () => {
         log?.begins(id, sequence, requests)

@@ -61,6 +61,12 @@ export class MemoryJournal implements Journal {
     if (isNoticed) this.damage = 'records at the end of the journal are damaged'
   }
 
+  /** As if somebody put these records, a copy of earlier times, in place of all. */
+  setBack(records: readonly Uint8Array[]): void {
+    this.#records = [...records]
+    this.damage = undefined
+  }
+
   /** From now on nothing gets durable, as on a disk that does not answer; nothing fails either. */
   hang(): void {
     if (this.#hanging !== undefined) return

@@ -35,6 +35,13 @@ export interface MemoryStateMachineOptions {
   readonly sourceMs?: (replica: number) => number
 }
 
+/** All that a {@link MemoryStateMachine} keeps. */
+export interface MemoryState {
+  readonly history: readonly ExecutedBatch[]
+  readonly executed: ReadonlyMap<string, Uint8Array>
+  readonly mark: Uint8Array | undefined
+}
+
 /** The request is none that the service takes. */
 export class InvalidRequestError extends CodedError<'TEST_INVALID_REQUEST'> {
   constructor() {
@@ -104,6 +111,9 @@ export class MemoryStateMachine implements StateMachine {
     return Promise.resolve(earlier.map(({ digest }) => digest).reverse())
   }
 
+  /** It copies from what the cluster gives it: states of correct replicas alone. */
+  readonly provesTransfers = true
+
   journalMark(): Uint8Array | undefined {
     return this.#mark
   }
@@ -156,6 +166,19 @@ export class MemoryStateMachine implements StateMachine {
       if (machine?.wasAt(target) === true) return [machine, sourceMs?.(replica) ?? 0]
     }
     throw new NoSourceError()
+  }
+
+  /** What is durable now. */
+  copy(): MemoryState {
+    return { history: [...this.#history], executed: new Map(this.#executed), mark: this.#mark }
+  }
+
+  /** As if somebody put a copy of earlier times in place of all, or nothing, while it did not run. */
+  setBack(copy?: MemoryState): void {
+    this.#history.splice(0, Infinity, ...(copy?.history ?? []))
+    this.#executed.clear()
+    for (const [id, request] of copy?.executed ?? []) this.#executed.set(id, request)
+    this.#mark = copy?.mark
   }
 
   /** Whether it was in this state once. */

@@ -27,7 +27,7 @@ const isVote = (incoming: Incoming): boolean =>
  */
 export class Witness {
   readonly #n: number
-  readonly #testimonies: readonly Testimony[]
+  readonly #testimonies: Testimony[]
   /** The first contradiction heard; undefined when there is none. */
   problem: string | undefined
 
@@ -38,9 +38,10 @@ export class Witness {
 
   /**
    * `replica` lost its journal. Later it may leave for a view that it left for before, or begin one
-   * that never began: neither contradicts a vote.
+   * that never began: neither contradicts a vote. Where losses are accepted, nothing that it said counts.
    */
-  forgets(replica: number): void {
+  forgets(replica: number, isAccepted = false): void {
+    if (isAccepted) this.#testimonies[replica] = new Testimony()
     const said = this.#testimonies[replica]?.said
     for (const what of said?.keys() ?? [])
       if (/^(view-change|new-view) /.test(what)) said?.delete(what)

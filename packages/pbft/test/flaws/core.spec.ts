@@ -15,6 +15,7 @@ import {
   sendsTo,
   stateDigest,
   viewChange,
+  unheard,
 } from '../support/cores.ts'
 
 const a = batchOf('a')
@@ -196,6 +197,7 @@ describe('flaws of Fabric v0.6 PBFT that are not in this one', () => {
         slots: [],
         digests: [stateDigest(far)],
         ...{ query: 0n, reply: 0n },
+        ...unheard,
       })
       expect(driver.of('transfer')).to.deep.equal([])
       expect(driver.core.inspect()).to.include({ view: 0n, lowWatermark: 0n })

@@ -11,6 +11,7 @@ import {
   rejectCodes,
   sendsTo,
   viewChange,
+  unheard,
 } from '../support/cores.ts'
 
 const a = batchOf('a')
@@ -18,6 +19,7 @@ const b = batchOf('b')
 const status: Status = {
   ...{ type: 'status' as const, view: 0n, active: true, lastExecuted: 0n, lowWatermark: 0n },
   ...{ viewChanges: [], slots: [], digests: [], query: 0n, reply: 0n },
+  ...unheard,
 }
 
 /** Backup 1, which holds `a` at 1. */

@@ -10,6 +10,7 @@ import {
   rejectCodes,
   sendsTo,
   viewChange,
+  unheard,
 } from '../support/cores.ts'
 
 const a = batchOf('a')
@@ -36,6 +37,7 @@ describe('one replica', () => {
       driver.receive(3, {
         ...{ type: 'status', view: 0n, active: true, lastExecuted: 0n },
         ...{ lowWatermark: 0n, viewChanges: [], slots: [], digests: [], query: 0n, reply: 0n },
+        ...unheard,
       })
     for (let i = 0; i < 5; i++) ask()
     expect(sendsTo(driver.effects, 3, 'pre-prepare')).to.have.length(2)

@@ -17,6 +17,7 @@ import {
   sendsTo,
   stateDigest,
   viewChange,
+  unheard,
 } from '../support/cores.ts'
 
 const a = batchOf('a')
@@ -26,6 +27,7 @@ function answer(content: Partial<Status> = {}): Status {
   return {
     ...{ type: 'status', view: 0n, active: true, lastExecuted: 0n, lowWatermark: 0n },
     ...{ viewChanges: [], slots: [], digests: [], query: 0n, reply: query },
+    ...unheard,
     ...content,
   }
 }
@@ -170,6 +172,7 @@ describe('a replica that lost its journal (cf. TOCS ’02 §4)', () => {
     expect(broadcasts(driver.fire('status'), 'status')).to.have.nested.property('0.query', 0n)
     expect(only(driver.receive(0, answer()), 'persist'), 'too late').to.deep.equal([])
     const again = new Forgetful(driver.journal, true)
+    again.hearAll([12n, 12n, 12n])
     expect(again.core.inspect()).to.include({ view: 1n, isVoting: true })
   })
 
@@ -328,12 +331,13 @@ describe('a replica that lost its journal (cf. TOCS ’02 §4)', () => {
     expect(commitments(driver.effects)).to.deep.equal([])
   })
 
-  it('answers no other that forgot, and whoever did not answers at once', () => {
+  it('gives no bounds to another that forgot, only what it heard from it; whoever did not forget answers at once', () => {
     const ask = answer({ query: 5n, reply: 0n })
-    expect(sendsTo(new Forgetful().receive(2, ask), 2, 'status')).to.deep.equal([])
+    const [echo] = sendsTo(new Forgetful().receive(2, ask), 2, 'status')
+    expect(echo).to.include({ reply: 0n, echo: 5n })
     const healthy = new Driver({ id: 1 }, [], 3n)
     const [reply] = sendsTo(healthy.receive(2, ask), 2, 'status')
-    expect(reply).to.include({ lastExecuted: 3n, view: 0n, query: 0n, reply: 5n })
+    expect(reply).to.include({ lastExecuted: 3n, view: 0n, query: 0n, reply: 5n, echo: 5n })
   })
 
   it('answers, once it is over, with a view that it may have left for', () => {

@@ -9,6 +9,7 @@ import {
   Group,
   only,
   stateDigest,
+  unheard,
 } from '../support/cores.ts'
 import type { ReplicaEffect } from '../../src/core/protocol.ts'
 
@@ -19,6 +20,7 @@ function statusAt(lastExecuted: bigint, count = 1, digestAt = stateDigest): Stat
   return {
     ...{ type: 'status', view: 0n, active: true, lastExecuted, lowWatermark: 0n },
     ...{ viewChanges: [], slots: [], query: 0n, reply: 0n },
+    ...unheard,
     digests: Array.from({ length: count }, (_, index) => digestAt(lastExecuted - BigInt(index))),
   }
 }

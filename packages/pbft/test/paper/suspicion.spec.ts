@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import type { ReplicaEffect } from '../../src/core/protocol.ts'
 import { silentIntervals } from '../../src/core/silence.ts'
-import { broadcasts, Driver, Group, newView, only, viewChange } from '../support/cores.ts'
+import { broadcasts, Driver, Group, newView, only, viewChange, unheard } from '../support/cores.ts'
 
 const late = (driver: Driver, view = 0n, isLate = true): ReplicaEffect[] =>
   driver.step({ type: 'late', view, isLate })
@@ -12,6 +12,7 @@ const leaves = (effects: readonly ReplicaEffect[]): bigint[] =>
 const status = { type: 'status', view: 0n, active: true, lastExecuted: 0n } as const
 const nothing = {
   ...{ lowWatermark: 0n, viewChanges: [], slots: [], digests: [], query: 0n, reply: 0n },
+  ...unheard,
 }
 
 /** One status interval, in which the named replicas are heard. */

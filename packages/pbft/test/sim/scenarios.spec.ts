@@ -194,6 +194,7 @@ describe('simulated cluster', function () {
   it('a replica that stays out of the view alone still executes, and its requests are ordered', () =>
     withCluster({ seed: 13 }, async (cluster) => {
       await cluster.start()
+      await cluster.run(100)
       cluster.network.partition([[0, 1, 2], [3]])
       cluster.submit(3, 'cut off')
       await cluster.run(4_000)
@@ -212,6 +213,7 @@ describe('simulated cluster', function () {
     return withCluster({ seed: 16, onEvent }, async (cluster) => {
       const { network } = cluster
       await cluster.start()
+      await cluster.run(100)
       network.partition([[0, 1, 2], [3]])
       cluster.submit(1, 'ordered in view 0')
       await cluster.run(500)
@@ -274,6 +276,7 @@ describe('simulated cluster', function () {
       const { network } = cluster
       const executed = (id: number): number => cluster.machine(id).history.length
       await cluster.start()
+      await cluster.run(100)
       network.partition([[0, 1, 2], [3]])
       cluster.submit(3, 'cut off, so that 3 leaves view 0 alone')
       for (let i = 1; i <= 3; i++) {
@@ -290,7 +293,7 @@ describe('simulated cluster', function () {
       network.partition(undefined)
       await cluster.start(0, 1, 3)
       expect([0, 1, 3].map(executed)).to.deep.equal([4, 3, 0])
-      await cluster.runUntil(() => executed(3) === 3, 10_000, 'catching up')
+      await cluster.runUntil(() => executed(3) >= 3, 10_000, 'catching up')
       cluster.submit(0, 'the next one')
       await cluster.runUntilLevel(20_000)
       expect([0, 1, 3].map(executed), 'and the next request brings all level').to.satisfy(

@@ -42,6 +42,9 @@ export const batchOf = (...names: string[]): Batch =>
 /** A signature that nobody checks at this level. */
 export const noProof: Proof = { body: new Uint8Array(), signature: new Uint8Array() }
 
+/** What a status says of one that heard nothing and answers nothing. */
+export const unheard = { heard: [], echo: 0n, acceptsLoss: false } as const
+
 export const signed = (statement: Statement): SignedStatement => ({ ...statement, proof: noProof })
 
 /** The digest that the group's state has after `sequence`, whatever was executed. */

@@ -18,6 +18,7 @@ import {
   newView,
   stateDigest,
   viewChange,
+  unheard,
 } from '../support/cores.ts'
 
 const digest = batchOf('a').digest
@@ -97,7 +98,11 @@ describe('codec', () => {
         viewChanges: [1, 2],
         slots,
         digests: [stateDigest(2n), 'ff'.repeat(64)],
-        ...{ query: 7n, reply: 8n },
+        ...{ query: 7n, reply: 8n, echo: 9n, acceptsLoss: true },
+        heard: [
+          { view: 0n, accepted: 0n, committed: 0n },
+          { view: 1n, accepted: 2n, committed: 3n },
+        ],
       },
       { type: 'fetch-batch', sequence: 4n, digest },
     ]
@@ -153,6 +158,7 @@ describe('codec', () => {
         slots: [],
         digests: [stateDigest(2n)],
         ...{ query: 0n, reply: 0n },
+        ...unheard,
       }),
     ]
     for (const message of messages) {

@@ -9,6 +9,7 @@ import { decodeFrame, frameOf } from '../../src/frame.ts'
 import { createReplica } from '../../src/index.ts'
 import { MemoryJournal, MemoryStateMachine, TestKeys } from '../../src/testing.ts'
 import { nextTurn } from '../support/turns.ts'
+import { unheard } from '../support/cores.ts'
 
 /** A state machine that executed so far, and the digests of its states: of number n at n. */
 async function machineAt(sequence: number): Promise<[MemoryStateMachine, string[]]> {
@@ -85,6 +86,7 @@ function replicaOver(stateMachine: MemoryStateMachine) {
     const message: Status = {
       ...{ type: 'status', view: 0n, active: true, lastExecuted, lowWatermark: 0n },
       ...{ viewChanges: [], slots: [], digests, query: 0n, reply: 0n },
+      ...unheard,
     }
     replica.receive(from, frameOf(new Encoder().message(message)))
   }

@@ -67,7 +67,10 @@ describe('limits of messages', () => {
         ...{ type: 'status', view: maxUint64, active: true, lastExecuted: maxUint64 },
         ...{ lowWatermark: maxUint64, viewChanges: [0, 1, 2, 3], slots },
         digests: Array.from({ length: maxClaims }, () => 'ff'.repeat(64)),
-        ...{ query: maxUint64, reply: maxUint64 },
+        ...{ query: maxUint64, reply: maxUint64, echo: maxUint64, acceptsLoss: true },
+        heard: Array.from({ length: 4 }, () => ({
+          ...{ view: maxUint64, accepted: maxUint64, committed: maxUint64 },
+        })),
       },
     ] satisfies Message[])
       expect(decodeLimited(encoded(message)), message.type).to.have.property('type')

@@ -6,6 +6,7 @@ import { markBytes, MarkedJournal } from '../../src/marked-journal.ts'
 import { MemoryJournal, MemoryStateMachine, TestKeys } from '../../src/testing.ts'
 import { Encoder } from '../../src/encoder.ts'
 import { claim } from '../support/cores.ts'
+import { echoing } from '../support/echoing.ts'
 import { nextTurn } from '../support/turns.ts'
 
 const encoder = new Encoder()
@@ -98,7 +99,7 @@ function replicaOver(journal: MemoryJournal, stateMachine: MemoryStateMachine, n
   const events: ReplicaNotification[] = []
   const replica: Replica = createReplica(
     {
-      network: { send: () => Promise.resolve() },
+      network: echoing({ send: () => Promise.resolve() }, () => replica),
       ...{ journal, stateMachine, signer: keys.signer(1), verifier: keys },
       clock: new VirtualClock(),
       onEvent: (event) => events.push(event),
@@ -123,6 +124,7 @@ describe('Replica: a journal that is not the one of its state', () => {
     const { journal, machine } = await history(3)
     const { replica, events } = replicaOver(journal, machine)
     await replica.start()
+    await nextTurn()
     expect(replica.status().notVoting).to.equal(undefined)
     expect(events.filter(({ type }) => type === 'voting')).to.deep.equal([])
     await replica.stop()
@@ -164,6 +166,7 @@ describe('Replica: a journal that is not the one of its state', () => {
       await journal.append([vote(1n)])
       const { replica } = replicaOver(journal, stateMachine)
       await replica.start()
+      await nextTurn()
       expect(replica.status().notVoting === undefined, `${executed}`).to.equal(isVoting)
       await replica.stop()
     }

@@ -3,10 +3,12 @@ import { VirtualClock } from '@heddle/events/testing'
 import { Encoder } from '../../src/encoder.ts'
 import { frameOf } from '../../src/frame.ts'
 import { createReplica } from '../../src/index.ts'
+import type { Replica } from '../../src/index.ts'
 import type { Message, SignedStatement, Statement } from '../../src/core/messages.ts'
 import { encodeStatement } from '../../src/codec.ts'
 import { MemoryJournal, MemoryStateMachine, TestKeys } from '../../src/testing.ts'
 import { batchOf, claim } from '../support/cores.ts'
+import { echoing } from '../support/echoing.ts'
 import { nextTurn } from '../support/turns.ts'
 
 const keys = new TestKeys()
@@ -30,9 +32,9 @@ const viewChange = (replica: number, view: bigint) =>
 async function setup() {
   const clock = new VirtualClock()
   const left: { at: number; view: bigint }[] = []
-  const replica = createReplica(
+  const replica: Replica = createReplica(
     {
-      network: { send: () => Promise.resolve() },
+      network: echoing({ send: () => Promise.resolve() }, () => replica),
       ...{ journal: new MemoryJournal(), stateMachine: new MemoryStateMachine() },
       ...{ signer: keys.signer(3), verifier: keys, clock },
       onEvent: (event) => {
@@ -43,6 +45,7 @@ async function setup() {
     { id: 3, n: 4, requestTimeoutMs: 1_000, statusIntervalMs: 60_000 },
   )
   await replica.start()
+  await nextTurn()
   const hear = async (from: number, message: Message): Promise<void> => {
     replica.receive(from, frameOf(new Encoder().message(message)))
     await nextTurn()

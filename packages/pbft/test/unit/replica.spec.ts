@@ -1,7 +1,12 @@
 import { expect } from 'chai'
 import { VirtualClock } from '@heddle/events/testing'
 import { createReplica } from '../../src/index.ts'
-import type { ReplicaDependencies, ReplicaNotification, ReplicaOptions } from '../../src/index.ts'
+import type {
+  Replica,
+  ReplicaDependencies,
+  ReplicaNotification,
+  ReplicaOptions,
+} from '../../src/index.ts'
 import { batchOf } from '../support/cores.ts'
 import { Encoder, encodeForward } from '../../src/encoder.ts'
 import { decodeMessage, encodeStatement } from '../../src/codec.ts'
@@ -10,6 +15,7 @@ import { Cluster, MemoryJournal, MemoryStateMachine, TestKeys } from '../../src/
 import { maxVerifying } from '../../src/inbox.ts'
 import { maxChecking } from '../../src/intake.ts'
 import { maxRelayed } from '../../src/request-desk.ts'
+import { echoing } from '../support/echoing.ts'
 import { nextTurn } from '../support/turns.ts'
 
 const bytes = (text: string): Buffer => Buffer.from(text)
@@ -26,14 +32,15 @@ function setup(options: Partial<ReplicaOptions> = {}, deps: Partial<ReplicaDepen
   const machine = new MemoryStateMachine()
   const events: ReplicaNotification[] = []
   const sent: number[] = []
-  const replica = createReplica(
+  const network = {
+    send: (to: number) => {
+      sent.push(to)
+      return Promise.resolve()
+    },
+  }
+  const replica: Replica = createReplica(
     {
-      network: {
-        send: (to) => {
-          sent.push(to)
-          return Promise.resolve()
-        },
-      },
+      network: echoing(network, () => replica),
       ...{
         journal: new MemoryJournal(),
         stateMachine: machine,

@@ -5,6 +5,7 @@ import { Encoder } from '../../src/encoder.ts'
 import { frameOf } from '../../src/frame.ts'
 import { createReplica } from '../../src/index.ts'
 import type { ReplicaOptions, TransferOptions, TransferTarget } from '../../src/index.ts'
+import { unheard } from '../support/cores.ts'
 import { MemoryJournal, MemoryStateMachine, TestKeys } from '../../src/testing.ts'
 import { nextTurn } from '../support/turns.ts'
 
@@ -26,6 +27,7 @@ function statusAt(lastExecuted: bigint): Uint8Array {
     new Encoder().message({
       ...{ type: 'status', view: 0n, active: true, lastExecuted, lowWatermark: 0n },
       ...{ viewChanges: [], slots: [], digests: [], query: 0n, reply: 0n },
+      ...unheard,
     }),
   )
 }

@@ -16,7 +16,7 @@ import type { Message as Message$1 } from "@bufbuild/protobuf";
  * Describes the file heddle/pbft.proto.
  */
 export const file_heddle_pbft: GenFile = /*@__PURE__*/
-  fileDesc("ChFoZWRkbGUvcGJmdC5wcm90bxILaGVkZGxlLnBiZnQiLwoFRnJhbWUSJgoIbWVzc2FnZXMYASADKAsyFC5oZWRkbGUucGJmdC5NZXNzYWdlItkDCgdNZXNzYWdlEi4KC3ByZV9wcmVwYXJlGAEgASgLMhcuaGVkZGxlLnBiZnQuUHJlUHJlcGFyZUgAEiQKB3ByZXBhcmUYAiABKAsyES5oZWRkbGUucGJmdC5Wb3RlSAASIwoGY29tbWl0GAMgASgLMhEuaGVkZGxlLnBiZnQuVm90ZUgAEikKCmNoZWNrcG9pbnQYBCABKAsyEy5oZWRkbGUucGJmdC5TaWduZWRIABIqCgt2aWV3X2NoYW5nZRgFIAEoCzITLmhlZGRsZS5wYmZ0LlNpZ25lZEgAEicKCG5ld192aWV3GAYgASgLMhMuaGVkZGxlLnBiZnQuU2lnbmVkSAASJQoGc3RhdHVzGAcgASgLMhMuaGVkZGxlLnBiZnQuU3RhdHVzSAASLgoLZmV0Y2hfYmF0Y2gYCCABKAsyFy5oZWRkbGUucGJmdC5GZXRjaEJhdGNoSAASIwoFYmF0Y2gYCSABKAsyEi5oZWRkbGUucGJmdC5CYXRjaEgAEhEKB2ZvcndhcmQYCiABKAxIABI5CgtjZXJ0aWZpY2F0ZRgLIAEoCzIiLmhlZGRsZS5wYmZ0LkNoZWNrcG9pbnRDZXJ0aWZpY2F0ZUgAQgkKB3BheWxvYWQiGQoFQmF0Y2gSEAoIcmVxdWVzdHMYASADKAwiTwoKUHJlUHJlcGFyZRIMCgR2aWV3GAEgASgEEhAKCHNlcXVlbmNlGAIgASgEEiEKBWJhdGNoGAMgASgLMhIuaGVkZGxlLnBiZnQuQmF0Y2giNgoEVm90ZRIMCgR2aWV3GAEgASgEEhAKCHNlcXVlbmNlGAIgASgEEg4KBmRpZ2VzdBgDIAEoDCIpCgZTaWduZWQSDAoEYm9keRgBIAEoDBIRCglzaWduYXR1cmUYAiABKAwiPwoKQ2hlY2twb2ludBIQCghzZXF1ZW5jZRgBIAEoBBIOCgZkaWdlc3QYAiABKAwSDwoHcmVwbGljYRgDIAEoDSJBChVDaGVja3BvaW50Q2VydGlmaWNhdGUSKAoLY2hlY2twb2ludHMYASADKAsyEy5oZWRkbGUucGJmdC5TaWduZWQixgEKClZpZXdDaGFuZ2USDAoEdmlldxgBIAEoBBIPCgdyZXBsaWNhGAIgASgNEhUKDWxvd193YXRlcm1hcmsYAyABKAQSMgoGc3RhYmxlGAQgASgLMiIuaGVkZGxlLnBiZnQuQ2hlY2twb2ludENlcnRpZmljYXRlEiQKCHByZXBhcmVkGAUgAygLMhIuaGVkZGxlLnBiZnQuQ2xhaW0SKAoMcHJlX3ByZXBhcmVkGAYgAygLMhIuaGVkZGxlLnBiZnQuQ2xhaW0iNwoFQ2xhaW0SEAoIc2VxdWVuY2UYASABKAQSDgoGZGlnZXN0GAIgASgMEgwKBHZpZXcYAyABKAQiQgoHTmV3VmlldxIMCgR2aWV3GAEgASgEEikKDHZpZXdfY2hhbmdlcxgCIAMoCzITLmhlZGRsZS5wYmZ0LlNpZ25lZCK7AQoGU3RhdHVzEgwKBHZpZXcYASABKAQSDgoGYWN0aXZlGAIgASgIEhUKDWxhc3RfZXhlY3V0ZWQYAyABKAQSFQoNbG93X3dhdGVybWFyaxgEIAEoBBIUCgx2aWV3X2NoYW5nZXMYBSADKA0SIAoFc2xvdHMYBiADKAsyES5oZWRkbGUucGJmdC5TbG90Eg8KB2RpZ2VzdHMYByADKAwSDQoFcXVlcnkYCCABKAQSDQoFcmVwbHkYCSABKAQiQQoEU2xvdBIUCgxwcmVfcHJlcGFyZWQYASABKAgSEAoIcHJlcGFyZWQYAiABKAgSEQoJY29tbWl0dGVkGAMgASgIIi4KCkZldGNoQmF0Y2gSEAoIc2VxdWVuY2UYASABKAQSDgoGZGlnZXN0GAIgASgMIvICCgZSZWNvcmQSLwoMcHJlX3ByZXBhcmVkGAEgASgLMhcuaGVkZGxlLnBiZnQuUHJlUHJlcGFyZUgAEiUKCHByZXBhcmVkGAIgASgLMhEuaGVkZGxlLnBiZnQuVm90ZUgAEioKC3ZpZXdfY2hhbmdlGAMgASgLMhMuaGVkZGxlLnBiZnQuU2lnbmVkSAASJwoIbmV3X3ZpZXcYBCABKAsyEy5oZWRkbGUucGJmdC5TaWduZWRIABIpCgpjaGVja3BvaW50GAUgASgLMhMuaGVkZGxlLnBiZnQuU2lnbmVkSAASNAoGc3RhYmxlGAYgASgLMiIuaGVkZGxlLnBiZnQuQ2hlY2twb2ludENlcnRpZmljYXRlSAASKAoEaGVhZBgHIAEoCzIYLmhlZGRsZS5wYmZ0LkpvdXJuYWxIZWFkSAASJwoHYW1uZXNpYRgIIAEoCzIULmhlZGRsZS5wYmZ0LkFtbmVzaWFIAEIHCgVlbnRyeSI/CgtKb3VybmFsSGVhZBIQCghpZGVudGl0eRgBIAEoDBIQCghhcHBlbmRlZBgCIAEoBBIMCgRrZXB0GAMgASgEIjoKB0FtbmVzaWESDQoFdW50aWwYASABKAQSEgoKdm90ZXNfZnJvbRgCIAEoBBIMCgRvdmVyGAMgASgIYgZwcm90bzM");
+  fileDesc("ChFoZWRkbGUvcGJmdC5wcm90bxILaGVkZGxlLnBiZnQiLwoFRnJhbWUSJgoIbWVzc2FnZXMYASADKAsyFC5oZWRkbGUucGJmdC5NZXNzYWdlItkDCgdNZXNzYWdlEi4KC3ByZV9wcmVwYXJlGAEgASgLMhcuaGVkZGxlLnBiZnQuUHJlUHJlcGFyZUgAEiQKB3ByZXBhcmUYAiABKAsyES5oZWRkbGUucGJmdC5Wb3RlSAASIwoGY29tbWl0GAMgASgLMhEuaGVkZGxlLnBiZnQuVm90ZUgAEikKCmNoZWNrcG9pbnQYBCABKAsyEy5oZWRkbGUucGJmdC5TaWduZWRIABIqCgt2aWV3X2NoYW5nZRgFIAEoCzITLmhlZGRsZS5wYmZ0LlNpZ25lZEgAEicKCG5ld192aWV3GAYgASgLMhMuaGVkZGxlLnBiZnQuU2lnbmVkSAASJQoGc3RhdHVzGAcgASgLMhMuaGVkZGxlLnBiZnQuU3RhdHVzSAASLgoLZmV0Y2hfYmF0Y2gYCCABKAsyFy5oZWRkbGUucGJmdC5GZXRjaEJhdGNoSAASIwoFYmF0Y2gYCSABKAsyEi5oZWRkbGUucGJmdC5CYXRjaEgAEhEKB2ZvcndhcmQYCiABKAxIABI5CgtjZXJ0aWZpY2F0ZRgLIAEoCzIiLmhlZGRsZS5wYmZ0LkNoZWNrcG9pbnRDZXJ0aWZpY2F0ZUgAQgkKB3BheWxvYWQiGQoFQmF0Y2gSEAoIcmVxdWVzdHMYASADKAwiTwoKUHJlUHJlcGFyZRIMCgR2aWV3GAEgASgEEhAKCHNlcXVlbmNlGAIgASgEEiEKBWJhdGNoGAMgASgLMhIuaGVkZGxlLnBiZnQuQmF0Y2giNgoEVm90ZRIMCgR2aWV3GAEgASgEEhAKCHNlcXVlbmNlGAIgASgEEg4KBmRpZ2VzdBgDIAEoDCIpCgZTaWduZWQSDAoEYm9keRgBIAEoDBIRCglzaWduYXR1cmUYAiABKAwiPwoKQ2hlY2twb2ludBIQCghzZXF1ZW5jZRgBIAEoBBIOCgZkaWdlc3QYAiABKAwSDwoHcmVwbGljYRgDIAEoDSJBChVDaGVja3BvaW50Q2VydGlmaWNhdGUSKAoLY2hlY2twb2ludHMYASADKAsyEy5oZWRkbGUucGJmdC5TaWduZWQixgEKClZpZXdDaGFuZ2USDAoEdmlldxgBIAEoBBIPCgdyZXBsaWNhGAIgASgNEhUKDWxvd193YXRlcm1hcmsYAyABKAQSMgoGc3RhYmxlGAQgASgLMiIuaGVkZGxlLnBiZnQuQ2hlY2twb2ludENlcnRpZmljYXRlEiQKCHByZXBhcmVkGAUgAygLMhIuaGVkZGxlLnBiZnQuQ2xhaW0SKAoMcHJlX3ByZXBhcmVkGAYgAygLMhIuaGVkZGxlLnBiZnQuQ2xhaW0iNwoFQ2xhaW0SEAoIc2VxdWVuY2UYASABKAQSDgoGZGlnZXN0GAIgASgMEgwKBHZpZXcYAyABKAQiQgoHTmV3VmlldxIMCgR2aWV3GAEgASgEEikKDHZpZXdfY2hhbmdlcxgCIAMoCzITLmhlZGRsZS5wYmZ0LlNpZ25lZCKBAgoGU3RhdHVzEgwKBHZpZXcYASABKAQSDgoGYWN0aXZlGAIgASgIEhUKDWxhc3RfZXhlY3V0ZWQYAyABKAQSFQoNbG93X3dhdGVybWFyaxgEIAEoBBIUCgx2aWV3X2NoYW5nZXMYBSADKA0SIAoFc2xvdHMYBiADKAsyES5oZWRkbGUucGJmdC5TbG90Eg8KB2RpZ2VzdHMYByADKAwSDQoFcXVlcnkYCCABKAQSDQoFcmVwbHkYCSABKAQSIAoFaGVhcmQYCiADKAsyES5oZWRkbGUucGJmdC5TYWlkEgwKBGVjaG8YCyABKAQSFAoMYWNjZXB0c19sb3NzGAwgASgIIjkKBFNhaWQSDAoEdmlldxgBIAEoBBIQCghhY2NlcHRlZBgCIAEoBBIRCgljb21taXR0ZWQYAyABKAQiQQoEU2xvdBIUCgxwcmVfcHJlcGFyZWQYASABKAgSEAoIcHJlcGFyZWQYAiABKAgSEQoJY29tbWl0dGVkGAMgASgIIi4KCkZldGNoQmF0Y2gSEAoIc2VxdWVuY2UYASABKAQSDgoGZGlnZXN0GAIgASgMIpcDCgZSZWNvcmQSLwoMcHJlX3ByZXBhcmVkGAEgASgLMhcuaGVkZGxlLnBiZnQuUHJlUHJlcGFyZUgAEiUKCHByZXBhcmVkGAIgASgLMhEuaGVkZGxlLnBiZnQuVm90ZUgAEioKC3ZpZXdfY2hhbmdlGAMgASgLMhMuaGVkZGxlLnBiZnQuU2lnbmVkSAASJwoIbmV3X3ZpZXcYBCABKAsyEy5oZWRkbGUucGJmdC5TaWduZWRIABIpCgpjaGVja3BvaW50GAUgASgLMhMuaGVkZGxlLnBiZnQuU2lnbmVkSAASNAoGc3RhYmxlGAYgASgLMiIuaGVkZGxlLnBiZnQuQ2hlY2twb2ludENlcnRpZmljYXRlSAASKAoEaGVhZBgHIAEoCzIYLmhlZGRsZS5wYmZ0LkpvdXJuYWxIZWFkSAASJwoHYW1uZXNpYRgIIAEoCzIULmhlZGRsZS5wYmZ0LkFtbmVzaWFIABIjCgVoZWFyZBgJIAEoCzISLmhlZGRsZS5wYmZ0LkhlYXJkSABCBwoFZW50cnkiLgoFSGVhcmQSJQoKYnlfcmVwbGljYRgBIAMoCzIRLmhlZGRsZS5wYmZ0LlNhaWQiPwoLSm91cm5hbEhlYWQSEAoIaWRlbnRpdHkYASABKAwSEAoIYXBwZW5kZWQYAiABKAQSDAoEa2VwdBgDIAEoBCI6CgdBbW5lc2lhEg0KBXVudGlsGAEgASgEEhIKCnZvdGVzX2Zyb20YAiABKAQSDAoEb3ZlchgDIAEoCGIGcHJvdG8z");
 
 /**
  * What one send carries.
@@ -508,11 +508,32 @@ export type Status = Message$1<"heddle.pbft.Status"> & {
   query: bigint;
 
   /**
-   * The query that this answers: it was sent after that. 0: none.
+   * The query that this answers: it was sent after that, by one that remembers all that it said. 0: none.
    *
    * @generated from field: uint64 reply = 9;
    */
   reply: bigint;
+
+  /**
+   * By replica, from 0: how far it was heard to go in what it says.
+   *
+   * @generated from field: repeated heddle.pbft.Said heard = 10;
+   */
+  heard: Said[];
+
+  /**
+   * As reply, but also from one that may not vote itself: `heard` is good then, too. 0: none.
+   *
+   * @generated from field: uint64 echo = 11;
+   */
+  echo: bigint;
+
+  /**
+   * Its operator accepts that blocks which are in no data folder any more are lost.
+   *
+   * @generated from field: bool accepts_loss = 12;
+   */
+  acceptsLoss: boolean;
 };
 
 /**
@@ -521,6 +542,41 @@ export type Status = Message$1<"heddle.pbft.Status"> & {
  */
 export const StatusSchema: GenMessage<Status> = /*@__PURE__*/
   messageDesc(file_heddle_pbft, 11);
+
+/**
+ * How far a replica went in what it said.
+ *
+ * @generated from message heddle.pbft.Said
+ */
+export type Said = Message$1<"heddle.pbft.Said"> & {
+  /**
+   * The latest view that it voted in, left for or began.
+   *
+   * @generated from field: uint64 view = 1;
+   */
+  view: bigint;
+
+  /**
+   * The highest sequence number that it assigned, prepared, or signed a checkpoint for.
+   *
+   * @generated from field: uint64 accepted = 2;
+   */
+  accepted: bigint;
+
+  /**
+   * The highest one that it committed.
+   *
+   * @generated from field: uint64 committed = 3;
+   */
+  committed: bigint;
+};
+
+/**
+ * Describes the message heddle.pbft.Said.
+ * Use `create(SaidSchema)` to create a new message.
+ */
+export const SaidSchema: GenMessage<Said> = /*@__PURE__*/
+  messageDesc(file_heddle_pbft, 12);
 
 /**
  * What the sender of a Status has for one sequence number in its view.
@@ -555,7 +611,7 @@ export type Slot = Message$1<"heddle.pbft.Slot"> & {
  * Use `create(SlotSchema)` to create a new message.
  */
 export const SlotSchema: GenMessage<Slot> = /*@__PURE__*/
-  messageDesc(file_heddle_pbft, 12);
+  messageDesc(file_heddle_pbft, 13);
 
 /**
  * Asks for a batch that is known by digest only.
@@ -583,7 +639,7 @@ export type FetchBatch = Message$1<"heddle.pbft.FetchBatch"> & {
  * Use `create(FetchBatchSchema)` to create a new message.
  */
 export const FetchBatchSchema: GenMessage<FetchBatch> = /*@__PURE__*/
-  messageDesc(file_heddle_pbft, 13);
+  messageDesc(file_heddle_pbft, 14);
 
 /**
  * One entry of a replica's journal.
@@ -660,6 +716,14 @@ export type Record = Message$1<"heddle.pbft.Record"> & {
      */
     value: Amnesia;
     case: "amnesia";
+  } | {
+    /**
+     * What it heard others say.
+     *
+     * @generated from field: heddle.pbft.Heard heard = 9;
+     */
+    value: Heard;
+    case: "heard";
   } | { case: undefined; value?: undefined };
 };
 
@@ -668,7 +732,28 @@ export type Record = Message$1<"heddle.pbft.Record"> & {
  * Use `create(RecordSchema)` to create a new message.
  */
 export const RecordSchema: GenMessage<Record> = /*@__PURE__*/
-  messageDesc(file_heddle_pbft, 14);
+  messageDesc(file_heddle_pbft, 15);
+
+/**
+ * What a replica heard the others say.
+ *
+ * @generated from message heddle.pbft.Heard
+ */
+export type Heard = Message$1<"heddle.pbft.Heard"> & {
+  /**
+   * By replica, from 0.
+   *
+   * @generated from field: repeated heddle.pbft.Said by_replica = 1;
+   */
+  byReplica: Said[];
+};
+
+/**
+ * Describes the message heddle.pbft.Heard.
+ * Use `create(HeardSchema)` to create a new message.
+ */
+export const HeardSchema: GenMessage<Heard> = /*@__PURE__*/
+  messageDesc(file_heddle_pbft, 16);
 
 /**
  * Which journal this is, and how many records it has seen.
@@ -703,7 +788,7 @@ export type JournalHead = Message$1<"heddle.pbft.JournalHead"> & {
  * Use `create(JournalHeadSchema)` to create a new message.
  */
 export const JournalHeadSchema: GenMessage<JournalHead> = /*@__PURE__*/
-  messageDesc(file_heddle_pbft, 15);
+  messageDesc(file_heddle_pbft, 17);
 
 /**
  * A replica lost part of its journal, and does not vote until it cannot contradict what it forgot.
@@ -712,7 +797,8 @@ export const JournalHeadSchema: GenMessage<JournalHead> = /*@__PURE__*/
  */
 export type Amnesia = Message$1<"heddle.pbft.Amnesia"> & {
   /**
-   * A stable checkpoint from here on lets it change views; 0 while that is unknown.
+   * A stable checkpoint from here on lets it change views; 0 while that is unknown. When that is over:
+   * it said nothing beyond.
    *
    * @generated from field: uint64 until = 1;
    */
@@ -738,5 +824,5 @@ export type Amnesia = Message$1<"heddle.pbft.Amnesia"> & {
  * Use `create(AmnesiaSchema)` to create a new message.
  */
 export const AmnesiaSchema: GenMessage<Amnesia> = /*@__PURE__*/
-  messageDesc(file_heddle_pbft, 16);
+  messageDesc(file_heddle_pbft, 18);
 

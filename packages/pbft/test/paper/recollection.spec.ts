@@ -1,0 +1,342 @@
+import { expect } from 'chai'
+import type { Said, Status } from '../../src/core/messages.ts'
+import { ReplicaCore } from '../../src/core/replica-core.ts'
+import { maxFetches, missingIntervals } from '../../src/core/lost-blocks.ts'
+import type { CoreOptions, JournalRecord, ReplicaEffect } from '../../src/core/protocol.ts'
+import {
+  batchOf,
+  broadcasts,
+  certificate,
+  checkpoint,
+  Driver,
+  newView,
+  only,
+  sendsTo,
+  stateDigest,
+  unheard,
+  viewChange,
+} from '../support/cores.ts'
+
+const a = batchOf('a')
+const query = 77n
+const nothing: Said = { view: 0n, accepted: 0n, committed: 0n }
+
+/** An answer of one that remembers, which heard this of replica 3. */
+function answer(of3: Partial<Said> = {}, content: Partial<Status> = {}): Status {
+  return {
+    ...{ type: 'status', view: 0n, active: true, lastExecuted: 0n, lowWatermark: 0n },
+    ...{ viewChanges: [], slots: [], digests: [], query: 0n, reply: query },
+    ...unheard,
+    heard: [nothing, nothing, nothing, { ...nothing, ...of3 }],
+    echo: query,
+    ...content,
+  }
+}
+
+/** Replica 3 of four, K = 2 and L = 8, in a new life. */
+class Returned extends Driver {
+  constructor(
+    journal: readonly JournalRecord[] = [],
+    options: Partial<CoreOptions> = {},
+    executed = 0n,
+    isComplete = true,
+  ) {
+    super({ id: 3, ...options }, journal, executed)
+    const digest = executed === 0n ? '' : stateDigest(executed)
+    const state = { sequence: executed, digest }
+    Object.assign(this, { core: new ReplicaCore(this.options, journal, state, isComplete) })
+    this.step({ type: 'start', query })
+  }
+
+  get isVoting(): boolean {
+    return this.core.inspect().isVoting
+  }
+}
+
+const votes = (effects: readonly ReplicaEffect[]): string[] =>
+  only(effects, 'broadcast')
+    .map(({ message }) => message.type)
+    .filter((type) => type !== 'status')
+
+describe('a replica that was started', () => {
+  it('votes when all others answered that they heard nothing that it does not know', () => {
+    const driver = new Returned()
+    expect(votes(driver.prePrepare(1n, a))).to.deep.equal([])
+    for (const from of [0, 1]) driver.receive(from, answer())
+    expect(driver.isVoting, 'one may know more').to.equal(false)
+    expect(votes(driver.receive(2, answer()))).to.deep.equal(['prepare'])
+    expect(driver.isVoting).to.equal(true)
+  })
+
+  it('waits a status interval for those that do not answer, if it makes a quorum with the others', () => {
+    const driver = new Returned()
+    driver.receive(0, answer())
+    driver.fire('status')
+    expect(driver.isVoting, 'with one').to.equal(false)
+    const { unanswered, needed } = driver.of('asking').at(-1)!
+    expect({ unanswered, needed }).to.deep.equal({ unanswered: [1, 2], needed: 2 })
+    driver.receive(1, answer())
+    expect(driver.isVoting, 'with two').to.equal(true)
+  })
+
+  it('counts no answer to another life', () => {
+    const driver = new Returned()
+    for (const from of [0, 1, 2]) driver.receive(from, answer({}, { echo: 5n, reply: 5n }))
+    driver.fire('status')
+    expect(driver.isVoting).to.equal(false)
+  })
+
+  it('says nothing meanwhile, also of what it said before', () => {
+    const before = new Driver({ id: 3 })
+    before.prePrepare(1n, a)
+    before.step({ type: 'suspect', view: 0n })
+    const driver = new Returned(before.journal)
+    driver.step({ type: 'suspect', view: 1n })
+    expect(votes(driver.effects)).to.deep.equal([])
+    const effects = [0, 1, 2].flatMap((from) => driver.receive(from, answer({ accepted: 1n })))
+    expect(votes(effects)).to.deep.equal(['view-change'])
+  })
+
+  for (const [what, more] of Object.entries({
+    'a later view': { view: 1n },
+    'a later prepare': { accepted: 2n },
+    'a later commit': { committed: 1n },
+  }))
+    it(`does not vote when f + 1 heard ${what} from it, and asks for bounds`, () => {
+      const before = new Driver({ id: 3 })
+      before.prePrepare(1n, a)
+      const driver = new Returned(before.journal)
+      driver.receive(0, answer({ accepted: 1n, ...more }))
+      driver.receive(1, answer({ accepted: 1n, ...more }))
+      expect(driver.of('voting').at(-1)).to.deep.include({ isVoting: false, heardBy: [0, 1] })
+      driver.receive(2, answer())
+      driver.fire('status')
+      expect(driver.isVoting).to.equal(false)
+      const [asked] = broadcasts(driver.fire('status'), 'status')
+      expect(asked?.query, 'anew: it may have voted meanwhile').to.equal(query + 1n)
+      const old = [0, 1, 2].flatMap((from) => driver.receive(from, answer()))
+      expect(only(old, 'persist'), 'too early').to.deep.equal([])
+      const fresh = { reply: query + 1n, echo: query + 1n, lastExecuted: 3n }
+      for (const from of [0, 1, 2]) driver.receive(from, answer(more, fresh))
+      expect(driver.of('voting').at(-1)).to.include({ until: 11n, votesFrom: 1n })
+    })
+
+  it('does not vote either when they tell it later', () => {
+    const driver = new Returned()
+    for (const from of [0, 1]) driver.receive(from, answer())
+    driver.fire('status')
+    expect(driver.isVoting).to.equal(true)
+    const late = answer({ accepted: 7n }, { reply: 0n, echo: 0n })
+    for (const from of [1, 2]) driver.receive(from, late)
+    expect(driver.isVoting).to.equal(false)
+    expect(votes(driver.prePrepare(1n, a))).to.deep.equal([])
+  })
+
+  it('is not silenced by f liars', () => {
+    const driver = new Returned()
+    driver.receive(0, answer({ view: 9n, accepted: 9n, committed: 9n }))
+    for (const from of [1, 2]) driver.receive(from, answer())
+    expect(driver.isVoting).to.equal(true)
+  })
+
+  it('is heard again to the end of its own life, also after it forgot', () => {
+    const driver = new Returned([], {}, 0n)
+    for (const from of [0, 1]) driver.receive(from, answer({ accepted: 5n }))
+    const fresh = { reply: query + 1n, echo: query + 1n, lastExecuted: 3n }
+    for (const from of [0, 1, 2]) driver.receive(from, answer({ accepted: 5n }, fresh))
+    driver.receive(0, { type: 'certificate', checkpoints: certificate(12n) })
+    driver.receive(
+      1,
+      newView(
+        1n,
+        [0, 1, 2].map((id) => viewChange(id, 1n)),
+      ),
+    )
+    for (const from of [0, 1, 2]) driver.receive(from, answer({ accepted: 11n }, fresh))
+    expect(driver.isVoting, 'the bound was beyond it').to.equal(true)
+    for (const journal of [driver.journal, driver.core.durableRecords()]) {
+      const again = new Returned(journal, {}, 12n)
+      for (const from of [0, 1, 2]) again.receive(from, answer({ accepted: 11n, view: 1n }))
+      expect(again.isVoting).to.equal(true)
+    }
+  })
+
+  it('asks in its answer whom it lacks, and asks nobody twice at once', () => {
+    const driver = new Returned()
+    const asked = answer({}, { query: 5n, reply: 0n, echo: 0n })
+    expect(sendsTo(driver.receive(0, asked), 0, 'status')[0]).to.include({ query, echo: 5n })
+    driver.receive(0, answer())
+    expect(sendsTo(driver.receive(0, asked), 0, 'status')[0]).to.include({ query: 0n, echo: 5n })
+  })
+
+  it('alone asks nobody', () => {
+    const driver = new Returned([], { id: 0, n: 1 })
+    expect(driver.isVoting).to.equal(true)
+  })
+})
+
+describe('what a replica heard', () => {
+  const said = (effects: readonly ReplicaEffect[]): readonly Said[] =>
+    broadcasts(effects, 'status')[0]!.heard
+
+  it('is told with each status: the latest view and the highest numbers of each', () => {
+    const driver = new Driver({ id: 3 })
+    driver.prePrepare(4n, a)
+    driver.prepare(1, 3n, a)
+    driver.commit(1, 2n, a)
+    driver.prepare(1, 1n, a, 2n)
+    driver.receive(2, checkpoint(2, 6n))
+    driver.receive(2, viewChange(2, 5n))
+    expect(said(driver.step({ type: 'start' }))).to.deep.equal([
+      { view: 0n, accepted: 4n, committed: 0n },
+      { view: 2n, accepted: 3n, committed: 2n },
+      { view: 5n, accepted: 6n, committed: 0n },
+      nothing,
+    ])
+  })
+
+  it('is taken from what others relay and its author signed', () => {
+    const driver = new Driver({ id: 3 })
+    driver.receive(0, { type: 'certificate', checkpoints: certificate(4n) })
+    const changes = [0, 1, 2].map((id) => viewChange(id, 1n))
+    driver.receive(2, newView(1n, changes))
+    const heard = { view: 1n, accepted: 4n, committed: 0n }
+    expect(said(driver.step({ type: 'start' })).slice(0, 3)).to.deep.equal([heard, heard, heard])
+  })
+
+  it('outlives a crash: the first word of each, and all of it at stable checkpoints', () => {
+    const driver = new Driver({ id: 3 })
+    driver.prepare(1, 1n, a)
+    driver.prepare(1, 3n, a)
+    const after = (journal: readonly JournalRecord[]): bigint => {
+      const again = new Driver({ id: 3 }, journal)
+      const [status] = broadcasts(again.step({ type: 'start' }), 'status')
+      return status!.heard[1]!.accepted
+    }
+    expect(after(driver.journal)).to.equal(1n)
+    driver.receive(0, { type: 'certificate', checkpoints: certificate(2n) })
+    expect(after(driver.journal)).to.equal(3n)
+    expect(after(driver.core.durableRecords())).to.equal(3n)
+  })
+})
+
+describe('a replica that was set back together with others', () => {
+  const proving = { provesTransfers: true }
+  const ahead = { lastExecuted: 5n, digests: [stateDigest(5n)] }
+
+  it('fetches the state of the one that is ahead before it votes', () => {
+    const driver = new Returned([], proving, 3n)
+    for (const from of [0, 1]) driver.receive(from, answer({}, { lastExecuted: 3n }))
+    const effects = driver.receive(2, answer({}, ahead))
+    const target = { type: 'transfer', sequence: 5n, digest: stateDigest(5n), replicas: [2] }
+    expect(only(effects, 'transfer')).to.deep.equal([target])
+    expect(driver.isVoting).to.equal(false)
+    driver.step({ type: 'transferred', sequence: 5n, digest: stateDigest(5n) })
+    expect(driver.isVoting).to.equal(true)
+  })
+
+  it('goes on, once, when that state is not to be had', () => {
+    const driver = new Returned([], proving, 3n)
+    for (const from of [0, 1]) driver.receive(from, answer({}, { lastExecuted: 3n }))
+    driver.receive(2, answer({}, ahead))
+    driver.step({ type: 'transferFailed' })
+    expect(driver.isVoting).to.equal(true)
+    expect(driver.of('transfer')).to.have.length(1)
+  })
+
+  it('fetches nothing on the word of one where a state cannot prove itself, or f + 1 are ahead', () => {
+    const believing = new Returned([], {}, 3n)
+    const behind = new Returned([], proving, 3n)
+    for (const from of [0, 1, 2]) {
+      believing.receive(from, answer({}, from === 2 ? ahead : { lastExecuted: 3n }))
+      behind.receive(from, answer({}, from === 0 ? { lastExecuted: 3n } : ahead))
+    }
+    for (const driver of [believing, behind]) {
+      expect(driver.of('transfer')).to.deep.equal([])
+      expect(driver.isVoting).to.equal(true)
+    }
+  })
+})
+
+describe('replicas of which no quorum remembers', () => {
+  const accepting = { provesTransfers: true, acceptLoss: true }
+  /** An answer of one that forgot, whose owner accepts that. */
+  const forgetful = (content: Partial<Status> = {}): Status =>
+    answer(
+      { view: 2n, accepted: 9n },
+      { reply: 0n, acceptsLoss: true, lastExecuted: 3n, ...content },
+    )
+
+  function setBack(options: Partial<CoreOptions> = accepting): Returned {
+    return new Returned([], options, 3n, false)
+  }
+
+  it('stay silent, and each says who else forgot, unless their owners accept that something may be lost', () => {
+    const driver = setBack({ provesTransfers: true })
+    for (const from of [0, 1, 2]) driver.receive(from, forgetful())
+    for (let i = 0; i <= missingIntervals; i++) driver.fire('status')
+    expect(driver.isVoting).to.equal(false)
+    expect(driver.of('voting').at(-1)).to.deep.include({ forgetful: [0, 1, 2] })
+  })
+
+  it('go on in a later view than any of them was in, with the proof of their state signed anew', () => {
+    const driver = setBack()
+    driver.receive(0, forgetful({ view: 4n }))
+    driver.receive(1, forgetful())
+    expect(votes(driver.effects)).to.deep.equal([])
+    const effects = driver.receive(2, forgetful())
+    expect(broadcasts(effects, 'view-change').map(({ view }) => view)).to.deep.equal([5n])
+    driver.receive(
+      0,
+      newView(
+        5n,
+        [0, 1, 2].map((id) => viewChange(id, 5n)),
+      ),
+    )
+    expect(driver.isVoting).to.equal(true)
+    for (const from of [0, 1, 2]) driver.receive(from, forgetful())
+    expect(driver.isVoting, 'what was heard from it before counts no more').to.equal(true)
+  })
+
+  it('fetch the furthest state that one of them has first, and try it again when it is not to be had', () => {
+    const driver = setBack()
+    for (const from of [0, 1]) driver.receive(from, forgetful())
+    const furthest = forgetful({ lastExecuted: 5n, digests: [stateDigest(5n)] })
+    driver.receive(2, furthest)
+    for (let i = 1; i < maxFetches; i++) driver.step({ type: 'transferFailed' })
+    expect(driver.of('transfer')).to.have.length(maxFetches)
+    expect(votes(driver.effects)).to.deep.equal([])
+    const earlier = [stateDigest(4n)]
+    driver.step({ type: 'transferred', sequence: 5n, digest: stateDigest(5n), earlier })
+    const told = votes(driver.effects)
+    expect(told).to.deep.equal(['checkpoint', 'view-change'])
+    expect(broadcasts(driver.effects, 'checkpoint')[0]).to.include({ sequence: 4n })
+  })
+
+  it('wait for one whose owner does not accept it', () => {
+    const driver = setBack()
+    for (const from of [0, 1]) driver.receive(from, forgetful())
+    driver.receive(2, forgetful({ acceptsLoss: false }))
+    for (let i = 0; i <= missingIntervals; i++) driver.fire('status')
+    expect(driver.isVoting).to.equal(false)
+    expect(votes(driver.effects)).to.deep.equal([])
+  })
+
+  it('wait for one that does not answer, but not for ever, and never as fewer than a quorum', () => {
+    const driver = setBack()
+    driver.receive(0, forgetful())
+    for (let i = 0; i <= missingIntervals; i++) driver.fire('status')
+    expect(votes(driver.effects), 'two of four').to.deep.equal([])
+    const other = setBack()
+    for (const from of [0, 1]) other.receive(from, forgetful())
+    for (let i = 1; i < missingIntervals; i++) other.fire('status')
+    expect(votes(other.effects), 'an interval before').to.deep.equal([])
+    expect(votes(other.fire('status'))).to.deep.equal(['view-change'])
+  })
+
+  it('take the safe way while a quorum of the others remembers', () => {
+    const driver = setBack()
+    for (const from of [0, 1, 2]) driver.receive(from, forgetful({ reply: query }))
+    expect(driver.of('voting').at(-1)).to.include({ isVoting: false, until: 11n, votesFrom: 1n })
+  })
+})
