@@ -188,6 +188,7 @@ export class PbftReplica implements Replica {
       pendingRequests: this.#pool.size,
       oldestRequestMs: this.#oldestRequestMs(),
       notVoting: this.#reporter.notVoting,
+      heardBy: this.#reporter.heardBy,
       forgetful: this.#reporter.forgetful,
     })
   }

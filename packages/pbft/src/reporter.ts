@@ -18,6 +18,7 @@ export class Reporter implements BroadcastObserver {
   notVoting: string | undefined
   /** See `ReplicaStatus`. */
   forgetful: readonly number[] = []
+  heardBy: readonly number[] = []
   /** What was warned of last. */
   #warned: string | undefined
 
@@ -43,7 +44,10 @@ export class Reporter implements BroadcastObserver {
   /** Whether this replica votes, and if not, when it will. */
   voting(effect: Extract<ReplicaEffect, { type: 'voting' }>): void {
     const { isVoting, until, votesFrom, forgetful, heardBy } = effect
-    if (heardBy !== undefined) this.#why = heardMore(heardBy)
+    if (heardBy !== undefined) {
+      this.#why = heardMore(heardBy)
+      this.heardBy = heardBy
+    }
     this.forgetful = !isVoting && until === undefined && votesFrom === 0n ? forgetful : []
     if (isVoting) {
       this.#votes()
@@ -55,6 +59,7 @@ export class Reporter implements BroadcastObserver {
 
   /** It does not know yet whether it said more than its journal holds. Usual for a moment at a start. */
   asking({ unanswered, needed, intervals }: Extract<ReplicaEffect, { type: 'asking' }>): void {
+    if (intervals === 0) return
     const reason = `it asks what others heard from it before it votes: ${needed} must have answered, ${named(unanswered)} did not`
     this.notVoting = reason
     if (intervals >= patientIntervals) this.#warn({ reason })
@@ -62,6 +67,7 @@ export class Reporter implements BroadcastObserver {
 
   #votes(): void {
     this.notVoting = undefined
+    this.heardBy = []
     if (this.#warned === undefined) return
     this.#warned = undefined
     this.#logger?.info('votes again')

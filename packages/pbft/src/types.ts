@@ -164,6 +164,8 @@ export interface ReplicaStatus {
    * it votes.
    */
   readonly notVoting: string | undefined
+  /** While it does not vote: the others that heard more from it than it knows of, if that is why. */
+  readonly heardBy: readonly number[]
   /**
    * While it cannot learn how long: the others that forgot what they said, too. With all that do not
    * run, when they are so many that no quorum is left, only {@link ReplicaOptions.acceptLoss} helps.

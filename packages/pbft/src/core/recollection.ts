@@ -107,6 +107,7 @@ function fetchFromFew(state: State, { tried }: Asking, answers: readonly Answer[
   if (ahead.length >= state.weakQuorum) return false
   if (state.options.provesTransfers !== true) return false
   const untried = ahead.filter(({ replica }) => !tried.has(replica))
+  if (ahead.length === 0) return false
   return fetchFurthest(state, untried, (replica) => tried.add(replica))
 }
 

@@ -190,10 +190,14 @@ describe('random faults', function () {
       const areTogether = ids.every((id) => cluster.status(id).activeView)
       // What still waits from before, in batches of one, is ahead of the requests that are timed.
       const isIdle = ids.every((id) => cluster.status(id).pendingRequests === 0)
-      const couldJudge = await checkRecovery(cluster)
+      // A liar that boasts is told so, doubts itself, and votes no more: the next fault is one too many.
+      const isUsedUp = ids.some((id) =>
+        /checkpoint|quorum/.test(cluster.status(id).notVoting ?? ''),
+      )
+      const couldJudge = !isUsedUp && (await checkRecovery(cluster))
       // With so small a bound a replica drops most of what it hears.
       const isDeaf = Number(cluster.replicaOptions.maxJournalQueue) <= 5
-      if (faultsTolerated(cluster.n) > 0 && !isDeaf && areTogether && isIdle)
+      if (faultsTolerated(cluster.n) > 0 && !isDeaf && !isUsedUp && areTogether && isIdle)
         expect(couldJudge).to.equal(true)
       await cluster.stop()
     })

@@ -4,8 +4,9 @@ import { encodeStatement } from '../../src/codec.ts'
 import { Encoder } from '../../src/encoder.ts'
 import { frameOf } from '../../src/frame.ts'
 import { createReplica } from '../../src/index.ts'
-import type { ReplicaOptions, TransferOptions, TransferTarget } from '../../src/index.ts'
+import type { Replica, ReplicaOptions, TransferOptions, TransferTarget } from '../../src/index.ts'
 import { unheard } from '../support/cores.ts'
+import { echoing } from '../support/echoing.ts'
 import { MemoryJournal, MemoryStateMachine, TestKeys } from '../../src/testing.ts'
 import { nextTurn } from '../support/turns.ts'
 
@@ -48,9 +49,9 @@ async function transferring(options: Partial<ReplicaOptions> = {}) {
       )
     },
   })
-  const replica = createReplica(
+  const replica: Replica = createReplica(
     {
-      network: { send: () => Promise.resolve() },
+      network: echoing({ send: () => Promise.resolve() }, () => replica),
       ...{ journal: new MemoryJournal(), stateMachine, clock },
       ...{ signer: keys.signer(1), verifier: keys },
     },
