@@ -15,7 +15,10 @@ export function echoing(network: Network, asker: () => Pick<Replica, 'receive'>)
         const digests: string[] = []
         const answer = { ...where, digests, slots: [], ...unheard, query: 0n, echo: query }
         const reply = frameOf(new Encoder().message(answer))
-        if (query !== 0n) queueMicrotask(() => asker().receive(to, reply))
+        if (query !== 0n)
+          queueMicrotask(() => {
+            void asker().receive(to, reply)
+          })
       }
       return network.send(to, frame)
     },

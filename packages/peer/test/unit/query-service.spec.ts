@@ -22,6 +22,8 @@ const replicaStatus: ReplicaStatus = {
   highestKnown: 9n,
   transferring: false,
   notVoting: undefined,
+  heardBy: [],
+  forgetful: [],
   pendingRequests: 0,
   oldestRequestMs: 0,
 }

@@ -16,6 +16,7 @@ const idle: ReplicaStatus = {
   ...{ id: 0, n: 4, f: 1, view: 5n, primary: 1, activeView: true },
   ...{ lowWatermark: 0n, highWatermark: 40n, lastExecuted: 11n, highestKnown: 11n },
   ...{ transferring: false, pendingRequests: 0, oldestRequestMs: 0, notVoting: undefined },
+  ...{ heardBy: [], forgetful: [] },
 }
 
 function find(change: Partial<Facts>, replica: Partial<ReplicaStatus> = {}) {
