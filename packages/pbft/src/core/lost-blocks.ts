@@ -37,8 +37,8 @@ export function goOnWithLoss(state: State): void {
 }
 
 function isAgreed({ n, quorum, inquiry }: State, answers: readonly Answer[]): boolean {
-  const remembering = inquiry.answers.filter((answer) => answer !== undefined)
-  if (remembering.length >= quorum || answers.length + 1 < quorum) return false
+  const remembering = inquiry.answers.size
+  if (remembering >= quorum || answers.length + 1 < quorum) return false
   if (answers.length < n - 1 && inquiry.intervals < missingIntervals) return false
   return answers.every(({ status }) => status.acceptsLoss)
 }
