@@ -131,7 +131,6 @@ export function restoreProven(state: State, records: Iterable<JournalRecord>): v
 export function durableRecords(state: State): JournalRecord[] {
   const records: JournalRecord[] = []
   if (state.amnesia !== undefined || state.votesFrom > 0n) records.push(amnesiaRecord(state))
-  if (state.heard.some((said) => exceeds(said, nothingSaid()))) records.push(heardRecord(state))
   if (state.stable.checkpoints.length > 0)
     records.push({ type: 'stable', certificate: state.stable })
   for (const checkpoint of state.checkpoints.of(state.id))
@@ -145,5 +144,6 @@ export function durableRecords(state: State): JournalRecord[] {
   if (state.newView !== undefined) records.push({ type: 'new-view', newView: state.newView })
   const own = state.viewChanges[state.id]
   if (own !== undefined) records.push({ type: 'view-change', viewChange: own })
+  if (state.heard.some((said) => exceeds(said, nothingSaid()))) records.push(heardRecord(state))
   return records
 }

@@ -8,6 +8,7 @@ import {
   Driver,
   newView,
   viewChange,
+  unheard,
 } from '../support/cores.ts'
 
 const a = batchOf('a')
@@ -56,6 +57,7 @@ describe('what a replica says of itself', () => {
       const status: Status = {
         ...{ type: 'status', view: 0n, active: true, lastExecuted, lowWatermark: 0n },
         ...{ viewChanges: [], slots: [], digests: [], query: 0n, reply: 0n },
+        ...unheard,
       }
       driver.receive(from, status)
     }

@@ -13,6 +13,7 @@ import {
   sendsTo,
   stateDigest,
   viewChange,
+  unheard,
 } from '../support/cores.ts'
 
 const a = batchOf('a')
@@ -41,6 +42,7 @@ const stable = (driver: Driver, sequence: bigint): void => {
 const claiming = (lastExecuted: bigint): Status => ({
   ...{ type: 'status', view: 0n, active: true, lastExecuted, lowWatermark: 0n },
   ...{ viewChanges: [], slots: [], query: 0n, reply: 0n, digests: [stateDigest(lastExecuted)] },
+  ...unheard,
 })
 
 /** Brings replica 3 to `sequence`, which is no checkpoint, by what two others claim. */

@@ -12,6 +12,7 @@ import {
   newView,
   only,
   viewChange,
+  unheard,
 } from '../support/cores.ts'
 
 const a = batchOf('a')
@@ -24,6 +25,7 @@ function statusOf(content: Partial<Status> = {}): Status {
   return {
     ...{ type: 'status', view: 0n, active: true, lastExecuted: 0n, lowWatermark: 0n },
     ...{ viewChanges: [], slots: [], digests: [], query: 0n, reply: 0n },
+    ...unheard,
     ...content,
   }
 }

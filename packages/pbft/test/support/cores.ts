@@ -94,7 +94,7 @@ export const newView = (view: bigint, viewChanges: readonly ViewChange[]): NewVi
 export class Driver {
   readonly core: ReplicaCore
   readonly options: CoreOptions
-  /** Everything it did, but for `sign`. */
+  /** Everything it did, but for `sign`, and for the records of what it heard, which come with anything. */
   readonly effects: ReplicaEffect[] = []
   readonly journal: JournalRecord[] = []
 
@@ -117,7 +117,7 @@ export class Driver {
       for (const effect of this.core.step(next)) {
         if (effect.type === 'sign')
           events.push({ type: 'signed', message: signed(effect.statement) })
-        else caused.push(effect)
+        else if (effect.type !== 'persist' || effect.record.type !== 'heard') caused.push(effect)
         if (effect.type === 'persist') this.journal.push(effect.record)
       }
     }
