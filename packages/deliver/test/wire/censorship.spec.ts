@@ -173,6 +173,13 @@ describe('an endpoint that is followed', function () {
     await until(isLevel)
   })
 
+  it('keeps its turn while the channel is idle', async () => {
+    await follower.start(others)
+    await until(isLevel)
+    await follower.pass(2 * blockCensorshipTimeoutMs)
+    expect(follower.replacedAt).to.equal(undefined)
+  })
+
   it('keeps its turn while the channel is idle, whatever headers others invent', async () => {
     const [from, to] = [blocks.length, blocks.length + 3]
     await grow(chain, 3)
