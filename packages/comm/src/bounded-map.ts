@@ -17,9 +17,9 @@ export class BoundedMap<V> {
 
   set(key: string, value: V): void {
     this.#entries.delete(key)
-    const oldest = this.#entries.keys().next()
-    if (this.#entries.size >= this.#capacity && oldest.done !== true) {
-      this.#entries.delete(oldest.value)
+    for (const oldest of this.#entries.keys()) {
+      if (this.#entries.size < this.#capacity) break
+      this.#entries.delete(oldest)
     }
     this.#entries.set(key, value)
   }

@@ -1,9 +1,12 @@
 import { setMaxListeners } from 'node:events'
+import { Budget } from '@heddle/events'
 import type { gossip } from '@heddle/proto'
 import { hearIntroduction, introduce, noCertificate } from './authenticate.ts'
 import { Connection } from './connection.ts'
 import type { ConnectionEnd, ConnectionHost } from './connection.ts'
 import { ConnectionStore } from './connection-store.ts'
+import { Barred } from './barred.ts'
+import { BoundedMap } from './bounded-map.ts'
 import { abortable } from './deadline.ts'
 import type { ResolvedCommDeps } from './deps.ts'
 import { Destinations } from './destinations.ts'
@@ -23,6 +26,9 @@ import type { ConnectionInfo, ReceivedMessage } from './types.ts'
 
 /** Lines about one peer that comes and goes, in a minute, of either kind. */
 const maxLinesForPeer = 10
+
+/** So many seconds' worth of frames may come at once. */
+const burstSeconds = 5
 
 /** What a {@link ConnectionManager} tells the comm. */
 export interface ConnectionManagerHost {
@@ -47,6 +53,9 @@ export class ConnectionManager {
   readonly #lines: RepeatedLines
   readonly #stopping = new AbortController()
   readonly #presumedDead: PresumedDead
+  readonly #barred: Barred
+  /** Of the peers heard lately, by PKI-ID in hex: a new connection begins with what the last one left. */
+  readonly #budgets: BoundedMap<Budget<'frames'>>
   // What to do when a connection is over.
   readonly #endings = new Map<Connection, () => void>()
   #releaseOwn: () => void = () => undefined
@@ -63,6 +72,8 @@ export class ConnectionManager {
     setMaxListeners(0, this.#stopping.signal)
     this.#serverCertHash = options.tls.server.certificateHash
     this.#store = this.#createStore()
+    this.#barred = new Barred(deps.clock, options.barMs)
+    this.#budgets = new BoundedMap(options.maxConnections)
     this.#dialer = new Dialer(deps, options, host.ownPkiId)
     this.#listener = new Listener(options, {
       ...deps,
@@ -84,6 +95,8 @@ export class ConnectionManager {
       dispatch: (message) => host.dispatch(message),
       onAck: (info, nonce, ack) => host.onAck(info, nonce, ack),
       onOver: (connection, end) => this.#onOver(connection, end),
+      budgetOf: ({ pkiId }) => this.#budgetOf(hexOf(pkiId)),
+      onFlood: ({ pkiId, endpoint }) => this.bar({ pkiId, endpoint }, 'too many frames'),
     }
   }
 
@@ -120,12 +133,35 @@ export class ConnectionManager {
 
   /** Closes the connection to `peer`, on purpose. */
   closeConn(peer: RemotePeer): void {
-    if (peer.pkiId === undefined) return
-    const key = hexOf(peer.pkiId)
+    if (peer.pkiId !== undefined) this.#closeAll(peer.pkiId, 'closed')
+  }
+
+  /** See `Comm.bar`. */
+  bar({ pkiId }: RemotePeer, reason: string): void {
+    if (pkiId === undefined) return
+    const { logger } = this.#deps
+    const { barMs } = this.#options
+    const endpoint = this.#store.get(hexOf(pkiId))?.info.endpoint
+    this.#barred.add(pkiId)
+    logger?.warn('peer barred', { endpoint, pkiId: hexOf(pkiId), reason, forMs: barMs })
+    this.#closeAll(pkiId, `barred: ${reason}`)
+  }
+
+  #closeAll(pkiId: Uint8Array, reason: string): void {
+    const key = hexOf(pkiId)
     // When one closes, the surplus one of a simultaneous dial would step in.
     for (let next = this.#store.get(key); next !== undefined; next = this.#store.get(key)) {
-      next.close('closed')
+      next.close(reason)
     }
+  }
+
+  #budgetOf(key: string): Budget<'frames'> {
+    const { maxFramesPerSecond: perSecond, maxHeldMs } = this.#options
+    const frames = { perSecond, burst: burstSeconds * perSecond }
+    const known = this.#budgets.get(key)
+    const budget = known ?? new Budget(this.#deps.clock, { limits: { frames }, maxHeldMs })
+    this.#budgets.set(key, budget)
+    return budget
   }
 
   /** See {@link Dialer.probe}. */
@@ -181,6 +217,7 @@ export class ConnectionManager {
 
   /** Dials; a peer that turns out to be connected stays so, and never hears of it. */
   async #connect(peer: RemotePeer): Promise<Connection> {
+    this.#barred.check(peer.pkiId)
     const { stream, info, accept, decline } = await this.#dialer.open(
       peer.endpoint,
       this.#stopping.signal,
@@ -273,6 +310,7 @@ export class ConnectionManager {
 
   #checkRoom({ pkiId }: ConnectionInfo): void {
     this.#stopping.signal.throwIfAborted()
+    this.#barred.check(pkiId)
     if (!this.#store.full || this.#store.get(hexOf(pkiId)) !== undefined) return
     const message = `${this.#options.maxConnections} peers are connected`
     throw new CommError('COMM_TOO_MANY_CONNECTIONS', message)

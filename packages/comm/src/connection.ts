@@ -1,5 +1,6 @@
 import { RingQueue } from '@heddle/events'
-import type { Clock } from '@heddle/interface'
+import type { Budget } from '@heddle/events'
+import type { Clock, ClockTimer } from '@heddle/interface'
 import type { gossip } from '@heddle/proto'
 import { CommError } from './errors.ts'
 import type { GossipStream, StreamEnd } from './gossip-stream.ts'
@@ -24,9 +25,16 @@ export interface ConnectionHost {
   onAck(info: ConnectionInfo, nonce: bigint, ack: gossip.Acknowledgement): void
   /** Hands a message on. A promise holds back the connection's next message. */
   dispatch(message: ReceivedMessage): Promise<unknown> | undefined
+  /** What the peer may cost. */
+  budgetOf(info: ConnectionInfo): Budget<'frames'>
+  /** The peer was not read for so long that it is to have no connection for a while. */
+  onFlood(info: ConnectionInfo): void
   /** The connection cannot send any more. Called once, also after `close`. */
   onOver(connection: Connection, end: ConnectionEnd): void
 }
+
+/** The budget of a peer is looked at each time that so many frames have come. */
+export const framesPerLook = 64
 
 /** How a connection ended. */
 export interface ConnectionEnd extends StreamEnd {
@@ -49,6 +57,11 @@ export class Connection {
   readonly #outgoing: SendQueue
   readonly #incoming: RingQueue<AuthenticatedMessage>
   #incomingBytes = 0
+  // Of the frames that were not looked at yet.
+  #frames = 0
+  readonly #budget: Budget<'frames'>
+  // Runs while the peer is not read because of its budget.
+  #hold: ClockTimer | undefined
   #paused = false
   // A handler has not finished with the last message.
   #busy = false
@@ -73,6 +86,7 @@ export class Connection {
     this.#stream = stream
     this.#host = host
     this.#heardAt = host.clock.now()
+    this.#budget = host.budgetOf(about.info)
     this.#incoming = new RingQueue(host.recvBufferSize)
     this.#outgoing = new SendQueue({ ...queueLimits(host), open: true }, () => this.#write())
   }
@@ -109,6 +123,8 @@ export class Connection {
     this.#heardAt = this.#host.clock.now()
     this.#heard = true
     if (this.#deaf) return
+    this.#frames += 1
+    if (this.#frames >= framesPerLook) this.#settle()
     let message: AuthenticatedMessage
     try {
       message = new AuthenticatedMessage(decodeFrame(bytes), this)
@@ -138,6 +154,7 @@ export class Connection {
   onOver(theirs: StreamEnd): void {
     if (this.#state === 'over') return
     this.#state = 'over'
+    this.#hold?.cancel()
     const end: ConnectionEnd =
       this.#endedHere === undefined
         ? { ...theirs, endedBy: 'them' }
@@ -211,8 +228,26 @@ export class Connection {
     }
     if (this.#paused && this.#incoming.size === 0) {
       this.#paused = false
-      this.#stream.resume()
+      this.#resume()
     }
+  }
+
+  #settle(): void {
+    this.#budget.spend('frames', this.#frames)
+    this.#frames = 0
+    const overdraft = this.#budget.settle()
+    if (overdraft === undefined) return
+    this.#stream.pause()
+    this.#hold?.cancel()
+    this.#hold = this.#host.clock.schedule(overdraft.holdMs, () => {
+      this.#hold = undefined
+      this.#resume()
+    })
+    if (overdraft.isExceeded) this.#host.onFlood(this.info)
+  }
+
+  #resume(): void {
+    if (!this.#paused && this.#hold === undefined) this.#stream.resume()
   }
 
   #keep(message: AuthenticatedMessage): void {

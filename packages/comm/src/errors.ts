@@ -14,6 +14,7 @@ export type HandshakeErrorCode =
   | 'COMM_UNEXPECTED_PROBE'
   | 'COMM_UNEXPECTED_PEER'
   | 'COMM_TOO_MANY_CONNECTIONS'
+  | 'COMM_BARRED'
 
 /** Every code of this package; the README says when each occurs and whether to retry. */
 export type CommErrorCode =

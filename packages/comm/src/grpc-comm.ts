@@ -132,6 +132,10 @@ export class GrpcComm implements Comm {
     this.#connections.closeConn(peer)
   }
 
+  bar(peer: RemotePeer, reason: string): void {
+    this.#connections.bar(peer, reason)
+  }
+
   connections(): Uint8Array[] {
     return this.#connections.pkiIds()
   }

@@ -34,6 +34,8 @@ export interface GrpcPortOptions {
   readonly setupTimeoutMs: number
   /** Connections that are not settled, at most; the oldest gives way. */
   readonly maxPendingConnections: number
+  /** Connections that one client certificate may have. */
+  readonly maxConnectionsPerCertificate: number
   /**
    * When a connection is settled by itself: `HTTP/2`, when HTTP/2 has begun over it; `never`, until
    * {@link GrpcPort.settle} is called.
@@ -65,6 +67,8 @@ export class GrpcPort {
   readonly #options: GrpcPortOptions
   readonly #pending: PendingSockets
   readonly #incoming = new Map<string, Incoming>()
+  /** Connections by the fingerprint of the client's certificate. */
+  readonly #byCertificate = new Map<string, number>()
   #tcp: TcpServer | undefined
   #cut = false
   /** When our certificate became valid, once that was asked for. */
@@ -209,13 +213,30 @@ export class GrpcPort {
       this.#options.clientCertificate,
       this.#deps.clock.wallTime(),
     )
-    if (!this.#passes(incoming, reason === undefined ? 'good' : { reason })) return
+    const verdict = reason === undefined ? this.#counted(incoming, socket) : { reason }
+    if (!this.#passes(incoming, verdict)) return
     peek(socket, judgeHttp2, (verdict) => {
       if (!this.#passes(incoming, verdict)) return
       incoming.stage = 'authentication'
       if (this.#options.settled === 'HTTP/2') this.#pending.settle(incoming.address)
       onHttp2(socket)
     })
+  }
+
+  /** Counts the connection for its certificate, if it has one. */
+  #counted(incoming: Incoming, socket: TLSSocket): Exclude<Verdict, 'more'> {
+    const fingerprint = socket.getPeerX509Certificate()?.fingerprint256
+    if (fingerprint === undefined) return 'good'
+    const { maxConnectionsPerCertificate: most } = this.#options
+    const connections = this.#byCertificate.get(fingerprint) ?? 0
+    if (connections >= most) return { reason: `its certificate has ${most} connections already` }
+    this.#byCertificate.set(fingerprint, connections + 1)
+    incoming.socket.once('close', () => {
+      const left = (this.#byCertificate.get(fingerprint) ?? 1) - 1
+      if (left > 0) this.#byCertificate.set(fingerprint, left)
+      else this.#byCertificate.delete(fingerprint)
+    })
+    return 'good'
   }
 
   #passes(incoming: Incoming, verdict: Exclude<Verdict, 'more'>): boolean {

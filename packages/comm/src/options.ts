@@ -29,6 +29,10 @@ const defaults = {
   pingAfterMs: 10_000,
   pingTimeoutMs: 10_000,
   maxRefusalLinesPerMinute: 100,
+  maxConnectionsPerCertificate: 16,
+  maxFramesPerSecond: 100_000,
+  maxHeldMs: 5_000,
+  barMs: 60_000,
 }
 
 // Timers of more than 2^31-1 ms would fire at once; nothing here is larger in earnest.

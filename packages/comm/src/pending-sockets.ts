@@ -75,9 +75,9 @@ export class PendingSockets {
   }
 
   #watch(address: string, socket: Socket): void {
-    const oldest = this.#pending.keys().next()
-    if (this.#pending.size >= this.#capacity && oldest.done !== true) {
-      this.#expire(oldest.value, 'crowded out')
+    for (const oldest of this.#pending.keys()) {
+      if (this.#pending.size < this.#capacity) break
+      this.#expire(oldest, 'crowded out')
     }
     const timer = this.#clock.schedule(this.#timeoutMs, () => this.#expire(address, 'timeout'))
     this.#pending.set(address, { socket, timer })

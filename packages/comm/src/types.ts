@@ -139,6 +139,12 @@ export interface Comm extends Lifecycle {
   /** Closes and forgets the connection to `peer.pkiId`, if there is one. No presumed-dead event. */
   closeConn(peer: RemotePeer): void
 
+  /**
+   * Closes the connection to `peer.pkiId`, and lets it have none for `barMs`, whoever dials: for a peer
+   * that costs more than it may. One line in the log. No presumed-dead event.
+   */
+  bar(peer: RemotePeer, reason: string): void
+
   /** PKI-IDs of the peers that are connected now. */
   connections(): Uint8Array[]
 }
@@ -201,10 +207,18 @@ export interface CommOptions {
   readonly maxConnections?: number
   /** TCP connections to us that have not authenticated; the oldest gives way. Default 256. */
   readonly maxPendingConnections?: number
+  /** TCP connections to us with one TLS certificate. Default 16. */
+  readonly maxConnectionsPerCertificate?: number
   /** A peer that has sent nothing for so long is pinged. Default 10000. */
   readonly pingAfterMs?: number
   /** A peer that does not answer a ping for so long has vanished. Default 10000. */
   readonly pingTimeoutMs?: number
+  /** Frames of one peer in a second, and five times as many at once; beyond, it is not read. Default 100,000. */
+  readonly maxFramesPerSecond?: number
+  /** A peer that was not read for so long, and goes on, is barred; see {@link Comm.bar}. Default 5000. */
+  readonly maxHeldMs?: number
+  /** How long a barred peer gets no connection. Default 60000. */
+  readonly barMs?: number
   /** Lines in the log about who was refused, in a minute; what is beyond is counted. Default 100. */
   readonly maxRefusalLinesPerMinute?: number
 }

@@ -7,6 +7,7 @@ export {
   OverloadedError,
   ReceiverFailedError,
 } from './errors.ts'
+export { Holds } from './holds.ts'
 export { createManager } from './manager.ts'
 export type { ManagerOptions } from './manager.ts'
 export type { ExpiryQueue, Manager, ManagerStats, Receiver, Revocable, Timer } from './ports.ts'

@@ -8,6 +8,7 @@ export type {
   Ledger,
   LedgerHeader,
   Savepoint,
+  StateContent,
   StateEntry,
   StateStore,
   StateWrite,

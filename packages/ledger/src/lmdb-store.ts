@@ -1,12 +1,12 @@
 import { access, constants, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { open } from 'lmdb'
-import type { RootDatabase } from 'lmdb'
+import type { RangeOptions, RootDatabase } from 'lmdb'
 import { diskFiles } from './disk-files.ts'
 import { LedgerError, toLedgerError } from './errors.ts'
 import { lmdbDamage, lmdbFile } from './lmdb-file.ts'
 import { seal, unseal } from './sealed-values.ts'
-import type { KeyChange, KeyValue, KeyValueStore } from './storage.ts'
+import type { KeyChange, KeyValue, KeyValueSnapshot, KeyValueStore } from './storage.ts'
 
 /**
  * A key-value store in LMDB, which never overwrites a page that is in use: it writes new pages, syncs
@@ -99,7 +99,19 @@ class LmdbStore implements KeyValueStore {
   }
 
   range(from: Uint8Array, to: Uint8Array, limit: number): Iterable<KeyValue> {
-    const range = { start: asBuffer(from), end: asBuffer(to), limit }
+    return this.#range({ start: asBuffer(from), end: asBuffer(to), limit })
+  }
+
+  snapshot(): KeyValueSnapshot {
+    const transaction = this.#database.useReadTransaction()
+    return {
+      range: (from, to, limit) =>
+        this.#range({ start: asBuffer(from), end: asBuffer(to), limit, transaction }),
+      close: () => transaction.done(),
+    }
+  }
+
+  #range(range: RangeOptions): Iterable<KeyValue> {
     return this.#database
       .getRange(range)
       .map(({ key, value }) => ({ key, value: this.#unseal(key, value) }))

@@ -88,12 +88,22 @@ export interface Savepoint {
   readonly digest: Uint8Array
 }
 
+/** All that a state holds, in one digest. */
+export interface StateContent {
+  /** What the digest is of. */
+  readonly savepoint: Savepoint
+  /** 32 bytes. */
+  readonly digest: Uint8Array
+}
+
 /** Bounds of {@link StateStore.entries}. */
 export interface EntriesOptions {
   /** First key to return, or the next one there is; default: the first of the namespace. */
   readonly from?: string
   /** Most entries to return, 1 or more; default 1,000. */
   readonly limit?: number
+  /** No more entries once their values have so many bytes, 1 or more; the first always. Default: no limit. */
+  readonly maxBytes?: number
 }
 
 /**
@@ -125,8 +135,13 @@ export interface StateStore {
     writes: readonly StateWrite[],
     digest?: Uint8Array,
   ): Promise<void>
-  /** SHA-256 over every entry in order: equal for equal content, whatever led to it. O(entries). */
-  contentDigest(): Uint8Array
+  /**
+   * SHA-256 over every entry in order: equal for equal content, whatever led to it. Computed little by
+   * little, once for all who ask meanwhile; so the state may have moved on from what it is of.
+   *
+   * @throws LedgerError LEDGER_CLOSED, LEDGER_CORRUPT, or when the state cannot be stored
+   */
+  contentDigest(): Promise<StateContent>
 }
 
 /** A block store with the state that its blocks lead to, in one directory. */

@@ -1,16 +1,21 @@
-import { createHash } from 'node:crypto'
 import type { Clock, Logger } from '@heddle/interface'
+import { ContentDigester } from './content-digest.ts'
 import { LedgerError } from './errors.ts'
 import type { LedgerMetrics } from './metrics.ts'
 import { numberOption } from './options.ts'
-import type { EntriesOptions, Savepoint, StateEntry, StateStore, StateWrite } from './ports.ts'
-import { hashField, nextStateDigest } from './state-digest.ts'
+import type {
+  EntriesOptions,
+  Savepoint,
+  StateContent,
+  StateEntry,
+  StateStore,
+  StateWrite,
+} from './ports.ts'
+import { nextStateDigest } from './state-digest.ts'
 import {
   checkWrite,
   decodeSavepoint,
   encodeSavepoint,
-  entriesEnd,
-  entriesStart,
   entryName,
   isName,
   maxEntryKeyBytes,
@@ -55,12 +60,19 @@ export class KeyValueStateStore implements StateStore {
   #due = flushChanges
   #dueBytes = flushBytes
   #savepoint: Savepoint
-  #content: { readonly at: Savepoint; readonly digest: Uint8Array } | undefined
+  readonly #content: ContentDigester
   #closed = false
 
   constructor(deps: StateStoreDeps) {
     this.#deps = deps
     this.#savepoint = decodeSavepoint(deps.store.get(savepointKey))
+    this.#content = new ContentDigester({
+      ...deps,
+      settle: () => {
+        this.#flush()
+        return this.#savepoint
+      },
+    })
   }
 
   get savepoint(): Savepoint {
@@ -84,9 +96,16 @@ export class KeyValueStateStore implements StateStore {
     const start = from.subarray(0, maxEntryKeyBytes)
     const prefix = Buffer.byteLength(entryName(namespace, ''))
     const result: StateEntry[] = []
+    const maxBytes = numberOption('maxBytes', options.maxBytes, Number.MAX_SAFE_INTEGER, [
+      1,
+      Number.MAX_SAFE_INTEGER,
+    ])
+    let bytes = 0
     for (const { key, value } of this.#deps.store.range(start, namespaceEnd(namespace), limit)) {
       const name = Buffer.from(key).toString('utf8', prefix)
       result.push({ key: name, value: Uint8Array.from(value) })
+      bytes += value.length
+      if (bytes >= maxBytes) break
     }
     return result
   }
@@ -116,25 +135,15 @@ export class KeyValueStateStore implements StateStore {
     this.#flushIfDue()
   }
 
-  contentDigest(): Uint8Array {
+  async contentDigest(): Promise<StateContent> {
     this.#refuseClosed()
-    // Between two savepoints nothing changes.
-    if (this.#content?.at === this.#savepoint) return Uint8Array.from(this.#content.digest)
-    this.#flush()
-    const hash = createHash('sha256')
-    const range = this.#deps.store.range(entriesStart, entriesEnd, Number.MAX_SAFE_INTEGER)
-    for (const { key, value } of range) {
-      hashField(hash, key.subarray(1))
-      hashField(hash, value)
-    }
-    const digest = Uint8Array.from(hash.digest())
-    this.#content = { at: this.#savepoint, digest }
-    return Uint8Array.from(digest)
+    return this.#content.digest()
   }
 
   /** Commits what was applied and closes the key-value store. @throws LedgerError as its `commit` */
   async close(): Promise<void> {
     this.#closed = true
+    await this.#content.close()
     try {
       this.#flush()
     } finally {

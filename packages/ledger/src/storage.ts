@@ -45,6 +45,14 @@ export interface KeyValue {
   readonly value: Uint8Array
 }
 
+/** What was committed at one moment, whatever is committed later. */
+export interface KeyValueSnapshot {
+  /** As that of a {@link KeyValueStore}. */
+  range(from: Uint8Array, to: Uint8Array, limit: number): Iterable<KeyValue>
+  /** To be called soon: until then nothing that is replaced makes room. */
+  close(): void
+}
+
 /** Keys in order of their bytes. After a crash all of a commit is there or nothing of it. */
 export interface KeyValueStore {
   /** What was wrong when it was opened and is empty for that reason; undefined when nothing was. */
@@ -53,6 +61,7 @@ export interface KeyValueStore {
   get(key: Uint8Array): Uint8Array | undefined
   /** Keys from `from` up to but without `to`, in order. Nothing may be committed meanwhile. */
   range(from: Uint8Array, to: Uint8Array, limit: number): Iterable<KeyValue>
+  snapshot(): KeyValueSnapshot
   /**
    * Carries out all changes or none. It holds up the process meanwhile: some microseconds a key, and
    * a sync if the store is `synced`.

@@ -7,6 +7,7 @@ import { blockResponse, headerWithSignatures } from './block-wire.ts'
 import { OrdererError, statusOf } from './errors.ts'
 import type { Chain } from './ports.ts'
 import { logRefused } from './refused-request.ts'
+import { PacedWriter } from './paced-writer.ts'
 import { type SignedRequest, badRequest, decodeRequest } from './request.ts'
 import { type SeekRange, seekRange } from './seek.ts'
 import type { ServiceContext } from './service-context.ts'
@@ -34,6 +35,7 @@ interface Seek {
  */
 export class DeliverStream {
   readonly #call: ServerDuplexStream<Buffer, Buffer>
+  readonly #writer: PacedWriter
   readonly #context: ServiceContext
   readonly #gone = new AbortController()
   readonly #stopping = new AbortController()
@@ -42,6 +44,7 @@ export class DeliverStream {
 
   constructor(call: ServerDuplexStream<Buffer, Buffer>, context: ServiceContext) {
     this.#call = call
+    this.#writer = new PacedWriter(call)
     this.#context = context
     setMaxListeners(0, this.#gone.signal)
   }
@@ -80,6 +83,10 @@ export class DeliverStream {
     this.#serving = true
     let status: common.Status = common.Status.SUCCESS
     try {
+      const { maxSeekBytes } = this.#context.options
+      // It is kept as long as the stream.
+      if (bytes.length > maxSeekBytes)
+        throw badRequest(`a seek of ${bytes.length} bytes; at most ${maxSeekBytes} are taken`)
       await this.#answer(decodeRequest(bytes))
     } catch (error) {
       // A client that has gone gets no status: nobody reads it.
@@ -143,27 +150,15 @@ export class DeliverStream {
       await access.check()
       const content =
         info.contentType === ContentType.HEADER_WITH_SIG ? headerWithSignatures(bytes) : bytes
-      if (!this.#call.write(blockResponse(content))) await this.#drained(signal)
+      if (!this.#writer.write(blockResponse(content))) {
+        await this.#writer.room(signal)
+        if (signal.aborted) throw unavailable(signal.reason)
+      }
       this.#context.metrics?.blocksSent.add(1, labels)
       sent++
     }
     const asked = range.stop - range.start + 1n
     if (BigInt(sent) !== asked) throw unavailable(signal.reason)
-  }
-
-  /** Resolves when the client has read enough for more to be sent. */
-  async #drained(signal: AbortSignal): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const settle = (): void => {
-        this.#call.off('drain', settle)
-        signal.removeEventListener('abort', settle)
-        resolve()
-      }
-      this.#call.once('drain', settle)
-      signal.addEventListener('abort', settle, { once: true })
-      if (signal.aborted) settle()
-    })
-    if (signal.aborted) throw unavailable(signal.reason)
   }
 }
 

@@ -35,6 +35,20 @@ export interface OrdererServerOptions {
   readonly broadcastWindowBytes?: number
   /** How many streams and calls one connection may have open. Default 1,000. */
   readonly maxConcurrentStreams?: number
+  /** Calls of any kind that a client certificate may have at a time. Default 256. */
+  readonly maxCallsPerClient?: number
+  /** Of those: streams of blocks or entries. Default 16. */
+  readonly maxStreamsPerClient?: number
+  /** Bytes of answers that a client certificate may leave unread; one answer it always may. Default 32 MiB. */
+  readonly maxUnsentBytesPerClient?: number
+  /** The same of all clients; then whoever has not read for the longest time gives way. Default 256 MiB. */
+  readonly maxUnsentBytes?: number
+  /** A call ends whose client reads nothing for so long, and a second for each 64 KiB. Default 30,000 ms. */
+  readonly unreadTimeoutMs?: number
+  /** Connections that a client certificate may have. Default 64. */
+  readonly maxConnectionsPerCertificate?: number
+  /** Longest request of Deliver: a signed seek. Default 64 KiB. */
+  readonly maxSeekBytes?: number
   /** How long a client may take for TLS and the beginning of HTTP/2. Default 10,000 ms. */
   readonly setupTimeoutMs?: number
   /** Connections that have not got so far; the oldest gives way. Default 256. */
@@ -67,6 +81,13 @@ export function resolveServerOptions(options: OrdererServerOptions): ResolvedSer
     broadcastWindow: 2000,
     broadcastWindowBytes: 64 * mebibyte,
     maxConcurrentStreams: 1000,
+    maxCallsPerClient: 256,
+    maxStreamsPerClient: 16,
+    maxUnsentBytesPerClient: 32 * mebibyte,
+    maxUnsentBytes: 256 * mebibyte,
+    unreadTimeoutMs: 30_000,
+    maxConnectionsPerCertificate: 64,
+    maxSeekBytes: 64 * 1024,
     setupTimeoutMs: 10_000,
     maxPendingConnections: 256,
     maxRefusalLinesPerMinute: 100,
@@ -79,6 +100,10 @@ export function resolveServerOptions(options: OrdererServerOptions): ResolvedSer
   assertAtLeastOne({ timeWindowMs, maxEnvelopeBytes, maxMessageBytes, drainTimeoutMs })
   const { setupTimeoutMs, maxPendingConnections, maxRefusalLinesPerMinute } = resolved
   assertAtLeastOne({ setupTimeoutMs, maxPendingConnections, maxRefusalLinesPerMinute })
+  const { maxCallsPerClient, maxStreamsPerClient, maxConnectionsPerCertificate } = resolved
+  assertAtLeastOne({ maxCallsPerClient, maxStreamsPerClient, maxConnectionsPerCertificate })
+  const { maxUnsentBytesPerClient, maxUnsentBytes, unreadTimeoutMs, maxSeekBytes } = resolved
+  assertAtLeastOne({ maxUnsentBytesPerClient, maxUnsentBytes, unreadTimeoutMs, maxSeekBytes })
   assertAtLeastOne({ broadcastWindow, broadcastWindowBytes, maxConcurrentStreams })
   return Object.freeze({ ...resolved, tls: resolveTls(options.tls) })
 }

@@ -15,6 +15,7 @@ import type {
 import { GrpcPort, RefusalLog } from '@heddle/comm'
 import { grpcService, orderer } from '@heddle/proto'
 import { BroadcastStream } from './broadcast.ts'
+import { ClientBounds } from './client-bounds.ts'
 import { DeliverStream } from './deliver.ts'
 import { OrdererError } from './errors.ts'
 import { serviceMetrics } from './metrics.ts'
@@ -74,6 +75,7 @@ class GrpcOrdererServer implements OrdererServer {
   readonly #context: ServiceContext
   readonly #streams = new Set<OpenStream>()
   readonly #port: GrpcPort
+  readonly #bounds: ClientBounds
   #server: Server | undefined
   #state: LifecycleState = 'idle'
   #address: string | undefined
@@ -86,6 +88,9 @@ class GrpcOrdererServer implements OrdererServer {
     const { clock, logger, metrics } = deps
     const refusals = new RefusalLog({ clock, logger, metrics }, { port: 'orderer', ...options })
     this.#port = portOf(deps, options, refusals)
+    this.#bounds = new ClientBounds(clock, options, (address, method, reason) =>
+      this.#port.refused(address, 'call ended', { method, code: 'RESOURCE_EXHAUSTED', reason }),
+    )
     this.#context = {
       chains: deps.chains,
       clock,
@@ -151,14 +156,14 @@ class GrpcOrdererServer implements OrdererServer {
       'grpc.max_concurrent_streams': maxConcurrentStreams,
       'grpc.keepalive_time_ms': 60_000, // finds clients that vanished
       'grpc.keepalive_timeout_ms': 20_000,
-      interceptors: [this.#port.interceptor],
+      interceptors: [this.#port.interceptor, this.#bounds.interceptor],
     })
     server.addService(atomicBroadcast(), {
       broadcast: (call: Call) => this.#serve(call, new BroadcastStream(call, this.#context)),
       deliver: (call: Call) => this.#serve(call, new DeliverStream(call, this.#context)),
     })
     for (const { definition, handlers } of this.#deps.services ?? []) {
-      server.addService(definition, handlers)
+      server.addService(takingBytes(definition), handlers)
     }
     return server
   }
@@ -197,6 +202,7 @@ class GrpcOrdererServer implements OrdererServer {
       server.forceShutdown()
     }
     await this.#port.cut()
+    this.#bounds.close()
     this.#address = undefined
     this.#state = 'stopped'
   }
@@ -234,6 +240,18 @@ function portOf(
       clientCertificate: requireClientCertificate ? 'required' : 'unchecked',
       settled: 'HTTP/2',
     },
+  )
+}
+
+/** The service for answers that were encoded before, to see how long they are. */
+function takingBytes(definition: ServiceDefinition): ServiceDefinition {
+  return Object.fromEntries(
+    Object.entries(definition).map(([name, method]) => {
+      const { responseSerialize: serialize } = method
+      const responseSerialize = (answer: unknown): Buffer =>
+        Buffer.isBuffer(answer) ? answer : serialize(answer)
+      return [name, { ...method, responseSerialize }]
+    }),
   )
 }
 

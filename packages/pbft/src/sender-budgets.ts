@@ -1,4 +1,4 @@
-import { Budget } from '@heddle/events'
+import { Budget, Holds } from '@heddle/events'
 import { isCodedError } from '@heddle/interface'
 import type { Clock } from '@heddle/interface'
 import { checkCost } from './message-cost.ts'
@@ -39,12 +39,13 @@ export class SenderBudgets {
   readonly #clock: Clock
   readonly #budgets: readonly Budget<Spending>[]
   readonly #toldAt = new Map<number, number>()
-  readonly #held = new Set<() => void>()
+  readonly #holds: Holds
   readonly #observer: FloodObserver
 
   constructor(clock: Clock, options: BudgetingOptions, observer: FloodObserver) {
     this.#clock = clock
     this.#observer = observer
+    this.#holds = new Holds(clock)
     const { maxHeldMs, maxMessagesPerSecond, maxRejectionsPerSecond, maxCpuMsPerSecond } = options
     const limits = {
       messages: limitOf(maxMessagesPerSecond),
@@ -86,20 +87,12 @@ export class SenderBudgets {
     if (overdraft === undefined) return undefined
     const { holdMs, name, isExceeded } = overdraft
     if (isExceeded) this.#tell(from, name)
-    return new Promise((resolve) => {
-      const release = (): void => {
-        timer.cancel()
-        this.#held.delete(release)
-        resolve()
-      }
-      const timer = this.#clock.schedule(holdMs, release)
-      this.#held.add(release)
-    })
+    return this.#holds.hold(holdMs)
   }
 
   /** Holds nobody back any more. */
   close(): void {
-    for (const release of [...this.#held]) release()
+    this.#holds.release()
   }
 
   #tell(from: number, what: Spending): void {

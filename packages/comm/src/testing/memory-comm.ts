@@ -1,6 +1,7 @@
 import type { LifecycleState } from '@heddle/interface'
 import { create, gossip } from '@heddle/proto'
 import { systemClock } from '@heddle/events'
+import { Barred } from '../barred.ts'
 import { CommError, reasonOf } from '../errors.ts'
 import { Demultiplexer } from '../demultiplexer.ts'
 import { hexOf } from '../hex.ts'
@@ -24,6 +25,9 @@ import type {
   SendWithAckOptions,
   Unsubscribe,
 } from '../types.ts'
+
+/** How long one of these peers bars another. */
+const barMs = 60_000
 
 /** Members of one {@link MemoryNetwork}, by endpoint. */
 type Members = Map<string, MemoryComm>
@@ -54,6 +58,7 @@ class MemoryComm implements Comm {
   readonly #connected = new Map<string, Uint8Array>()
   readonly #dead = new PresumedDead((pkiId) => this.#presumedDead.emit(pkiId))
   readonly #acks = new Map<bigint, (pkiId: Uint8Array, ack: gossip.Acknowledgement) => void>()
+  readonly #barred = new Barred(systemClock, barMs)
   #nonce = 0n
   state: LifecycleState = 'idle'
 
@@ -156,12 +161,20 @@ class MemoryComm implements Comm {
     if (pkiId !== undefined) this.#connected.delete(hexOf(pkiId))
   }
 
+  bar(peer: RemotePeer): void {
+    if (peer.pkiId === undefined) return
+    this.#barred.add(peer.pkiId)
+    this.closeConn(peer)
+  }
+
   connections(): Uint8Array[] {
     return [...this.#connected.values()]
   }
 
   #deliver(message: Outgoing, peer: RemotePeer): void {
     const other = this.#find(peer)
+    this.#barred.check(other.pkiId)
+    other.#barred.check(this.pkiId)
     const { bytes } = message instanceof EncodedMessage ? message : encodeMessage(message)
     this.#connect(other.pkiId)
     other.#connect(this.pkiId)

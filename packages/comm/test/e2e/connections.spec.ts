@@ -90,6 +90,25 @@ describe('connections', function () {
     await eventually(() => two.comm.connections().length === 0)
   })
 
+  it('are refused to a peer that was barred, whoever dials, and not to others', async () => {
+    const [one, two, three] = await Promise.all([createNode(), createNode(), createNode()])
+    await one.comm.push(dataMessage(1), two.peer)
+    await eventually(() => two.comm.connections().length === 1)
+    one.comm.bar(two.peer, 'for a test')
+    await eventually(() => two.comm.connections().length === 0)
+    expect(one.comm.connections()).to.deep.equal([])
+    const refused: unknown = await one.comm
+      .push(dataMessage(2), two.peer)
+      .catch((error: unknown) => error)
+    expect(refused).to.have.property('code', 'COMM_BARRED')
+    await two.comm.push(dataMessage(3), one.peer).catch(() => undefined)
+    await eventually(() => one.logger.lines.some(({ fields }) => fields['code'] === 'COMM_BARRED'))
+    await three.comm.push(dataMessage(4), one.peer)
+    await eventually(() => one.comm.connections().length === 1)
+    expect(one.comm.connections().map(hex)).to.deep.equal([hex(three.comm.pkiId)])
+    expect(one.logger.lines.filter(({ event }) => event === 'peer barred')).to.have.length(1)
+  })
+
   it('come back after the peer has restarted under the same identity', async () => {
     const one = await createNode()
     const two = await createNode()

@@ -1,9 +1,10 @@
+import { Budget } from '@heddle/events'
 import { VirtualClock } from '@heddle/events/testing'
 import { commMetrics } from '../../src/metrics.ts'
-import { Connection } from '../../src/connection.ts'
+import { Connection, framesPerLook } from '../../src/connection.ts'
 import type { ConnectionEnd, ConnectionHost } from '../../src/connection.ts'
 import type { GossipStream, StreamEvents } from '../../src/gossip-stream.ts'
-import type { ReceivedMessage } from '../../src/index.ts'
+import type { ConnectionInfo, ReceivedMessage } from '../../src/index.ts'
 import { RecordingMetrics } from './recording.ts'
 
 /** A stream without a network, that a test drives by hand. */
@@ -39,18 +40,23 @@ export class FakeStream {
 }
 
 export interface FakeHost extends ConnectionHost {
+  readonly clock: VirtualClock
+  readonly floods: ConnectionInfo[]
   readonly over: Connection[]
   readonly ends: ConnectionEnd[]
   readonly recorded: RecordingMetrics
   handle: (message: ReceivedMessage) => Promise<unknown> | undefined
 }
 
-export function fakeHost(limits: Partial<ConnectionHost> = {}): FakeHost {
+export function fakeHost(limits: Partial<Omit<ConnectionHost, 'clock'>> = {}): FakeHost {
   const recorded = new RecordingMetrics()
+  const clock = new VirtualClock()
+  const floods: ConnectionInfo[] = []
   const over: Connection[] = []
   const ends: ConnectionEnd[] = []
   return {
-    clock: new VirtualClock(),
+    clock,
+    floods,
     metrics: commMetrics(recorded),
     refusals: { refused: () => undefined },
     sendBufferSize: 2,
@@ -65,6 +71,12 @@ export function fakeHost(limits: Partial<ConnectionHost> = {}): FakeHost {
       return this.handle(message)
     },
     onAck: () => undefined,
+    budgetOf: () =>
+      new Budget(clock, {
+        limits: { frames: { perSecond: 100, burst: 2 * framesPerLook } },
+        maxHeldMs: 1_000,
+      }),
+    onFlood: (info) => floods.push(info),
     onOver: (connection, end) => {
       over.push(connection)
       ends.push(end)

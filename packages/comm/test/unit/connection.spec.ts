@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { framesPerLook } from '../../src/connection.ts'
 import { encodeMessage } from '../../src/message.ts'
 import { fakeConnection, fakeHost } from '../support/fakes.ts'
 import { dataMessage, sequenceOf } from '../support/nodes.ts'
@@ -153,5 +154,51 @@ describe('Connection', () => {
     const accepted = fakeConnection(fakeHost(), { dialled: false })
     accepted.connection.onRemoteDone()
     expect(accepted.stream.finished).to.equal(true)
+  })
+})
+
+describe('Connection: what its peer may cost', () => {
+  const send = (connection: { onFrame(bytes: Buffer): void }, frames: number): void => {
+    for (let i = 0; i < frames; i++) connection.onFrame(frame(i))
+  }
+
+  it('reads the burst, and stops reading for as long as what is beyond it takes to come back', async () => {
+    const host = fakeHost()
+    const { connection, stream } = fakeConnection(host)
+    send(connection, 2 * framesPerLook)
+    expect(stream.paused).to.equal(false)
+    send(connection, framesPerLook) // which takes 640 ms
+    expect(stream.paused).to.equal(true)
+    await host.clock.advance(10 * framesPerLook - 1)
+    expect(stream.paused).to.equal(true)
+    await host.clock.advance(1)
+    expect(stream.paused).to.equal(false)
+    expect(host.floods).to.have.length(0)
+  })
+
+  it('reads on only when neither its queue nor its budget is overdrawn', async () => {
+    const host = fakeHost({ recvBufferSize: 1 })
+    const { connection, stream } = fakeConnection(host)
+    send(connection, 3 * framesPerLook - 2)
+    let done: () => void = () => undefined
+    host.handle = () => new Promise<void>((resolve) => (done = resolve))
+    send(connection, 2)
+    host.handle = () => undefined
+    await host.clock.advance(10 * framesPerLook)
+    expect(stream.paused, 'a handler is busy').to.equal(true)
+    done()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(stream.paused).to.equal(false)
+  })
+
+  it('tells of a peer that was not read for as long as allowed, and goes on; it leaves no timer', () => {
+    const host = fakeHost()
+    const { connection } = fakeConnection(host)
+    send(connection, 3 * framesPerLook) // 640 ms
+    expect(host.floods).to.have.length(0)
+    send(connection, framesPerLook) // 1280 ms more
+    expect(host.floods).to.deep.equal([connection.info])
+    connection.close()
+    expect(host.clock.pending).to.equal(0)
   })
 })

@@ -1,5 +1,5 @@
 import { LedgerError } from '../errors.ts'
-import type { KeyChange, KeyValue, KeyValueStore } from '../storage.ts'
+import type { KeyChange, KeyValue, KeyValueSnapshot, KeyValueStore } from '../storage.ts'
 
 /** What outlives a {@link MemoryKeyValues}. */
 export type MemoryKeyValueDisk = Map<string, Uint8Array>
@@ -31,6 +31,11 @@ export class MemoryKeyValues implements KeyValueStore {
       const value = this.#disk.get(key)
       if (value !== undefined) yield { key: Buffer.from(key, 'latin1'), value }
     }
+  }
+
+  snapshot(): KeyValueSnapshot {
+    const kept = new MemoryKeyValues(new Map(this.#disk))
+    return { range: (from, to, limit) => kept.range(from, to, limit), close: () => undefined }
   }
 
   commit(changes: readonly KeyChange[]): void {

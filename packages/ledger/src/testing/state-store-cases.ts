@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { isStateWrite, maxValueBytes } from '../state-keys.ts'
 import type { StateStore, StateWrite } from '../ports.ts'
+import { sliceBytes } from '../content-digest.ts'
 import { nextStateDigest, stateDigestSeed } from '../state-digest.ts'
 import { caseOver, rejectsWith } from './compliance.ts'
 import type { ComplianceCase, Opened } from './compliance.ts'
@@ -22,6 +23,9 @@ export function stateStoreCases(
     'takes overlapping changes in order': overlapping,
     'refuses names out of range, and applies nothing of that block': names,
     'has the same content digest for the same content, whatever led to it': content,
+    'digests the content of one moment, once for all who ask, whatever is applied meanwhile':
+      contentOfOneMoment,
+    'lists no more entries once their values have maxBytes': entriesByBytes,
     'gives copies': copies,
   }
   return Object.entries(cases).map(([name, run]) => caseOver(setup, name, run))
@@ -151,19 +155,47 @@ async function names(open: Open): Promise<void> {
 
 async function content(open: Open): Promise<void> {
   const state = await open()
-  const empty = state.contentDigest()
+  const empty = await digestOf(state)
   await state.apply(1n, 1n, [put('x', '1'), put('y', '2')])
-  const full = state.contentDigest()
+  const full = await digestOf(state)
   assert.notDeepEqual(full, empty)
-  assert.deepEqual(state.contentDigest(), full)
+  assert.deepEqual(await digestOf(state), full)
   await state.apply(2n, 2n, [put('x', 'other'), put('z', '3')])
-  assert.notDeepEqual(state.contentDigest(), full)
+  assert.notDeepEqual(await digestOf(state), full)
   await state.apply(3n, 3n, [put('x', '1'), remove('z')])
-  assert.deepEqual(state.contentDigest(), full)
+  assert.deepEqual(await digestOf(state), full)
   await state.apply(4n, 4n, [remove('x'), remove('y'), put('xy', '12')])
-  assert.notDeepEqual(state.contentDigest(), full)
+  assert.notDeepEqual(await digestOf(state), full)
   await state.apply(5n, 5n, [remove('xy')])
-  assert.deepEqual(state.contentDigest(), empty)
+  assert.deepEqual(await digestOf(state), empty)
+}
+
+const digestOf = async (state: StateStore): Promise<Uint8Array> =>
+  (await state.contentDigest()).digest
+
+async function contentOfOneMoment(open: Open): Promise<void> {
+  const state = await open()
+  const value = new Uint8Array(sliceBytes)
+  const large = ['k', 'l', 'm'].map((key) => ({ namespace: 'a', key, value }))
+  await state.apply(1n, 1n, [...large, put('x', '1')])
+  const first = state.contentDigest()
+  const second = state.contentDigest()
+  await state.apply(2n, 2n, [put('x', '2'), remove('m')])
+  const before = await first
+  assert.equal(before.savepoint.height, 1n)
+  assert.deepEqual(await second, before)
+  const after = await state.contentDigest()
+  assert.equal(after.savepoint.height, 2n)
+  assert.notDeepEqual(after.digest, before.digest)
+  await state.apply(3n, 3n, [...large, put('x', '1')])
+  assert.deepEqual(await digestOf(state), before.digest)
+}
+
+async function entriesByBytes(open: Open): Promise<void> {
+  const state = await open()
+  await state.apply(1n, 1n, [put('x', '12345'), put('y', '12345'), put('z', '12345')])
+  const count = (maxBytes: number): number => state.entries('a', { maxBytes }).length
+  assert.deepEqual([1, 5, 6, 10, 11].map(count), [1, 1, 2, 2, 3])
 }
 
 async function copies(open: Open): Promise<void> {
@@ -171,7 +203,7 @@ async function copies(open: Open): Promise<void> {
   await state.apply(1n, 1n, [put('x', 'abc')])
   state.get('a', 'x')?.fill(0)
   state.entries('a')[0]?.value.fill(0)
-  state.contentDigest().fill(0)
+  ;(await digestOf(state)).fill(0)
   assert.equal(text(state.get('a', 'x')), 'abc')
-  assert.notDeepEqual(state.contentDigest(), new Uint8Array(32))
+  assert.notDeepEqual(await digestOf(state), new Uint8Array(32))
 }

@@ -39,6 +39,7 @@ describe('BlockIndex', () => {
     store = {
       get: (key) => opened.get(key),
       range: (from, to, limit) => opened.range(from, to, limit),
+      snapshot: () => opened.snapshot(),
       commit: (changes) => {
         opened.commit(changes)
         commits.push(changes)

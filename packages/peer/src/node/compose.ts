@@ -2,7 +2,7 @@ import { createComm } from '@heddle/comm'
 import { createIdentityMapper } from '@heddle/identity'
 import { createMessageCryptoService, pkiIdOf } from '@heddle/msp'
 import { BlockSignatureCollector, createOrdererServer } from '@heddle/orderer'
-import { createReplica } from '@heddle/pbft'
+import { createReplica, largestFrameBytes } from '@heddle/pbft'
 import { Engine } from '../engine/engine.ts'
 import { EnvelopeChecker } from '../engine/envelope-checker.ts'
 import { TransactionReader } from '../engine/transaction.ts'
@@ -35,6 +35,7 @@ import type {
   Network,
   Replica,
   ReplicaNotification,
+  ReplicaOptions,
   StateMachine,
 } from '@heddle/pbft'
 import type { Config } from '../config/settings.ts'
@@ -51,6 +52,12 @@ import type { Storage } from './storage.ts'
 
 /** The first pause between two attempts to connect; it doubles up to the interval of the configuration. */
 const firstRedialDelayMs = 100
+
+/** Most bytes around a frame of the consensus in a gossip message. */
+const wrappingBytes = 64 * 1024
+
+/** Messages of one validator in a second: more than consensus and block signatures ever need. */
+const maxFramesPerSecond = 10_000
 
 /** What a validator is made of, apart from its disk. */
 export interface CompositionDeps {
@@ -107,6 +114,8 @@ function composeComm(deps: CompositionDeps, mapper: Mapper, logger: Logger): Com
       maxRedialDelayMs: config['peer.gossip.reconnectInterval'],
       sendBufferSize: config['peer.gossip.sendBuffSize'],
       recvBufferSize: config['peer.gossip.recvBuffSize'],
+      maxMessageBytes: largestFrameBytes(replicaOptions(deps)) + wrappingBytes,
+      maxFramesPerSecond,
     },
   )
 }
@@ -167,7 +176,7 @@ function composeReplica(
   parts: { readonly network: Network; readonly engine: StateMachine; readonly storage: Storage },
   onEvent: (event: ReplicaNotification) => void,
 ): Replica {
-  const { config, material, clock, metrics } = deps
+  const { material, clock, metrics } = deps
   return createReplica(
     {
       network: parts.network,
@@ -180,19 +189,23 @@ function composeReplica(
       logger: deps.logging.logger.child('consensus.pbft'),
       onEvent,
     },
-    {
-      id: material.replica,
-      n: material.channel.consenters.length,
-      batchSize: config['pbft.general.batchsize'],
-      maxBatchBytes: config['pbft.general.maxBatchBytes'],
-      batchTimeoutMs: config['pbft.general.timeout.batch'],
-      checkpointPeriod: config['pbft.general.k'],
-      logMultiplier: config['pbft.general.logmultiplier'],
-      requestTimeoutMs: config['pbft.general.timeout.request'],
-      viewChangeTimeoutMs: config['pbft.general.timeout.viewchange'],
-      maxRequestBytes: config['general.maxEnvelopeBytes'],
-    },
+    replicaOptions(deps),
   )
+}
+
+function replicaOptions({ config, material }: CompositionDeps): ReplicaOptions {
+  return {
+    id: material.replica,
+    n: material.channel.consenters.length,
+    batchSize: config['pbft.general.batchsize'],
+    maxBatchBytes: config['pbft.general.maxBatchBytes'],
+    batchTimeoutMs: config['pbft.general.timeout.batch'],
+    checkpointPeriod: config['pbft.general.k'],
+    logMultiplier: config['pbft.general.logmultiplier'],
+    requestTimeoutMs: config['pbft.general.timeout.request'],
+    viewChangeTimeoutMs: config['pbft.general.timeout.viewchange'],
+    maxRequestBytes: config['general.maxEnvelopeBytes'],
+  }
 }
 
 function composeServer(
@@ -382,6 +395,7 @@ export function compose(
     comm,
     channelId: material.channel.channelId,
     peers: otherValidators(deps),
+    clock,
     logger: logger.child('gossip.validators'),
     metrics,
   })
@@ -389,7 +403,10 @@ export function compose(
   const reader = new TransactionReader()
   const offers = new OfferVerifier(material.channel)
   const engine = composeEngine(deps, storage, { reader, offers, collector, onUnknownRules })
-  const replica = composeReplica(deps, { network: network.consensus, engine, storage }, onEvent)
+  const replica = composeReplica(deps, { network: network.consensus, engine, storage }, (event) => {
+    if (event.type === 'flooding') network.bar(event.from, `too much: ${event.what}`)
+    onEvent(event)
+  })
   const health = composeHealth(deps, { storage, network, collector, replica })
   const rules = createRulesSwitcher(deps, { storage, network, replica, offers })
   const { watch, clocks, members, standstill, conditions, current } = health

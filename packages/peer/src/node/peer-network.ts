@@ -1,4 +1,5 @@
 import { encodeMessage } from '@heddle/comm'
+import { Budget, Holds, systemClock } from '@heddle/events'
 import { create, decode, encode, gossip, heddle } from '@heddle/proto'
 import { messageOf } from '../errors.ts'
 import type {
@@ -8,9 +9,15 @@ import type {
   ReceivedMessage,
   RemotePeer,
 } from '@heddle/comm'
-import type { Counter, Logger, Metrics } from '@heddle/interface'
+import type { Clock, Counter, Logger, Metrics } from '@heddle/interface'
 import type { SignatureNetwork } from '@heddle/orderer'
 import type { Network } from '@heddle/pbft'
+
+/** Messages beside those of the consensus that a validator may send in a second, and at once. */
+export const otherMessages = { perSecond: 1_000, burst: 5_000 } as const
+
+/** A validator that was held back for so many milliseconds, and goes on, is barred. */
+const maxHeldMs = 5_000
 
 /** Another validator, and where it is. */
 export interface PeerAddress {
@@ -28,8 +35,11 @@ export interface PeerAddress {
 export interface PeerMessageHandlers {
   /** A replica, from 0 on, has sent something, whatever it is. */
   heard?(from: number): void
-  /** `Replica.receive` of `@heddle/pbft`: `from` is a replica, from 0 on. */
-  consensus(from: number, bytes: Uint8Array): void
+  /**
+   * `Replica.receive` of `@heddle/pbft`: `from` is a replica, from 0 on. Nothing more of it is read
+   * before what is returned has resolved.
+   */
+  consensus(from: number, bytes: Uint8Array): Promise<void> | undefined
   /**
    * `BlockSignatureCollector.receive` of `@heddle/orderer`: `from` is a consenter, from 1 on. Without
    * it, block signatures are refused.
@@ -49,6 +59,8 @@ export interface PeerNetworkDeps {
   readonly channelId: string
   /** All validators but this one. */
   readonly peers: readonly PeerAddress[]
+  /** Default: the system's. */
+  readonly clock?: Clock
   readonly logger?: Logger
   readonly metrics?: Metrics
 }
@@ -114,10 +126,18 @@ export class PeerNetwork {
   /** Members that are no validators: looking at a certificate takes time. */
   readonly #strangers = new Set<string>()
   readonly #refused: Counter | undefined
+  readonly #budgets: ReadonlyMap<number, Budget<'messages'>>
+  readonly #holds: Holds
   #unsubscribe: (() => void) | undefined
 
   constructor(deps: PeerNetworkDeps) {
     this.#deps = deps
+    const { clock = systemClock } = deps
+    this.#holds = new Holds(clock)
+    const limits = { messages: otherMessages }
+    this.#budgets = new Map(
+      deps.peers.map(({ replica }) => [replica, new Budget(clock, { limits, maxHeldMs })]),
+    )
     this.#byReplica = new Map(
       deps.peers.map(({ replica, endpoint, pkiId, isRenewal: accepts }) => [
         replica,
@@ -166,6 +186,13 @@ export class PeerNetwork {
   /** Hands over nothing any more. */
   close(): void {
     this.#unsubscribe?.()
+    this.#holds.release()
+  }
+
+  /** Closes the connection with a validator that costs too much, and lets it have none for a while. */
+  bar(replica: number, reason: string): void {
+    const peer = this.#byReplica.get(replica)
+    if (peer !== undefined) this.#deps.comm.bar(peer, reason)
   }
 
   async #push(to: number, message: EncodedMessage): Promise<void> {
@@ -173,12 +200,15 @@ export class PeerNetwork {
     if (peer !== undefined) await this.#deps.comm.push(message, peer)
   }
 
-  #receive({ message, connection }: ReceivedMessage, handlers: PeerMessageHandlers): void {
+  #receive(
+    { message, connection }: ReceivedMessage,
+    handlers: PeerMessageHandlers,
+  ): Promise<void> | undefined {
     const from = this.#byPkiId.get(hex(connection.pkiId)) ?? this.#renewal(connection)
     const content = message.content
     if (from === undefined || content.case !== 'dataMsg') {
       this.#refuse(connection.endpoint, from === undefined ? 'not a validator' : 'no data message')
-      return
+      return undefined
     }
     handlers.heard?.(from)
     try {
@@ -186,11 +216,23 @@ export class PeerNetwork {
         heddle.PeerMessageSchema,
         content.value.payload?.data ?? new Uint8Array(),
       )
+      if (body.case === 'consensus') return handlers.consensus(from, body.value)
       if (!handOver(from, body, handlers))
         this.#refuse(connection.endpoint, `nobody takes ${body.case ?? 'what is unknown here'}`)
     } catch (error) {
       this.#refuse(connection.endpoint, messageOf(error))
     }
+    return this.#settle(from)
+  }
+
+  /** After a message that is none of the consensus, which has budgets of its own. */
+  #settle(from: number): Promise<void> | undefined {
+    const budget = this.#budgets.get(from)
+    budget?.spend('messages', 1)
+    const overdraft = budget?.settle()
+    if (overdraft === undefined) return undefined
+    if (overdraft.isExceeded) this.bar(from, 'too many messages beside those of the consensus')
+    return this.#holds.hold(overdraft.holdMs)
   }
 
   /** A validator whose certificate was renewed: from now on it is known by this one, too. */
@@ -228,9 +270,6 @@ function handOver(
   handlers: PeerMessageHandlers,
 ): boolean {
   switch (body.case) {
-    case 'consensus':
-      handlers.consensus(from, body.value)
-      return true
     case 'blockSignature':
       handlers.blockSignature?.(from + 1, body.value)
       return handlers.blockSignature !== undefined

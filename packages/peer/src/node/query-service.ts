@@ -3,7 +3,7 @@ import { create, grpcService, heddle } from '@heddle/proto'
 import { stateNamespaces } from '../rules/known-rules.ts'
 import { contractNames } from '../rules/rules-2/contracts.ts'
 import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js'
-import type { Ledger, StateEntry } from '@heddle/ledger'
+import type { Ledger, StateContent, StateEntry } from '@heddle/ledger'
 import type { ExtraService } from '@heddle/orderer'
 import type { Replica } from '@heddle/pbft'
 import type { Condition } from './conditions.ts'
@@ -28,10 +28,11 @@ export const maxReplyEntries = 100
 /** Bytes of values in one message of a stream; a single larger value goes alone. */
 export const maxReplyBytes = 1024 * 1024
 
-function statusOf(deps: QueryServiceDeps, withDigest: boolean): heddle.StatusReply {
+/** With a digest of the whole state, the state that is told is the one that it is of. */
+function statusOf(deps: QueryServiceDeps, content?: StateContent): heddle.StatusReply {
   const { ledger, replica } = deps
   const { id, view, activeView, primary, lastExecuted } = replica.status()
-  const { savepoint } = ledger.state
+  const { savepoint } = content ?? ledger.state
   const { user, system } = process.cpuUsage()
   const { lastBlockMs, oldestRequestMs, unsignedBlocks } = deps.standstill.ages
   return create(heddle.StatusReplySchema, {
@@ -44,7 +45,7 @@ function statusOf(deps: QueryServiceDeps, withDigest: boolean): heddle.StatusRep
     sequence: lastExecuted,
     stateDigest: savepoint.digest,
     stateHeight: savepoint.height,
-    contentDigest: withDigest ? ledger.state.contentDigest() : new Uint8Array(),
+    contentDigest: content?.digest ?? new Uint8Array(),
     connected: deps.connected(),
     version: deps.version,
     rules: deps.rules(),
@@ -76,13 +77,14 @@ function unknownContract(name: string): { code: number; details: string } {
 
 type EntriesCall = ServerWritableStream<heddle.EntriesRequest, heddle.EntriesReply>
 
-/** Resolves when the stream takes more, or has ended. */
-async function room(call: EntriesCall): Promise<void> {
-  if (!call.writableNeedDrain || call.cancelled) return
+/** Resolves when the message is with the operating system, or the call has ended. */
+async function sent(call: EntriesCall, message: heddle.EntriesReply): Promise<void> {
   await new Promise<void>((resolve) => {
-    call.once('drain', resolve)
     call.once('cancelled', resolve)
-    call.once('close', resolve)
+    call.write(message, () => {
+      call.off('cancelled', resolve)
+      resolve()
+    })
   })
 }
 
@@ -112,19 +114,19 @@ async function sendEntries(call: EntriesCall, { state }: Ledger): Promise<void> 
   const { height } = state.savepoint
   let from: string | undefined
   while (!call.cancelled) {
-    const limit = { limit: maxReplyEntries }
+    const limit = { limit: maxReplyEntries, maxBytes: maxReplyBytes }
     const entries = state.entries(contract, from === undefined ? limit : { ...limit, from })
     // Read and height are looked at in one turn of the event loop: nothing changes in between.
     if (state.savepoint.height !== height) {
       call.emit('error', { code: grpcStatus.ABORTED, details: 'a block changed the state' })
       return
     }
-    for (const message of messagesOf(entries)) {
-      call.write(create(heddle.EntriesReplySchema, { height, entries: message }))
-      await room(call)
-    }
     const last = entries.at(-1)
-    if (last === undefined || entries.length < maxReplyEntries) break
+    if (last === undefined && from !== undefined) break
+    for (const message of messagesOf(entries)) {
+      await sent(call, create(heddle.EntriesReplySchema, { height, entries: message }))
+    }
+    if (last === undefined) break
     from = after(last.key)
   }
   call.end()
@@ -160,7 +162,14 @@ export function createQueryService(deps: QueryServiceDeps): ExtraService {
         call: ServerUnaryCall<heddle.StatusRequest, heddle.StatusReply>,
         reply: sendUnaryData<heddle.StatusReply>,
       ) {
-        reply(null, statusOf(deps, call.request.contentDigest))
+        if (!call.request.contentDigest) {
+          reply(null, statusOf(deps))
+          return
+        }
+        state.contentDigest().then(
+          (content) => reply(null, statusOf(deps, content)),
+          (error: unknown) => reply(error as Error),
+        )
       },
       entries(call: EntriesCall) {
         if (!stateNamespaces.includes(call.request.contract)) {

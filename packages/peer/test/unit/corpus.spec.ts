@@ -47,7 +47,7 @@ async function digestOf(ledger: Ledger, rules: number): Promise<string> {
     if (rules > 1) hash.update(results)
   }
   hash.update(ledger.lastHeader!.hash).update(ledger.state.savepoint.digest)
-  return hash.update(ledger.state.contentDigest()).digest('hex')
+  return hash.update((await ledger.state.contentDigest()).digest).digest('hex')
 }
 
 describe('the corpus of inputs', function () {

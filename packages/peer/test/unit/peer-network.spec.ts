@@ -6,6 +6,7 @@ import { isCodedError } from '@heddle/interface'
 import { create, encode, gossip, heddle } from '@heddle/proto'
 import { PeerNetwork } from '../../src/index.ts'
 import { certificateHolder } from '../../src/node/certificate-holder.ts'
+import { otherMessages } from '../../src/node/peer-network.ts'
 import { createMetrics } from '../../src/operations/metrics.ts'
 import { channelId, testMembers } from '../support/channel.ts'
 import { eventually } from '../support/eventually.ts'
@@ -22,8 +23,9 @@ function listen(network: PeerNetwork): Arrival[] {
   const arrivals: Arrival[] = []
   const taker =
     (kind: Arrival[0]) =>
-    (from: number, bytes: Uint8Array): void => {
+    (from: number, bytes: Uint8Array): undefined => {
       arrivals.push([kind, from, Buffer.from(bytes).toString()])
+      return undefined
     }
   network.listen({
     consensus: taker('consensus'),
@@ -246,6 +248,54 @@ describe('PeerNetwork', () => {
       await nextTurn()
       expect(taken).to.deep.equal([[1, 'noon']])
       expect(reasons()).to.deep.equal(['nobody takes wallTime'])
+    })
+
+    it('holds back a validator as the consensus asks, and one that sends too much beside that', async () => {
+      const taken: string[] = []
+      let release: () => void = () => undefined
+      const held = new Promise<void>((resolve) => (release = resolve))
+      const answers: unknown[] = []
+      const spy = comms[0]!
+      const onMessage = spy.onMessage.bind(spy)
+      spy.onMessage = (predicate, handler) =>
+        onMessage(predicate, (message) => {
+          const answer = handler(message)
+          answers.push(answer)
+          return answer
+        })
+      const [first, ...peers] = addresses
+      expect(first?.replica).to.equal(0)
+      // Nothing comes back while the clock stands.
+      const network = new PeerNetwork({ comm: spy, channelId, peers, clock: new VirtualClock() })
+      network.listen({
+        consensus: (_from, bytes) => {
+          taken.push(Buffer.from(bytes).toString())
+          return held
+        },
+        wallTime: () => undefined,
+      })
+      await networks[1]!.consensus.send(0, Buffer.from('a'))
+      await nextTurn()
+      expect(answers).to.deep.equal([held])
+      release()
+      for (let i = 0; i < otherMessages.burst; i++) networks[1]!.tellTime(Buffer.from('noon'))
+      await nextTurn()
+      expect(answers.slice(1).every((answer) => answer === undefined)).to.equal(true)
+      networks[1]!.tellTime(Buffer.from('noon'))
+      await nextTurn()
+      expect(answers.at(-1)).to.be.instanceOf(Promise)
+      network.close()
+      await answers.at(-1)
+    })
+
+    it('has no connection with a validator that was barred', async () => {
+      const arrivals = listen(networks[0]!)
+      networks[0]!.bar(1, 'for a test')
+      const error: unknown = await networks[1]!.consensus
+        .send(0, Buffer.from('vote'))
+        .catch((reason: unknown) => reason)
+      expect(isCodedError(error, 'COMM_BARRED')).to.equal(true)
+      expect(arrivals).to.deep.equal([])
     })
 
     it('outlives a handler that throws', async () => {

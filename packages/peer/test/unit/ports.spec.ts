@@ -78,7 +78,7 @@ async function twoNodes(): Promise<NetworkSetup> {
   const received: { from: number; bytes: Uint8Array }[] = []
   let sent = 0
   receiver.listen({
-    consensus: (from, bytes) => received.push({ from, bytes }),
+    consensus: (from, bytes) => void received.push({ from, bytes }),
     blockSignature: () => undefined,
   })
   return {

@@ -1,0 +1,34 @@
+import type { Clock } from '@heddle/interface'
+import { BoundedMap } from './bounded-map.ts'
+import { CommError } from './errors.ts'
+import { hexOf } from './hex.ts'
+
+/** Peers that are remembered as barred; the one barred longest ago gives way. */
+export const maxBarred = 1000
+
+/** Peers that get no connection for a while, whoever dials. */
+export class Barred {
+  readonly #clock: Clock
+  readonly #barMs: number
+  /** When each may come again, by PKI-ID in hex. */
+  readonly #until = new BoundedMap<number>(maxBarred)
+
+  constructor(clock: Clock, barMs: number) {
+    this.#clock = clock
+    this.#barMs = barMs
+  }
+
+  /** From now on, for `barMs`. */
+  add(pkiId: Uint8Array): void {
+    this.#until.set(hexOf(pkiId), this.#clock.now() + this.#barMs)
+  }
+
+  /** @throws {CommError} COMM_BARRED while the peer is */
+  check(pkiId: Uint8Array | undefined): void {
+    if (pkiId === undefined) return
+    const leftMs = (this.#until.get(hexOf(pkiId)) ?? 0) - this.#clock.now()
+    if (leftMs <= 0) return
+    const seconds = Math.ceil(leftMs / 1_000)
+    throw new CommError('COMM_BARRED', `barred for ${seconds} s more: it sent too much`)
+  }
+}

@@ -1,0 +1,185 @@
+import { once } from 'node:events'
+import { connect } from 'node:tls'
+import type { TLSSocket } from 'node:tls'
+import { Client, credentials, status } from '@grpc/grpc-js'
+import type { ClientReadableStream, ServerWritableStream, ServiceError } from '@grpc/grpc-js'
+import { VirtualClock } from '@heddle/events/testing'
+import { expect } from 'chai'
+import type { ExtraService, OrdererServerOptions } from '../../src/index.ts'
+import { type Fixture, organization, serve } from '../harness.ts'
+
+const asIs = (bytes: Buffer): Buffer => bytes
+const mebibyte = 1024 * 1024
+const exhausted = status.RESOURCE_EXHAUSTED
+
+/** A method that answers so many times with so many bytes, as fast as it may; `/t.T/One` answers once. */
+function answering(): ExtraService & { flushed: number; cancelled: number } {
+  const method = {
+    ...{ requestStream: false, requestSerialize: asIs, requestDeserialize: asIs },
+    ...{ responseSerialize: asIs, responseDeserialize: asIs },
+  }
+  const service = {
+    ...{ flushed: 0, cancelled: 0 },
+    definition: {
+      many: { ...method, path: '/t.T/Many', responseStream: true },
+      one: { ...method, path: '/t.T/One', responseStream: false },
+    },
+    handlers: {
+      many(call: ServerWritableStream<Buffer, Buffer>) {
+        call.on('cancelled', () => service.cancelled++)
+        const [count = 0, bytes = 0] = call.request.toString().split('x').map(Number)
+        for (let i = 0; i < count; i++) call.write(Buffer.alloc(bytes), () => service.flushed++)
+        if (count > 0) call.end()
+      },
+      one(call: { request: Buffer }, reply: (error: null, answer: Buffer) => void) {
+        reply(null, Buffer.alloc(Number(call.request.toString())))
+      },
+    },
+  }
+  return service
+}
+
+describe('bounds of clients', () => {
+  let fixture: Fixture
+  let service: ReturnType<typeof answering>
+  let clock: VirtualClock
+  const clients: Client[] = []
+  const ends = new Map<ClientReadableStream<Buffer>, Promise<status>>()
+
+  async function start(options: Partial<OrdererServerOptions>): Promise<void> {
+    service = answering()
+    clock = new VirtualClock()
+    fixture = await serve({ ...options, deps: { services: [service], clock } })
+  }
+
+  afterEach(async () => {
+    for (const client of clients.splice(0)) client.close()
+    await fixture.close()
+    expect(clock.pending, 'timers left').to.equal(0)
+  })
+
+  async function client(name?: string): Promise<Client> {
+    const tls = name === undefined ? fixture.clientTls : await (await organization()).tls(name)
+    const ssl = credentials.createSsl(
+      Buffer.from(tls.roots.join('')),
+      Buffer.from(tls.key),
+      Buffer.from(tls.certificate),
+    )
+    const opened = new Client(fixture.server.address!, ssl, {
+      'grpc.max_receive_message_length': -1,
+      'grpc.use_local_subchannel_pool': 1,
+    })
+    clients.push(opened)
+    return opened
+  }
+
+  function many(from: Client, what: string): ClientReadableStream<Buffer> {
+    const call = from.makeServerStreamRequest('/t.T/Many', asIs, asIs, Buffer.from(what))
+    const end = new Promise<status>((resolve) =>
+      call.once('error', ({ code }: ServiceError) => resolve(code)),
+    )
+    ends.set(call, end)
+    return call
+  }
+
+  function one(from: Client, bytes: number): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      const request = Buffer.from(String(bytes))
+      from.makeUnaryRequest('/t.T/One', asIs, asIs, request, (error, answer) =>
+        answer === undefined ? reject(error as Error) : resolve(answer),
+      )
+    })
+  }
+
+  async function until(condition: () => boolean): Promise<void> {
+    while (!condition()) await new Promise((resolve) => setImmediate(resolve))
+  }
+
+  /** The code with which a call ends. */
+  async function endOf(call: ClientReadableStream<Buffer>): Promise<status | undefined> {
+    call.resume()
+    return ends.get(call)
+  }
+
+  /** Everything that comes of a call. */
+  async function read(call: ClientReadableStream<Buffer>): Promise<number> {
+    let bytes = 0
+    for await (const answer of call as AsyncIterable<Buffer>) bytes += answer.length
+    return bytes
+  }
+
+  it('give a client maxStreamsPerClient streams, over all its connections, and others theirs', async () => {
+    await start({ maxStreamsPerClient: 2 })
+    const [first, second, other] = [await client(), await client(), await client('another')]
+    const open = [many(first, ''), many(second, '')]
+    await one(first, 1)
+    await one(second, 1)
+    expect(await endOf(many(first, '1x1'))).to.equal(exhausted)
+    expect(await read(many(other, '1x1'))).to.equal(1)
+    open[0]?.cancel()
+    await one(first, 1)
+    expect(await read(many(second, '1x1'))).to.equal(1)
+  })
+
+  it('give a client maxCallsPerClient calls of any kind', async () => {
+    await start({ maxCallsPerClient: 1 })
+    const from = await client()
+    const open = many(from, '')
+    const failure = await one(from, 1).catch((error: unknown) => error)
+    expect(failure).to.have.property('code', exhausted)
+    open.cancel()
+    expect(await one(await client('another'), 1)).to.have.length(1)
+  })
+
+  /** A call with one answer that the client's library has taken, and one that waits here. */
+  async function unread(from: Client): Promise<ClientReadableStream<Buffer>> {
+    const before = service.flushed
+    const call = many(from, `3x${mebibyte}`)
+    await until(() => service.flushed === before + 1)
+    return call
+  }
+
+  it('let a client leave one answer of any length unread, or maxUnsentBytesPerClient', async () => {
+    await start({ maxUnsentBytesPerClient: 2 * mebibyte })
+    const from = await client()
+    expect(await one(from, 3 * mebibyte), 'one always').to.have.length(3 * mebibyte)
+    const open = [await unread(await client()), await unread(await client())]
+    expect(await endOf(many(from, '1x1'))).to.equal(exhausted)
+    expect(await Promise.all(open.map(read))).to.deep.equal([3 * mebibyte, 3 * mebibyte])
+    expect(await read(many(from, '1x1'))).to.equal(1)
+  })
+
+  it('let whoever has not read for the longest time give way when clients hold maxUnsentBytes', async () => {
+    await start({ maxUnsentBytes: 1.5 * mebibyte })
+    const [idle, reader] = [await client(), await client('another')]
+    const forgotten = await unread(idle)
+    expect(await read(many(reader, `3x${mebibyte}`))).to.equal(3 * mebibyte)
+    expect(await endOf(forgotten)).to.equal(exhausted)
+  })
+
+  it('end a call whose client reads nothing for unreadTimeoutMs, and a second for each 64 KiB', async () => {
+    await start({ unreadTimeoutMs: 10_000 })
+    const from = await client()
+    const forgotten = await unread(from)
+    await clock.advance(10_000 + 15_000)
+    expect(await one(from, 1)).to.have.length(1)
+    expect(service.cancelled).to.equal(0)
+    await clock.advance(2_000)
+    await until(() => service.cancelled > 0)
+    expect(await endOf(forgotten)).to.equal(exhausted)
+  })
+
+  it('give a certificate maxConnectionsPerCertificate connections', async () => {
+    await start({ maxConnectionsPerCertificate: 1 })
+    const first = await client()
+    expect(await one(first, 1)).to.have.length(1)
+    const { certificate, key, roots } = fixture.clientTls
+    const [host = '', port = ''] = fixture.server.address!.split(':')
+    const tls = { cert: certificate, key, ca: [...roots], ALPNProtocols: ['h2'] }
+    const second: TLSSocket = connect({ host, port: Number(port), servername: host, ...tls })
+    second.on('error', () => undefined)
+    await once(second, 'close')
+    expect(await one(await client('another'), 1)).to.have.length(1)
+    expect(await one(first, 1)).to.have.length(1)
+  })
+})
