@@ -54,7 +54,7 @@ export class Demultiplexer {
         const pending = subscriber.handler(message)
         if (pending === undefined) continue
         waits ??= []
-        waits.push(pending.catch((error: unknown) => this.#failed(message, error)))
+        waits.push(Promise.resolve(pending).catch((error: unknown) => this.#failed(message, error)))
       } catch (error) {
         this.#failed(message, error)
       }

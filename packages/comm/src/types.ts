@@ -41,7 +41,7 @@ export type MessagePredicate = (message: ReceivedMessage) => boolean
  * settles, and so in the end the sender; returning nothing holds back nobody. What it throws or
  * rejects with is logged and counted, and reaches nobody else.
  */
-export type MessageHandler = (message: ReceivedMessage) => void | Promise<void>
+export type MessageHandler = (message: ReceivedMessage) => void | PromiseLike<void>
 
 /** Ends a subscription; harmless when it has ended. */
 export type Unsubscribe = () => void

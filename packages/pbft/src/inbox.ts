@@ -94,7 +94,7 @@ export class Inbox {
    *
    * @returns undefined, or what resolves when more of `from` may come
    */
-  receive(from: number, bytes: Uint8Array): Promise<void> | undefined {
+  receive(from: number, bytes: Uint8Array): PromiseLike<void> | undefined {
     const lane = this.#lanes[from]
     if (lane === undefined || from === this.#options.id) {
       this.#deps.onReject(from, 'PBFT_UNKNOWN_REPLICA', 'not another replica of the group')

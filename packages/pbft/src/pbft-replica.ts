@@ -173,7 +173,7 @@ export class PbftReplica implements Replica {
     return result
   }
 
-  receive(from: number, bytes: Uint8Array): Promise<void> | undefined {
+  receive(from: number, bytes: Uint8Array): PromiseLike<void> | undefined {
     return this.#state === 'started' ? this.#inbox.receive(from, bytes) : undefined
   }
 

@@ -207,7 +207,7 @@ export interface Replica extends Lifecycle {
    *
    * @returns undefined; or, when `from` has sent more than it may, what resolves when the next of its frames may come
    */
-  receive(from: number, bytes: Uint8Array): Promise<void> | undefined
+  receive(from: number, bytes: Uint8Array): PromiseLike<void> | undefined
   /** Where it is now; before the first `start`, in view 0 with nothing executed. */
   status(): ReplicaStatus
 }

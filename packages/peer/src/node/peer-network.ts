@@ -39,7 +39,7 @@ export interface PeerMessageHandlers {
    * `Replica.receive` of `@heddle/pbft`: `from` is a replica, from 0 on. Nothing more of it is read
    * before what is returned has resolved.
    */
-  consensus(from: number, bytes: Uint8Array): Promise<void> | undefined
+  consensus(from: number, bytes: Uint8Array): PromiseLike<void> | undefined
   /**
    * `BlockSignatureCollector.receive` of `@heddle/orderer`: `from` is a consenter, from 1 on. Without
    * it, block signatures are refused.
@@ -203,7 +203,7 @@ export class PeerNetwork {
   #receive(
     { message, connection }: ReceivedMessage,
     handlers: PeerMessageHandlers,
-  ): Promise<void> | undefined {
+  ): PromiseLike<void> | undefined {
     const from = this.#byPkiId.get(hex(connection.pkiId)) ?? this.#renewal(connection)
     const content = message.content
     if (from === undefined || content.case !== 'dataMsg') {
