@@ -49,6 +49,7 @@ export function onStatusTimeout(state: State): void {
  * not asked about it by status messages, but may lack these prepares to commit it in this view too.
  */
 function repeatPrepares(state: State): void {
+  if (!mayVote(state)) return
   for (const { committed, prepares, sequence } of state.slots.values()) {
     const own = prepares.of(state.id)
     if (sequence <= state.lastExecuted || committed !== undefined) continue
