@@ -371,12 +371,29 @@ describe('the port of a node', function () {
   it('survives a flood of streams that never introduce themselves', async () => {
     await start()
     const { a } = await organizations()
-    const tls = await a.tls('stranger')
+    const strangers = await Promise.all([a.tls('stranger'), a.tls('another stranger')])
     const flood = await Promise.all(
-      Array.from({ length: 20 }, () => RawPeer.connect(node.peer.endpoint, tls)),
+      strangers.flatMap((tls) =>
+        Array.from({ length: 10 }, () => RawPeer.connect(node.peer.endpoint, tls)),
+      ),
     )
     await Promise.all(flood.map((peer) => peer.frame(0)))
     await works()
     for (const peer of flood) peer.close()
+  })
+
+  it('takes sixteen connections of one certificate, refuses the next, and takes others', async () => {
+    await start()
+    const { a } = await organizations()
+    const tls = await a.tls('stranger')
+    const connect = (): Promise<RawPeer> => RawPeer.connect(node.peer.endpoint, tls)
+    const taken = await Promise.all(Array.from({ length: 16 }, connect))
+    await Promise.all(taken.map((peer) => peer.frame(0)))
+    expect(refusals(/connections already/)).to.deep.equal([])
+    const next = await connect()
+    const reason = 'its certificate has 16 connections already'
+    await node.logger.line('connection refused', { reason })
+    await works()
+    for (const peer of [...taken, next]) peer.close()
   })
 })
