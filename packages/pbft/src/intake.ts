@@ -54,12 +54,9 @@ export class Intake {
     origin: number,
     { request, digest, purpose }: UncheckedRequest,
   ): Promise<CheckedRequest> {
-    const { pool, checker, budgets } = this.#deps
+    this.requireRoom(origin, request)
+    const { checker, budgets } = this.#deps
     const line = this.#lineOf(origin)
-    if (!pool.hasRoom(origin, request.length, line)) {
-      const { requests, bytes } = pool.usage(origin)
-      throw new PoolFullError(requests + line.requests, bytes + line.bytes)
-    }
     line.requests++
     line.bytes += request.length
     if (line.checking < maxChecking) line.checking++
@@ -75,6 +72,15 @@ export class Intake {
       if (start === undefined) line.checking--
       else start()
     }
+  }
+
+  /** @throws {PoolFullError} PBFT_POOL_FULL, when `origin` may not bring in this request too */
+  requireRoom(origin: number, request: Uint8Array): void {
+    const line = this.#lineOf(origin)
+    const { pool } = this.#deps
+    if (pool.hasRoom(origin, request.length, line)) return
+    const { requests, bytes } = pool.usage(origin)
+    throw new PoolFullError(requests + line.requests, bytes + line.bytes)
   }
 
   #lineOf(origin: number): Line {

@@ -93,6 +93,7 @@ export class PbftReplica implements Replica {
         executedByOthers: () => this.#core?.executedByOthers ?? 0n,
         ...{ isHeldUp: () => this.#outbox.isFull, onReady: () => this.#wake() },
         timeoutFactor: () => this.#core?.timeoutFactor ?? 1,
+        awaitsPrimary: () => this.#core?.awaitsPrimary() ?? false,
         onLate: (view, isLate) => this.#post({ type: 'late', view, isLate }),
         onCalm: (view, factor) => this.#post({ type: 'calm', view, factor }),
         onSuspect: (view) => this.#post({ type: 'suspect', view }),
@@ -337,6 +338,7 @@ export class PbftReplica implements Replica {
         this.#handleEvents(core)
       }
       this.#outbox.flush()
+      this.#desk.observe()
     } catch (error) {
       this.#fail(isCodedError(error) ? error : new InvariantError('step failed', { cause: error }))
     } finally {

@@ -13,6 +13,8 @@ import { Intake } from './intake.ts'
 import type { UncheckedRequest } from './intake.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { StateMachine } from './ports.ts'
+import { PrimaryPace } from './primary-pace.ts'
+import type { Phase } from './primary-pace.ts'
 import { RequestBatch, requestDigest } from './request-batch.ts'
 import type { CheckedRequest, RequestChecker } from './request-checker.ts'
 import type { PoolEntry, RequestPool, Waiter } from './request-pool.ts'
@@ -22,6 +24,9 @@ import type { SubmitResult } from './types.ts'
 
 /** Most requests sent to the primary again at one time. */
 const maxForwardedAgain = 1_000
+
+/** Most requests of which all hear at once when the primary is slow; all that come after are shared too. */
+export const maxShared = 100
 
 /**
  * Most pending requests of one other replica that are passed on to the primary at once, where they
@@ -45,6 +50,8 @@ export interface RequestDeskDependencies {
   readonly executedByOthers: () => bigint
   /** See CoreStatus.timeoutFactor. */
   readonly timeoutFactor: () => number
+  /** See ReplicaCore.awaitsPrimary. */
+  readonly awaitsPrimary: () => boolean
   /** Whether the replica takes no new requests now. */
   readonly isHeldUp: () => boolean
   /** There is something to propose. */
@@ -72,6 +79,7 @@ export class RequestDesk {
   readonly #options: ResolvedOptions
   readonly #intake: Intake
   readonly #watch: RequestWatch
+  readonly #pace: PrimaryPace
   #view: DeskView = { view: 0n, primary: 0, active: false }
   #stopped: StoppedError | undefined
 
@@ -83,13 +91,20 @@ export class RequestDesk {
     this.#watch = new RequestWatch(
       {
         ...{ pool, clock, timeoutFactor },
+        onTurn: (entry) => this.#passOn(entry),
         onLate: (entry) => this.#remind(entry),
         onTimeout: (entry) => this.#suspect(entry),
-        onRelief: () => deps.onLate(this.#view.view, false),
+        onRelief: () => this.#relieve(),
         onCalm: (factor) => deps.onCalm(this.#view.view, factor),
       },
       options,
     )
+    this.#pace = new PrimaryPace({
+      clock,
+      timeoutMs: () => Math.min(options.requestTimeoutMs * timeoutFactor(), options.maxTimeoutMs),
+      onSlow: (isSlow) => (isSlow ? this.#shareAll() : this.#relieve()),
+      onTooSlow: () => deps.onSuspect(this.#view.view),
+    })
   }
 
   async submit(given: Uint8Array, { signal }: AbortOptions): Promise<SubmitResult> {
@@ -102,10 +117,7 @@ export class RequestDesk {
     const request = Uint8Array.prototype.slice.call(given)
     const digest = requestDigest(request)
     const pending = this.#deps.pool.getByDigest(digest)
-    if (pending !== undefined) {
-      this.#proposeAlsoFor(pending, self)
-      return this.#wait(pending, digest, signal)
-    }
+    if (pending !== undefined) return this.#wait(this.#adopt(pending), digest, signal)
     const checked = await this.#check(self, { request, digest, purpose: 'intake' })
     signal?.throwIfAborted()
     const { stateMachine, pool } = this.#deps
@@ -115,7 +127,8 @@ export class RequestDesk {
         sequence: stateMachine.lastExecuted().sequence,
         executedBefore: true,
       }
-    const entry = pool.get(checked.id) ?? this.#add(checked, self)
+    const other = pool.get(checked.id)
+    const entry = other === undefined ? this.#add(checked, self) : this.#adopt(other)
     return this.#wait(entry, digest, signal)
   }
 
@@ -127,7 +140,7 @@ export class RequestDesk {
       const digest = requestDigest(request)
       const pending = pool.getByDigest(digest)
       if (pending !== undefined) {
-        this.#proposeAlsoFor(pending, from)
+        this.#wantedBy(pending, from)
         return
       }
       const isKnown = checker.idOf(digest) !== undefined
@@ -174,6 +187,19 @@ export class RequestDesk {
     this.#watch.onExecuted()
   }
 
+  /** Something happened: perhaps it is now for another one to make the next step. */
+  observe(): void {
+    this.#pace.observe(this.#phase())
+  }
+
+  #phase(): Phase {
+    const { pool, isHeldUp, isBehind, awaitsPrimary } = this.#deps
+    const { active, primary } = this.#view
+    if (!active || primary === this.#options.id || isHeldUp()) return 'idle'
+    if (pool.size === 0 || isBehind()) return 'idle'
+    return awaitsPrimary() ? 'primary' : 'group'
+  }
+
   /** A quorum executed up to `sequence`: this replica does too, or fetches the state. */
   onStable(sequence: bigint): void {
     this.#deps.pool.release(sequence)
@@ -189,12 +215,14 @@ export class RequestDesk {
   /** A view ended, or one began: then its primary must hear of everything that waits here. */
   onViewChanged(view: DeskView): void {
     const { pool } = this.#deps
-    const { entry, isLate } = this.#watch
-    // Left before its time was over, for it among other reasons.
-    if (entry !== undefined && isLate && !view.active && this.#mayBlame(entry)) this.#blame(entry)
+    const { late } = this.#watch
     this.#watch.stop()
+    this.#pace.reset()
+    // Left before their time was over, for them among other reasons.
+    if (!view.active) for (const entry of late) if (this.#mayBlame(entry)) this.#blame(entry)
     this.#view = view
     pool.unassignAll()
+    for (const entry of pool.entries()) entry.forwardedAt = undefined
     if (!view.active) return
     if (view.primary === this.#options.id) {
       pool.startProposing()
@@ -204,6 +232,7 @@ export class RequestDesk {
       this.#deps.broadcaster.flush()
     }
     if (this.#stopped === undefined) this.#watch.start()
+    this.observe()
   }
 
   /** From time to time: what the primary seems not to have got is sent again. */
@@ -214,8 +243,8 @@ export class RequestDesk {
     let left = maxForwardedAgain
     for (const entry of pool.entries()) {
       if (left <= 0) break
-      if (!this.#isOwn(entry) || entry.forwardedAt > before || pool.isAssigned(entry.digest))
-        continue
+      const { forwardedAt = before, digest } = entry
+      if (!this.#isOwn(entry) || forwardedAt > before || pool.isAssigned(digest)) continue
       this.#forward(entry)
       left--
     }
@@ -226,6 +255,7 @@ export class RequestDesk {
   stop(reason: StoppedError): void {
     this.#stopped = reason
     this.#watch.stop()
+    this.#pace.reset()
     for (const entry of [...this.#deps.pool.entries()]) this.#drop(entry, reason)
   }
 
@@ -248,7 +278,8 @@ export class RequestDesk {
       this.#forward(entry)
       broadcaster.flush()
     }
-    this.#watch.look()
+    this.#watch.lookAt(origin)
+    this.observe()
     return entry
   }
 
@@ -257,22 +288,81 @@ export class RequestDesk {
     return origin !== this.#view.primary && this.#deps.pool.usage(origin).requests <= maxRelayed
   }
 
-  #proposeAlsoFor(entry: PoolEntry, origin: number): void {
+  /** A pending request of another replica is submitted here too: now it is one of this replica's own. */
+  #adopt(entry: PoolEntry): PoolEntry {
+    const { id: self } = this.#options
+    if (this.#isOwn(entry)) return entry
+    this.#intake.requireRoom(self, entry.request)
+    this.#wantedBy(entry, self)
+    this.#takeOver(entry, self)
+    return entry
+  }
+
+  /** Replica `from` wants a pending request to be ordered, too. */
+  #wantedBy(entry: PoolEntry, from: number): void {
+    const { pool } = this.#deps
     const { active, primary } = this.#view
-    if (!active || primary !== this.#options.id) return
-    this.#deps.pool.proposeAlsoFor(entry, origin)
+    if (primary === this.#options.id) {
+      if (active) pool.proposeAlsoFor(entry, from)
+      return
+    }
+    // The primary may put what it likes before its own: it may not pass off another's as that.
+    if (entry.origin !== primary || from === primary || !this.#hasRoom(from, entry)) return
+    this.#takeOver(entry, from)
+  }
+
+  #takeOver(entry: PoolEntry, origin: number): void {
+    const before = entry.origin
+    this.#deps.pool.adopt(entry, origin)
+    this.#watch.lookAt(before)
+    this.#watch.lookAt(origin)
+  }
+
+  #hasRoom(origin: number, { request }: PoolEntry): boolean {
+    return this.#deps.pool.hasRoom(origin, request.length, { requests: 0, bytes: 0 })
   }
 
   #isOwn(entry: PoolEntry): boolean {
-    return entry.origin === this.#options.id || entry.waiters.length > 0
+    return entry.origin === this.#options.id
   }
 
-  /** To the primary; to all while this replica waits for a new view, which they may never enter. */
+  /** What another replica wants ordered is now its oldest: before it is late, the primary has it from here too. */
+  #passOn(entry: PoolEntry): void {
+    const { active, primary } = this.#view
+    if (!active || primary === this.#options.id || entry.origin === primary) return
+    if (entry.forwardedAt !== undefined) return
+    this.#forward(entry)
+    this.#deps.broadcaster.flush()
+  }
+
+  /** Nothing speaks against the primary any more. */
+  #relieve(): void {
+    if (this.#pace.isSlow || this.#watch.late.length > 0) return
+    this.#deps.onLate(this.#view.view, false)
+  }
+
+  /** The primary is slow: the others hear of what waits here, so that they see it for themselves. */
+  #shareAll(): void {
+    const { pool, broadcaster, onLate } = this.#deps
+    let left = maxShared
+    for (const entry of pool.entries()) {
+      if (!this.#isOwn(entry) || pool.isAssigned(entry.digest)) continue
+      if (left-- <= 0) break
+      this.#forward(entry)
+    }
+    broadcaster.flush()
+    onLate(this.#view.view, true)
+  }
+
+  /**
+   * To the primary. To all while this replica waits for a new view, which they may never enter, or
+   * finds the primary slow, of what is its own.
+   */
   #forward(entry: PoolEntry): void {
     entry.forwardedAt = this.#deps.clock.now()
     const message = encodeForward(entry.request)
-    if (this.#view.active) this.#deps.broadcaster.forward(this.#view.primary, message)
-    else this.#deps.broadcaster.forward('all', message)
+    const isForAll = !this.#view.active || (this.#pace.isSlow && this.#isOwn(entry))
+    this.#deps.broadcaster.forward(isForAll ? 'all' : this.#view.primary, message)
   }
 
   #wait(entry: PoolEntry, digest: string, signal: AbortSignal | undefined): Promise<SubmitResult> {
@@ -333,8 +423,11 @@ export class RequestDesk {
   #remind(entry: PoolEntry): void {
     // Of another replica's, at least the primary must have heard before it is blamed.
     const to = this.#isOwn(entry) ? 'all' : this.#view.primary
-    this.#deps.broadcaster.forward(to, encodeForward(entry.request))
-    this.#deps.broadcaster.flush()
+    if (entry.origin !== to) {
+      entry.forwardedAt = this.#deps.clock.now()
+      this.#deps.broadcaster.forward(to, encodeForward(entry.request))
+      this.#deps.broadcaster.flush()
+    }
     void this.#recheck(entry, this.#view.view)
   }
 
@@ -353,7 +446,7 @@ export class RequestDesk {
         .catch((error: unknown) => this.#drop(entry, error as Error))
     }
     this.#watch.look()
-    const isLate = this.#watch.entry === entry && this.#watch.isLate && this.#view.view === view
+    const isLate = this.#watch.late.includes(entry) && this.#view.view === view
     if (isLate && this.#mayBlame(entry)) this.#deps.onLate(view, true)
   }
 

@@ -1,4 +1,5 @@
 import { FairQueue } from './fair-queue.ts'
+import { maxReplicas } from './options.ts'
 import type { CheckedRequest } from './request-checker.ts'
 import type { SubmitResult } from './types.ts'
 
@@ -12,19 +13,19 @@ export interface Waiter {
 
 /** A request that is to be ordered. */
 export interface PoolEntry extends CheckedRequest {
-  /** The replica that it came from; this replica's own id when it was submitted here. */
-  readonly origin: number
+  /** The replica that it came from; this replica's own id when it was submitted here. See {@link RequestPool.adopt}. */
+  origin: number
   readonly waiters: Waiter[]
   /** When it came, by the clock. */
   readonly since: number
   /** How far the others had executed then, as f + 1 of them said. */
   readonly executedThen: bigint
-  /** When it was last sent to a primary, by the clock; for requests submitted here. */
-  forwardedAt: number
+  /** When it was last sent to the primary of this view, by the clock; undefined when it was not. */
+  forwardedAt: number | undefined
   /** How many primaries were suspected, or left while it was late. */
   suspicions: number
-  /** Whose queues it is in, beside that of its origin; undefined while there are none. */
-  alsoQueuedFor: Set<number> | undefined
+  /** Other lanes that it is in, beside that of its origin; undefined while there are none. */
+  alsoQueuedIn: Set<number> | undefined
 }
 
 export interface RequestPoolOptions {
@@ -38,6 +39,11 @@ export interface RequestPoolOptions {
 interface Usage {
   requests: number
   bytes: number
+}
+
+/** What came from one replica, in order. */
+interface Share extends Usage {
+  readonly entries: Set<PoolEntry>
 }
 
 /**
@@ -57,7 +63,7 @@ export class RequestPool {
   readonly #assignments = new Map<bigint, readonly string[]>()
   /** The last sequence number executed, here or by a quorum. */
   #released = 0n
-  readonly #usage = new Map<number, Usage>()
+  readonly #shares = new Map<number, Share>()
   /** What this replica, as primary, has still to propose. */
   readonly #ready: FairQueue<PoolEntry>
 
@@ -75,7 +81,7 @@ export class RequestPool {
   }
 
   usage(origin: number): Readonly<Usage> {
-    return this.#usage.get(origin) ?? { requests: 0, bytes: 0 }
+    return this.#shares.get(origin) ?? { requests: 0, bytes: 0 }
   }
 
   /** Whether `origin` may bring in a request of so many bytes, beside `reserved` ones on their way. */
@@ -106,6 +112,24 @@ export class RequestPool {
     return undefined
   }
 
+  /** The request of one origin that has waited longest. */
+  oldestOf(origin: number): PoolEntry | undefined {
+    for (const entry of this.#shares.get(origin)?.entries ?? []) return entry
+    return undefined
+  }
+
+  /** The replicas that any request ever came from. */
+  origins(): Iterable<number> {
+    return this.#shares.keys()
+  }
+
+  /** From now on the request counts as one of `origin`, the latest. */
+  adopt(entry: PoolEntry, origin: number): void {
+    this.#leaveShare(entry)
+    entry.origin = origin
+    this.#enterShare(entry)
+  }
+
   entries(): Iterable<PoolEntry> {
     return this.#byId.values()
   }
@@ -122,20 +146,20 @@ export class RequestPool {
       waiters,
       since,
       executedThen,
-      forwardedAt: 0,
+      forwardedAt: undefined,
       suspicions: 0,
-      alsoQueuedFor: undefined,
+      alsoQueuedIn: undefined,
     }
     this.#byId.set(entry.id, entry)
     this.#byDigest.set(entry.digest, entry)
-    this.#use(entry, 1)
+    this.#enterShare(entry)
     return entry
   }
 
   remove(entry: PoolEntry): void {
     if (!this.#byId.delete(entry.id)) return
     this.#byDigest.delete(entry.digest)
-    this.#use(entry, -1)
+    this.#leaveShare(entry)
   }
 
   /** These have `sequence` in the current view, and nothing else has; a number that is over is nobody's. */
@@ -176,7 +200,7 @@ export class RequestPool {
   startProposing(): void {
     this.stopProposing()
     for (const entry of this.#byId.values()) {
-      entry.alsoQueuedFor = undefined
+      entry.alsoQueuedIn = undefined
       this.propose(entry)
     }
   }
@@ -191,15 +215,19 @@ export class RequestPool {
   }
 
   /**
-   * Queues one for another replica that wants it too: it may have more to wait for in the queue of
-   * its origin than in that one's. Not while `maxPoolRequests` wait there: it has its turn anyway.
+   * Queues one for another replica that wants it too: it may have more to wait for in the lane of its
+   * origin than in that one's. When it is there already it is late: there is a lane for such, so that
+   * who passes on what is another's need not wait behind all that is its own. Not while
+   * `maxPoolRequests` wait there: it has its turn anyway.
    */
   proposeAlsoFor(entry: PoolEntry, origin: number): void {
-    if (origin === entry.origin || entry.alsoQueuedFor?.has(origin) === true) return
-    if (this.#ready.sizeOf(origin) >= this.#options.maxPoolRequests) return
-    entry.alsoQueuedFor ??= new Set()
-    entry.alsoQueuedFor.add(origin)
-    this.#ready.push(origin, entry)
+    const isThere = origin === entry.origin || entry.alsoQueuedIn?.has(origin) === true
+    const lane = isThere ? lateLaneOf(origin) : origin
+    if (entry.alsoQueuedIn?.has(lane) === true) return
+    if (this.#ready.sizeOf(lane) >= this.#options.maxPoolRequests) return
+    entry.alsoQueuedIn ??= new Set()
+    entry.alsoQueuedIn.add(lane)
+    this.#ready.push(lane, entry)
   }
 
   /** Whether anything waits to be proposed. */
@@ -233,10 +261,24 @@ export class RequestPool {
     return batch
   }
 
-  #use(entry: PoolEntry, sign: 1 | -1): void {
-    let usage = this.#usage.get(entry.origin)
-    if (usage === undefined) this.#usage.set(entry.origin, (usage = { requests: 0, bytes: 0 }))
-    usage.requests += sign
-    usage.bytes += sign * entry.request.length
+  #enterShare(entry: PoolEntry): void {
+    let share = this.#shares.get(entry.origin)
+    if (share === undefined) {
+      share = { requests: 0, bytes: 0, entries: new Set() }
+      this.#shares.set(entry.origin, share)
+    }
+    share.requests++
+    share.bytes += entry.request.length
+    share.entries.add(entry)
+  }
+
+  #leaveShare(entry: PoolEntry): void {
+    const share = this.#shares.get(entry.origin)
+    if (share?.entries.delete(entry) !== true) return
+    share.requests--
+    share.bytes -= entry.request.length
   }
 }
+
+/** The lane of what a replica passed on twice: the second one of each. */
+const lateLaneOf = (replica: number): number => maxReplicas + replica

@@ -5,13 +5,15 @@ import type { PoolEntry, RequestPool } from './request-pool.ts'
 export interface RequestWatchDependencies {
   readonly pool: RequestPool
   readonly clock: Clock
-  /** See {@link CoreStatus.timeoutFactor}; asked again and again, as it shrinks with progress. */
+  /** See {@link CoreStatus.timeoutFactor}; asked again and again, as it shrinks when it goes well. */
   readonly timeoutFactor: () => number
-  /** The oldest request has waited for `forwardTimeoutMs`, scaled. */
+  /** A request has become the oldest of its origin. */
+  readonly onTurn: (entry: PoolEntry) => void
+  /** The oldest request of its origin has waited for `forwardTimeoutMs`, scaled. */
   readonly onLate: (entry: PoolEntry) => void
   /** It has waited for `requestTimeoutMs`, scaled. Another one, or the same again, is timed next. */
   readonly onTimeout: (entry: PoolEntry) => void
-  /** What {@link RequestWatchDependencies.onLate} told of was executed, or its view ended. */
+  /** Whatever {@link RequestWatchDependencies.onLate} told of was executed, or its view ended. */
   readonly onRelief: () => void
   /**
    * For {@link calmMs}, in which batches were executed, nothing waited as long as half the time-out
@@ -33,30 +35,36 @@ export type RequestWatchOptions = Pick<
  */
 export const calmMs = 8_000
 
+/** The time of one request, while it is the oldest of its origin. */
+interface Turn {
+  readonly entry: PoolEntry
+  readonly since: number
+  /** Whether the first part of its time is over. */
+  isLate: boolean
+  /** By which the part under way was scaled. */
+  factor: number
+  /** When, by the clock, the part under way ends. */
+  deadline: number
+}
+
 /**
- * Times the oldest request, from when it became the oldest: under load every request gets its turn,
- * and one that the primary leaves out soon is the oldest. (PBFT, OSDI '99 §4.4: the timer stops when
- * that request was executed, not when any was.)
+ * Times the oldest request of each origin, from when it became that: under load every request gets
+ * its turn, and one that the primary leaves out soon is the oldest. Each origin's by itself, so that
+ * nobody's are hidden behind those of another, or of a primary that orders its own alone. (PBFT, OSDI '99 §4.4: the timer stops when that request was executed, not when
+ * any was.)
  */
 export class RequestWatch {
   readonly #deps: RequestWatchDependencies
   readonly #options: RequestWatchOptions
   #isWatching = false
-  #entry: PoolEntry | undefined
-  /** Whether the first part of its time is over. */
-  #isLate = false
-  /** By which the part under way was scaled. */
-  #factor = 1
-  /** When, by the clock, the part under way ends. */
-  #deadline = 0
-  /** When the timer fires: at the deadline or before. */
+  /** By origin. */
+  readonly #turns = new Map<number, Turn>()
+  /** When the timer fires: at the first deadline or before. */
   #timerDue = 0
   #timer: ClockTimer | undefined
-  /** When what is timed became the oldest. */
-  #since = 0
   /** When the first execution came that counts for {@link RequestWatchDependencies.onCalm}. */
   #calmSince: number | undefined
-  /** Longest that one was the oldest since then, in milliseconds. */
+  /** Longest turn that ended since then, in milliseconds. */
   #slowestMs = 0
 
   constructor(deps: RequestWatchDependencies, options: RequestWatchOptions) {
@@ -64,17 +72,12 @@ export class RequestWatch {
     this.#options = options
   }
 
-  /** The request that is timed; undefined when none is. */
-  get entry(): PoolEntry | undefined {
-    return this.#entry
+  /** The requests of which the first part of their time is over. */
+  get late(): PoolEntry[] {
+    return [...this.#turns.values()].filter(({ isLate }) => isLate).map(({ entry }) => entry)
   }
 
-  /** Whether the first part of its time is over. */
-  get isLate(): boolean {
-    return this.#isLate
-  }
-
-  /** Begins to time whatever is the oldest. */
+  /** Begins to time whatever is the oldest of each origin. */
   start(): void {
     this.#isWatching = true
     this.look()
@@ -85,7 +88,7 @@ export class RequestWatch {
     this.#isWatching = false
     this.#timer?.cancel()
     this.#timer = undefined
-    this.#leave()
+    for (const turn of [...this.#turns.values()]) this.#end(turn)
     this.#calmSince = undefined
   }
 
@@ -109,75 +112,88 @@ export class RequestWatch {
 
   /** With how many times the usual patience nothing would have used up half of it. */
   #factorNeeded(now: number): number {
-    const waitedMs = this.#entry === undefined ? 0 : now - this.#since
-    const slowestMs = Math.max(this.#slowestMs, waitedMs)
+    const waitedMs = [...this.#turns.values()].map(({ since }) => now - since)
+    const slowestMs = Math.max(this.#slowestMs, ...waitedMs)
     let factor = 1
     while (slowestMs * 2 >= this.#options.requestTimeoutMs * factor) factor *= 2
     return factor
   }
 
-  /** Something was executed, dropped or added: times the oldest, if that is another one than before. */
+  /** Something was executed or dropped: times the oldest, if those are others than before. */
   look(): void {
-    const { pool, timeoutFactor } = this.#deps
-    // Nothing gets older than the oldest, so it stays that until it goes.
-    if (this.#entry !== undefined && pool.get(this.#entry.id) === this.#entry) {
-      // There was progress: no trouble of before may make this one wait longer.
-      if (timeoutFactor() < this.#factor) this.#beginPart(this.#deadline)
-      return
-    }
-    this.#leave()
-    if (!this.#isWatching) return
-    this.#entry = pool.oldest()
-    if (this.#entry === undefined) return
-    this.#since = this.#deps.clock.now()
-    this.#beginPart()
+    for (const origin of this.#deps.pool.origins()) this.lookAt(origin)
   }
 
-  #leave(): void {
-    if (this.#entry !== undefined)
-      this.#slowestMs = Math.max(this.#slowestMs, this.#deps.clock.now() - this.#since)
-    this.#entry = undefined
-    if (!this.#isLate) return
-    this.#isLate = false
-    this.#deps.onRelief()
+  /** Something of this origin was added or dropped. */
+  lookAt(origin: number): void {
+    const { pool, timeoutFactor, onTurn, clock } = this.#deps
+    const turn = this.#turns.get(origin)
+    // Nothing gets older than the oldest, so it stays that until it goes.
+    if (turn !== undefined && isWaiting(pool, turn.entry, origin)) {
+      // It went well: no trouble of before may make this one wait longer.
+      if (timeoutFactor() < turn.factor) this.#beginPart(turn, turn.deadline)
+      return
+    }
+    if (turn !== undefined) this.#end(turn)
+    if (!this.#isWatching) return
+    const entry = pool.oldestOf(origin)
+    if (entry === undefined) return
+    const next: Turn = { entry, since: clock.now(), isLate: false, factor: 1, deadline: 0 }
+    this.#turns.set(origin, next)
+    this.#beginPart(next)
+    onTurn(entry)
+  }
+
+  #end({ entry, since, isLate }: Turn): void {
+    for (const [origin, turn] of this.#turns) if (turn.entry === entry) this.#turns.delete(origin)
+    this.#slowestMs = Math.max(this.#slowestMs, this.#deps.clock.now() - since)
+    if (isLate && this.late.length === 0) this.#deps.onRelief()
   }
 
   /** Sets when the part under way ends. A timer that runs already finds out. */
-  #beginPart(latest = Infinity): void {
+  #beginPart(turn: Turn, latest = Infinity): void {
     const { clock, timeoutFactor } = this.#deps
     const { requestTimeoutMs, forwardTimeoutMs, maxTimeoutMs } = this.#options
-    this.#factor = timeoutFactor()
+    turn.factor = timeoutFactor()
     // The cap is one for the whole, which both parts share as they do the time-out without it.
-    const whole = Math.min(requestTimeoutMs * this.#factor, maxTimeoutMs)
+    const whole = Math.min(requestTimeoutMs * turn.factor, maxTimeoutMs)
     const first = Math.ceil((whole * forwardTimeoutMs) / requestTimeoutMs)
-    const now = clock.now()
-    this.#deadline = Math.min(now + (this.#isLate ? whole - first : first), latest)
-    if (this.#timer === undefined || this.#timerDue > this.#deadline)
-      this.#arm(Math.max(this.#deadline - now, 0))
+    turn.deadline = Math.min(clock.now() + (turn.isLate ? whole - first : first), latest)
+    this.#arm(turn.deadline)
   }
 
-  #arm(delayMs: number): void {
+  #arm(deadline: number): void {
     const { clock } = this.#deps
+    if (this.#timer !== undefined && this.#timerDue <= deadline) return
     this.#timer?.cancel()
-    this.#timerDue = clock.now() + delayMs
-    this.#timer = clock.schedule(delayMs, () => this.#onTimer())
+    this.#timerDue = deadline
+    this.#timer = clock.schedule(Math.max(deadline - clock.now(), 0), () => this.#onTimer())
   }
 
   #onTimer(): void {
     this.#timer = undefined
-    const entry = this.#entry
-    if (entry === undefined) return
-    const leftMs = this.#deadline - this.#deps.clock.now()
+    const now = this.#deps.clock.now()
+    for (const turn of [...this.#turns.values()]) if (turn.deadline <= now) this.#onDeadline(turn)
     // The oldest changes with every batch; setting the timer anew each time would cost more.
-    if (leftMs > 0) this.#arm(leftMs)
-    else if (this.#isLate) {
-      this.#leave()
-      this.#deps.onTimeout(entry)
-      this.look()
-    } else {
-      this.#isLate = true
-      this.#beginPart()
-      this.#deps.onLate(entry)
-    }
+    for (const { deadline } of this.#turns.values()) this.#arm(deadline)
   }
+
+  #onDeadline(turn: Turn): void {
+    const { entry, isLate } = turn
+    // What another one led to may have ended this one's time.
+    if (this.#turns.get(entry.origin) !== turn) return
+    if (isLate) {
+      this.#end(turn)
+      this.#deps.onTimeout(entry)
+      this.lookAt(entry.origin)
+      return
+    }
+    turn.isLate = true
+    this.#beginPart(turn)
+    this.#deps.onLate(entry)
+  }
+}
+
+function isWaiting(pool: RequestPool, entry: PoolEntry, origin: number): boolean {
+  return entry.origin === origin && pool.get(entry.id) === entry
 }

@@ -26,6 +26,27 @@ export function room(state: State): number {
   return left > 0n ? Number(left) : 0
 }
 
+/**
+ * Whether the next step is the primary's: to assign the next sequence number, where it may, or to
+ * commit what this replica has committed. Else a primary could propose in time to just as many as
+ * need its own vote.
+ */
+export function awaitsPrimary(state: State): boolean {
+  if (!state.active || state.isPrimary || state.transfer !== undefined) return false
+  if (state.lastScheduled !== state.lastExecuted) return false // executing
+  const sequence = state.lastExecuted + 1n
+  const slot = state.slots.get(sequence)
+  if (slot?.current === undefined) return sequence <= assignmentLimit(state) && !isFinal(slot)
+  return !isFinal(slot) && lacksCommitOfPrimary(state, slot)
+}
+
+const isFinal = (slot: Slot | undefined): boolean =>
+  slot?.committed !== undefined || slot?.decided !== undefined
+
+function lacksCommitOfPrimary({ view, primary }: State, { prepared, commits }: Slot): boolean {
+  return prepared?.view === view && commits.of(primary)?.view !== view
+}
+
 /** The primary assigns the next sequence number to `batch` (§4.2). */
 export function propose(state: State, batch: Batch): void {
   const sequence = state.nextSequence++

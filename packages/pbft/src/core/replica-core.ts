@@ -11,7 +11,15 @@ import { onFetchBatch, onFetchTimeout } from './fetching.ts'
 import type { Message, SignedStatement } from './messages.ts'
 import { onBatch, onNewView, onOwnNewView, resumePendingView } from './new-view.ts'
 import { primaryOf } from './quorum.ts'
-import { advance, onCommit, onPrePrepare, onPrepare, propose, room } from './ordering.ts'
+import {
+  advance,
+  awaitsPrimary,
+  onCommit,
+  onPrePrepare,
+  onPrepare,
+  propose,
+  room,
+} from './ordering.ts'
 import type {
   CoreOptions,
   JournalRecord,
@@ -120,6 +128,11 @@ export class ReplicaCore {
   /** See {@link CoreStatus.timeoutFactor}: cheap, as it is asked for with every request. */
   get timeoutFactor(): number {
     return this.#state.timeoutFactor
+  }
+
+  /** See {@link awaitsPrimary}. */
+  awaitsPrimary(): boolean {
+    return awaitsPrimary(this.#state)
   }
 
   /** Sequence numbers assigned or accepted and not yet executed. */

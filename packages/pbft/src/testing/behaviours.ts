@@ -1,7 +1,8 @@
+import type { Clock } from '@heddle/interface'
 import { decodeMessage, encodeStatement } from '../codec.ts'
 import type { Incoming } from '../codec.ts'
 import type { Message, Statement } from '../core/messages.ts'
-import { Encoder } from '../encoder.ts'
+import { encodeForward, Encoder } from '../encoder.ts'
 import { openCheckpoint, openNewView, openViewChange } from '../opening.ts'
 import type { Signer } from '../ports.ts'
 import { RequestBatch } from '../request-batch.ts'
@@ -13,13 +14,26 @@ export interface Liar {
   readonly random: Random
   /** Its own signer: it can sign whatever it likes, in its own name. */
   readonly signer: Signer
+  readonly clock: Clock
+  /** `requestTimeoutMs` of the others. */
+  readonly timeoutMs: number
+}
+
+/** What a liar sends later than a correct replica would. */
+export interface Delayed {
+  readonly bytes: Uint8Array
+  readonly afterMs: number
 }
 
 /**
  * How a faulty replica lies: given an encoded message that a correct one would send to `to`, what it
  * sends instead, if anything.
  */
-export type Behaviour = (message: Buffer, to: number, liar: Liar) => readonly Uint8Array[]
+export type Behaviour = (
+  message: Buffer,
+  to: number,
+  liar: Liar,
+) => readonly (Uint8Array | Delayed)[]
 
 const encodeMessage = (message: Message): Uint8Array => new Encoder().message(message)
 
@@ -153,6 +167,73 @@ const boastful: Behaviour = (bytes) => {
   ]
 }
 
+/** When the proposals of a liar leave: each so long after the one before, whoever it goes to. */
+class Pace {
+  readonly #due = new Map<string, number>()
+  #last = 0
+
+  /** How long the proposal is held back still. */
+  hold({ view, sequence }: { view: bigint; sequence: bigint }, now: number, gapMs: number): number {
+    const key = `${view} ${sequence}`
+    const due = this.#due.get(key) ?? Math.max(this.#last, now) + gapMs
+    this.#due.set(key, due)
+    this.#last = Math.max(this.#last, due)
+    return Math.max(due - now, 0)
+  }
+}
+
+const paces = new WeakMap<Liar, Pace>()
+
+function holdBack(liar: Liar, proposal: { view: bigint; sequence: bigint }, part: number): number {
+  const pace = paces.get(liar) ?? new Pace()
+  paces.set(liar, pace)
+  return pace.hold(proposal, liar.clock.now(), Math.floor(liar.timeoutMs * part))
+}
+
+/** As primary, proposes one batch just before the time-out of the others ends, and then the next. */
+const slowPrimary: Behaviour = (bytes, _to, liar) => {
+  const message = decodeMessage(bytes)
+  if (message.type !== 'pre-prepare') return [bytes]
+  return [{ bytes, afterMs: holdBack(liar, message, 0.9) }]
+}
+
+/** Requests of its own that a `starvingPrimary` gives to all before anybody needs anything. */
+export const starvingRequests = 100
+
+/**
+ * Has given many requests of its own to all, and orders, as primary, one of them at a time, just before
+ * the time-out of the others ends; never another's.
+ */
+const starvingPrimary: Behaviour = (bytes, _to, liar) => {
+  const own = (i: number): Buffer => Buffer.from(`own request ${i} of liar ${liar.id}`)
+  const message = decodeMessage(bytes)
+  if (message.type === 'pre-prepare') {
+    const { view, sequence } = message
+    const batch = RequestBatch.of([own(Number(sequence))])
+    const proposal = encodeMessage({ type: 'pre-prepare', view, sequence, batch })
+    return [{ bytes: proposal, afterMs: holdBack(liar, message, 0.9) }]
+  }
+  if (message.type !== 'plain' || message.message.type !== 'status') return [bytes]
+  const first = Number(message.message.lastExecuted) + 1
+  const forwards = Array.from({ length: starvingRequests }, (_, i) => encodeForward(own(first + i)))
+  return [bytes, ...forwards]
+}
+
+/** Copies of each message that a `flooder` sends, and messages of other kinds beside them. */
+export const floodFactor = 20
+
+/** Sends many times what costs it nothing: copies, empty messages, votes far away, forged batches to fetch. */
+const flooder: Behaviour = (bytes) => {
+  const far = { view: 0n, sequence: 1n << 40n, digest: flipped('0'.repeat(64)) }
+  const cheap = [
+    bytes,
+    Buffer.alloc(0),
+    encodeMessage({ ...far, type: 'prepare' }),
+    encodeMessage({ type: 'fetch-batch', sequence: 1n, digest: far.digest }),
+  ]
+  return [bytes, ...Array.from({ length: floodFactor }, () => cheap).flat()]
+}
+
 /** Says what is true, and gives state transfers one batch in {@link slowSourceMs}. */
 const slowSource: Behaviour = (bytes) => [bytes]
 
@@ -181,6 +262,9 @@ export const behaviours = {
   boastful,
   slowSource,
   accusing,
+  slowPrimary,
+  starvingPrimary,
+  flooder,
 } as const
 
 /** A name of {@link behaviours}. */

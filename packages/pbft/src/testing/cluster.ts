@@ -21,6 +21,7 @@ import { MemoryStateMachine } from './memory-state-machine.ts'
 import { Random } from './random.ts'
 import { SimulatedNetwork } from './simulated-network.ts'
 import { TestKeys } from './test-keys.ts'
+import { resolveReplicaOptions } from '../options.ts'
 import { Witness } from './witness.ts'
 
 /** Most records of an unfinished append that a crash leaves in a journal. */
@@ -86,7 +87,11 @@ export class Cluster<M extends StateMachine = MemoryStateMachine> {
     for (let id = 0; id < this.n; id++) this.#members.push(this.#createMember())
     for (const [id, name] of Object.entries(options.liars ?? {})) {
       const signer = this.keys.signer(Number(id))
-      const liar = { id: Number(id), random: this.random, signer }
+      const { requestTimeoutMs: timeoutMs } = resolveReplicaOptions({
+        ...{ ...options.replica, id: 0, n: this.n },
+      })
+      const { random, clock } = this
+      const liar = { id: Number(id), random, signer, clock, timeoutMs }
       this.network.corrupt(Number(id), behaviours[name], liar)
     }
   }

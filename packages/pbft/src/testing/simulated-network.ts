@@ -17,6 +17,11 @@ export interface NetworkFaults {
   readonly duplication: number
 }
 
+interface Lies {
+  readonly behaviour: Behaviour
+  readonly liar: Liar
+}
+
 type Receive = (from: number, bytes: Uint8Array) => void
 
 /** A network that delays, loses, duplicates, reorders and cuts, as its seed says. */
@@ -26,7 +31,7 @@ export class SimulatedNetwork {
   readonly #clock: Clock
   readonly #random: Random
   readonly #receivers = new Map<number, Receive>()
-  readonly #liars = new Map<number, { behaviour: Behaviour; liar: Liar }>()
+  readonly #liars = new Map<number, Lies>()
   readonly #transcript = createHash('sha256')
   #groups: readonly (readonly number[])[] | undefined
   /** Suppresses frames for which it returns false. */
@@ -81,18 +86,24 @@ export class SimulatedNetwork {
   #send(from: number, to: number, frame: Uint8Array): Promise<void> {
     if (!this.#receivers.has(to)) return Promise.reject(new UnreachableError(to))
     const lies = this.#liars.get(from)
-    const bytes =
-      lies === undefined
-        ? frame
-        : Buffer.concat(
-            decodeFrame(frame).flatMap((m) => lies.behaviour(m, to, lies.liar).map(frameOf)),
-          )
-    const { loss, duplication } = this.faults
-    if (!this.#isCut(from, to) && !this.#random.chance(loss) && bytes.length > 0) {
-      this.#deliverLater(from, to, bytes)
-      if (this.#random.chance(duplication)) this.#deliverLater(from, to, bytes)
-    }
+    this.#carry(from, to, lies === undefined ? frame : this.#lie(lies, to, frame))
     return Promise.resolve()
+  }
+
+  /** What a liar sends at once in place of `frame`; what it sends later is scheduled. */
+  #lie({ behaviour, liar }: Lies, to: number, frame: Uint8Array): Uint8Array {
+    const now: Uint8Array[] = []
+    for (const said of decodeFrame(frame).flatMap((message) => behaviour(message, to, liar)))
+      if (said instanceof Uint8Array) now.push(frameOf(said))
+      else this.#clock.schedule(said.afterMs, () => this.#carry(liar.id, to, frameOf(said.bytes)))
+    return Buffer.concat(now)
+  }
+
+  #carry(from: number, to: number, bytes: Uint8Array): void {
+    const { loss, duplication } = this.faults
+    if (this.#isCut(from, to) || this.#random.chance(loss) || bytes.length === 0) return
+    this.#deliverLater(from, to, bytes)
+    if (this.#random.chance(duplication)) this.#deliverLater(from, to, bytes)
   }
 
   #deliverLater(from: number, to: number, bytes: Uint8Array): void {

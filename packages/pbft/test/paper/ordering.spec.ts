@@ -1,6 +1,14 @@
 import { expect } from 'chai'
 import { NULL_BATCH } from '../../src/core/messages.ts'
-import { batchOf, broadcasts, Driver, Group, only, rejectCodes } from '../support/cores.ts'
+import {
+  batchOf,
+  broadcasts,
+  checkpoint,
+  Driver,
+  Group,
+  only,
+  rejectCodes,
+} from '../support/cores.ts'
 
 const a = batchOf('a')
 const b = batchOf('b')
@@ -155,5 +163,52 @@ describe('PBFT (OSDI ’99) §4.2: ordering a request', () => {
       .map((e) => (e.type === 'persist' ? e.record.type : e.message.type))
       .filter((type) => type !== 'heard')
     expect(types).to.deep.equal(['pre-prepared', 'prepare', 'prepared', 'commit'])
+  })
+
+  describe('the next step is the primary’s', () => {
+    const backup = (id = 2): Driver => {
+      const driver = new Driver({ id })
+      driver.step({ type: 'start' })
+      return driver
+    }
+
+    it('until it proposes, and when all have committed but the primary; at backups of a view that is on', () => {
+      const driver = backup()
+      expect(driver.core.awaitsPrimary()).to.equal(true)
+      driver.prePrepare(1n, a)
+      expect(driver.core.awaitsPrimary(), 'proposed').to.equal(false)
+      driver.prepare(3, 1n, a)
+      expect(driver.core.awaitsPrimary(), 'prepared: it lacks the commit of the primary').to.equal(
+        true,
+      )
+      driver.commit(0, 1n, a)
+      expect(driver.core.awaitsPrimary(), 'it lacks that of another').to.equal(false)
+      driver.commit(3, 1n, a)
+      expect(driver.core.awaitsPrimary(), 'executing').to.equal(false)
+      driver.executed(1n)
+      expect(driver.core.awaitsPrimary(), 'executed').to.equal(true)
+      driver.step({ type: 'suspect', view: 0n })
+      expect(driver.core.awaitsPrimary(), 'left').to.equal(false)
+      expect(backup(0).core.awaitsPrimary(), 'itself').to.equal(false)
+    })
+
+    it('not when the others decided without this replica, which lacks the batch', () => {
+      const driver = backup()
+      for (const from of [0, 1, 3]) driver.commit(from, 1n, a)
+      expect(driver.core.awaitsPrimary()).to.equal(false)
+    })
+
+    it('not where it must wait for a checkpoint', () => {
+      const driver = backup()
+      for (let sequence = 1n; sequence <= 4n; sequence++) {
+        expect(driver.core.awaitsPrimary(), `${sequence}`).to.equal(true)
+        driver.prePrepare(sequence, a)
+        for (const from of [0, 1, 3]) driver.commit(from, sequence, a)
+        driver.executed(sequence)
+      }
+      expect(driver.core.awaitsPrimary(), 'L / 2 above h').to.equal(false)
+      for (const from of [0, 1]) driver.receive(from, checkpoint(from, 2n))
+      expect(driver.core.awaitsPrimary()).to.equal(true)
+    })
   })
 })

@@ -1,6 +1,7 @@
 import { VirtualClock } from '@heddle/events/testing'
 import { SenderBudgets } from '../../src/sender-budgets.ts'
 import { expect } from 'chai'
+import { decodeMessage } from '../../src/codec.ts'
 import type { Broadcaster } from '../../src/broadcaster.ts'
 import { resolveReplicaOptions } from '../../src/options.ts'
 import { RequestChecker } from '../../src/request-checker.ts'
@@ -8,7 +9,7 @@ import { RequestDesk } from '../../src/request-desk.ts'
 import { RequestPool } from '../../src/request-pool.ts'
 import { MemoryStateMachine } from '../../src/testing.ts'
 
-const options = resolveReplicaOptions({ id: 3, n: 4, forwardTimeoutMs: 500 })
+const options = resolveReplicaOptions({ id: 3, n: 4, forwardTimeoutMs: 500, maxPoolRequests: 20 })
 
 /** A state machine whose checks end when told, once `isSlow`. */
 class SlowMachine extends MemoryStateMachine {
@@ -38,13 +39,23 @@ class Desk {
   readonly told: (readonly [bigint, boolean?])[] = []
   /** Errors of submissions. */
   readonly errors: unknown[] = []
+  /** What was forwarded, each after to whom. */
+  readonly sent: string[] = []
+  awaitsPrimary = false
   isBehind = false
   executedByOthers = 0n
   readonly desk: RequestDesk
 
   constructor() {
     const { clock, machine: stateMachine, pool, told } = this
-    const broadcaster = { forward: () => undefined, flush: () => undefined }
+    const broadcaster = {
+      forward: (to: number | 'all', message: Uint8Array) => {
+        const incoming = decodeMessage(Buffer.from(message))
+        if (incoming.type === 'forward')
+          this.sent.push(`${to} ${Buffer.from(incoming.request).toString()}`)
+      },
+      flush: () => undefined,
+    }
     const checker = new RequestChecker(stateMachine, { ...options, maxRemembered: 10 })
     this.desk = new RequestDesk(
       {
@@ -54,6 +65,7 @@ class Desk {
         isBehind: () => this.isBehind,
         executedByOthers: () => this.executedByOthers,
         timeoutFactor: () => 1,
+        awaitsPrimary: () => this.awaitsPrimary,
         isHeldUp: () => false,
         onReady: () => undefined,
         onLate: (view, isLate) => void told.push([view, isLate]),
@@ -72,6 +84,10 @@ class Desk {
 
   leaveFor(view: bigint): void {
     this.desk.onViewChanged({ view, primary: Number(view % 4n), active: false })
+  }
+
+  async forward(from: number, content: string): Promise<void> {
+    await this.desk.onForward(from, Buffer.from(content))
   }
 
   async submit(content: string): Promise<void> {
@@ -117,6 +133,71 @@ describe('RequestDesk', () => {
     at.machine.answer()
     await at.clock.advance(0)
     expect(at.told).to.deep.equal([])
+  })
+
+  describe('a primary that orders its own, each just in time', () => {
+    /** It has forwarded these before, and another's as if it were its own. */
+    async function setup() {
+      const at = new Desk()
+      for (let i = 0; i < 5; i++) await at.forward(0, `own of the primary ${i}`)
+      await at.forward(0, 'hidden')
+      const order = async (): Promise<void> => {
+        await at.clock.advance(499)
+        at.pool.remove(at.pool.oldestOf(0)!)
+        at.desk.watchExecuted()
+      }
+      return { at, order }
+    }
+
+    it('is suspected for what is submitted here', async () => {
+      const { at, order } = await setup()
+      await at.submit('hidden')
+      for (let i = 0; i < 4; i++) await order()
+      expect(at.told.splice(0)).to.deep.equal([[0n, true]])
+      await at.clock.advance(4)
+      expect(at.told).to.deep.equal([[0n, false], [0n]])
+      expect(at.pool.usage(3).requests).to.equal(1)
+    })
+
+    it('is suspected for what another replica forwards as well', async () => {
+      const { at, order } = await setup()
+      await at.forward(1, 'hidden')
+      expect(at.sent, 'it is asked for that').to.include('0 hidden')
+      for (let i = 0; i < 4; i++) await order()
+      await at.clock.advance(4)
+      expect(at.told).to.deep.equal([[0n, true], [0n, false], [0n]])
+    })
+
+    it('is not suspected for its own that come later', async () => {
+      const { at, order } = await setup()
+      await at.forward(0, 'hidden')
+      for (let i = 0; i < 5; i++) await order()
+      expect(at.told).to.deep.equal([])
+    })
+  })
+
+  it('has no room for more than maxPoolRequests, also of what others forwarded before', async () => {
+    const at = new Desk()
+    for (let i = 0; i < options.maxPoolRequests; i++) await at.submit(`own ${i}`)
+    await at.forward(1, 'another’s')
+    await at.submit('another’s')
+    await at.clock.advance(0)
+    expect(at.errors).to.have.nested.property('0.code', 'PBFT_POOL_FULL')
+    expect(at.pool.usage(1).requests).to.equal(1)
+  })
+
+  it('passes on what is the oldest of another replica, once a view, and reminds the primary when it is late', async () => {
+    const at = new Desk()
+    at.leaveFor(4n)
+    await at.forward(1, 'passed on')
+    at.begin(4n)
+    at.desk.watchExecuted()
+    expect(at.sent).to.deep.equal(['0 passed on'])
+    await at.clock.advance(500)
+    expect(at.sent).to.deep.equal(['0 passed on', '0 passed on'])
+    at.leaveFor(6n)
+    at.begin(6n)
+    expect(at.sent.slice(2)).to.deep.equal(['2 passed on'])
   })
 
   it('gives up what no primary orders, also when their views are left before its time is over', async () => {

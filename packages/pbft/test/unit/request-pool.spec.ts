@@ -32,6 +32,37 @@ describe('RequestPool', () => {
     expect(pool.hasRoom(1, 10, none), 'after one went').to.equal(true)
   })
 
+  it('counts a request that is adopted as the latest one of its new origin', () => {
+    const pool = new RequestPool(options)
+    for (const [name, origin] of [
+      ['a', 1],
+      ['b', 1],
+      ['c', 2],
+    ] as const)
+      pool.add(checked(name), origin)
+    pool.adopt(pool.get('a')!, 2)
+    expect([1, 2].map((origin) => pool.oldestOf(origin)?.id)).to.deep.equal(['b', 'c'])
+    expect([1, 2].map((origin) => pool.usage(origin).requests)).to.deep.equal([1, 2])
+    expect([1, 2].map((origin) => pool.usage(origin).bytes)).to.deep.equal([10, 20])
+    pool.remove(pool.get('c')!)
+    expect(pool.oldestOf(2)?.id).to.equal('a')
+    pool.remove(pool.get('a')!)
+    pool.remove(pool.get('b')!)
+    expect([1, 2].map((origin) => pool.usage(origin).bytes)).to.deep.equal([0, 0])
+    expect([1, 2, 3].map((origin) => pool.oldestOf(origin))).to.deep.equal(Array(3).fill(undefined))
+  })
+
+  it('gives what is passed on a second time a turn of its own, beside all that its replica wants', () => {
+    const pool = new RequestPool({ ...options, maxPoolRequests: 100, maxPoolBytes: 10_000 })
+    pool.startProposing()
+    for (let i = 0; i < 9; i++) pool.propose(pool.add(checked(`own ${i}`), 1))
+    const late = pool.add(checked('late'), 1)
+    pool.propose(late)
+    for (let i = 0; i < 3; i++) pool.proposeAlsoFor(late, 1)
+    expect(names(pool.takeBatch())).to.deep.equal(['own 0', 'late', 'own 1'])
+    expect(names(pool.takeBatch()), 'once').to.deep.equal(['own 2', 'own 3', 'own 4'])
+  })
+
   it('cuts batches in order of arrival, of batchSize at most', () => {
     const pool = poolOf(...['a', 'b', 'c', 'd', 'e'].map((name) => checked(name)))
     expect(pool.hasFullBatch).to.equal(true)

@@ -12,12 +12,14 @@ function setup() {
     ...{ batchSize: 10, maxBatchBytes: 100, maxPoolRequests: 10, maxPoolBytes: 100 },
   })
   const told: string[] = []
+  const turns: string[] = []
   const state = { factor: 1 }
   const tell = (what: string) => (entry: PoolEntry) =>
     void told.push(`${clock.now()} ${what} ${entry.id}`)
   const watch = new RequestWatch(
     {
       ...{ pool, clock, timeoutFactor: () => state.factor },
+      onTurn: ({ id }) => void turns.push(id),
       onLate: tell('late'),
       onTimeout: tell('timeout'),
       onRelief: () => void told.push(`${clock.now()} relief`),
@@ -25,15 +27,15 @@ function setup() {
     },
     { requestTimeoutMs: 1_000, forwardTimeoutMs: 400, maxTimeoutMs: 5_000 },
   )
-  const add = (id: string): PoolEntry => {
+  const add = (id: string, origin = 0): PoolEntry => {
     const request = Buffer.from(id)
-    return pool.add({ request, id, digest: requestDigest(request) }, 0)
+    return pool.add({ request, id, digest: requestDigest(request) }, origin)
   }
   const execute = (entry: PoolEntry): void => {
     pool.remove(entry)
     watch.onExecuted()
   }
-  return { clock, told, state, watch, add, execute }
+  return { clock, pool, told, turns, state, watch, add, execute }
 }
 
 describe('RequestWatch', () => {
@@ -68,6 +70,59 @@ describe('RequestWatch', () => {
     execute(a)
     await clock.advance(10_000)
     expect(told).to.deep.equal(['400 late a', '400 relief'])
+  })
+
+  it('times the oldest of each origin by itself, whatever else is executed meanwhile', async () => {
+    const { clock, told, turns, watch, add, execute } = setup()
+    const many = Array.from({ length: 10 }, (_, i) => add(`many ${i}`, 1))
+    add('few', 2)
+    watch.start()
+    for (const entry of many) {
+      await clock.advance(100)
+      execute(entry)
+    }
+    expect(told).to.deep.equal(['400 late few', '1000 relief', '1000 timeout few'])
+    expect(turns).to.deep.equal(
+      [...many.slice(0, 1), { id: 'few' }, ...many.slice(1), { id: 'few' }].map(({ id }) => id),
+    )
+  })
+
+  it('times one that another origin takes over as the latest of that', async () => {
+    const { clock, pool, told, watch, add } = setup()
+    const [, hidden] = [add('before', 7), add('hidden', 7)]
+    watch.start()
+    await clock.advance(300)
+    pool.adopt(hidden, 1)
+    watch.lookAt(1)
+    await clock.advance(1_000)
+    expect(told).to.deep.equal([
+      ...['400 late before', '700 late hidden', '1000 timeout before', '1300 relief'],
+      '1300 timeout hidden',
+    ])
+  })
+
+  it('tells of relief once nothing is late any more', async () => {
+    const { clock, told, watch, add, execute } = setup()
+    const [a, b] = [add('a', 1), add('b', 2)]
+    watch.start()
+    await clock.advance(400)
+    execute(a)
+    expect(told).to.deep.equal(['400 late a', '400 late b'])
+    execute(b)
+    expect(told.at(-1)).to.equal('400 relief')
+  })
+
+  it('goes on timing the others when the time of one is over', async () => {
+    const { clock, told, watch, add } = setup()
+    add('a', 1)
+    watch.start()
+    await clock.advance(300)
+    add('b', 2)
+    watch.lookAt(2)
+    await clock.advance(1_000)
+    expect(told).to.deep.equal([
+      ...['400 late a', '700 late b', '1000 timeout a', '1300 relief', '1300 timeout b'],
+    ])
   })
 
   it('scales both parts by the factor', async () => {
