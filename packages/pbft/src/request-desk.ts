@@ -329,8 +329,8 @@ export class RequestDesk {
   /** What another replica wants ordered is now its oldest: before it is late, the primary has it from here too. */
   #passOn(entry: PoolEntry): void {
     const { active, primary } = this.#view
-    if (!active || primary === this.#options.id || entry.origin === primary) return
-    if (entry.forwardedAt !== undefined) return
+    // Also what came from it: it may have forgotten that in a crash.
+    if (!active || primary === this.#options.id || entry.forwardedAt !== undefined) return
     this.#forward(entry)
     this.#deps.broadcaster.flush()
   }
@@ -423,11 +423,9 @@ export class RequestDesk {
   #remind(entry: PoolEntry): void {
     // Of another replica's, at least the primary must have heard before it is blamed.
     const to = this.#isOwn(entry) ? 'all' : this.#view.primary
-    if (entry.origin !== to) {
-      entry.forwardedAt = this.#deps.clock.now()
-      this.#deps.broadcaster.forward(to, encodeForward(entry.request))
-      this.#deps.broadcaster.flush()
-    }
+    entry.forwardedAt = this.#deps.clock.now()
+    this.#deps.broadcaster.forward(to, encodeForward(entry.request))
+    this.#deps.broadcaster.flush()
     void this.#recheck(entry, this.#view.view)
   }
 

@@ -66,6 +66,8 @@ export class RequestWatch {
   #calmSince: number | undefined
   /** Longest turn that ended since then, in milliseconds. */
   #slowestMs = 0
+  /** When the last turn ended that took half the usual time-out, or that first execution came. */
+  #quickSince = 0
 
   constructor(deps: RequestWatchDependencies, options: RequestWatchOptions) {
     this.#deps = deps
@@ -97,12 +99,16 @@ export class RequestWatch {
     this.look()
     if (!this.#isWatching) return
     const now = this.#deps.clock.now()
-    if (this.#calmSince === undefined) this.#beginCalm(now)
-    else if (now - this.#calmSince >= calmMs) {
-      const factor = this.#factorNeeded(now)
+    if (this.#calmSince === undefined) {
       this.#beginCalm(now)
-      if (factor < this.#deps.timeoutFactor()) this.#deps.onCalm(factor)
+      this.#quickSince = now
     }
+    // What was slow before may not hide that all was quick since, for as long.
+    if (now - this.#quickSince >= calmMs) this.#slowestMs = 0
+    else if (now - (this.#calmSince ?? now) < calmMs) return
+    const factor = this.#factorNeeded(now)
+    this.#beginCalm(now)
+    if (factor < this.#deps.timeoutFactor()) this.#deps.onCalm(factor)
   }
 
   #beginCalm(now: number): void {
@@ -146,7 +152,9 @@ export class RequestWatch {
 
   #end({ entry, since, isLate }: Turn): void {
     for (const [origin, turn] of this.#turns) if (turn.entry === entry) this.#turns.delete(origin)
-    this.#slowestMs = Math.max(this.#slowestMs, this.#deps.clock.now() - since)
+    const now = this.#deps.clock.now()
+    this.#slowestMs = Math.max(this.#slowestMs, now - since)
+    if ((now - since) * 2 >= this.#options.requestTimeoutMs) this.#quickSince = now
     if (isLate && this.late.length === 0) this.#deps.onRelief()
   }
 

@@ -23,7 +23,10 @@ function setup() {
       onLate: tell('late'),
       onTimeout: tell('timeout'),
       onRelief: () => void told.push(`${clock.now()} relief`),
-      onCalm: (factor) => void told.push(`${clock.now()} calm ${factor}`),
+      onCalm: (factor) => {
+        told.push(`${clock.now()} calm ${factor}`)
+        state.factor = factor
+      },
     },
     { requestTimeoutMs: 1_000, forwardTimeoutMs: 400, maxTimeoutMs: 5_000 },
   )
@@ -196,15 +199,14 @@ describe('RequestWatch', () => {
       return { ...all, calm: () => told.filter((line) => line.includes('calm')) }
     }
 
-    it(`after ${calmMs} ms, once something was executed then, and begins anew`, async () => {
-      const { calm, clock, add, execute } = await work(...Array<number>(20).fill(400))
-      expect(calm()).to.deep.equal([`${calmMs} calm 1`])
-      await clock.advance(calmMs - 1)
-      execute(add('late'))
-      expect(calm()).to.have.length(1)
-      await clock.advance(1)
-      execute(add('later'))
-      expect(calm()[1]).to.equal(`${2 * calmMs} calm 1`)
+    it(`after ${calmMs} ms, once something was executed then`, async () => {
+      const { calm, clock, add, execute } = await work(400)
+      await clock.advance(calmMs - 400 - 1)
+      execute(add('before'))
+      expect(calm()).to.deep.equal([])
+      await clock.advance(2)
+      execute(add('after'))
+      expect(calm()).to.deep.equal([`${calmMs + 1} calm 1`])
     })
 
     for (const [slowestMs, factor] of [
@@ -217,6 +219,11 @@ describe('RequestWatch', () => {
         const { calm } = await work(slowestMs, ...Array<number>(80).fill(100))
         expect(calm()[0]).to.match(new RegExp(`calm ${factor}$`))
       })
+
+    it('as soon as all was quick for as long, whatever was slow just before', async () => {
+      const { calm } = await work(...Array<number>(11).fill(600), ...Array<number>(85).fill(100))
+      expect(calm()).to.deep.equal([`8000 calm 2`, `${6_600 + calmMs} calm 1`])
+    })
 
     it('with what still waits', async () => {
       const { calm, clock, watch, add, execute } = await work()
