@@ -80,7 +80,7 @@ async function startGroup(batchSize: number): Promise<Replica[]> {
     ),
   )
   for (const [id, replica] of group.entries()) {
-    network.connect(id, (from, bytes) => replica.receive(from, bytes))
+    network.connect(id, (from, bytes) => void replica.receive(from, bytes))
     await replica.start()
   }
   return group

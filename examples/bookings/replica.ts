@@ -61,7 +61,7 @@ const replica = createReplica(
     logMultiplier: 2,
   },
 )
-transport.listen((from, bytes) => replica.receive(from, bytes))
+transport.listen((from, bytes) => void replica.receive(from, bytes))
 transport.answer((question) => {
   const [from = '1', to = '0'] = JSON.parse(Buffer.from(question).toString()) as string[]
   return Buffer.from(JSON.stringify(bookings.batches(BigInt(from), BigInt(to))))

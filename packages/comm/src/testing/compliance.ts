@@ -54,7 +54,7 @@ async function take(
 
 /** The rules; run each as a test: `for (const c of commCases()) it(c.name, () => c.run(fixture))`. */
 export function commCases(): readonly CommCase[] {
-  return [...messageCases(), ...answerCases(), ...peerCases(), ...nameCases()]
+  return [...messageCases(), ...answerCases(), ...peerCases(), ...nameCases(), ...lossCases()]
 }
 
 function messageCases(): CommCase[] {
@@ -240,6 +240,11 @@ function nameCases(): CommCase[] {
         equal(one.connections().length, 1)
       },
     },
+  ]
+}
+
+function lossCases(): CommCase[] {
+  return [
     {
       name: 'presumes a peer dead once for each loss',
       run: async (fixture) => {
