@@ -1,4 +1,5 @@
 import { raise } from './heard.ts'
+import { newInquiry } from './inquiry.ts'
 import type { Status } from './messages.ts'
 import { advance, sendPrepare } from './ordering.ts'
 import type { JournalRecord } from './protocol.ts'
@@ -36,24 +37,6 @@ export interface Amnesia {
   /** A stable checkpoint from here on ends it; undefined until a quorum of others answered. */
   until: bigint | undefined
 }
-
-/** What a replica that may not vote asks the others. */
-export interface Inquiry {
-  /** Repeated by whoever answers; 0n before the start. */
-  query: bigint
-  /** By replica, the least that it answered. */
-  readonly answers: Map<number, Pick<Status, 'lastExecuted' | 'view'>>
-  /** Who answered in this life, forgetful or not, and the view that it was in, or may have been. */
-  readonly echoed: Map<number, bigint>
-  /** Status intervals since it began. */
-  intervals: number
-  /** How often the state of a replica was asked for: see lost-blocks.ts. */
-  readonly fetches: Map<number, number>
-}
-
-export const newInquiry = (): Inquiry => ({
-  ...{ query: 0n, answers: new Map(), echoed: new Map(), intervals: 0, fetches: new Map() },
-})
 
 /** Replicas `heardBy` heard more from this one than it knows of: it forgot what it said. */
 export function forget(state: State, heardBy: readonly number[]): void {
