@@ -12,6 +12,7 @@ export type {
 export {
   blockMetadata,
   blockQuorum,
+  blockSignaturePreimage,
   buildBlock,
   ordererMetadataValue,
   signaturesSlot,
