@@ -12,7 +12,6 @@ export type {
 export {
   blockMetadata,
   blockQuorum,
-  blockSignaturePreimage,
   buildBlock,
   ordererMetadataValue,
   signaturesSlot,

@@ -3,18 +3,15 @@ import { Command } from 'commander'
 import { loadConfig } from '../config/load.ts'
 import { createLogging } from '../logging/logger.ts'
 import { logProcess, mendOwnLog } from '../logging/process-log.ts'
-import { StateDiverged, discardState } from '../node/divergence.ts'
 import { readMaterial } from '../node/material.ts'
 import { Validator } from '../node/validator.ts'
 import { createMetrics } from '../operations/metrics.ts'
 import { readVersion } from '../package-root.ts'
 import { exitCodes } from '../exit-status.ts'
 import { filesNeeded, requireOpenFiles } from '../open-files.ts'
-import type { CompositionDeps } from '../node/compose.ts'
 
 interface StartOptions {
   readonly config: string
-  readonly acceptLostBlocks?: true
   readonly attached?: true
 }
 
@@ -41,31 +38,7 @@ function tooSlow(name: string): void {
   process.exit(exitCodes.internal)
 }
 
-/** A validator, and the next one when its state was not that of the others and was discarded. */
-async function runValidator(
-  deps: Omit<CompositionDeps, 'metrics'>,
-  onStart: (validator: Validator) => void,
-): Promise<void> {
-  for (;;) {
-    // A registry takes each metric once.
-    const validator = new Validator({ ...deps, metrics: createMetrics(true) })
-    onStart(validator)
-    try {
-      await validator.start()
-      const reason = await validator.closed
-      if (reason === undefined) return
-      throw reason
-    } catch (error) {
-      if (!(error instanceof StateDiverged)) throw error
-      await discardState(deps.config['peer.fileSystemPath'], error)
-      const { block } = error
-      const logger = deps.logging.logger.child('ledger.engine')
-      logger.error('state diverged: it is set aside and rebuilt from the blocks', { block }, error)
-    }
-  }
-}
-
-async function start({ config: file, attached, ...options }: StartOptions): Promise<void> {
+async function start({ config: file, attached }: StartOptions): Promise<void> {
   const config = await loadConfig(file, process.env)
   if (attached !== true) mendOwnLog()
   const logging = createLogging(config['logging.spec'], { peer: config['peer.id'] })
@@ -73,23 +46,24 @@ async function start({ config: file, attached, ...options }: StartOptions): Prom
   const { length } = config.validators
   requireOpenFiles(filesNeeded(length), `a validator in a network of ${length}`)
   const material = await readMaterial(config, logging.logger.child('msp'))
-  let running: Validator | undefined
+  const validator = new Validator({
+    config,
+    material,
+    clock: systemClock,
+    logging,
+    metrics: createMetrics(true),
+    version: readVersion(),
+  })
   let stopping = false
   onEnd(attached === true, () => {
     if (stopping) return
     stopping = true
     setTimeout(() => tooSlow(config['peer.id']), stopTimeoutMs).unref()
-    void running?.stop()
+    void validator.stop()
   })
-  const acceptLostBlocks = options.acceptLostBlocks === true
-  const version = readVersion()
-  await runValidator(
-    { config, material, clock: systemClock, logging, version, acceptLostBlocks },
-    (validator) => {
-      running = validator
-      if (stopping) void validator.stop()
-    },
-  )
+  await validator.start()
+  const reason = await validator.closed
+  if (reason !== undefined) throw reason
 }
 
 /** `heddle peer`. */
@@ -99,10 +73,6 @@ export function peerCommand(): Command {
     .command('start')
     .description('run a validator until SIGTERM or SIGINT')
     .requiredOption('--config <file>', 'its configuration; CORE_... variables override it')
-    .option(
-      '--accept-lost-blocks',
-      'after all, or most, validators were set back to older copies: go on from the furthest one; see the operations guide',
-    )
     .option('--attached', 'also stop when standard input ends')
     .addHelpText(
       'after',

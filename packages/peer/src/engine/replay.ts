@@ -1,5 +1,4 @@
 import { PeerError } from '../errors.ts'
-import { StateDiverged } from '../node/divergence.ts'
 import { rulesInForce } from '../rules/in-force.ts'
 import { rulesOf } from '../rules/known-rules.ts'
 import { signedContentOf } from './as-signed.ts'
@@ -47,8 +46,7 @@ function asStored(
  * Executes a block that a quorum signed, by the rules that it names; it must come out as they signed
  * it. Reasons that rules 1 took from V8 are taken as they are stored: the quorum signed their digest.
  *
- * @throws {StateDiverged} when it does not; {@link PeerError} PEER_LEDGER_FAILED when other rules are in
- *   force, PEER_BLOCK_ALTERED, PEER_UNKNOWN_RULES
+ * @throws {PeerError} PEER_LEDGER_FAILED when it does not, PEER_BLOCK_ALTERED, PEER_UNKNOWN_RULES
  */
 export function reexecute(deps: ReplayDeps, block: common.Block): Candidate {
   const { proof, results: stored } = signedContentOf(block)
@@ -58,8 +56,7 @@ export function reexecute(deps: ReplayDeps, block: common.Block): Candidate {
   const own = buildCandidate(withRules, batch)
   const candidate = asStored(withRules, batch, { own, stored })
   if (Buffer.compare(candidate.value, signedValueOf(block)) === 0) return candidate
-  const { height } = deps.before
-  throw new StateDiverged(height, `block ${height} gives other results here than its quorum signed`)
+  throw differs(deps.before.height, 'gives other results here than its quorum signed')
 }
 
 /**

@@ -100,8 +100,7 @@ export class NetworkSession {
     this.#descriptor = descriptor
     for (const { name, config, log } of descriptor.validators) {
       const at = (path: string): string => join(this.#spec.dir, path)
-      const { acceptLostBlocks = false } = this.#spec
-      this.#processes.start({ name, config: at(config), log: at(log), acceptLostBlocks })
+      this.#processes.start({ name, config: at(config), log: at(log) })
     }
     await this.#publish()
     this.#client = await openClient(this.#spec.dir, descriptor)

@@ -16,8 +16,6 @@ import { certificatesCheck } from './certificates-check.ts'
 import { PbftChain, chainStatuses } from './chain.ts'
 import { Conditions } from './conditions.ts'
 import { MembersCheck } from './members-check.ts'
-import { divergenceCheck } from './divergence.ts'
-import { ForkWatch } from './fork-watch.ts'
 import { PeerNetwork } from './peer-network.ts'
 import { ProcessWatch } from './process-watch.ts'
 import { createQueryService } from './query-service.ts'
@@ -47,7 +45,6 @@ import type { PrometheusMetrics } from '../operations/metrics.ts'
 import type { Version } from '../package-root.ts'
 import type { Condition, ConditionSink } from './conditions.ts'
 import type { OwnCertificate } from './certificates-check.ts'
-import type { StateDiverged } from './divergence.ts'
 import type { Material } from './material.ts'
 import type { PeerAddress } from './peer-network.ts'
 import type { RulesSwitcher } from '../switch/switcher.ts'
@@ -70,8 +67,6 @@ export interface CompositionDeps {
   readonly logging: Logging
   readonly metrics: PrometheusMetrics
   readonly version: Version
-  /** See `ReplicaOptions.acceptLoss`. */
-  readonly acceptLostBlocks: boolean
 }
 
 /** The parts of a validator; nothing of it runs yet. */
@@ -87,7 +82,6 @@ export interface Composition {
   readonly watch: Watch
   readonly clocks: ClockWatch
   readonly members: MembersCheck
-  readonly forks: ForkWatch
   readonly conditions: ConditionSink
   readonly operations: OperationsServer
 }
@@ -199,10 +193,9 @@ function composeReplica(
   )
 }
 
-function replicaOptions({ config, material, acceptLostBlocks }: CompositionDeps): ReplicaOptions {
+function replicaOptions({ config, material }: CompositionDeps): ReplicaOptions {
   return {
     id: material.replica,
-    acceptLoss: acceptLostBlocks,
     n: material.channel.consenters.length,
     batchSize: config['pbft.general.batchsize'],
     maxBatchBytes: config['pbft.general.maxBatchBytes'],
@@ -298,7 +291,6 @@ interface Health {
   readonly watch: Watch
   readonly clocks: ClockWatch
   readonly members: MembersCheck
-  readonly forks: ForkWatch
   readonly standstill: StandstillCheck
   readonly conditions: ConditionSink
   /** What holds at this moment. */
@@ -312,7 +304,6 @@ function composeHealth(
     readonly network: PeerNetwork
     readonly collector: BlockSignatureCollector
     readonly replica: Replica
-    readonly onDiverged: (reason: StateDiverged) => void
   },
 ): Health {
   const { clock, metrics, material } = deps
@@ -334,21 +325,12 @@ function composeHealth(
   const connected = (): readonly number[] => network.connectedReplicas
   const members = new MembersCheck({ others, connected, clock, conditions })
   const certificates = ownCertificates(material)
-  const n = material.channel.consenters.length
-  const forks = new ForkWatch({
-    ...{ ledger, n, clock, conditions, tell: network.tellBlock },
-    verifier: createValidatorVerifier(material.channel),
-    logger: deps.logging.logger.child('ledger.forks'),
-  })
-  const isForked = (): boolean => forks.isForked
-  const { onDiverged } = parts
   const watch = new Watch({
     clock,
     checks: [
       replicaCheck({ replica, conditions }),
       () => members.look(),
       () => standstill.look(),
-      divergenceCheck({ collector, n, isForked, onDiverged }),
       () => clocks.look(),
       certificatesCheck({ certificates, clock, conditions, metrics }),
       () => conditions.settle(),
@@ -358,7 +340,7 @@ function composeHealth(
     watch.look()
     return conditions.current
   }
-  return { watch, clocks, members, forks, standstill, conditions, current }
+  return { watch, clocks, members, standstill, conditions, current }
 }
 
 /** What a composition tells. */
@@ -367,13 +349,12 @@ export interface CompositionEvents {
   readonly onEvent: (event: ReplicaNotification) => void
   /** See `EngineDeps`. */
   readonly onUnknownRules: (reason: Error) => void
-  readonly onDiverged: (reason: StateDiverged) => void
 }
 
 function composeEngine(
   deps: CompositionDeps,
   storage: Storage,
-  parts: Pick<EngineDeps, 'reader' | 'offers' | 'collector' | 'onUnknownRules' | 'onDiverged'>,
+  parts: Pick<EngineDeps, 'reader' | 'offers' | 'collector' | 'onUnknownRules'>,
 ): Engine {
   const { config, material, clock, metrics, logging } = deps
   const { reader } = parts
@@ -400,7 +381,7 @@ function composeEngine(
 export function compose(
   deps: CompositionDeps,
   storage: Storage,
-  { onEvent, onUnknownRules, onDiverged }: CompositionEvents,
+  { onEvent, onUnknownRules }: CompositionEvents,
 ): Composition {
   const { material, clock, metrics } = deps
   const { logger } = deps.logging
@@ -421,16 +402,14 @@ export function compose(
   const collector = composeCollector(deps, network, storage)
   const reader = new TransactionReader()
   const offers = new OfferVerifier(material.channel)
-  const engine = composeEngine(deps, storage, {
-    ...{ reader, offers, collector, onUnknownRules, onDiverged },
-  })
+  const engine = composeEngine(deps, storage, { reader, offers, collector, onUnknownRules })
   const replica = composeReplica(deps, { network: network.consensus, engine, storage }, (event) => {
     if (event.type === 'flooding') network.bar(event.from, `too much: ${event.what}`)
     onEvent(event)
   })
-  const health = composeHealth(deps, { storage, network, collector, replica, onDiverged })
+  const health = composeHealth(deps, { storage, network, collector, replica })
   const rules = createRulesSwitcher(deps, { storage, network, replica, offers })
-  const { watch, clocks, members, forks, standstill, conditions, current } = health
+  const { watch, clocks, members, standstill, conditions, current } = health
   return {
     engine,
     mapper,
@@ -441,7 +420,6 @@ export function compose(
     watch,
     clocks,
     members,
-    forks,
     conditions,
     rules,
     server: composeServer(deps, {

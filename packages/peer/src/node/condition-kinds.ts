@@ -38,7 +38,7 @@ export const conditionKinds = {
   'results-differ': {
     severity: 'failed',
     component: 'orderer.signatures',
-    cure: 'wait: a state is rebuilt from its blocks after 20 s, once for each block; if that does not help, compare `version` of all',
+    cure: 'compare `version` of all; where the odd ones are, stop them, remove ledger/state in their peer.fileSystemPath and start them',
   },
   'block-unsigned': {
     severity: 'failed',

@@ -2,16 +2,13 @@ import { InvariantError } from '@heddle/interface'
 import { addressToText } from '../config/setting.ts'
 import { listenError } from '../network/ports.ts'
 import { compose } from './compose.ts'
-import { divergenceIn } from './divergence.ts'
 import { sayFlood } from './flood.ts'
-import { tellIntervalMs } from './fork-watch.ts'
 import { stopWithin } from './stop-within.ts'
 import { openStorage } from './storage.ts'
 import type { Lifecycle, LifecycleState, Logger } from '@heddle/interface'
 import type { ReplicaNotification } from '@heddle/pbft'
 import type { SettingKey } from '../config/settings.ts'
 import type { Composition, CompositionDeps } from './compose.ts'
-import type { ForkWatch } from './fork-watch.ts'
 
 /** How long a validator that is stopped lets its consensus finish what is being executed. */
 const settleTimeoutMs = 2000
@@ -91,7 +88,6 @@ export class Validator implements Lifecycle {
         this.#tell(event)
       },
       onUnknownRules: (reason) => this.#failed(storage.ledger.height, reason),
-      onDiverged: (reason) => this.#failed(storage.ledger.height, reason),
     })
     await parts.engine.recover()
     parts.network.listen({
@@ -99,14 +95,11 @@ export class Validator implements Lifecycle {
       consensus: (from, bytes) => parts.replica.receive(from, bytes),
       blockSignature: (from, bytes) => parts.collector.receive(from, bytes),
       wallTime: (from, bytes) => parts.clocks.receive(from, bytes),
-      signedHeader: (from, bytes) => parts.forks.receive(from, bytes),
       rulesOffer: (from, bytes) => parts.rules.receive(from, bytes),
     })
     this.#undo.push({ part: 'network', stop: () => parts.network.close() })
     await this.#startParts(parts)
-    void parts.replica.closed.then((reason) => {
-      this.#onReplicaClosed(reason, storage.ledger.height, parts.forks)
-    })
+    void parts.replica.closed.then((reason) => this.#failed(storage.ledger.height, reason))
     this.#logger.info('started', {
       replica: material.replica,
       height: storage.ledger.height,
@@ -123,7 +116,6 @@ export class Validator implements Lifecycle {
     await this.#startReplica(parts.replica)
     await this.#startPart('watch', parts.watch)
     await this.#startPart('clocks', parts.clocks)
-    await this.#startPart('forks', parts.forks)
     await this.#startPart('rules', parts.rules)
     await this.#startPart('server', parts.server, 'general.listenAddress')
     await this.#startPart('operations', parts.operations)
@@ -144,23 +136,6 @@ export class Validator implements Lifecycle {
     const stop = (): Promise<void> => stopWithin(settleTimeoutMs, replica, this.#deps.clock)
     this.#undo.push({ part: 'replica', stop })
     await replica.start()
-  }
-
-  /**
-   * A state that is not that of the others may come of another chain: then to rebuild it from its blocks
-   * would lead there again. So it hears first what the others have, and with a fork it stays, to say so.
-   */
-  #onReplicaClosed(reason: Error | undefined, height: bigint, forks: ForkWatch): void {
-    const diverged = divergenceIn(reason, height)
-    if (diverged === undefined) {
-      this.#failed(height, reason)
-      return
-    }
-    this.#logger.error('state diverged', { height }, reason)
-    const timer = this.#deps.clock.schedule(2 * tellIntervalMs, () => {
-      if (!forks.isForked) this.#failed(height, diverged)
-    })
-    this.#undo.push({ part: 'divergence', stop: () => timer.cancel() })
   }
 
   /** One that fails while it starts gives up when it has started: then there is all to take back. */

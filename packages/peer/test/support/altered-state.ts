@@ -34,6 +34,6 @@ export async function alterState(config: string, change: StateWrite): Promise<vo
 }
 
 /** Removes the state of a validator that does not run: it makes it again from its blocks. */
-async function forgetState(config: string): Promise<void> {
+export async function forgetState(config: string): Promise<void> {
   await rm(join(ledgerOf(config), 'state'), { recursive: true })
 }
