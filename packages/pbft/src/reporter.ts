@@ -201,7 +201,7 @@ export class Reporter implements BroadcastObserver {
   }
 }
 
-/** For so many status intervals it is no news that others have not answered. */
+/** For so many status intervals, others not having answered is not worth a line. */
 const patientIntervals = 3
 
 const named = (replicas: readonly number[]): string =>

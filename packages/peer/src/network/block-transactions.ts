@@ -29,7 +29,7 @@ function outcomesOf(block: common.Block, number: bigint) {
   return { filter, reasons: new Map(rejections.map((each) => [each.index, sentenceOf(each)])) }
 }
 
-/** The genesis block is no transaction of anybody: nothing of it was rejected. */
+/** The genesis block is not anybody’s transaction: nothing of it was rejected. */
 const genesisOutcomes = { filter: Uint8Array.of(valid), reasons: new Map<number, string>() }
 
 /**

@@ -93,7 +93,7 @@ export const conditionKinds = {
   'same-identity': {
     severity: 'degraded',
     component: 'gossip.comm',
-    cure: 'stop one of the two at once: what they sign contradicts each other; a copy of a validator is no second one',
+    cure: 'stop one of the two at once: what they sign contradicts each other; a copy is not a second validator',
   },
   'clock-off': {
     severity: 'degraded',
