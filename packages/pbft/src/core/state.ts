@@ -1,6 +1,8 @@
 import { fullAllowance, maxAsksAgain } from './allowance.ts'
 import type { Allowance } from './allowance.ts'
 import { newInquiry } from './inquiry.ts'
+import { newLone } from './lone.ts'
+import type { Lone } from './lone.ts'
 import type { Amnesia } from './amnesia.ts'
 import type { Inquiry } from './inquiry.ts'
 import { nothingSaid, raise, saidIn } from './heard.ts'
@@ -83,6 +85,8 @@ export class State {
   intervalsAwaited = 0
   /** Whether the oldest request here has used up half its time in `view`. */
   isLate = false
+  /** By replica. */
+  readonly lone: readonly Lone[]
   /** View changes since it last went well; time-outs double with each after the first. */
   attempts = 0
 
@@ -146,6 +150,7 @@ export class State {
     this.checkpoints = new CheckpointStore(options.n, options.logMultiplier + 2)
     this.viewChanges = new Array<ViewChange | undefined>(options.n).fill(undefined)
     this.unheardFor = new Array<number>(options.n).fill(0)
+    this.lone = Array.from({ length: options.n }, newLone)
     this.heard = Array.from({ length: options.n }, nothingSaid)
     this.statuses = new Array<Status | undefined>(options.n).fill(undefined)
   }

@@ -10,7 +10,7 @@ import type { Slot } from './slot.ts'
 import { statusOf } from './status-message.ts'
 import type { SlotStatus, Status } from './messages.ts'
 import type { State } from './state.ts'
-import { awaitNoLonger, leaveEarly } from './view-change.ts'
+import { awaitNoLonger, followLone, leaveEarly } from './view-change.ts'
 
 /** Says where this replica is, so that the others send what it lacks (TOCS '02 §5.2). */
 export function broadcastStatus(state: State): void {
@@ -33,6 +33,7 @@ export function onStatusTimeout(state: State): void {
   state.refillAllowances()
   countSilence(state)
   leaveEarly(state)
+  followLone(state)
   awaitNoLonger(state)
   const isStill = state.executedAtLastStatus === state.lastExecuted
   if (isStill) {

@@ -1,4 +1,5 @@
 import { moveTo } from './amnesia.ts'
+import { countLone, followsLone } from './lone.ts'
 import type { Claim, ViewChange, ViewChangeStatement } from './messages.ts'
 import { tryNewView } from './new-view.ts'
 import { isSilent } from './silence.ts'
@@ -47,9 +48,10 @@ export const maxLeap = 64n
 export function startViewChange(state: State, next: bigint): void {
   if (!remembers(state) || state.votesFrom > next + maxLeap) return
   const view = next > state.votesFrom ? next : state.votesFrom
+  // Nothing was wrong with the view when others leave it for one that cannot come back alone.
+  if (!followsLone(state)) state.attempts++
   moveTo(state, view)
   state.active = false
-  state.attempts++
   // What was fetched for it, and what is on its way, the next new-view will name again.
   state.pendingView = undefined
   state.newViewTimerStarted = false
@@ -57,6 +59,11 @@ export function startViewChange(state: State, next: bigint): void {
   for (const slot of state.slots.values()) slot.current = undefined
   state.emit({ type: 'viewChanged', view, primary: state.primary, active: false })
   state.emit({ type: 'sign', statement: viewChangeOf(state) })
+}
+
+/** A status interval ended: goes after those that left the view alone, when it is time. */
+export function followLone(state: State): void {
+  if (countLone(state)) startViewChange(state, state.view + 1n)
 }
 
 /** P, Q and the proof of h, of everything above h. */

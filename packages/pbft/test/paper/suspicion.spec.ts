@@ -1,5 +1,8 @@
 import { expect } from 'chai'
+import type { NewView } from '../../src/core/messages.ts'
 import type { ReplicaEffect } from '../../src/core/protocol.ts'
+import { loneIntervals, maxLoneIntervals } from '../../src/core/lone.ts'
+import { primaryOf } from '../../src/core/quorum.ts'
 import { silentIntervals } from '../../src/core/silence.ts'
 import { broadcasts, Driver, Group, newView, only, viewChange, unheard } from '../support/cores.ts'
 
@@ -76,6 +79,67 @@ describe('a lone suspicion', () => {
     for (const id of [0, 2, 3]) expect(group.at(id).core.inspect()).to.include({ view: 1n })
     for (const id of [0, 2, 3]) group.fire(id, 'newView')
     expect(group.at(2).core.inspect()).to.include({ view: 2n, active: true })
+  })
+})
+
+describe('a replica that left the view alone', () => {
+  const intervals = (driver: Driver, count: number): ReplicaEffect[] =>
+    Array.from({ length: count }, () => interval(driver)).flat()
+
+  const entered = (view: bigint, ...from: number[]): NewView =>
+    newView(
+      view,
+      from.map((id) => viewChange(id, view)),
+    )
+
+  it('is followed after loneIntervals, by backups and the primary, to the next view', () => {
+    for (const id of [0, 2]) {
+      const driver = started(id)
+      driver.receive(3, viewChange(3, 9n))
+      expect(leaves(intervals(driver, loneIntervals - 1))).to.deep.equal([])
+      expect(leaves(interval(driver))).to.deep.equal([1n])
+    }
+  })
+
+  it('is not followed once the others are where it is', () => {
+    const driver = started(2)
+    driver.receive(3, viewChange(3, 1n))
+    intervals(driver, loneIntervals - 1)
+    driver.receive(1, entered(1n, 0, 1, 3))
+    expect(leaves(intervals(driver, loneIntervals))).to.deep.equal([])
+  })
+
+  it('is followed later each time, up to maxLoneIntervals, and lengthens no time-out', () => {
+    const driver = started(2)
+    const patience: number[] = []
+    for (let view = 1n; view <= 9n; view++) {
+      driver.receive(3, viewChange(3, view))
+      let passed = 1
+      while (passed < 1_000 && leaves(interval(driver)).length === 0) passed++
+      patience.push(passed)
+      expect(driver.core.inspect()).to.include({ view, timeoutFactor: 1 })
+      driver.receive(primaryOf(view, 4), entered(view, 0, 2, 3))
+    }
+    expect(patience).to.deep.equal([4, 8, 16, 32, 64, 128, 256, maxLoneIntervals, maxLoneIntervals])
+  })
+
+  it('lengthens no time-out either of those that follow because another did', () => {
+    const driver = started(2)
+    driver.receive(3, viewChange(3, 1n))
+    intervals(driver, loneIntervals - 1)
+    expect(leaves(driver.receive(0, viewChange(0, 1n)))).to.deep.equal([1n])
+    driver.receive(1, entered(1n, 0, 2, 3))
+    driver.step({ type: 'suspect', view: 1n })
+    expect(driver.core.inspect(), 'the first that counts').to.include({ timeoutFactor: 1 })
+  })
+
+  it('takes part again: nobody else need fail for it', () => {
+    const group = new Group(4)
+    group.suspect(3)
+    expect(group.at(3).core.inspect()).to.include({ active: false })
+    for (let i = 0; i < loneIntervals; i++) for (const id of [0, 1, 2, 3]) group.fire(id, 'status')
+    for (const id of [0, 1, 2, 3])
+      expect(group.at(id).core.inspect()).to.include({ view: 1n, active: true, timeoutFactor: 1 })
   })
 })
 

@@ -14,11 +14,11 @@ import type { ProcessWatch } from './process-watch.ts'
 /** What a {@link ClockWatch} works with. */
 export interface ClockWatchDeps {
   readonly clock: Clock
-  /** Sends an encoded `heddle.WallTime` to all other validators. */
-  readonly tell: (wallTime: Uint8Array) => void
+  /** Sends an encoded `heddle.WallTime` to all other validators, or to one. */
+  readonly tell: (wallTime: Uint8Array, to?: number) => void
   readonly conditions: ConditionSink
   /** Tells and takes which processes speak. */
-  readonly processes: Pick<ProcessWatch, 'told' | 'receive'>
+  readonly processes: Pick<ProcessWatch, 'told' | 'isOther' | 'receive'>
   readonly metrics?: Metrics
 }
 
@@ -95,11 +95,11 @@ export class ClockWatch implements Lifecycle {
    * @throws {ProtoError} when the bytes are no `heddle.WallTime`
    */
   receive(from: number, bytes: Uint8Array): void {
-    const { clock, processes } = this.#deps
+    const { clock } = this.#deps
     const wallTime = decode(heddle.WallTimeSchema, bytes)
     const { unixMs } = wallTime
     const at = clock.now()
-    processes.receive(from, wallTime)
+    this.#takeProcess(from, wallTime)
     const member = this.#members.get(from) ?? { observations: [], offsetMs: 0 }
     this.#members.set(from, member)
     const last = member.observations.at(-1)
@@ -108,6 +108,18 @@ export class ClockWatch implements Lifecycle {
     const recent = member.observations.filter((each) => at - each.at <= windowMs)
     member.observations = [...recent, { at, offsetMs: Number(unixMs) - clock.wallTime() }]
     this.#judge(from, member)
+  }
+
+  /**
+   * Another process gets told at once whom this one heard before it, and after. Two processes of one validator
+   * take the connection from each other before it is time to tell all.
+   */
+  #takeProcess(from: number, wallTime: heddle.WallTime): void {
+    const { processes, tell } = this.#deps
+    const isOther = processes.isOther(from, wallTime)
+    if (isOther) tell(this.#told(), from)
+    processes.receive(from, wallTime)
+    if (isOther) tell(this.#told(), from)
   }
 
   /** Says which clocks are off; of whoever tells no more, nothing is known. */
@@ -142,12 +154,16 @@ export class ClockWatch implements Lifecycle {
   }
 
   #tell(): void {
-    const { clock, tell, processes } = this.#deps
-    const unixMs = BigInt(Math.max(0, Math.round(clock.wallTime())))
-    tell(
-      encode(heddle.WallTimeSchema, create(heddle.WallTimeSchema, { unixMs, ...processes.told })),
-    )
+    const { clock, tell } = this.#deps
+    tell(this.#told())
     this.#timer = clock.schedule(tellIntervalMs, () => this.#tell())
+  }
+
+  #told(): Uint8Array {
+    const { clock, processes } = this.#deps
+    const unixMs = BigInt(Math.max(0, Math.round(clock.wallTime())))
+    const told = create(heddle.WallTimeSchema, { unixMs, ...processes.told })
+    return encode(heddle.WallTimeSchema, told)
   }
 }
 

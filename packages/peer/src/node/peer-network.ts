@@ -114,8 +114,8 @@ export class PeerNetwork {
   readonly consensus: Network
   /** For the signature collector: drops when the queue is full, the collector asks again. */
   readonly blockSignatures: SignatureNetwork
-  /** Tells all others what the clock of this validator says: drops when a queue is full. */
-  readonly tellTime: (wallTime: Uint8Array) => void
+  /** Tells all others, or one, what the clock of this validator says: drops when a queue is full. */
+  readonly tellTime: (wallTime: Uint8Array, to?: number) => void
   /** Sends an offer of rules to all others: drops when a queue is full, it is repeated. */
   readonly offerRules: (offer: Uint8Array) => void
   readonly #deps: PeerNetworkDeps
@@ -151,16 +151,18 @@ export class PeerNetwork {
     })
     const wrapper = new Wrapper(deps.channelId)
     this.consensus = { send: (to, bytes) => this.#push(to, wrapper.wrap('consensus', bytes)) }
+    const send = (body: Body, bytes: Uint8Array, to: number): void => {
+      const peer = this.#byReplica.get(to)
+      if (peer !== undefined) deps.comm.send(wrapper.wrap(body, bytes), peer)
+    }
     const broadcast = (body: Body, bytes: Uint8Array): void =>
       deps.comm.send(wrapper.wrap(body, bytes), ...this.#byReplica.values())
     this.offerRules = (offer) => broadcast('rulesOffer', offer)
-    this.tellTime = (wallTime) => broadcast('wallTime', wallTime)
+    this.tellTime = (wallTime, to) =>
+      to === undefined ? broadcast('wallTime', wallTime) : send('wallTime', wallTime, to)
     this.blockSignatures = {
       broadcast: (bytes) => broadcast('blockSignature', bytes),
-      send: (to, bytes) => {
-        const peer = this.#byReplica.get(to - 1)
-        if (peer !== undefined) deps.comm.send(wrapper.wrap('blockSignature', bytes), peer)
-      },
+      send: (to, bytes) => send('blockSignature', bytes, to - 1),
     }
   }
 

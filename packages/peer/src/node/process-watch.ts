@@ -48,6 +48,12 @@ export class ProcessWatch {
     return { process: this.#process, heard }
   }
 
+  /** Whether `process` is not the one that was heard last from replica `from`; of 0 nothing is known. */
+  isOther(from: number, { process }: Pick<heddle.WallTime, 'process'>): boolean {
+    const known = this.#heard.get(from)
+    return process !== 0n && known !== undefined && known.process !== process
+  }
+
   /** Takes what replica `from` says of itself and of the others; 0 is said by versions without numbers. */
   receive(from: number, { process, heard }: Pick<heddle.WallTime, 'process' | 'heard'>): void {
     if (process !== 0n) this.#hear(from, process)

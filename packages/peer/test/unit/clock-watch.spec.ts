@@ -8,7 +8,11 @@ import { RecordingLogger } from '../support/recording-logger.ts'
 import type { Clock } from '@heddle/interface'
 
 /** Which processes speak is not the matter here. */
-const processes = { told: { process: 0n, heard: [] }, receive: () => undefined }
+const processes = {
+  told: { process: 0n, heard: [] },
+  isOther: () => false,
+  receive: () => undefined,
+}
 
 const noon = Date.UTC(2026, 0, 1, 12)
 

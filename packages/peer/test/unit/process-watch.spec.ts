@@ -1,5 +1,7 @@
 import { expect } from 'chai'
 import { VirtualClock } from '@heddle/events/testing'
+import { create, encode, heddle } from '@heddle/proto'
+import { ClockWatch } from '../../src/node/clock-watch.ts'
 import { Conditions } from '../../src/node/conditions.ts'
 import { ProcessWatch, twiceMs } from '../../src/node/process-watch.ts'
 
@@ -37,6 +39,37 @@ describe('two processes that speak as one validator', () => {
       ])
     await clock.advance(twiceMs)
     expect(reasons(zero), 'one of them is gone').to.deep.equal([])
+  })
+
+  it('are told so at once, though they take the connection from each other before it is time', async () => {
+    const clock = new VirtualClock()
+    const watches = new Map<string, ClockWatch>()
+    // Only one of the two is connected, and to validator0 alone.
+    let connected = 'first'
+    const make = (name: string, replica: number, process: bigint) => {
+      const conditions = new Conditions({ clock })
+      const tell = (bytes: Uint8Array, to?: number): void => {
+        if (name !== 'zero' && name !== connected) return
+        if (name !== 'zero') watches.get('zero')!.receive(2, bytes)
+        else if (to !== undefined) watches.get(connected)!.receive(0, bytes)
+      }
+      const processes = new ProcessWatch({ replica, conditions, process })
+      watches.set(name, new ClockWatch({ clock, tell, conditions, processes }))
+      return { name, conditions, tell, processes }
+    }
+    const nodes = [make('zero', 0, 10n), make('first', 2, 20n), make('second', 2, 21n)]
+    const speak = async (name: string): Promise<void> => {
+      connected = name
+      const { tell, processes } = nodes.find((each) => each.name === name)!
+      tell(encode(heddle.WallTimeSchema, create(heddle.WallTimeSchema, processes.told)))
+      await clock.advance(500)
+    }
+    // What validator0 tells everybody reached the first, once.
+    await speak('first')
+    nodes[1]!.processes.receive(0, nodes[0]!.processes.told)
+    for (const name of ['second', 'first', 'second']) await speak(name)
+    const named = nodes.map(({ conditions }) => conditions.current.map((each) => each.condition))
+    expect(named).to.deep.equal([['same-identity'], ['same-identity'], ['same-identity']])
   })
 
   it('are none when a validator is started again, however often', () => {

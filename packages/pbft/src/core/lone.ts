@@ -1,0 +1,46 @@
+import type { State } from './state.ts'
+
+/**
+ * Who left a view alone may not vote in it any more, so that one more fault costs the quorum. After so
+ * many status intervals the others follow it to the next view.
+ */
+export const loneIntervals = 4
+
+/**
+ * Each time that the others follow a replica, the next time takes twice as long, up to so many status
+ * intervals: what a liar that leaves every view can cost.
+ */
+export const maxLoneIntervals = 512
+
+/** A replica that may leave a view alone. */
+export interface Lone {
+  /** For so many status intervals it has been in a later view than this replica. */
+  intervals: number
+  /** After so many of them it is followed. */
+  patience: number
+}
+
+export function newLone(): Lone {
+  return { intervals: 0, patience: loneIntervals }
+}
+
+/** A status interval ended. Returns whether it is time to follow somebody. */
+export function countLone(state: State): boolean {
+  if (!state.active) return false
+  for (const [id, lone] of state.lone.entries()) {
+    const left = state.viewChanges[id]
+    lone.intervals = left !== undefined && left.view > state.view ? lone.intervals + 1 : 0
+  }
+  return state.lone.some(({ intervals, patience }) => intervals >= patience)
+}
+
+/** Leaves the view. Returns whether it is time to follow somebody, here or, as intervals do not end together, at others. */
+export function followsLone(state: State): boolean {
+  if (!state.active) return false
+  const due = state.lone.filter(({ intervals, patience }) => intervals + 1 >= patience)
+  for (const lone of due) {
+    lone.intervals = 0
+    lone.patience = Math.min(2 * lone.patience, maxLoneIntervals)
+  }
+  return due.length > 0
+}
