@@ -1,4 +1,4 @@
-// Sums up what the suites left in `<package>/.results/tests.json`.
+// Sums up what the suites left in `<package>/.results`.
 import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { join } from 'node:path'
@@ -22,15 +22,16 @@ export function sumResults() {
   const total = { passed: 0, failed: 0, missing: [] }
   for (const folder of suites()) {
     const { scripts = {} } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-    if (scripts.test === undefined) continue
-    const file = join(folder, '.results', 'tests.json')
-    if (!existsSync(file)) {
-      total.missing.push(folder.slice(root.length))
-      continue
+    for (const script of Object.keys(scripts).filter((name) => /^test(:|$)/.test(name))) {
+      const file = join(folder, '.results', `${script.replace(':', '-')}.json`)
+      if (!existsSync(file)) {
+        total.missing.push(`${folder.slice(root.length)} ${script}`)
+        continue
+      }
+      const { passes, failures } = JSON.parse(readFileSync(file, 'utf8'))
+      total.passed += passes
+      total.failed += failures
     }
-    const { passes, failures } = JSON.parse(readFileSync(file, 'utf8'))
-    total.passed += passes
-    total.failed += failures
   }
   return total
 }

@@ -8,8 +8,10 @@ const status = pnpm([
   'turbo',
   'run',
   'test',
+  'test:e2e',
   '--continue',
-  '--concurrency=2',
+  // Two cores; the processes of test:e2e wait most of their time.
+  '--concurrency=3',
   ...process.argv.slice(2),
 ])
 const { passed, failed, missing } = sumResults()

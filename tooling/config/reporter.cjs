@@ -11,14 +11,18 @@ function reportLeak() {
   process.exit(1)
 }
 
-/** Mocha's spec reporter that also leaves the counts in `.results/tests.json`, to be summed up. */
+/** Mocha's spec reporter that also leaves the counts in `.results`, named as the script that ran, to be summed up. */
 module.exports = class CountingReporter extends reporters.Spec {
   constructor(runner, options) {
     super(runner, options)
     runner.once('end', () => {
       const { passes, failures, pending } = this.stats
       mkdirSync('.results', { recursive: true })
-      writeFileSync('.results/tests.json', JSON.stringify({ passes, failures, pending }) + '\n')
+      const script = process.env.npm_lifecycle_event ?? 'test'
+      writeFileSync(
+        `.results/${script.replace(':', '-')}.json`,
+        JSON.stringify({ passes, failures, pending }) + '\n',
+      )
       setTimeout(reportLeak, leakTimeoutMs).unref()
     })
   }

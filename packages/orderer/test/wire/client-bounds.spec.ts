@@ -1,4 +1,6 @@
 import { once } from 'node:events'
+import { connect as connectHttp2, constants } from 'node:http2'
+import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2'
 import { connect } from 'node:tls'
 import type { TLSSocket } from 'node:tls'
 import { Client, credentials, status } from '@grpc/grpc-js'
@@ -13,13 +15,13 @@ const mebibyte = 1024 * 1024
 const exhausted = status.RESOURCE_EXHAUSTED
 
 /** A method that answers so many times with so many bytes, as fast as it may; `/t.T/One` answers once. */
-function answering(): ExtraService & { flushed: number; cancelled: number } {
+function answering(): ExtraService & { started: number; cancelled: number } {
   const method = {
     ...{ requestStream: false, requestSerialize: asIs, requestDeserialize: asIs },
     ...{ responseSerialize: asIs, responseDeserialize: asIs },
   }
   const service = {
-    ...{ flushed: 0, cancelled: 0 },
+    ...{ started: 0, cancelled: 0 },
     definition: {
       many: { ...method, path: '/t.T/Many', responseStream: true },
       one: { ...method, path: '/t.T/One', responseStream: false },
@@ -28,8 +30,9 @@ function answering(): ExtraService & { flushed: number; cancelled: number } {
       many(call: ServerWritableStream<Buffer, Buffer>) {
         call.on('cancelled', () => service.cancelled++)
         const [count = 0, bytes = 0] = call.request.toString().split('x').map(Number)
-        for (let i = 0; i < count; i++) call.write(Buffer.alloc(bytes), () => service.flushed++)
+        for (let i = 0; i < count; i++) call.write(Buffer.alloc(bytes))
         if (count > 0) call.end()
+        service.started++
       },
       one(call: { request: Buffer }, reply: (error: null, answer: Buffer) => void) {
         reply(null, Buffer.alloc(Number(call.request.toString())))
@@ -44,6 +47,7 @@ describe('bounds of clients', () => {
   let service: ReturnType<typeof answering>
   let clock: VirtualClock
   const clients: Client[] = []
+  const sessions: ClientHttp2Session[] = []
   const ends = new Map<ClientReadableStream<Buffer>, Promise<status>>()
 
   async function start(options: Partial<OrdererServerOptions>): Promise<void> {
@@ -54,6 +58,7 @@ describe('bounds of clients', () => {
 
   afterEach(async () => {
     for (const client of clients.splice(0)) client.close()
+    for (const session of sessions.splice(0)) session.destroy()
     await fixture.close()
     expect(clock.pending, 'timers left').to.equal(0)
   })
@@ -131,42 +136,69 @@ describe('bounds of clients', () => {
     expect(await one(await client('another'), 1)).to.have.length(1)
   })
 
-  /** A call with one answer that the client's library has taken, and one that waits here. */
-  async function unread(from: Client): Promise<ClientReadableStream<Buffer>> {
-    const before = service.flushed
-    const call = many(from, `3x${mebibyte}`)
-    await until(() => service.flushed === before + 1)
-    return call
+  /**
+   * A call with three answers of a MiB that nobody reads, of which one waits in the server. A client of
+   * grpc-js would take them all: this one has a window of 64 KiB.
+   */
+  async function unread(name?: string): Promise<ClientHttp2Stream> {
+    const tls = name === undefined ? fixture.clientTls : await (await organization()).tls(name)
+    const { certificate: cert, key, roots } = tls
+    const session = connectHttp2(`https://${fixture.server.address!}`, {
+      ...{ cert, key, ca: [...roots], settings: { initialWindowSize: 65_535 } },
+    })
+    sessions.push(session.on('error', () => undefined))
+    const before = service.started
+    const headers = { 'content-type': 'application/grpc', te: 'trailers' }
+    const stream = session.request({ ':method': 'POST', ':path': '/t.T/Many', ...headers })
+    stream.on('error', () => undefined)
+    const request = Buffer.from(`3x${mebibyte}`)
+    stream.end(Buffer.concat([Buffer.from([0, 0, 0, 0, request.length]), request]))
+    await until(() => service.started === before + 1)
+    return stream
+  }
+
+  /** Its bytes, with those that gRPC puts before each answer. */
+  async function readRest(stream: ClientHttp2Stream): Promise<number> {
+    let bytes = 0
+    for await (const part of stream as AsyncIterable<Buffer>) bytes += part.length
+    return bytes
+  }
+
+  /** With what the server ended it. */
+  async function resetOf(stream: ClientHttp2Stream): Promise<number | undefined> {
+    if (!stream.closed) await new Promise((resolve) => stream.once('close', resolve))
+    return stream.rstCode
   }
 
   it('let a client leave one answer of any length unread, or maxUnsentBytesPerClient', async () => {
     await start({ maxUnsentBytesPerClient: 2 * mebibyte })
     const from = await client()
     expect(await one(from, 3 * mebibyte), 'one always').to.have.length(3 * mebibyte)
-    const open = [await unread(await client()), await unread(await client())]
+    const open = [await unread(), await unread()]
     expect(await endOf(many(from, '1x1'))).to.equal(exhausted)
-    expect(await Promise.all(open.map(read))).to.deep.equal([3 * mebibyte, 3 * mebibyte])
+    const all = 3 * (mebibyte + 5)
+    expect(await Promise.all(open.map(readRest))).to.deep.equal([all, all])
     expect(await read(many(from, '1x1'))).to.equal(1)
   })
 
   it('let whoever has not read for the longest time give way when clients hold maxUnsentBytes', async () => {
     await start({ maxUnsentBytes: 1.5 * mebibyte })
-    const [idle, reader] = [await client(), await client('another')]
-    const forgotten = await unread(idle)
+    const reader = await client('another')
+    const forgotten = await unread()
     expect(await read(many(reader, `3x${mebibyte}`))).to.equal(3 * mebibyte)
-    expect(await endOf(forgotten)).to.equal(exhausted)
+    expect(await resetOf(forgotten)).to.equal(constants.NGHTTP2_ENHANCE_YOUR_CALM)
   })
 
   it('end a call whose client reads nothing for unreadTimeoutMs, and a second for each 64 KiB', async () => {
     await start({ unreadTimeoutMs: 10_000 })
     const from = await client()
-    const forgotten = await unread(from)
+    const forgotten = await unread()
     await clock.advance(10_000 + 15_000)
     expect(await one(from, 1)).to.have.length(1)
     expect(service.cancelled).to.equal(0)
     await clock.advance(2_000)
     await until(() => service.cancelled > 0)
-    expect(await endOf(forgotten)).to.equal(exhausted)
+    expect(await resetOf(forgotten)).to.equal(constants.NGHTTP2_ENHANCE_YOUR_CALM)
   })
 
   it('give a certificate maxConnectionsPerCertificate connections', async () => {

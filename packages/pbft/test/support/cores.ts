@@ -234,8 +234,10 @@ export class Group {
   }
 
   propose(...names: string[]): void {
-    const primary = this.drivers.findIndex((d) => d.core.room() > 0)
-    this.act(primary, { type: 'propose', batch: batchOf(...names) })
+    // A replica that was cut off may take itself for the primary of an earlier view.
+    const primaries = this.drivers.filter((d) => d.core.room() > 0).map((d) => d.core.inspect())
+    const latest = primaries.reduce((a, b) => (b.view > a.view ? b : a))
+    this.act(latest.primary, { type: 'propose', batch: batchOf(...names) })
   }
 
   suspect(...ids: number[]): void {
