@@ -21,7 +21,13 @@ export const targets = {
     spec: ['test/unit/**/*.spec.ts', 'test/wire/**/*.spec.ts', 'test/e2e/handshake.spec.ts'],
   },
   deliver: {
-    mutate: ['src/block-check.ts', 'src/block-verifier.ts', 'src/channel-config.ts'],
-    spec: ['test/unit/**/*.spec.ts'],
+    mutate: [
+      'src/block-check.ts',
+      'src/block-verifier.ts',
+      'src/channel-config.ts',
+      'src/config-endpoints.ts',
+      'src/locate.ts',
+    ],
+    spec: ['test/unit/**/*.spec.ts', 'test/wire/pull-blocks.spec.ts', 'test/wire/lies.spec.ts'],
   },
 }
