@@ -345,8 +345,7 @@ describe('a replica whose state came by a weak certificate', () => {
     group.exchangeStatus(3)
     expect(group.at(0).core.inspect().lowWatermark, 'of checkpoint 2 there are two').to.equal(0n)
     group.suspect(0, 1)
-    for (const id of [0, 1, 3]) group.fire(id, 'newView')
-    group.propose('d')
+    group.act(3, { type: 'propose', batch: batchOf('d') })
     for (const id of [0, 1, 3])
       expect(group.at(id).core.inspect(), `replica ${id}`).to.include({
         lastExecuted: 4n,
