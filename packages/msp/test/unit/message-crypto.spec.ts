@@ -169,6 +169,7 @@ describe('createMessageCryptoService', () => {
 
   it('alone, without channels, knows its own organisation and says whom it does not know', () => {
     const alone = createMessageCryptoService({ localMsp: own.msp, signer: me })
+    alone.verify(me.serialized, alone.sign(message), message)
     expect(alone.expiration(me.serialized)).to.deep.equal(me.expiresAt)
     expect(alone.certificateDigest(me.serialized)).to.deep.equal(Buffer.from(me.id, 'hex'))
     expectCode('MSP_UNKNOWN_MSP', () => alone.expiration(friend.serialized))
