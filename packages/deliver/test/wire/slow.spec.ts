@@ -50,12 +50,13 @@ class Setup {
     return scripted((call) => {
       call.once('data', (request: Buffer) => {
         const before = this.replaced.length
+        const isOver = (): boolean => call.cancelled || this.replaced.length > before
         void (async () => {
           for (let number = Number(seekStart(request)); number < blocks.length; number++) {
             // Else time would pass while a block is on its way.
-            await until(() => this.taken >= number || this.replaced.length > before)
+            await until(() => this.taken >= number || isOver())
             await this.pass(everyMs)
-            if (this.replaced.length > before) return
+            if (isOver()) return
             call.write(blockFrame(blocks[number]!))
           }
         })()
