@@ -15,9 +15,12 @@ export interface Trusted {
 /** How many changes of configuration are followed to reach a block; one stream each. */
 export const maxConfigHops = 1000
 
+/** Gets a block by its number, unverified. */
+export type FetchBlock = (number: bigint) => Promise<Received<common.Block>>
+
 interface Search {
   readonly trusted: Trusted
-  readonly fetch: (number: bigint) => Promise<Received<common.Block>>
+  readonly fetch: FetchBlock
   hops: number
 }
 
@@ -32,20 +35,16 @@ interface Search {
  */
 export async function locate(
   { trusted, from }: { trusted: Trusted; from: bigint },
-  endpoint: Endpoint,
-  context: BlockStreamContext,
-  signal: AbortSignal,
+  fetch: FetchBlock,
 ): Promise<Position> {
-  const fetch = (number: bigint): Promise<Received<common.Block>> =>
-    fetchBlock(number, endpoint, context, signal)
   return positionBefore(from, { trusted, fetch, hops: 0 })
 }
 
 async function positionBefore(from: bigint, search: Search): Promise<Position> {
   const { trusted, fetch } = search
   const known = trusted.config.blockNumber
-  if (from === 0n && known === 0n) return genesisPosition(trusted.block, trusted.config)
   assertReachable(from, trusted)
+  if (from === 0n) return genesisPosition(trusted.block, trusted.config)
   if (from === known + 1n && trusted.block.header) {
     return positionAfter(trusted.block.header, trusted.config)
   }
@@ -79,7 +78,7 @@ async function positionOf(
 }
 
 /** Block `number` as `endpoint` gives it, unverified. */
-async function fetchBlock(
+export async function fetchBlock(
   number: bigint,
   endpoint: Endpoint,
   context: BlockStreamContext,

@@ -5,7 +5,7 @@ import { type PullContext, type PullTask, pull } from './block-puller.ts'
 import { trustedConfig } from './block-verifier.ts'
 import { type PullDeps, type PullOptions, resolvePullOptions } from './deliver-options.ts'
 import { lastBlockNumber } from './envelope.ts'
-import { type Trusted, assertReachable, locate } from './locate.ts'
+import { type FetchBlock, type Trusted, assertReachable, fetchBlock, locate } from './locate.ts'
 
 /** Which blocks, and how long to try. */
 export interface PullBlocksOptions extends PullOptions, AbortOptions {
@@ -60,8 +60,10 @@ async function* blocksFrom(
   let reached: Position | undefined
   const task: PullTask = {
     config: () => reached?.config ?? trusted.config,
-    position: async (endpoint, turn) =>
-      (reached ??= await locate({ trusted, from }, endpoint, context, turn)),
+    position: async (endpoint, turn) => {
+      const fetch: FetchBlock = (number) => fetchBlock(number, endpoint, context, turn)
+      return (reached ??= await locate({ trusted, from }, fetch))
+    },
     stop: to,
   }
   for await (const accepted of pull(task, context, signal)) {

@@ -158,6 +158,20 @@ describe('pullBlocks', function () {
     expect(String(error)).to.match(/ECONNREFUSED/)
   })
 
+  it('names the service that ends without the block to begin behind', async () => {
+    const endpoint = await scripted((call) => {
+      call.write(statusFrame(common.Status.SUCCESS))
+      call.end()
+    })
+    const options = { endpoints: [endpoint], maxFailures: 1, from: 2n }
+    const error = await pulled(options).catch((e: unknown) => e)
+    expect(error).to.include({
+      code: 'DELIVER_UNEXPECTED',
+      message: `${endpoint.address} ended without block 1`,
+      endpoint: endpoint.address,
+    })
+  })
+
   it('rejects with the status of a service that refuses', async () => {
     const { endpoint } = await honest({
       authorize: () => Promise.reject(new Error('a failure of its own')),
