@@ -2,19 +2,20 @@ import type { State } from './state.ts'
 
 /**
  * Who left a view alone may not vote in it any more, so that one more fault costs the quorum. After so
- * many status intervals the others follow it to the next view.
+ * many status intervals in which nothing was executed the others follow it to the next view: then that
+ * costs nobody anything. Under load it is followed as soon as a request is late.
  */
 export const loneIntervals = 4
 
 /**
- * Each time that the others follow a replica, the next time takes twice as long, up to so many status
+ * Each time that the others follow a replica, the next time takes twice as long, up to so many such
  * intervals: what a liar that leaves every view can cost.
  */
 export const maxLoneIntervals = 512
 
 /** A replica that may leave a view alone. */
 export interface Lone {
-  /** For so many status intervals it has been in a later view than this replica. */
+  /** For so many idle status intervals it has been in a later view than this replica. */
   intervals: number
   /** After so many of them it is followed. */
   patience: number
@@ -24,7 +25,7 @@ export function newLone(): Lone {
   return { intervals: 0, patience: loneIntervals }
 }
 
-/** A status interval ended. Returns whether it is time to follow somebody. */
+/** A status interval ended in which nothing was executed. Returns whether it is time to follow somebody. */
 export function countLone(state: State): boolean {
   if (!state.active) return false
   for (const [id, lone] of state.lone.entries()) {

@@ -33,9 +33,9 @@ export function onStatusTimeout(state: State): void {
   state.refillAllowances()
   countSilence(state)
   leaveEarly(state)
-  followLone(state)
-  awaitNoLonger(state)
   const isStill = state.executedAtLastStatus === state.lastExecuted
+  if (isStill) followLone(state)
+  awaitNoLonger(state)
   if (isStill) {
     transferIfBehind(state)
     repeatPrepares(state)

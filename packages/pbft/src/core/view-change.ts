@@ -61,7 +61,7 @@ export function startViewChange(state: State, next: bigint): void {
   state.emit({ type: 'sign', statement: viewChangeOf(state) })
 }
 
-/** A status interval ended: goes after those that left the view alone, when it is time. */
+/** An idle status interval ended: goes after those that left the view alone, when it is time. */
 export function followLone(state: State): void {
   if (countLone(state)) startViewChange(state, state.view + 1n)
 }

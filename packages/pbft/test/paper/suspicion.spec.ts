@@ -4,7 +4,17 @@ import type { ReplicaEffect } from '../../src/core/protocol.ts'
 import { loneIntervals, maxLoneIntervals } from '../../src/core/lone.ts'
 import { primaryOf } from '../../src/core/quorum.ts'
 import { silentIntervals } from '../../src/core/silence.ts'
-import { broadcasts, Driver, Group, newView, only, viewChange, unheard } from '../support/cores.ts'
+import {
+  batchOf,
+  broadcasts,
+  claim,
+  Driver,
+  Group,
+  newView,
+  only,
+  viewChange,
+  unheard,
+} from '../support/cores.ts'
 
 const late = (driver: Driver, view = 0n, isLate = true): ReplicaEffect[] =>
   driver.step({ type: 'late', view, isLate })
@@ -86,6 +96,12 @@ describe('a replica that left the view alone', () => {
   const intervals = (driver: Driver, count: number): ReplicaEffect[] =>
     Array.from({ length: count }, () => interval(driver)).flat()
 
+  /** After an interval in which something may have been executed. */
+  const idle = (id: number): Driver => {
+    const driver = started(id)
+    interval(driver)
+    return driver
+  }
   const entered = (view: bigint, ...from: number[]): NewView =>
     newView(
       view,
@@ -94,7 +110,7 @@ describe('a replica that left the view alone', () => {
 
   it('is followed after loneIntervals, by backups and the primary, to the next view', () => {
     for (const id of [0, 2]) {
-      const driver = started(id)
+      const driver = idle(id)
       driver.receive(3, viewChange(3, 9n))
       expect(leaves(intervals(driver, loneIntervals - 1))).to.deep.equal([])
       expect(leaves(interval(driver))).to.deep.equal([1n])
@@ -102,7 +118,7 @@ describe('a replica that left the view alone', () => {
   })
 
   it('is not followed once the others are where it is', () => {
-    const driver = started(2)
+    const driver = idle(2)
     driver.receive(3, viewChange(3, 1n))
     intervals(driver, loneIntervals - 1)
     driver.receive(1, entered(1n, 0, 1, 3))
@@ -110,7 +126,7 @@ describe('a replica that left the view alone', () => {
   })
 
   it('is followed later each time, up to maxLoneIntervals, and lengthens no time-out', () => {
-    const driver = started(2)
+    const driver = idle(2)
     const patience: number[] = []
     for (let view = 1n; view <= 9n; view++) {
       driver.receive(3, viewChange(3, view))
@@ -124,7 +140,7 @@ describe('a replica that left the view alone', () => {
   })
 
   it('lengthens no time-out either of those that follow because another did', () => {
-    const driver = started(2)
+    const driver = idle(2)
     driver.receive(3, viewChange(3, 1n))
     intervals(driver, loneIntervals - 1)
     expect(leaves(driver.receive(0, viewChange(0, 1n)))).to.deep.equal([1n])
@@ -133,11 +149,26 @@ describe('a replica that left the view alone', () => {
     expect(driver.core.inspect(), 'the first that counts').to.include({ timeoutFactor: 1 })
   })
 
+  it('is not followed while something is executed', () => {
+    const driver = started(2)
+    driver.receive(3, viewChange(3, 1n))
+    for (let sequence = 1n; sequence <= 20n; sequence++) {
+      const batch = batchOf(String(sequence))
+      driver.receive(0, { type: 'pre-prepare', view: 0n, sequence, batch })
+      for (const from of [0, 1]) driver.commit(from, sequence, batch)
+      driver.receive(1, { type: 'prepare', ...claim(sequence, batch) })
+      driver.executed(sequence)
+      expect(leaves(interval(driver))).to.deep.equal([])
+    }
+    expect(leaves(intervals(driver, loneIntervals - 1))).to.deep.equal([])
+    expect(leaves(interval(driver))).to.deep.equal([1n])
+  })
+
   it('takes part again: nobody else need fail for it', () => {
     const group = new Group(4)
     group.suspect(3)
     expect(group.at(3).core.inspect()).to.include({ active: false })
-    for (let i = 0; i < loneIntervals; i++) for (const id of [0, 1, 2, 3]) group.fire(id, 'status')
+    for (let i = 0; i <= loneIntervals; i++) for (const id of [0, 1, 2, 3]) group.fire(id, 'status')
     for (const id of [0, 1, 2, 3])
       expect(group.at(id).core.inspect()).to.include({ view: 1n, active: true, timeoutFactor: 1 })
   })
