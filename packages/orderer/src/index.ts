@@ -1,4 +1,5 @@
 export type {
+  ArchivedBlock,
   BlockSignature,
   BlockSignatureVerifier,
   BlockSigner,

@@ -21,6 +21,8 @@ export interface UnsignedBlock {
    * order: they have another block or other results, or lie.
    */
   readonly differing: readonly number[]
+  /** Those of them that say that theirs has the signatures of a quorum, in order. */
+  readonly outvotedBy: readonly number[]
 }
 
 /** One block that collects signatures. */
@@ -34,8 +36,8 @@ export interface OpenBlock extends BlockToSign {
   /** `sender:id` of the checks under way: one of each at a time, so that they are bounded. */
   readonly checking: Set<string>
   own: BlockSignature | undefined
-  /** Whether somebody had it complete already. */
-  isAnswered: boolean
+  /** Consenters that had it complete already, or say so. */
+  readonly answeredBy: Set<number>
   sentAt: number
   readonly resolve: (signatures: BlockSignature[]) => void
   readonly reject: (reason: Error) => void
@@ -57,7 +59,7 @@ export function openBlock(
     openedAt: now,
     checking: new Set(),
     own: undefined,
-    isAnswered: false,
+    answeredBy: new Set(),
     sentAt: now,
     ...settle,
   }
@@ -76,12 +78,13 @@ export function quorumOf(
 
 /** Where the collection of a block is. */
 export function unsignedBlock(open: OpenBlock, now: number): UnsignedBlock {
-  const { number, openedAt, accepted, differing } = open
+  const { number, openedAt, accepted, differing, answeredBy } = open
   const sorted = (ids: Iterable<number>): number[] => [...ids].sort((a, b) => a - b)
   return {
     number,
     waitingMs: now - openedAt,
     signed: sorted(accepted.keys()),
     differing: sorted(differing),
+    outvotedBy: sorted(answeredBy).filter((id) => differing.has(id)),
   }
 }

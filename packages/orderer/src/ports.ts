@@ -83,8 +83,16 @@ export interface BlockSignatureVerifier {
   verify(id: number, message: Uint8Array, signature: Uint8Array): boolean | Promise<boolean>
 }
 
-/** Where signatures of blocks that are complete already are found, to help a consenter behind. */
+/** Where blocks that are complete already are found, to help a consenter behind. */
 export interface SignatureArchive {
-  /** The signatures stored with block `number`; undefined when there is no such block. */
-  signatures(number: bigint): Promise<readonly BlockSignature[] | undefined>
+  /** What a quorum signed as block `number`; undefined when there is no such block, or nobody signed it. */
+  block(number: bigint): Promise<ArchivedBlock | undefined>
+}
+
+/** A block that is complete. */
+export interface ArchivedBlock {
+  readonly header: common.BlockHeader
+  /** Slot 0's `Metadata.value`. */
+  readonly value: Uint8Array
+  readonly signatures: readonly BlockSignature[]
 }

@@ -1,7 +1,7 @@
 import type { Logger } from '@heddle/interface'
 import { heddle } from '@heddle/proto'
-import type { SignatureArchive, SignatureNetwork } from './ports.ts'
-import { encodeSignatureMessage } from './signature-message.ts'
+import type { ArchivedBlock, SignatureArchive, SignatureNetwork } from './ports.ts'
+import { type ClaimedSignature, encodeSignatureMessage } from './signature-message.ts'
 
 /** What a {@link SignatureAnswerer} works with. */
 export interface AnswererContext {
@@ -13,12 +13,15 @@ export interface AnswererContext {
   readonly maxAnswersInFlight: number
   /** Hears what became of a request: `answered` or `answer_dropped`. */
   readonly count: (outcome: string) => void
+  /** Hears what the author of a signature for a complete block should have signed. */
+  readonly compare: (block: ArchivedBlock, signature: ClaimedSignature) => Promise<void>
 }
 
 /**
- * Helps consenters that lack signatures of a block that is complete here.
+ * Takes consenters' own signatures of blocks that are complete here: helps those that lack signatures,
+ * and compares what they signed.
  *
- * A request costs a read of the ledger: so there is a bound on how many are under way for each
+ * Each costs a read of the ledger: so there is a bound on how many are under way for each
  * consenter, so that none can keep the others from their answers, and only one for the same block.
  * What is dropped is asked for again.
  */
@@ -31,9 +34,10 @@ export class SignatureAnswerer {
     this.#context = context
   }
 
-  /** Sends `to` all signatures stored with block `number`, if there is such a block. */
-  answer(to: number, number: bigint): void {
+  /** Takes its author's `signature` of block `number`; answers with all that are stored with it. */
+  take(signature: ClaimedSignature, number: bigint, isAsking: boolean): void {
     const { maxAnswersInFlight, count, logger } = this.#context
+    const { id: to } = signature
     const answering = this.#answering.get(to) ?? new Set<bigint>()
     this.#answering.set(to, answering)
     if (answering.has(number) || answering.size >= maxAnswersInFlight) {
@@ -41,19 +45,25 @@ export class SignatureAnswerer {
       return
     }
     answering.add(number)
-    this.#send(to, number)
+    this.#serve(signature, number, isAsking)
       .catch((error: unknown) => {
-        logger?.warn('stored block signatures unreadable', { block: number, to }, error)
+        logger?.warn('a late block signature was not served', { block: number, to }, error)
       })
       .finally(() => answering.delete(number))
   }
 
-  async #send(to: number, number: bigint): Promise<void> {
-    const { archive, channelId, network, count } = this.#context
-    const signatures = await archive.signatures(number)
-    if (!signatures || signatures.length === 0) return
-    const purpose = heddle.BlockSignatures_Purpose.ANSWER
-    network.send(to, encodeSignatureMessage(channelId, number, purpose, signatures))
-    count('answered')
+  async #serve(signature: ClaimedSignature, number: bigint, isAsking: boolean): Promise<void> {
+    const { archive, channelId, network, count, compare } = this.#context
+    const block = await archive.block(number)
+    if (!block || block.signatures.length === 0) return
+    if (isAsking) {
+      const purpose = heddle.BlockSignatures_Purpose.ANSWER
+      network.send(
+        signature.id,
+        encodeSignatureMessage(channelId, number, purpose, block.signatures),
+      )
+      count('answered')
+    }
+    await compare(block, signature)
   }
 }

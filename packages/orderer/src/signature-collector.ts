@@ -1,7 +1,8 @@
 import type { AbortOptions, ClockTimer, Lifecycle, LifecycleState } from '@heddle/interface'
 import { InvariantError } from '@heddle/interface'
-import { heddle } from '@heddle/proto'
+import { blockHeaderBytes, heddle } from '@heddle/proto'
 import { blockQuorum, blockSignaturePreimage } from './block.ts'
+import { Dissent } from './dissent.ts'
 import { OrdererError } from './errors.ts'
 import { type CollectorMetrics, collectorMetrics } from './metrics.ts'
 import {
@@ -46,6 +47,7 @@ export class BlockSignatureCollector implements Lifecycle {
   readonly #open = new Map<bigint, OpenBlock>()
   readonly #answerer: SignatureAnswerer
   readonly #window: SignatureWindow
+  readonly #dissent = new Dissent()
   #state: LifecycleState = 'idle'
   /** Whether the others may have had the next block already, and so do not send their signatures. */
   #isBehind = true
@@ -60,6 +62,7 @@ export class BlockSignatureCollector implements Lifecycle {
     const { channelId, maxAnswersInFlight } = this.#options
     const { network, archive, logger } = deps
     const count = this.#count.bind(this)
+    const compare = this.#compare.bind(this)
     this.#answerer = new SignatureAnswerer({
       channelId,
       network,
@@ -67,6 +70,7 @@ export class BlockSignatureCollector implements Lifecycle {
       logger,
       maxAnswersInFlight,
       count,
+      compare,
     })
   }
 
@@ -86,6 +90,15 @@ export class BlockSignatureCollector implements Lifecycle {
     for (const open of this.#open.values())
       if (oldest === undefined || open.number < oldest.number) oldest = open
     return oldest && unsignedBlock(oldest, this.#deps.clock.now())
+  }
+
+  /**
+   * By consenter, in order: the lowest number of a block that is complete here and that it signed with
+   * another header or other results, over its own connection. Until it signs that block, or a later
+   * one, as it is here.
+   */
+  get dissent(): ReadonlyMap<number, bigint> {
+    return this.#dissent.since
   }
 
   /** Begins to send again what is incomplete. */
@@ -187,13 +200,16 @@ export class BlockSignatureCollector implements Lifecycle {
   #take(from: number, { number, purpose, signatures }: SignatureMessage): void {
     const open = this.#open.get(number)
     if (open) {
-      if (purpose === Purpose.ANSWER) open.isAnswered = true
+      if (purpose === Purpose.ANSWER) open.answeredBy.add(from)
       for (const signature of signatures) this.#check(open, from, signature)
       return
     }
-    if (purpose === Purpose.REQUEST) this.#answerer.answer(from, number)
     const [signature] = signatures
-    if (number < this.#window.next || purpose === Purpose.ANSWER || !signature) return
+    if (purpose === Purpose.ANSWER || !signature) return
+    // Who signs as the others never asks, once it is level again: so those that did not are looked at.
+    const isAsking = purpose === Purpose.REQUEST
+    if (isAsking || this.#dissent.has(from)) this.#answerer.take(signature, number, isAsking)
+    if (number < this.#window.next) return
     this.#count(this.#window.add(number, signature) ? 'early' : 'outside_window')
   }
 
@@ -236,6 +252,14 @@ export class BlockSignatureCollector implements Lifecycle {
     this.#deps.logger?.debug('block signature does not verify', { block: open.number, from, id })
   }
 
+  /** A consenter's own signature came after the block was complete. */
+  async #compare({ header, value }: BlockToSign, claimed: ClaimedSignature): Promise<void> {
+    const { identifierHeader, signature, id } = claimed
+    const preimage = blockSignaturePreimage(value, identifierHeader, blockHeaderBytes(header))
+    const isSame = await this.#deps.verifier.verify(id, preimage, signature)
+    this.#dissent.judge(id, header.number, isSame)
+  }
+
   async #verify(open: OpenBlock, claimed: ClaimedSignature): Promise<boolean> {
     const { identifierHeader, signature, id } = claimed
     if (!this.#options.consenters.includes(id)) return false
@@ -253,9 +277,11 @@ export class BlockSignatureCollector implements Lifecycle {
     if (this.#open.get(open.number) !== open) return
     open.accepted.set(id, { identifierHeader, signature })
     open.differing.delete(id)
+    this.#dissent.judge(id, open.number, true)
     // Without the own signature, others could not be helped from our stored block alone.
     if (open.accepted.size < this.#quorum || !open.own) return
-    this.#isBehind = open.isAnswered
+    for (const each of open.differing) this.#dissent.judge(each, open.number, false)
+    this.#isBehind = open.answeredBy.size > 0
     this.#close(open)
     open.resolve(quorumOf(open.accepted, this.#quorum, this.#options.self))
   }

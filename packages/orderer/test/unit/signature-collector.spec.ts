@@ -3,6 +3,7 @@ import { expect } from 'chai'
 import { VirtualClock } from '@heddle/events/testing'
 import { blockHeaderBytes, common, create, decode, encode, heddle } from '@heddle/proto'
 import {
+  type ArchivedBlock,
   type BlockSignature,
   BlockSignatureCollector,
   type BlockToSign,
@@ -62,6 +63,15 @@ function idOf({ identifierHeader }: BlockSignature): number {
   return decode(common.IdentifierHeaderSchema, identifierHeader).identifier
 }
 
+/** Block `number`, if its signatures are stored. */
+function archived(
+  stored: ReadonlyMap<bigint, readonly BlockSignature[]>,
+  number: bigint,
+): ArchivedBlock | undefined {
+  const signatures = stored.get(number)
+  return signatures && { ...blockToSign(Number(number)), signatures }
+}
+
 interface Sent {
   readonly to: number | 'all'
   readonly bytes: Uint8Array
@@ -77,7 +87,9 @@ interface Alone {
   verified: number
 }
 
-async function alone(options: Partial<SignatureCollectorOptions> = {}): Promise<Alone> {
+type Settings = Partial<SignatureCollectorOptions> & { verifier?: () => Promise<boolean> }
+
+async function alone({ verifier, ...options }: Settings = {}): Promise<Alone> {
   const clock = new VirtualClock()
   const sent: Sent[] = []
   const archive = new Map<bigint, BlockSignature[]>()
@@ -99,10 +111,10 @@ async function alone(options: Partial<SignatureCollectorOptions> = {}): Promise<
       verifier: {
         verify: (id, bytes, signature) => {
           fixture.verified++
-          return Promise.resolve(fakeSignature(id, bytes).equals(signature))
+          return verifier?.() ?? Promise.resolve(fakeSignature(id, bytes).equals(signature))
         },
       },
-      archive: { signatures: (number) => Promise.resolve(archive.get(number)) },
+      archive: { block: (number) => Promise.resolve(archived(archive, number)) },
       clock,
       metrics: { counter: () => metric, gauge: () => metric, histogram: () => metric },
     },
@@ -219,7 +231,7 @@ describe('BlockSignatureCollector', function () {
     one.collector.receive(2, share(2, 7))
     await turns()
     expect(one.collector.oldestOpen).to.deep.equal({
-      ...{ number: 7n, waitingMs: 400, signed: [1, 2], differing: [4] },
+      ...{ number: 7n, waitingMs: 400, signed: [1, 2], differing: [4], outvotedBy: [] },
     })
     // Relayed: 2 may have made it up.
     const relayed = [signatureOf(2, blockToSign(7)), signatureOf(3, blockToSign(1))]
@@ -243,6 +255,92 @@ describe('BlockSignatureCollector', function () {
     await turns()
     expect(one.collector.oldestOpen).to.deep.include({ signed: [1, 4], differing: [] })
     await one.collector.stop()
+  })
+
+  it('tells who says that a quorum signed something else: only whose own signature differs', async () => {
+    const one = await alone({ self: 4 })
+    void one.collector.collect(blockToSign(0)).catch(() => undefined)
+    const other = blockToSign(1)
+    const answer = (...ids: number[]): Uint8Array =>
+      message(
+        0,
+        Purpose.ANSWER,
+        ids.map((id) => signatureOf(id, other)),
+      )
+    one.collector.receive(1, message(0, Purpose.SHARE, [signatureOf(1, other)]))
+    one.collector.receive(2, answer(1, 2, 3))
+    one.collector.receive(3, answer(1, 2))
+    await turns()
+    expect(one.collector.oldestOpen).to.deep.include({ differing: [1, 2], outvotedBy: [2] })
+    await one.collector.stop()
+  })
+
+  describe('of consenters that signed something else than a block that is complete', () => {
+    const request = (id: number, number: number, signed: number): Uint8Array =>
+      message(number, Purpose.REQUEST, [signatureOf(id, blockToSign(signed))])
+    const complete = (one: Alone, ...numbers: number[]): void => {
+      for (const number of numbers)
+        one.archive.set(
+          BigInt(number),
+          [1, 2, 3].map((id) => signatureOf(id, blockToSign(number))),
+        )
+    }
+    const dissentOf = async ({ collector }: Alone): Promise<[number, bigint][]> => {
+      await turns()
+      return [...collector.dissent]
+    }
+
+    it('keeps the lowest number, until they sign that one or a later one as it is', async () => {
+      const one = await alone({ nextBlock: 9n })
+      complete(one, 3, 5, 7)
+      one.collector.receive(4, request(4, 5, 99))
+      one.collector.receive(2, request(2, 5, 5))
+      expect(await dissentOf(one)).to.deep.equal([[4, 5n]])
+      one.collector.receive(4, request(4, 7, 99))
+      expect(await dissentOf(one)).to.deep.equal([[4, 5n]])
+      one.collector.receive(4, request(4, 3, 3))
+      expect(await dissentOf(one), 'before it went wrong').to.deep.equal([[4, 5n]])
+      one.collector.receive(4, request(4, 3, 99))
+      expect(await dissentOf(one)).to.deep.equal([[4, 3n]])
+      one.collector.receive(4, share(4, 3))
+      expect(await dissentOf(one)).to.deep.equal([])
+      await one.collector.stop()
+    })
+
+    it('hears of those, and of their end, also when the block becomes complete here', async () => {
+      const one = await alone()
+      const collected = one.collector.collect(blockToSign(0))
+      one.collector.receive(4, message(0, Purpose.SHARE, [signatureOf(4, blockToSign(9))]))
+      await turns()
+      for (const id of [2, 3]) one.collector.receive(id, share(id, 0))
+      await collected
+      expect(await dissentOf(one)).to.deep.equal([[4, 0n]])
+      void one.collector.collect(blockToSign(1)).catch(() => undefined)
+      one.collector.receive(4, share(4, 1))
+      expect(await dissentOf(one)).to.deep.equal([])
+      await one.collector.stop()
+    })
+
+    it('believes nobody about another, and looks at no late share of who signs the same', async () => {
+      const one = await alone({ nextBlock: 9n })
+      complete(one, 5)
+      const made = signatureOf(4, blockToSign(99))
+      one.collector.receive(2, message(5, Purpose.REQUEST, [made]))
+      one.collector.receive(2, message(5, Purpose.ANSWER, [made]))
+      one.collector.receive(3, share(3, 5))
+      expect(await dissentOf(one)).to.deep.equal([])
+      expect(one.verified).to.equal(0)
+      await one.collector.stop()
+    })
+
+    it('judges nobody by a signature that could not be checked, or of a block that is not here', async () => {
+      const one = await alone({ nextBlock: 9n, verifier: () => Promise.reject(new Error('busy')) })
+      complete(one, 5)
+      one.collector.receive(4, request(4, 5, 99))
+      one.collector.receive(4, request(4, 6, 99))
+      expect(await dissentOf(one)).to.deep.equal([])
+      await one.collector.stop()
+    })
   })
 
   const malformed: [string, number, Uint8Array][] = [
@@ -494,7 +592,7 @@ describe('BlockSignatureCollector', function () {
         network: { broadcast: () => undefined, send: () => undefined },
         signer: { sign: () => Promise.reject(failure) },
         verifier: { verify: () => false },
-        archive: { signatures: () => Promise.resolve(undefined) },
+        archive: { block: () => Promise.resolve(undefined) },
         clock: new VirtualClock(),
       },
       { channelId, self: 1, consenters },
@@ -554,7 +652,7 @@ describe('BlockSignatureCollector', function () {
               verifier: {
                 verify: (id, bytes, signature) => fakeSignature(id, bytes).equals(signature),
               },
-              archive: { signatures: (number) => Promise.resolve(stored.get(self)!.get(number)) },
+              archive: { block: (number) => Promise.resolve(archived(stored.get(self)!, number)) },
               clock,
             },
             { channelId, self, consenters, resendIntervalMs: 100 },

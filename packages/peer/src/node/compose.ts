@@ -15,6 +15,7 @@ import { certificateHolder } from './certificate-holder.ts'
 import { certificatesCheck } from './certificates-check.ts'
 import { PbftChain, chainStatuses } from './chain.ts'
 import { Conditions } from './conditions.ts'
+import { dissentCheck } from './dissent-check.ts'
 import { MembersCheck } from './members-check.ts'
 import { PeerNetwork } from './peer-network.ts'
 import { ProcessWatch } from './process-watch.ts'
@@ -331,6 +332,7 @@ function composeHealth(
       replicaCheck({ replica, conditions }),
       () => members.look(),
       () => standstill.look(),
+      dissentCheck({ collector, others, conditions }),
       () => clocks.look(),
       certificatesCheck({ certificates, clock, conditions, metrics }),
       () => conditions.settle(),

@@ -90,6 +90,11 @@ export const conditionKinds = {
     component: 'gossip.comm',
     cure: 'it is connected, and frozen, overloaded or cut off: restart it',
   },
+  'validator-diverged': {
+    severity: 'degraded',
+    component: 'orderer.signatures',
+    cure: 'see its own log, and compare its `version` with that of the others: its state is wrong, or it lies',
+  },
   'same-identity': {
     severity: 'degraded',
     component: 'gossip.comm',

@@ -1,21 +1,28 @@
 import { common, decode } from '@heddle/proto'
 import type { Ledger } from '@heddle/ledger'
-import type { BlockSignature, SignatureArchive } from '@heddle/orderer'
+import type { ArchivedBlock, SignatureArchive } from '@heddle/orderer'
 
 /** Number of metadata slot SIGNATURES. */
 const signaturesSlotIndex: number = common.BlockMetadataIndex.SIGNATURES
 
-/** The signatures stored with blocks, to help a validator that lacks some. */
+/** What was signed as the blocks of a ledger, and the signatures that are stored with them. */
 export function createSignatureArchive(ledger: Ledger): SignatureArchive {
   return {
-    async signatures(number): Promise<readonly BlockSignature[] | undefined> {
+    async block(number): Promise<ArchivedBlock | undefined> {
       const bytes = number === 0n ? undefined : await ledger.block(number)
       if (bytes === undefined) return undefined
-      const slot = decode(common.BlockSchema, bytes).metadata?.metadata[signaturesSlotIndex]
-      if (slot === undefined) return undefined
-      return decode(common.MetadataSchema, slot).signatures.map(
-        ({ identifierHeader, signature }) => ({ identifierHeader, signature }),
-      )
+      const { header, metadata } = decode(common.BlockSchema, bytes)
+      const slot = metadata?.metadata[signaturesSlotIndex]
+      if (header === undefined || slot === undefined) return undefined
+      const { value, signatures } = decode(common.MetadataSchema, slot)
+      return {
+        header,
+        value,
+        signatures: signatures.map(({ identifierHeader, signature }) => ({
+          identifierHeader,
+          signature,
+        })),
+      }
     },
   }
 }

@@ -3,6 +3,7 @@ import { accountsContract, encodeBalance } from '../../src/rules/rules-2/account
 import { alterState, forgetState } from '../support/altered-state.ts'
 import { eventually } from '../support/eventually.ts'
 import { Sandbox } from '../support/heddle.ts'
+import { linesAbout, overFor, seenBy } from '../support/seen.ts'
 import { Validators } from '../support/validators.ts'
 import type { HealthCheck } from '../../src/operations/server.ts'
 import type { Heddle, JsonLine } from '../support/heddle.ts'
@@ -117,5 +118,48 @@ describe('two validators of four with other results', function () {
       expect(lines(name, 'well again')[0]).to.deep.include({ level: 'info', block: 1 })
       await eventually(`${name} counts`, async () => (await metric(name, differ)) === 0)
     }
+  })
+})
+
+describe('one validator of four with other results', function () {
+  this.timeout(180_000)
+  const sandbox = new Sandbox()
+  let network: Validators
+  const others = ['validator0', 'validator1', 'validator2']
+
+  before(async () => {
+    await sandbox.open()
+    const accounts = await sandbox.file('accounts.json', '{"alice": 100}')
+    network = await Validators.make(sandbox, 'net', { args: ['--genesis-accounts', accounts] })
+    const change = { namespace: accountsContract, key: 'alice', value: encodeBalance(10n) }
+    await alterState(network.config('validator3'), change)
+    await network.startAll()
+  })
+  after(async () => {
+    try {
+      await network.stop()
+    } finally {
+      await sandbox.close()
+    }
+  })
+
+  it('is named by the other three within 10 s, and not any more when it signs as they do', async () => {
+    const submitted = await sandbox.run(['submit', '--dir', network.dir], { input: `${line}\n` })
+    expect(submitted.status, submitted.stderr).to.equal(0)
+    const from = Date.now()
+    const reason = /validator3 does not sign block 1 as a quorum did$/
+    const what = { condition: 'validator-diverged', about: 'validator3', reason } as const
+    await seenBy(others, what, { network, sandbox })
+    for (const name of others) {
+      expect(await network.healthy(name)).to.equal(true)
+      const lines = linesAbout(network, name, 'validator-diverged', 'validator3')
+      expect(lines, `lines of ${name}`).to.have.length(1)
+      expect(Date.parse(lines[0]!['time'] as string)).to.be.below(from + 10_000)
+    }
+    await network.kill('validator3')
+    await forgetState(network.config('validator3'))
+    network.start('validator3')
+    await overFor(others, 'validator-diverged', network)
+    await network.level()
   })
 })

@@ -32,27 +32,30 @@ describe('the archive of block signatures', () => {
     await ledger.append({ block: encode(common.BlockSchema, block), txIds: [] })
   }
 
-  it('gives the signatures stored with a block, as they are and in their order', async () => {
+  it('gives what was signed as a block, with the signatures as they are and in their order', async () => {
     await append([])
     await append(blockMetadata({ signatures: { value, signatures } }))
     await append(blockMetadata({ signatures: { value, signatures: signatures.slice(1) } }))
-    const plain = (await archive.signatures(1n))!.map((each) => ({
+    const plain = (await archive.block(1n))!.signatures.map((each) => ({
       identifierHeader: Buffer.from(each.identifierHeader),
       signature: Buffer.from(each.signature),
     }))
     expect(plain).to.deep.equal(signatures)
-    expect(await archive.signatures(2n)).to.have.length(2)
+    const signed = (await archive.block(1n))!
+    expect(Buffer.from(signed.value)).to.deep.equal(value)
+    expect(signed.header.number).to.equal(1n)
+    expect((await archive.block(2n))!.signatures).to.have.length(2)
   })
 
   it('has none of the genesis block, which nobody signs', async () => {
     await append([signaturesSlot(value, signatures)])
-    expect(await archive.signatures(0n)).to.equal(undefined)
+    expect(await archive.block(0n)).to.equal(undefined)
   })
 
   it('has none of blocks that are not there', async () => {
     await append([])
     for (const number of [1n, 2n, 2n ** 64n - 1n]) {
-      expect(await archive.signatures(number), String(number)).to.equal(undefined)
+      expect(await archive.block(number), String(number)).to.equal(undefined)
     }
   })
 
@@ -60,17 +63,17 @@ describe('the archive of block signatures', () => {
     await append([])
     await append([])
     await append(blockMetadata({}))
-    expect(await archive.signatures(1n)).to.equal(undefined)
-    expect(await archive.signatures(2n)).to.deep.equal([])
+    expect(await archive.block(1n)).to.equal(undefined)
+    expect((await archive.block(2n))!.signatures).to.deep.equal([])
   })
 
   it('rejects with a coded error for a damaged slot, or a ledger that is closed', async () => {
     await append([])
     await append([Buffer.from('ff', 'hex')])
-    const damaged: unknown = await archive.signatures(1n).catch((reason: unknown) => reason)
+    const damaged: unknown = await archive.block(1n).catch((reason: unknown) => reason)
     expect(isCodedError(damaged, 'PROTO_MALFORMED')).to.equal(true)
     await ledger.close()
-    const closed: unknown = await archive.signatures(1n).catch((reason: unknown) => reason)
+    const closed: unknown = await archive.block(1n).catch((reason: unknown) => reason)
     expect(isCodedError(closed, 'LEDGER_CLOSED')).to.equal(true)
   })
 })

@@ -26,7 +26,7 @@ function find(change: Partial<Facts>, replica: Partial<ReplicaStatus> = {}) {
 }
 
 function block(waitingMs: number, signed: number[], differing: number[] = []): UnsignedBlock {
-  return { number: 12n, waitingMs, signed, differing }
+  return { number: 12n, waitingMs, signed, differing, outvotedBy: [] }
 }
 
 describe('a standstill', () => {
