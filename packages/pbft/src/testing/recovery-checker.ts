@@ -16,8 +16,8 @@ const requestEveryMs = 100
  * less than two time-outs. Ends all faults, works, crashes the primary, and throws when nothing is
  * executed in time. Call it when all replicas run and are level.
  *
- * @returns whether it could judge: the group tolerates a fault, and no request of the work took half
- * a time-out, which would be reason enough to suspect
+ * @returns whether it could judge: the group tolerates a fault, nobody {@link awaitsCheckpoint}, and
+ * no request of the work took half a time-out, which would be reason enough to suspect
  * @throws {SimulationError} PBFT_SIMULATION_FAILED
  */
 export async function checkRecovery<M extends StateMachine>(cluster: Cluster<M>): Promise<boolean> {
@@ -26,9 +26,11 @@ export async function checkRecovery<M extends StateMachine>(cluster: Cluster<M>)
   const { requestTimeoutMs } = resolveReplicaOptions({ ...cluster.replicaOptions, id: 0, n })
   cluster.network.endFaults()
   if ((await work(cluster)) >= requestTimeoutMs / 2) return false
+  const all = Array.from({ length: n }, (_, id) => id)
+  if (all.some((id) => awaitsCheckpoint(cluster, id))) return false
   const primary = primaryOfMost(cluster)
   cluster.crash(primary)
-  const others = Array.from({ length: n }, (_, id) => id).filter((id) => id !== primary)
+  const others = all.filter((id) => id !== primary)
   const waiting = others.map((id) => cluster.submit(id, `after the crash, at ${id}`))
   const isBack = (): boolean => waiting.some(({ outcome }) => outcome === 'executed')
   const limitMs = 2 * requestTimeoutMs
@@ -36,6 +38,14 @@ export async function checkRecovery<M extends StateMachine>(cluster: Cluster<M>)
   if (isBack()) return true
   const problem = `the crash of primary ${primary} stops all for ${limitMs} ms`
   throw new SimulationError(seed, `${problem}\n${cluster.describe()}`)
+}
+
+/**
+ * Whether a replica that runs votes in no view before a later checkpoint is stable: then it is a fault
+ * itself, and the next one may be one too many.
+ */
+export function awaitsCheckpoint<M extends StateMachine>(cluster: Cluster<M>, id: number): boolean {
+  return /checkpoint|quorum/.test(cluster.status(id).notVoting ?? '')
 }
 
 /** The primary of the view in which most take part: somebody may be alone in another one. */
