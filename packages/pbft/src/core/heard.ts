@@ -18,11 +18,16 @@ export function exceeds(said: Said, known: Said): boolean {
 }
 
 /** Makes `said` reach as far as `more`, too. */
-export function raise(said: GrowingSaid, { view, accepted, committed }: Partial<Said>): void {
-  if (view !== undefined && view > said.view) said.view = view
-  if (accepted !== undefined && accepted > said.accepted) said.accepted = accepted
-  if (committed !== undefined && committed > said.committed) said.committed = committed
+export function raise(
+  said: GrowingSaid,
+  { view = 0n, accepted = 0n, committed = 0n }: Partial<Said>,
+): void {
+  said.view = greater(said.view, view)
+  said.accepted = greater(said.accepted, accepted)
+  said.committed = greater(said.committed, committed)
 }
+
+const greater = (a: bigint, b: bigint): bigint => (a > b ? a : b)
 
 /** What a message says of its author's own way; undefined when it says nothing that binds it. */
 export function saidIn(message: Message): Partial<Said> | undefined {

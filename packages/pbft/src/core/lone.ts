@@ -37,7 +37,6 @@ export function countLone(state: State): boolean {
 
 /** Leaves the view. Returns whether it is time to follow somebody, here or, as intervals do not end together, at others. */
 export function followsLone(state: State): boolean {
-  if (!state.active) return false
   const due = state.lone.filter(({ intervals, patience }) => intervals + 1 >= patience)
   for (const lone of due) {
     lone.intervals = 0

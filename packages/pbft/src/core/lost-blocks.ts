@@ -70,9 +70,7 @@ function believed({ id, weakQuorum }: State, answers: readonly Answer[]): Growin
 function proveAnew(state: State): void {
   const { lastExecuted, period, lowWatermark } = state
   const sequence = lastExecuted - (lastExecuted % period)
-  const digests = state.digestsDownTo(sequence - 1n)
-  const digest = digests.at(-1)
-  const isKnown = BigInt(digests.length) === lastExecuted - sequence + 1n
-  if (sequence > lowWatermark && digest !== undefined && isKnown)
+  const digest = state.digestsDownTo(sequence - 1n)[Number(lastExecuted - sequence)]
+  if (sequence > lowWatermark && digest !== undefined)
     announceCheckpointAt(state, { sequence, digest })
 }

@@ -41,23 +41,21 @@ export function beginAsking(state: State): void {
   const { n, amnesia, inquiry } = state
   if (n === 1 || amnesia !== undefined || inquiry.query === 0n) return
   state.asking = { intervals: 0, tried: new Set() }
-  tellAsking(state)
+  tellAsking(state, state.asking)
 }
 
 /** A status interval ended. */
 export function askOn(state: State): void {
   if (state.asking === undefined) return
   state.asking.intervals++
-  tellAsking(state)
+  tellAsking(state, state.asking)
   conclude(state)
 }
 
-function tellAsking(state: State): void {
-  const { asking, inquiry, n, id, quorum } = state
-  if (asking === undefined) return
+function tellAsking(state: State, { intervals }: Asking): void {
+  const { inquiry, n, id, quorum } = state
   const others = Array.from({ length: n }, (_, replica) => replica).filter((each) => each !== id)
   const unanswered = others.filter((each) => !inquiry.echoed.has(each))
-  const { intervals } = asking
   state.emit({ type: 'asking', unanswered, needed: quorum - 1, intervals })
 }
 
@@ -114,6 +112,7 @@ function fetchFromFew(state: State, { tried }: Asking, answers: readonly Answer[
 /**
  * Asks the furthest of `ahead` for its state, which has to prove itself, and says so to `onFetch`.
  *
+ * @param ahead - all of them executed more than this replica
  * @returns whether that, or what goes before it, is still to be waited for
  */
 export function fetchFurthest(
@@ -129,7 +128,5 @@ export function fetchFurthest(
   const [digest = ''] = status.digests
   onFetch(replica)
   transferTo(state, { sequence: status.lastExecuted, digest }, [replica])
-  return isTransferring(state)
+  return true
 }
-
-const isTransferring = ({ transfer }: State): boolean => transfer !== undefined

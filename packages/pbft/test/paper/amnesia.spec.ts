@@ -266,6 +266,24 @@ describe('a replica that lost its journal (cf. TOCS ’02 §4)', () => {
     expect(prepared).to.deep.equal([13n])
   })
 
+  it('remembers over a restart that it forgot, before anybody answered, too', () => {
+    const again = new Forgetful(new Forgetful().journal, true)
+    expect(again.said).to.deep.equal({ isVoting: false, until: undefined, votesFrom: 0n })
+  })
+
+  it('says who else forgot, at each interval until there are bounds', () => {
+    const driver = new Forgetful()
+    driver.receive(0, answer({ reply: 0n, echo: query }))
+    driver.receive(1, answer({ echo: query }))
+    const [told] = only(driver.fire('status'), 'voting')
+    expect(told).to.deep.include({ isVoting: false, forgetful: [0] })
+    for (const from of [0, 2]) driver.receive(from, answer())
+    expect(only(driver.fire('status'), 'voting'), 'bounds are known').to.deep.equal([])
+    const healthy = new Driver({ id: 3 })
+    healthy.step({ type: 'start' })
+    expect(only(healthy.fire('status'), 'voting')).to.deep.equal([])
+  })
+
   it('remembers over restarts that it forgot, and where that ends', () => {
     const driver = new Forgetful()
     driver.hearAll([3n, 3n, 3n])

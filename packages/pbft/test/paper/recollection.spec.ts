@@ -1,8 +1,7 @@
 import { expect } from 'chai'
-import type { Said, Status } from '../../src/core/messages.ts'
-import { ReplicaCore } from '../../src/core/replica-core.ts'
-import { maxFetches, missingIntervals } from '../../src/core/lost-blocks.ts'
-import type { CoreOptions, JournalRecord, ReplicaEffect } from '../../src/core/protocol.ts'
+import { maxNumber } from '../../src/core/messages.ts'
+import type { Said } from '../../src/core/messages.ts'
+import type { JournalRecord, ReplicaEffect } from '../../src/core/protocol.ts'
 import {
   batchOf,
   broadcasts,
@@ -13,50 +12,11 @@ import {
   only,
   sendsTo,
   stateDigest,
-  unheard,
   viewChange,
 } from '../support/cores.ts'
+import { answer, nothing, query, Returned, votes } from '../support/returned.ts'
 
 const a = batchOf('a')
-const query = 77n
-const nothing: Said = { view: 0n, accepted: 0n, committed: 0n }
-
-/** An answer of one that remembers, which heard this of replica 3. */
-function answer(of3: Partial<Said> = {}, content: Partial<Status> = {}): Status {
-  return {
-    ...{ type: 'status', view: 0n, active: true, lastExecuted: 0n, lowWatermark: 0n },
-    ...{ viewChanges: [], slots: [], digests: [], query: 0n, reply: query },
-    ...unheard,
-    heard: [nothing, nothing, nothing, { ...nothing, ...of3 }],
-    echo: query,
-    ...content,
-  }
-}
-
-/** Replica 3 of four, K = 2 and L = 8, in a new life. */
-class Returned extends Driver {
-  constructor(
-    journal: readonly JournalRecord[] = [],
-    options: Partial<CoreOptions> = {},
-    executed = 0n,
-    isComplete = true,
-  ) {
-    super({ id: 3, ...options }, journal, executed)
-    const digest = executed === 0n ? '' : stateDigest(executed)
-    const state = { sequence: executed, digest }
-    Object.assign(this, { core: new ReplicaCore(this.options, journal, state, isComplete) })
-    this.step({ type: 'start', query })
-  }
-
-  get isVoting(): boolean {
-    return this.core.inspect().isVoting
-  }
-}
-
-const votes = (effects: readonly ReplicaEffect[]): string[] =>
-  only(effects, 'broadcast')
-    .map(({ message }) => message.type)
-    .filter((type) => type !== 'status')
 
 describe('a replica that was started', () => {
   it('votes when all others answered that they heard nothing that it does not know', () => {
@@ -73,8 +33,9 @@ describe('a replica that was started', () => {
     driver.receive(0, answer())
     driver.fire('status')
     expect(driver.isVoting, 'with one').to.equal(false)
-    const { unanswered, needed } = driver.of('asking').at(-1)!
-    expect({ unanswered, needed }).to.deep.equal({ unanswered: [1, 2], needed: 2 })
+    expect(driver.of('asking').at(-1)).to.deep.equal({
+      ...{ type: 'asking', unanswered: [1, 2], needed: 2, intervals: 1 },
+    })
     driver.receive(1, answer())
     expect(driver.isVoting, 'with two').to.equal(true)
   })
@@ -84,6 +45,45 @@ describe('a replica that was started', () => {
     for (const from of [0, 1, 2]) driver.receive(from, answer({}, { echo: 5n, reply: 5n }))
     driver.fire('status')
     expect(driver.isVoting).to.equal(false)
+  })
+
+  it('counts nothing as an answer that came before it asked', () => {
+    const driver = new Driver({ id: 3 })
+    for (const from of [0, 1, 2]) driver.receive(from, answer({}, { reply: 0n, echo: 0n }))
+    driver.step({ type: 'start', query })
+    expect(driver.of('asking').at(-1)).to.deep.include({ unanswered: [0, 1, 2] })
+  })
+
+  it('counts nobody as agreeing who heard more from it', () => {
+    const driver = new Returned()
+    driver.receive(0, answer({ accepted: 9n }))
+    driver.receive(1, answer())
+    driver.fire('status')
+    expect(driver.isVoting, 'one of two').to.equal(false)
+    driver.receive(2, answer())
+    expect(driver.isVoting, 'two of three').to.equal(true)
+  })
+
+  it('believes no number from which nothing could be written down any more', () => {
+    for (const [accepted, isVoting] of [
+      [maxNumber, false],
+      [maxNumber + 1n, true],
+    ] as const) {
+      const driver = new Returned()
+      for (const from of [0, 1]) driver.receive(from, answer({ accepted }))
+      driver.receive(2, answer())
+      expect(driver.isVoting, `${accepted}`).to.equal(isVoting)
+    }
+  })
+
+  it('repeats no vote of this life once it learns that it forgot', () => {
+    const driver = new Returned()
+    for (const from of [0, 1, 2]) driver.receive(from, answer())
+    expect(votes(driver.prePrepare(1n, a))).to.deep.equal(['prepare'])
+    driver.fire('status')
+    for (const from of [0, 1]) driver.receive(from, answer({ accepted: 7n }))
+    expect(driver.isVoting).to.equal(false)
+    expect(votes([...driver.fire('status'), ...driver.fire('status')])).to.deep.equal([])
   })
 
   it('says nothing meanwhile, also of what it said before', () => {
@@ -184,6 +184,7 @@ describe('what a replica heard', () => {
     driver.prePrepare(4n, a)
     driver.prepare(1, 3n, a)
     driver.commit(1, 2n, a)
+    driver.commit(1, 1n, a)
     driver.prepare(1, 1n, a, 2n)
     driver.receive(2, checkpoint(2, 6n))
     driver.receive(2, viewChange(2, 5n))
@@ -202,6 +203,14 @@ describe('what a replica heard', () => {
     driver.receive(2, newView(1n, changes))
     const heard = { view: 1n, accepted: 4n, committed: 0n }
     expect(said(driver.step({ type: 'start' })).slice(0, 3)).to.deep.equal([heard, heard, heard])
+  })
+
+  it('is of the primary of a new view, whoever relays that; of itself it tells nothing', () => {
+    const driver = new Driver({ id: 3 })
+    const changes = [0, 2, 3].map((id) => viewChange(id, 1n))
+    driver.receive(2, newView(1n, changes))
+    const heard = { ...nothing, view: 1n }
+    expect(said(driver.step({ type: 'start' }))).to.deep.equal([heard, heard, heard, nothing])
   })
 
   it('outlives a crash: the first word of each, and all of it at stable checkpoints', () => {
@@ -230,8 +239,31 @@ describe('a replica that was set back together with others', () => {
     const effects = driver.receive(2, answer({}, ahead))
     const target = { type: 'transfer', sequence: 5n, digest: stateDigest(5n), replicas: [2] }
     expect(only(effects, 'transfer')).to.deep.equal([target])
-    expect(driver.isVoting).to.equal(false)
+    driver.receive(0, answer({}, { lastExecuted: 3n }))
+    expect(driver.isVoting, 'whoever else answers meanwhile').to.equal(false)
+    expect(driver.of('transfer')).to.have.length(1)
     driver.step({ type: 'transferred', sequence: 5n, digest: stateDigest(5n) })
+    expect(driver.isVoting).to.equal(true)
+  })
+
+  it('fetches it after what it executes itself', () => {
+    const driver = new Returned([], proving, 3n)
+    driver.prePrepare(4n, a)
+    for (const from of [0, 1, 2]) driver.commit(from, 4n, a)
+    for (const from of [0, 1]) driver.receive(from, answer({}, { lastExecuted: 3n }))
+    driver.receive(2, answer({}, ahead))
+    expect([driver.isVoting, driver.of('transfer').length]).to.deep.equal([false, 0])
+    driver.executed(4n)
+    driver.fire('status')
+    expect([driver.isVoting, driver.of('transfer').length]).to.deep.equal([false, 1])
+  })
+
+  it('asks for a state of no digest who names none, and passes over it then', () => {
+    const driver = new Returned([], proving, 3n)
+    for (const from of [0, 1]) driver.receive(from, answer({}, { lastExecuted: 3n }))
+    driver.receive(2, answer({}, { lastExecuted: 5n }))
+    expect(driver.of('transfer').map(({ digest }) => digest)).to.deep.equal([''])
+    driver.step({ type: 'transferFailed' })
     expect(driver.isVoting).to.equal(true)
   })
 
@@ -255,88 +287,5 @@ describe('a replica that was set back together with others', () => {
       expect(driver.of('transfer')).to.deep.equal([])
       expect(driver.isVoting).to.equal(true)
     }
-  })
-})
-
-describe('replicas of which no quorum remembers', () => {
-  const accepting = { provesTransfers: true, acceptLoss: true }
-  /** An answer of one that forgot, whose owner accepts that. */
-  const forgetful = (content: Partial<Status> = {}): Status =>
-    answer(
-      { view: 2n, accepted: 9n },
-      { reply: 0n, acceptsLoss: true, lastExecuted: 3n, ...content },
-    )
-
-  function setBack(options: Partial<CoreOptions> = accepting): Returned {
-    return new Returned([], options, 3n, false)
-  }
-
-  it('stay silent, and each says who else forgot, unless their owners accept that something may be lost', () => {
-    const driver = setBack({ provesTransfers: true })
-    for (const from of [0, 1, 2]) driver.receive(from, forgetful())
-    for (let i = 0; i <= missingIntervals; i++) driver.fire('status')
-    expect(driver.isVoting).to.equal(false)
-    expect(driver.of('voting').at(-1)).to.deep.include({ forgetful: [0, 1, 2] })
-  })
-
-  it('go on in a later view than any of them was in, with the proof of their state signed anew', () => {
-    const driver = setBack()
-    driver.receive(0, forgetful({ view: 4n }))
-    driver.receive(1, forgetful())
-    expect(votes(driver.effects)).to.deep.equal([])
-    const effects = driver.receive(2, forgetful())
-    expect(broadcasts(effects, 'view-change').map(({ view }) => view)).to.deep.equal([5n])
-    driver.receive(
-      0,
-      newView(
-        5n,
-        [0, 1, 2].map((id) => viewChange(id, 5n)),
-      ),
-    )
-    expect(driver.isVoting).to.equal(true)
-    for (const from of [0, 1, 2]) driver.receive(from, forgetful())
-    expect(driver.isVoting, 'what was heard from it before counts no more').to.equal(true)
-  })
-
-  it('fetch the furthest state that one of them has first, and try it again when it is not to be had', () => {
-    const driver = setBack()
-    for (const from of [0, 1]) driver.receive(from, forgetful())
-    const furthest = forgetful({ lastExecuted: 5n, digests: [stateDigest(5n)] })
-    driver.receive(2, furthest)
-    for (let i = 1; i < maxFetches; i++) driver.step({ type: 'transferFailed' })
-    expect(driver.of('transfer')).to.have.length(maxFetches)
-    expect(votes(driver.effects)).to.deep.equal([])
-    const earlier = [stateDigest(4n)]
-    driver.step({ type: 'transferred', sequence: 5n, digest: stateDigest(5n), earlier })
-    const told = votes(driver.effects)
-    expect(told).to.deep.equal(['checkpoint', 'view-change'])
-    expect(broadcasts(driver.effects, 'checkpoint')[0]).to.include({ sequence: 4n })
-  })
-
-  it('wait for one whose owner does not accept it', () => {
-    const driver = setBack()
-    for (const from of [0, 1]) driver.receive(from, forgetful())
-    driver.receive(2, forgetful({ acceptsLoss: false }))
-    for (let i = 0; i <= missingIntervals; i++) driver.fire('status')
-    expect(driver.isVoting).to.equal(false)
-    expect(votes(driver.effects)).to.deep.equal([])
-  })
-
-  it('wait for one that does not answer, but not for ever, and never as fewer than a quorum', () => {
-    const driver = setBack()
-    driver.receive(0, forgetful())
-    for (let i = 0; i <= missingIntervals; i++) driver.fire('status')
-    expect(votes(driver.effects), 'two of four').to.deep.equal([])
-    const other = setBack()
-    for (const from of [0, 1]) other.receive(from, forgetful())
-    for (let i = 1; i < missingIntervals; i++) other.fire('status')
-    expect(votes(other.effects), 'an interval before').to.deep.equal([])
-    expect(votes(other.fire('status'))).to.deep.equal(['view-change'])
-  })
-
-  it('take the safe way while a quorum of the others remembers', () => {
-    const driver = setBack()
-    for (const from of [0, 1, 2]) driver.receive(from, forgetful({ reply: query }))
-    expect(driver.of('voting').at(-1)).to.include({ isVoting: false, until: 11n, votesFrom: 1n })
   })
 })

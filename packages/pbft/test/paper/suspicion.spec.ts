@@ -117,6 +117,13 @@ describe('a replica that left the view alone', () => {
     }
   })
 
+  it('is not followed by who has left the view himself, and waits for the next one', () => {
+    const driver = started(2)
+    driver.receive(3, viewChange(3, 9n))
+    driver.step({ type: 'suspect', view: 0n })
+    expect(leaves(intervals(driver, 2 * loneIntervals))).to.deep.equal([])
+  })
+
   it('is not followed once the others are where it is', () => {
     const driver = idle(2)
     driver.receive(3, viewChange(3, 1n))

@@ -373,4 +373,14 @@ describe('PBFT (OSDI ’99 §4.4, TOCS ’02 §4.5): view changes', () => {
     const bad = viewChange(0, 1n, { lowWatermark: 2n, stable: certificate(4n) })
     expect(rejectCodes(driver.receive(0, bad))).to.deep.equal(['PBFT_INVALID_VIEW_CHANGE'])
   })
+
+  it('in a view that began, nobody waits for the next however many left earlier ones', () => {
+    const driver = new Driver({ id: 6, n: 7 })
+    for (const from of [0, 2, 3]) driver.receive(from, viewChange(from, 1n))
+    const changes = [0, 2, 3, 4, 5].map((id) => viewChange(id, 1n))
+    driver.receive(1, newView(1n, changes))
+    for (const from of [4, 5]) driver.receive(from, viewChange(from, 2n))
+    expect(driver.core.inspect()).to.include({ view: 1n, active: true })
+    expect(driver.of('startTimer').filter(({ name }) => name === 'newView')).to.deep.equal([])
+  })
 })
