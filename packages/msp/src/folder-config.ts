@@ -25,12 +25,12 @@ export interface FolderConfig {
 
 const empty: FolderConfig = { memberUnits: [], nodeOus: undefined }
 
-const roleKeys: Readonly<Record<Role, string>> = {
+const roleKeys = {
   client: 'ClientOUIdentifier',
   peer: 'PeerOUIdentifier',
   admin: 'AdminOUIdentifier',
   orderer: 'OrdererOUIdentifier',
-}
+} as const satisfies Record<Role, string>
 const unitKeys = ['Certificate', 'OrganizationalUnitIdentifier'] as const
 
 /** Words for a boolean in YAML 1.1: Go's yaml takes them where a boolean is expected, quoted too. */
@@ -92,9 +92,8 @@ class Value {
   boolean(): boolean {
     if (this.isAbsent) return false
     if (typeof this.raw === 'boolean') return this.raw
-    const word = typeof this.raw === 'string' ? this.raw : ''
-    if (yes.includes(word)) return true
-    if (no.includes(word)) return false
+    if (yes.some((word) => word === this.raw)) return true
+    if (no.some((word) => word === this.raw)) return false
     throw this.invalid(`is ${JSON.stringify(this.raw)}: write true or false, without quotes`)
   }
 
@@ -122,8 +121,8 @@ class Source {
     this.#document = parseDocument(text, { lineCounter: this.#lines, merge: true })
     const [fault] = this.#document.errors
     if (fault === undefined) return
-    const [first = ''] = fault.message.split('\n')
-    throw invalid(`${file}:${fault.linePos?.[0].line ?? 1}: is no YAML: ${first}`, fault)
+    const { line } = this.#lines.linePos(fault.pos[0])
+    throw invalid(`${file}:${line}: is no YAML: ${fault.message.replace(/\n.*/s, '')}`, fault)
   }
 
   get root(): Value {
@@ -186,11 +185,11 @@ function nodeOusOf(value: Value, skipped: Skipped): FolderConfig['nodeOus'] {
   const fields = value.fields(['Enable', ...Object.values(roleKeys)])
   const found: Partial<Record<Role, ConfiguredOu>> = {}
   for (const [role, key] of Object.entries(roleKeys)) {
-    const unit = fields[key] && unitOf(fields[key], skipped)
+    const unit = unitOf(fields[key], skipped)
     if (unit !== undefined) found[role as Role] = unit
   }
-  if (fields['Enable']?.boolean() === true) return found
-  if (fields['Enable']?.isAbsent !== false) {
+  if (fields.Enable.boolean()) return found
+  if (fields.Enable.isAbsent) {
     skipped.add(value.where, 'does not say Enable: true, so that NodeOUs are off')
   }
   return undefined

@@ -11,11 +11,12 @@ export const maxFileBytes = 16 * 1024 * 1024
 
 /** Refuses a folder or a file of it. */
 export function invalid(detail: string, cause?: unknown): MspError {
-  return new MspError('MSP_INVALID_FOLDER', detail, cause === undefined ? undefined : { cause })
+  return new MspError('MSP_INVALID_FOLDER', detail, { cause })
 }
 
+/** What the file system calls its error. */
 function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+  return String((error as NodeJS.ErrnoException).code)
 }
 
 export function isMissing(error: unknown): boolean {

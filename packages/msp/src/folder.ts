@@ -147,7 +147,6 @@ function openFolder(dir: string, { logger }: FolderOptions): Folder {
 
 /** Says which revocation lists revoke nothing, as they are of no CA here. */
 function sayForeignLists({ origins, skipped }: Folder, config: msp.FabricMSPConfig): void {
-  if (config.revocationList.length === 0) return
   const { rootCerts, intermediateCerts, tlsRootCerts, tlsIntermediateCerts } = config
   const cas = [rootCerts, intermediateCerts, tlsRootCerts, tlsIntermediateCerts]
     .flat()

@@ -115,6 +115,20 @@ NodeOUs:
     }
   })
 
+  it('takes a name from a merged key', async () => {
+    const merged = '    <<: {OrganizationalUnitIdentifier: x}'
+    const text = usual.replace('    OrganizationalUnitIdentifier: peer', merged)
+    const own = await loadMsp(folder(text), mspId)
+    expect(await rolesOf(own, 'OU=x, CN=p')).to.deep.equal(['peer'])
+  })
+
+  it('that is no YAML is refused with the first line of the reason', async () => {
+    const dir = folder(`${usual}  PeerOUIdentifier: {}\n`)
+    const error = await expectRejection('MSP_INVALID_FOLDER', loadMsp(dir, mspId))
+    expect(error.message).to.match(/:11: is no YAML: Map keys must be unique [^\n]+$/)
+    expect(error.cause).to.be.instanceOf(Error)
+  })
+
   /** What is refused: the text, the line, and what the message says. */
   const refused: Record<string, [text: string, line: number, says: string]> = {
     'a quoted boolean': [usual.replace('true', '"true"'), 2, 'NodeOUs.Enable is "true"'],
@@ -166,6 +180,11 @@ NodeOUs:
       'names no organisational unit',
     ],
     'an empty unit of the list': ['OrganizationalUnitIdentifiers:\n  -\n', 2, 'names no organi'],
+    'a name that is a list, behind a merged key': [
+      'NodeOUs:\n  PeerOUIdentifier:\n    <<: {OrganizationalUnitIdentifier: [peer]}\n',
+      2,
+      'must be text',
+    ],
     'a name that is a list': [usual.replace(': peer', ': [peer]'), 6, 'must be text'],
     'a CA of a listed unit that is not there': [
       'OrganizationalUnitIdentifiers:\n  - OrganizationalUnitIdentifier: a\n    Certificate: cacerts/none.pem\n',
@@ -202,13 +221,25 @@ NodeOUs:
     }
   })
 
-  it('that is a folder or a link to nothing is refused', async () => {
+  it('may be absent beside files whose names only begin or end like it', async () => {
     const dir = folder()
-    symlinkSync('nowhere', join(dir, 'config.yaml'))
-    await expectRejection('MSP_INVALID_FOLDER', loadMsp(dir, mspId))
-    rmSync(join(dir, 'config.yaml'))
+    for (const name of ['old-config.yaml', 'config.yaml.bak']) put(dir, name, usual)
+    await loadMsp(dir, mspId)
+  })
+
+  it('that is a folder or a link to nothing is refused, with the reason', async () => {
+    const dir = folder()
+    const file = join(dir, 'config.yaml')
+    const refusal = async (): Promise<string> => {
+      const error = await expectRejection('MSP_INVALID_FOLDER', loadMsp(dir, mspId))
+      expect(error.cause).to.have.property('code')
+      return error.message
+    }
+    symlinkSync('nowhere', file)
+    expect(await refusal()).to.equal(`${file} cannot be read (ENOENT)`)
+    rmSync(file)
     put(dir, 'config.yaml/x', '')
-    await expectRejection('MSP_INVALID_FOLDER', loadMsp(dir, mspId))
+    expect(await refusal()).to.equal(`${file} cannot be read (EISDIR)`)
   })
 
   /** What Fabric takes and only logs: the text, the line, and what is said. */
@@ -217,7 +248,16 @@ NodeOUs:
       usual.replace('    Org', '    Certificate: cacerts/none.pem\n    Org'),
       true,
       3,
-      'every CA of the MSP may issue',
+      'names Certificate cacerts/none.pem, which cannot be read: every CA of the MSP may issue',
+    ],
+    'a role whose name is a number behind a merged key': [
+      usual.replace(
+        '    OrganizationalUnitIdentifier: orderer',
+        '    <<: {OrganizationalUnitIdentifier: 1}',
+      ),
+      true,
+      9,
+      'names no Organizational',
     ],
     'a role without a name': [usual.replace(': orderer', ':'), true, 9, 'names no Organizational'],
     'a role with an empty name': [usual.replace(': orderer', ': ""'), true, 9, 'names no Organiz'],
@@ -242,7 +282,8 @@ NodeOUs:
     const dir = folder(usual.replace('  Enable: true\n', ''))
     rmSync(join(dir, 'admincerts'), { recursive: true })
     const error = await expectRejection('MSP_INVALID_CONFIG', loadMsp(dir, mspId))
-    expect(error.message).to.contain(dir).and.to.contain('neither administrators')
+    expect(error.message.startsWith(`${dir}: MSP`)).to.equal(true)
+    expect(error.message).to.contain('neither administrators')
     expect(error.message).to.contain('NodeOUs are off')
   })
 })

@@ -133,6 +133,7 @@ describe('the entries of an MSP folder', () => {
         if (folder === 'signcerts') return // read for the own identity only
         expect(lines.join()).to.match(why).and.to.contain(join(folder, '00'))
         expect(lines.length).to.equal(1)
+        expect(lines[0]).to.match(/^warn a part of the MSP folder is not used \{/)
       })
     }
 
@@ -153,6 +154,23 @@ describe('the entries of an MSP folder', () => {
         .and.to.match(why)
     })
   }
+
+  it('are told one by one when they were all there is', async () => {
+    const dir = copy()
+    rmSync(join(dir, 'cacerts', 'root.pem'))
+    for (const name of ['a', 'b']) put(dir, `cacerts/${name}`, 'x')
+    const error = await expectRejection('MSP_INVALID_FOLDER', loadMsp(dir, mspId))
+    const [a, b] = ['a', 'b'].map((name) => `${join(dir, 'cacerts', name)} holds no PEM block`)
+    expect(error.message).to.equal(
+      `${join(dir, 'cacerts')} holds no CA certificate; not used: ${a}; ${b}`,
+    )
+  })
+
+  it('are read up to maxFileBytes, and no longer ones', async () => {
+    const dir = copy()
+    truncateSync(put(dir, 'cacerts/00', ''), maxFileBytes)
+    expect((await check(dir)).join()).to.contain('holds no PEM block')
+  })
 
   // Whatever follows the certificate of an administrator refuses the folder.
   for (const folder of certificateFolders.filter((one) => one !== 'admincerts')) {
@@ -220,18 +238,26 @@ describe('the entries of an MSP folder', () => {
     rmSync(join(dir, 'tlscacerts'), { recursive: true })
     const { logger, lines } = recorder()
     expect((await loadMsp(dir, mspId, { logger })).tlsIntermediates).to.deep.equal([])
-    expect(lines.join()).to.contain(join('tlsintermediatecerts', 'middle.pem'))
+    expect(lines.join())
+      .to.contain(join('tlsintermediatecerts', 'middle.pem'))
+      .and.to.contain('stands below no TLS root: tlscacerts is empty')
   })
 
   it('must be in folders: what is a file or a broken link instead is refused', async () => {
     for (const folder of allFolders) {
       const dir = copy()
       rmSync(join(dir, folder), { recursive: true })
+      const refusedAs = async (code: string): Promise<void> => {
+        const loading = loadSigningIdentity(dir, mspId)
+        const error = await expectRejection('MSP_INVALID_FOLDER', loading, folder)
+        expect(error.message).to.contain(`${join(dir, folder)} cannot be listed (${code})`)
+        expect(error.cause).to.have.property('code', code)
+      }
       put(dir, folder, '')
-      await expectRejection('MSP_INVALID_FOLDER', loadSigningIdentity(dir, mspId), folder)
+      await refusedAs('ENOTDIR')
       rmSync(join(dir, folder))
       symlinkSync('nowhere', join(dir, folder))
-      await expectRejection('MSP_INVALID_FOLDER', loadSigningIdentity(dir, mspId), folder)
+      await refusedAs('ENOENT')
     }
   })
 
@@ -262,6 +288,7 @@ describe('loadSigningIdentity', () => {
     expect(lines).to.deep.equal([])
     const at = new Date(notBefore.getTime() - 1)
     await loadSigningIdentity(dir, mspId, { at, logger })
+    await loadSigningIdentity(dir, mspId, { at })
     expect(lines).to.have.length(1)
     for (const text of ['not valid yet', 'CN=peer0', notBefore.toISOString(), at.toISOString()]) {
       expect(lines[0]).to.contain(text)

@@ -6,6 +6,7 @@ import { certify, identityOf, revoke } from '../support/ca.ts'
 import type { Pair } from '../support/ca.ts'
 import { expectCode, expectRejection } from '../support/expect-code.ts'
 import { fixture, organizations } from '../support/fabric.ts'
+import { recorder } from '../support/logger.ts'
 import { temporaryDir } from '../support/temporary.ts'
 
 const mspId = 'Org1MSP'
@@ -56,8 +57,34 @@ describe('loadMsp', () => {
   })
 
   it('refuses a folder without CAs, or that is not there', async () => {
-    await expectRejection('MSP_INVALID_FOLDER', loadMsp(join(temporaryDir(), 'none'), mspId))
-    await expectRejection('MSP_INVALID_FOLDER', loadMsp(temporaryDir(), mspId))
+    for (const dir of [join(temporaryDir(), 'none'), temporaryDir()]) {
+      const error = await expectRejection('MSP_INVALID_FOLDER', loadMsp(dir, mspId))
+      expect(error.message).to.equal(`${join(dir, 'cacerts')} holds no CA certificate`)
+    }
+  })
+
+  it('does not say that a revocation list without a key revokes nothing: it counts for all', async () => {
+    const { logger, lines } = recorder()
+    const admin = 'AdminOUIdentifier: {OrganizationalUnitIdentifier: admin}'
+    const dir = folder(`NodeOUs: {Enable: true, ${admin}}`)
+    const stranger = await certify({ subject: 'CN=stranger', ca: true })
+    put(dir, 'crls', 'stranger.pem', await revoke(stranger, ['0f'], null))
+    const own = await loadMsp(dir, mspId, { logger })
+    expect(lines).to.deep.equal([])
+    const member = await certify({ subject: 'OU=admin, CN=a', issuer: root })
+    expect(() => own.validate(own.deserialize(identityOf(member)))).to.throw(/no authority key id/)
+  })
+
+  it('leaves an error of the logger as it is', async () => {
+    const fault = new TypeError('the log is full')
+    const warn = (): never => {
+      throw fault
+    }
+    const dir = folder()
+    put(dir, 'cacerts', 'odd', 'x')
+    const logger = { ...recorder().logger, warn }
+    const error: unknown = await loadMsp(dir, mspId, { logger }).catch((reason: unknown) => reason)
+    expect(error).to.equal(fault)
   })
 
   /** Copies of what cryptogen made, each with one part that is refused, and its file. */
@@ -103,8 +130,11 @@ describe('loadSigningIdentity', () => {
 
   it('refuses a folder without the certificate', async () => {
     const withoutCertificate = await made()
-    rmSync(join(withoutCertificate, 'signcerts'), { recursive: true })
-    await expectRejection('MSP_INVALID_FOLDER', loadSigningIdentity(withoutCertificate, mspId))
+    const signcerts = join(withoutCertificate, 'signcerts')
+    rmSync(signcerts, { recursive: true })
+    const loading = loadSigningIdentity(withoutCertificate, mspId)
+    const error = await expectRejection('MSP_INVALID_FOLDER', loading)
+    expect(error.message).to.equal(`${signcerts} holds no certificate`)
   })
 
   it('refuses a certificate of another CA, and one that is not a valid member', async () => {
