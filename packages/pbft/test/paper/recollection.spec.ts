@@ -139,6 +139,83 @@ describe('a replica that was started', () => {
     expect(driver.isVoting).to.equal(true)
   })
 
+  /** Journals, and how far their writer went. */
+  const lives: Record<string, [act: (driver: Driver) => unknown, said: Said]> = {
+    'a prepare': [(driver) => driver.prePrepare(1n, a), { ...nothing, accepted: 1n }],
+    'a commit': [
+      (driver) => {
+        driver.prePrepare(1n, a)
+        for (const from of [1, 2]) driver.prepare(from, 1n, a)
+      },
+      { view: 0n, accepted: 1n, committed: 1n },
+    ],
+    'a checkpoint': [
+      (driver) => {
+        for (const sequence of [1n, 2n]) {
+          for (const from of [0, 1, 2]) driver.commit(from, sequence, a)
+          driver.receive(0, { type: 'batch', batch: a })
+          driver.executed(sequence)
+        }
+      },
+      { view: 0n, accepted: 2n, committed: 0n },
+    ],
+    'what is stable': [
+      (driver) => driver.receive(0, { type: 'certificate', checkpoints: certificate(4n) }),
+      { view: 0n, accepted: 4n, committed: 4n },
+    ],
+    'a view-change': [
+      (driver) => driver.step({ type: 'suspect', view: 0n }),
+      { ...nothing, view: 1n },
+    ],
+  }
+  for (const [what, [act, said]] of Object.entries(lives))
+    it(`remembers ${what} of an earlier life, in its journal as it grew and as it is rewritten`, () => {
+      const before = new Driver({ id: 3 })
+      act(before)
+      // They have all of it, so that nothing of it is said to them again.
+      const slots = [1, 2].map(() => ({ prePrepared: true, prepared: true, committed: true }))
+      for (const journal of [before.journal, before.core.durableRecords()]) {
+        const hearing = (heard: Said): boolean => {
+          const driver = new Returned(journal)
+          for (const from of [0, 1, 2])
+            driver.receive(from, answer(heard, { lowWatermark: 4n, slots }))
+          return driver.isVoting
+        }
+        expect(hearing(said)).to.equal(true)
+        for (const key of ['view', 'accepted', 'committed'] as const)
+          expect(hearing({ ...said, [key]: said[key] + 1n }), key).to.equal(false)
+      }
+    })
+
+  it('remembers how far it may have gone before it forgot', () => {
+    const journal = [{ type: 'amnesia', until: 11n, votesFrom: 3n, over: true }] as const
+    const said = { view: 3n, accepted: 11n, committed: 11n }
+    for (const [more, isOver] of [
+      [{}, true],
+      [{ view: 4n }, false],
+      [{ accepted: 12n }, false],
+      [{ committed: 12n }, false],
+    ] as const) {
+      const driver = new Returned(journal)
+      for (const from of [0, 1, 2]) driver.receive(from, answer({ ...said, ...more }))
+      expect(driver.of('voting').some(({ heardBy }) => heardBy !== undefined)).to.equal(!isOver)
+    }
+  })
+
+  it('remembers what it says in this life', () => {
+    const driver = new Returned()
+    for (const from of [0, 1, 2]) driver.receive(from, answer())
+    driver.prePrepare(1n, a)
+    for (const from of [1, 2]) driver.prepare(from, 1n, a)
+    // They have all of it, so that nothing of it is said to them again.
+    const slots = [{ prePrepared: true, prepared: true, committed: true }]
+    for (const from of [0, 1, 2])
+      driver.receive(from, answer({ accepted: 1n, committed: 1n }, { slots }))
+    expect(driver.isVoting).to.equal(true)
+    for (const from of [0, 1, 2]) driver.receive(from, answer({ accepted: 1n, committed: 2n }))
+    expect(driver.isVoting).to.equal(false)
+  })
+
   it('is heard again to the end of its own life, also after it forgot', () => {
     const driver = new Returned([], {}, 0n)
     for (const from of [0, 1]) driver.receive(from, answer({ accepted: 5n }))
