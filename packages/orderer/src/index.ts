@@ -13,6 +13,7 @@ export type {
 export {
   blockMetadata,
   blockQuorum,
+  blockSignaturePreimage,
   buildBlock,
   ordererMetadataValue,
   signaturesSlot,

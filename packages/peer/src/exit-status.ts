@@ -49,6 +49,7 @@ const byCode: Readonly<Record<string, number>> = {
   PEER_LEDGER_FAILED: exitCodes.disk,
   PEER_BLOCK_ALTERED: exitCodes.disk,
   PEER_UNKNOWN_RULES: exitCodes.config,
+  PEER_STATE_DIVERGED: exitCodes.disk,
   PEER_BAD_LINE: exitCodes.badInput,
   PEER_INVALID_ENVELOPE: exitCodes.badInput,
   PEER_DUPLICATE_TRANSACTION: exitCodes.badInput,

@@ -29,6 +29,7 @@ interface UpOptions {
   readonly batchTimeout: number
   readonly window?: number
   readonly logSpec: string
+  readonly acceptLostBlocks?: true
   readonly exit?: true
   readonly json?: true
 }
@@ -176,6 +177,7 @@ async function networkUp(options: UpOptions): Promise<void> {
       batchSize: options.batchSize,
       batchTimeoutMs: options.batchTimeout,
       loggingSpec: options.logSpec,
+      acceptLostBlocks: options.acceptLostBlocks === true,
     },
     systemClock,
     { note: (text) => output.note(text), stop: (reason) => ending.stop(reason) },
@@ -208,6 +210,7 @@ export function networkUpCommand(): Command {
     .option('--batch-timeout <ms>', 'most that a batch waits to fill', wholeNumber(1, 1000), 150)
     .option('--window <n>', 'transactions under way (default: 2 batches)', wholeNumber(1, 100_000))
     .option('--log-spec <spec>', 'levels of the logs of validators', 'info')
+    .option('--accept-lost-blocks', 'as of `heddle peer start`, for all validators')
     .option('--exit', 'end when the input is done; status 0 only if the proof held')
     .option('--json', 'print JSON lines')
     .addHelpText(

@@ -3,15 +3,20 @@ import { Command } from 'commander'
 import { loadConfig } from '../config/load.ts'
 import { createLogging } from '../logging/logger.ts'
 import { logProcess, mendOwnLog } from '../logging/process-log.ts'
+import { StateDiverged } from '../engine/state-diverged.ts'
 import { readMaterial } from '../node/material.ts'
+import { discardState } from '../node/rebuilt-state.ts'
+import { ledgerIn } from '../node/storage.ts'
 import { Validator } from '../node/validator.ts'
 import { createMetrics } from '../operations/metrics.ts'
 import { readVersion } from '../package-root.ts'
 import { exitCodes } from '../exit-status.ts'
 import { filesNeeded, requireOpenFiles } from '../open-files.ts'
+import type { CompositionDeps } from '../node/compose.ts'
 
 interface StartOptions {
   readonly config: string
+  readonly acceptLostBlocks?: true
   readonly attached?: true
 }
 
@@ -38,7 +43,31 @@ function tooSlow(name: string): void {
   process.exit(exitCodes.internal)
 }
 
-async function start({ config: file, attached }: StartOptions): Promise<void> {
+/** A validator, and the next one when its state was not that of the others and was discarded. */
+async function runValidator(
+  deps: Omit<CompositionDeps, 'metrics'>,
+  onStart: (validator: Validator) => void,
+): Promise<void> {
+  for (;;) {
+    // A registry takes each metric once.
+    const validator = new Validator({ ...deps, metrics: createMetrics(true) })
+    onStart(validator)
+    try {
+      await validator.start()
+      const reason = await validator.closed
+      if (reason === undefined) return
+      throw reason
+    } catch (error) {
+      if (!(error instanceof StateDiverged)) throw error
+      await discardState(ledgerIn(deps.config['peer.fileSystemPath']), error)
+      const { block } = error
+      const logger = deps.logging.logger.child('ledger.engine')
+      logger.error('state diverged: it is set aside and rebuilt from the blocks', { block }, error)
+    }
+  }
+}
+
+async function start({ config: file, attached, ...options }: StartOptions): Promise<void> {
   const config = await loadConfig(file, process.env)
   if (attached !== true) mendOwnLog()
   const logging = createLogging(config['logging.spec'], { peer: config['peer.id'] })
@@ -46,24 +75,23 @@ async function start({ config: file, attached }: StartOptions): Promise<void> {
   const { length } = config.validators
   requireOpenFiles(filesNeeded(length), `a validator in a network of ${length}`)
   const material = await readMaterial(config, logging.logger.child('msp'))
-  const validator = new Validator({
-    config,
-    material,
-    clock: systemClock,
-    logging,
-    metrics: createMetrics(true),
-    version: readVersion(),
-  })
+  let running: Validator | undefined
   let stopping = false
   onEnd(attached === true, () => {
     if (stopping) return
     stopping = true
     setTimeout(() => tooSlow(config['peer.id']), stopTimeoutMs).unref()
-    void validator.stop()
+    void running?.stop()
   })
-  await validator.start()
-  const reason = await validator.closed
-  if (reason !== undefined) throw reason
+  const acceptLostBlocks = options.acceptLostBlocks === true
+  const version = readVersion()
+  await runValidator(
+    { config, material, clock: systemClock, logging, version, acceptLostBlocks },
+    (validator) => {
+      running = validator
+      if (stopping) void validator.stop()
+    },
+  )
 }
 
 /** `heddle peer`. */
@@ -73,6 +101,10 @@ export function peerCommand(): Command {
     .command('start')
     .description('run a validator until SIGTERM or SIGINT')
     .requiredOption('--config <file>', 'its configuration; CORE_... variables override it')
+    .option(
+      '--accept-lost-blocks',
+      'after all, or most, validators were set back to older copies: go on from the furthest one; see the operations guide',
+    )
     .option('--attached', 'also stop when standard input ends')
     .addHelpText(
       'after',

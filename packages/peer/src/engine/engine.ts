@@ -11,7 +11,9 @@ import {
   stateAfter,
 } from './candidate.ts'
 import { PendingState } from './pending-state.ts'
+import { StateDiverged } from './state-diverged.ts'
 import { reexecute, reexecuteReceived } from './replay.ts'
+import type { ReplayDeps } from './replay.ts'
 import type { AbortOptions, Logger, Metrics } from '@heddle/interface'
 import type { Ledger, StateWrite } from '@heddle/ledger'
 import type { BlockSignature, BlockToSign } from '@heddle/orderer'
@@ -58,6 +60,8 @@ export interface EngineDeps {
   readonly metrics?: Metrics
   /** Told of PEER_UNKNOWN_RULES: from the next block on this software can follow no more. */
   readonly onUnknownRules?: (reason: Error) => void
+  /** Told of PEER_STATE_DIVERGED: a block that a quorum signed comes out otherwise here. */
+  readonly onDiverged?: (reason: StateDiverged) => void
 }
 
 /**
@@ -69,6 +73,8 @@ export class Engine implements StateMachine {
   readonly #pending: PendingState
   readonly #transactions
   readonly #rejections
+  /** Blocks come with the signatures of a quorum, which are verified: see `BlockSource`. */
+  readonly provesTransfers = true
   #tip: ChainTip | undefined
   /** Of the journal of the consensus: kept with each block, see `StateMachine.journalMark`. */
   #mark: Uint8Array | undefined
@@ -102,8 +108,8 @@ export class Engine implements StateMachine {
    * Brings the state up to the stored blocks: after a crash it may lag behind them. Call it once,
    * before anything else; the ledger holds at least the genesis block.
    *
-   * @throws {PeerError} PEER_LEDGER_FAILED when a stored block does not lead to the state it says,
-   * PEER_UNKNOWN_RULES when one needs rules that this software does not know, or the next one does
+   * @throws {PeerError} PEER_STATE_DIVERGED when a stored block does not lead to the state it says,
+   * PEER_LEDGER_FAILED, PEER_UNKNOWN_RULES when one needs rules that this software does not know, or the next one does
    */
   async recover(): Promise<void> {
     const { ledger } = this.#deps
@@ -309,11 +315,20 @@ export class Engine implements StateMachine {
   async #take(block: Received<common.Block>): Promise<void> {
     const { reader, offers } = this.#deps
     const deps = { before: this.tip, state: this.#pending, reader, offers }
-    const candidate = reexecuteReceived(deps, block)
+    const candidate = this.#reexecuteReceived(deps, block)
     const { tip, execution } = candidate
     this.#foresee(candidate)
     await this.#store(block.bytes, tip, execution.txIds, execution.writes)
     this.#tip = tip
+  }
+
+  #reexecuteReceived(deps: ReplayDeps, block: Received<common.Block>): Candidate {
+    try {
+      return reexecuteReceived(deps, block)
+    } catch (error) {
+      if (error instanceof StateDiverged) this.#deps.onDiverged?.(error)
+      throw error
+    }
   }
 
   async #replay(block: common.Block): Promise<void> {

@@ -10,6 +10,7 @@ import {
   signaturesOf,
   signedValueOf,
 } from './candidate.ts'
+import { StateDiverged } from './state-diverged.ts'
 import type { Received, common } from '@heddle/proto'
 import type { Rules } from '../rules/rules.ts'
 import type { Batch, Candidate, CandidateDeps } from './candidate.ts'
@@ -46,7 +47,8 @@ function asStored(
  * Executes a block that a quorum signed, by the rules that it names; it must come out as they signed
  * it. Reasons that rules 1 took from V8 are taken as they are stored: the quorum signed their digest.
  *
- * @throws {PeerError} PEER_LEDGER_FAILED when it does not, PEER_BLOCK_ALTERED, PEER_UNKNOWN_RULES
+ * @throws {StateDiverged} when it does not; {@link PeerError} PEER_LEDGER_FAILED when other rules are in
+ *   force, PEER_BLOCK_ALTERED, PEER_UNKNOWN_RULES
  */
 export function reexecute(deps: ReplayDeps, block: common.Block): Candidate {
   const { proof, results: stored } = signedContentOf(block)
@@ -56,7 +58,8 @@ export function reexecute(deps: ReplayDeps, block: common.Block): Candidate {
   const own = buildCandidate(withRules, batch)
   const candidate = asStored(withRules, batch, { own, stored })
   if (Buffer.compare(candidate.value, signedValueOf(block)) === 0) return candidate
-  throw differs(deps.before.height, 'gives other results here than its quorum signed')
+  const { height } = deps.before
+  throw new StateDiverged(height, `block ${height} gives other results here than its quorum signed`)
 }
 
 /**

@@ -21,6 +21,8 @@ export interface NetworkSpec {
   readonly batchSize: number
   readonly batchTimeoutMs: number
   readonly loggingSpec: string
+  /** Passed on to `heddle peer start`: see there. */
+  readonly acceptLostBlocks?: boolean
 }
 
 /** Name of the channel. */

@@ -17,6 +17,8 @@ export interface ProcessSpec {
   readonly config: string
   /** File that its log is appended to. */
   readonly log: string
+  /** Passed on to `heddle peer start`: see there. */
+  readonly acceptLostBlocks?: boolean
 }
 
 /** How a process ended. */
@@ -53,15 +55,17 @@ const diskWords = [
 export type Launch = (spec: ProcessSpec) => ChildProcess
 
 /** Standard error comes to us: on a disk that is full for its log too, its last words are not lost. */
-function spawnValidator({ config, log }: ProcessSpec): ChildProcess {
+function spawnValidator({ config, log, acceptLostBlocks }: ProcessSpec): ChildProcess {
   mendLog(log, Date.now())
+  const args = ['peer', 'start', '--config', config, '--attached']
+  if (acceptLostBlocks === true) args.push('--accept-lost-blocks')
   const output = openSync(log, 'a', 0o600)
   try {
-    return spawn(
-      process.execPath,
-      [...process.execArgv, cliPath(), 'peer', 'start', '--config', config, '--attached'],
-      { stdio: ['pipe', output, 'pipe'], detached: true, env: validatorEnvironment() },
-    )
+    return spawn(process.execPath, [...process.execArgv, cliPath(), ...args], {
+      stdio: ['pipe', output, 'pipe'],
+      detached: true,
+      env: validatorEnvironment(),
+    })
   } finally {
     closeSync(output)
   }

@@ -100,7 +100,8 @@ export class NetworkSession {
     this.#descriptor = descriptor
     for (const { name, config, log } of descriptor.validators) {
       const at = (path: string): string => join(this.#spec.dir, path)
-      this.#processes.start({ name, config: at(config), log: at(log) })
+      const { acceptLostBlocks = false } = this.#spec
+      this.#processes.start({ name, config: at(config), log: at(log), acceptLostBlocks })
     }
     await this.#publish()
     this.#client = await openClient(this.#spec.dir, descriptor)

@@ -17,6 +17,8 @@ import { PbftChain, chainStatuses } from './chain.ts'
 import { Conditions } from './conditions.ts'
 import { dissentCheck } from './dissent-check.ts'
 import { MembersCheck } from './members-check.ts'
+import { DivergenceWatch } from './divergence.ts'
+import { ForkWatch } from './fork-watch.ts'
 import { PeerNetwork } from './peer-network.ts'
 import { ProcessWatch } from './process-watch.ts'
 import { createQueryService } from './query-service.ts'
@@ -46,6 +48,7 @@ import type { PrometheusMetrics } from '../operations/metrics.ts'
 import type { Version } from '../package-root.ts'
 import type { Condition, ConditionSink } from './conditions.ts'
 import type { OwnCertificate } from './certificates-check.ts'
+import type { StateDiverged } from '../engine/state-diverged.ts'
 import type { Material } from './material.ts'
 import type { PeerAddress } from './peer-network.ts'
 import type { RulesSwitcher } from '../switch/switcher.ts'
@@ -68,6 +71,8 @@ export interface CompositionDeps {
   readonly logging: Logging
   readonly metrics: PrometheusMetrics
   readonly version: Version
+  /** See `ReplicaOptions.acceptLoss`. */
+  readonly acceptLostBlocks: boolean
 }
 
 /** The parts of a validator; nothing of it runs yet. */
@@ -83,6 +88,8 @@ export interface Composition {
   readonly watch: Watch
   readonly clocks: ClockWatch
   readonly members: MembersCheck
+  readonly forks: ForkWatch
+  readonly divergence: DivergenceWatch
   readonly conditions: ConditionSink
   readonly operations: OperationsServer
 }
@@ -194,9 +201,10 @@ function composeReplica(
   )
 }
 
-function replicaOptions({ config, material }: CompositionDeps): ReplicaOptions {
+function replicaOptions({ config, material, acceptLostBlocks }: CompositionDeps): ReplicaOptions {
   return {
     id: material.replica,
+    acceptLoss: acceptLostBlocks,
     n: material.channel.consenters.length,
     batchSize: config['pbft.general.batchsize'],
     maxBatchBytes: config['pbft.general.maxBatchBytes'],
@@ -292,6 +300,8 @@ interface Health {
   readonly watch: Watch
   readonly clocks: ClockWatch
   readonly members: MembersCheck
+  readonly forks: ForkWatch
+  readonly divergence: DivergenceWatch
   readonly standstill: StandstillCheck
   readonly conditions: ConditionSink
   /** What holds at this moment. */
@@ -305,6 +315,7 @@ function composeHealth(
     readonly network: PeerNetwork
     readonly collector: BlockSignatureCollector
     readonly replica: Replica
+    readonly onDiverged: (reason: StateDiverged) => void
   },
 ): Health {
   const { clock, metrics, material } = deps
@@ -326,6 +337,18 @@ function composeHealth(
   const connected = (): readonly number[] => network.connectedReplicas
   const members = new MembersCheck({ others, connected, clock, conditions })
   const certificates = ownCertificates(material)
+  const n = material.channel.consenters.length
+  const forks = new ForkWatch({
+    ...{ ledger, n, clock, conditions, tell: network.tellBlock },
+    verifier: createValidatorVerifier(material.channel),
+    logger: deps.logging.logger.child('ledger.forks'),
+  })
+  const divergence = new DivergenceWatch({
+    ...{ clock, collector, n, onDiverged: parts.onDiverged },
+    isForked: () => forks.isForked,
+    rebuiltFor: parts.storage.rebuiltFor,
+    logger: deps.logging.logger.child('ledger.engine'),
+  })
   const watch = new Watch({
     clock,
     checks: [
@@ -333,6 +356,7 @@ function composeHealth(
       () => members.look(),
       () => standstill.look(),
       dissentCheck({ collector, others, conditions }),
+      () => divergence.look(),
       () => clocks.look(),
       certificatesCheck({ certificates, clock, conditions, metrics }),
       () => conditions.settle(),
@@ -342,7 +366,7 @@ function composeHealth(
     watch.look()
     return conditions.current
   }
-  return { watch, clocks, members, standstill, conditions, current }
+  return { watch, clocks, members, forks, divergence, standstill, conditions, current }
 }
 
 /** What a composition tells. */
@@ -351,12 +375,14 @@ export interface CompositionEvents {
   readonly onEvent: (event: ReplicaNotification) => void
   /** See `EngineDeps`. */
   readonly onUnknownRules: (reason: Error) => void
+  /** See `DivergenceWatch`. */
+  readonly onDiverged: (reason: StateDiverged) => void
 }
 
 function composeEngine(
   deps: CompositionDeps,
   storage: Storage,
-  parts: Pick<EngineDeps, 'reader' | 'offers' | 'collector' | 'onUnknownRules'>,
+  parts: Pick<EngineDeps, 'reader' | 'offers' | 'collector' | 'onUnknownRules' | 'onDiverged'>,
 ): Engine {
   const { config, material, clock, metrics, logging } = deps
   const { reader } = parts
@@ -383,7 +409,7 @@ function composeEngine(
 export function compose(
   deps: CompositionDeps,
   storage: Storage,
-  { onEvent, onUnknownRules }: CompositionEvents,
+  { onEvent, onUnknownRules, onDiverged }: CompositionEvents,
 ): Composition {
   const { material, clock, metrics } = deps
   const { logger } = deps.logging
@@ -404,14 +430,17 @@ export function compose(
   const collector = composeCollector(deps, network, storage)
   const reader = new TransactionReader()
   const offers = new OfferVerifier(material.channel)
-  const engine = composeEngine(deps, storage, { reader, offers, collector, onUnknownRules })
+  const engine = composeEngine(deps, storage, {
+    ...{ reader, offers, collector, onUnknownRules },
+    onDiverged: (reason) => health.divergence.found(reason),
+  })
   const replica = composeReplica(deps, { network: network.consensus, engine, storage }, (event) => {
     if (event.type === 'flooding') network.bar(event.from, `too much: ${event.what}`)
     onEvent(event)
   })
-  const health = composeHealth(deps, { storage, network, collector, replica })
+  const health = composeHealth(deps, { storage, network, collector, replica, onDiverged })
   const rules = createRulesSwitcher(deps, { storage, network, replica, offers })
-  const { watch, clocks, members, standstill, conditions, current } = health
+  const { watch, clocks, members, forks, divergence, standstill, conditions, current } = health
   return {
     engine,
     mapper,
@@ -422,6 +451,8 @@ export function compose(
     watch,
     clocks,
     members,
+    forks,
+    divergence,
     conditions,
     rules,
     server: composeServer(deps, {

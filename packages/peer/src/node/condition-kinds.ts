@@ -38,7 +38,7 @@ export const conditionKinds = {
   'results-differ': {
     severity: 'failed',
     component: 'orderer.signatures',
-    cure: 'compare `version` of all; where the odd ones are, stop them, remove ledger/state in their peer.fileSystemPath and start them',
+    cure: 'wait: a state is rebuilt from its blocks after 20 s, once for each block; if that does not help, compare `version` of all',
   },
   'block-unsigned': {
     severity: 'failed',
@@ -93,7 +93,7 @@ export const conditionKinds = {
   'validator-diverged': {
     severity: 'degraded',
     component: 'orderer.signatures',
-    cure: 'see its own log, and compare its `version` with that of the others: its state is wrong, or it lies',
+    cure: 'wait: it rebuilds its state by itself; if that does not help, see its log, and compare its `version`: it may lie, too',
   },
   'same-identity': {
     severity: 'degraded',

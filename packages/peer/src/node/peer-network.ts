@@ -47,6 +47,8 @@ export interface PeerMessageHandlers {
   blockSignature?(from: number, bytes: Uint8Array): void
   /** An encoded `heddle.WallTime` of a replica, from 0 on. Without it, they are refused. */
   wallTime?(from: number, bytes: Uint8Array): void
+  /** An encoded `heddle.SignedHeader` of a replica, from 0 on. Without it, they are refused. */
+  signedHeader?(from: number, bytes: Uint8Array): void
   /** An encoded `heddle.SignedRulesOffer` of a replica, from 0 on. Without it, offers are refused. */
   rulesOffer?(from: number, bytes: Uint8Array): void
 }
@@ -68,7 +70,7 @@ export interface PeerNetworkDeps {
 /** Members that are no validators of which it is remembered. */
 export const maxStrangers = 1000
 
-type Body = 'consensus' | 'blockSignature' | 'rulesOffer' | 'wallTime'
+type Body = 'consensus' | 'blockSignature' | 'rulesOffer' | 'wallTime' | 'signedHeader'
 
 /** Encodes a message once, however many validators it is sent to one after the other. */
 class Wrapper {
@@ -116,6 +118,8 @@ export class PeerNetwork {
   readonly blockSignatures: SignatureNetwork
   /** Tells all others, or one, what the clock of this validator says: drops when a queue is full. */
   readonly tellTime: (wallTime: Uint8Array, to?: number) => void
+  /** Tells all others a block of this validator as it was signed: drops when a queue is full. */
+  readonly tellBlock: (signedHeader: Uint8Array) => void
   /** Sends an offer of rules to all others: drops when a queue is full, it is repeated. */
   readonly offerRules: (offer: Uint8Array) => void
   readonly #deps: PeerNetworkDeps
@@ -160,6 +164,7 @@ export class PeerNetwork {
     this.offerRules = (offer) => broadcast('rulesOffer', offer)
     this.tellTime = (wallTime, to) =>
       to === undefined ? broadcast('wallTime', wallTime) : send('wallTime', wallTime, to)
+    this.tellBlock = (signedHeader) => broadcast('signedHeader', signedHeader)
     this.blockSignatures = {
       broadcast: (bytes) => broadcast('blockSignature', bytes),
       send: (to, bytes) => send('blockSignature', bytes, to - 1),
@@ -278,6 +283,9 @@ function handOver(
     case 'rulesOffer':
       handlers.rulesOffer?.(from, body.value)
       return handlers.rulesOffer !== undefined
+    case 'signedHeader':
+      handlers.signedHeader?.(from, body.value)
+      return handlers.signedHeader !== undefined
     case 'wallTime':
       handlers.wallTime?.(from, body.value)
       return handlers.wallTime !== undefined

@@ -16,10 +16,14 @@ export function replicaCheck({ replica, conditions }: ReplicaCheckDeps): () => v
   const say = (name: Parameters<typeof hold>[1], reason: string | undefined): void =>
     hold(conditions, name, reason === undefined ? undefined : { reason })
   return () => {
-    const { notVoting, highestKnown, lowWatermark, lastExecuted } = replica.status()
+    const { notVoting, heardBy, forgetful, ...status } = replica.status()
+    const { highestKnown, lowWatermark, lastExecuted } = status
     const runs = replica.state === 'started'
     say('consensus-stopped', runs ? undefined : `the replica is ${replica.state}`)
-    say('not-voting', notVoting)
+    const why = notVoting === undefined ? undefined : notVoting + alsoSilent(forgetful)
+    const isSetBack = heardBy.length > 0
+    say('rolled-back', isSetBack ? why : undefined)
+    say('not-voting', isSetBack ? undefined : why)
     // A stable checkpoint may be beyond all that is known besides.
     const known = lowWatermark > highestKnown ? lowWatermark : highestKnown
     const behind = known - lastExecuted
@@ -30,4 +34,10 @@ export function replicaCheck({ replica, conditions }: ReplicaCheckDeps): () => v
         : `${behind} batches behind the others: ${lastExecuted} of ${known} are executed`,
     )
   }
+}
+
+/** When no quorum is left that remembers, only its owners can help. */
+function alsoSilent(forgetful: readonly number[]): string {
+  if (forgetful.length === 0) return ''
+  return `; nor do validators ${forgetful.join(', ')}: if all were set back, start all with --accept-lost-blocks`
 }

@@ -5,6 +5,7 @@ import { directoryHolder, openJournal, openLedger } from '@heddle/ledger'
 import { blockHeaderHash, common, decode } from '@heddle/proto'
 import { PeerError } from '../errors.ts'
 import { claimDataFolder } from './data-owner.ts'
+import { rebuiltFor } from './rebuilt-state.ts'
 import type { Clock, Logger, Metrics } from '@heddle/interface'
 import type { Journal, Ledger } from '@heddle/ledger'
 import type { DataOwner } from './data-owner.ts'
@@ -15,6 +16,8 @@ export interface Storage {
   readonly journal: Journal
   /** Why records of the journal are missing, if they are known to be. */
   readonly journalDamage: string | undefined
+  /** Blocks for which the state was rebuilt before, because it was not that of the others. */
+  readonly rebuiltFor: ReadonlySet<bigint>
   close(): Promise<void>
 }
 
@@ -32,7 +35,8 @@ export interface StorageDeps {
   readonly metrics: Metrics
 }
 
-const ledgerIn = (dir: string): string => join(dir, 'ledger')
+/** Where a validator with data folder `dir` keeps its ledger. */
+export const ledgerIn = (dir: string): string => join(dir, 'ledger')
 const journalIn = (dir: string): string => join(dir, 'journal')
 
 /** The process that has a data folder open, if one has; nothing is changed. */
@@ -105,6 +109,7 @@ export async function openStorage(deps: StorageDeps): Promise<Storage> {
       ledger,
       journal: journal.journal,
       journalDamage: journal.damage,
+      rebuiltFor: await rebuiltFor(ledgerIn(deps.dir)),
       close: async () => {
         await journal.journal.close()
         await ledger.close()

@@ -2,6 +2,7 @@ import { InvariantError } from '@heddle/interface'
 import { addressToText } from '../config/setting.ts'
 import { listenError } from '../network/ports.ts'
 import { compose } from './compose.ts'
+import { divergenceIn } from './divergence.ts'
 import { sayFlood } from './flood.ts'
 import { stopWithin } from './stop-within.ts'
 import { openStorage } from './storage.ts'
@@ -88,6 +89,7 @@ export class Validator implements Lifecycle {
         this.#tell(event)
       },
       onUnknownRules: (reason) => this.#failed(storage.ledger.height, reason),
+      onDiverged: (reason) => this.#failed(storage.ledger.height, reason),
     })
     await parts.engine.recover()
     parts.network.listen({
@@ -95,11 +97,17 @@ export class Validator implements Lifecycle {
       consensus: (from, bytes) => parts.replica.receive(from, bytes),
       blockSignature: (from, bytes) => parts.collector.receive(from, bytes),
       wallTime: (from, bytes) => parts.clocks.receive(from, bytes),
+      signedHeader: (from, bytes) => parts.forks.receive(from, bytes),
       rulesOffer: (from, bytes) => parts.rules.receive(from, bytes),
     })
     this.#undo.push({ part: 'network', stop: () => parts.network.close() })
     await this.#startParts(parts)
-    void parts.replica.closed.then((reason) => this.#failed(storage.ledger.height, reason))
+    void parts.replica.closed.then((reason) => {
+      const { height } = storage.ledger
+      const diverged = divergenceIn(reason, height)
+      if (diverged === undefined) this.#failed(height, reason)
+      else parts.divergence.found(diverged)
+    })
     this.#logger.info('started', {
       replica: material.replica,
       height: storage.ledger.height,
@@ -116,6 +124,7 @@ export class Validator implements Lifecycle {
     await this.#startReplica(parts.replica)
     await this.#startPart('watch', parts.watch)
     await this.#startPart('clocks', parts.clocks)
+    await this.#startPart('forks', parts.forks)
     await this.#startPart('rules', parts.rules)
     await this.#startPart('server', parts.server, 'general.listenAddress')
     await this.#startPart('operations', parts.operations)

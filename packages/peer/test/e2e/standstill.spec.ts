@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { accountsContract, encodeBalance } from '../../src/rules/rules-2/accounts.ts'
-import { alterState, forgetState } from '../support/altered-state.ts'
+import { alterState, forgetState, markRebuilt } from '../support/altered-state.ts'
+import { rebuildAfterMs } from '../../src/node/divergence.ts'
 import { eventually } from '../support/eventually.ts'
 import { Sandbox } from '../support/heddle.ts'
 import { linesAbout, overFor, seenBy } from '../support/seen.ts'
@@ -12,8 +13,28 @@ const line = JSON.stringify({ from: 'alice', to: 'bob', amount: 50 })
 
 const differ = 'heddle_condition{condition="results-differ"'
 
+const rebuilds = 'state diverged: it is set aside and rebuilt from the blocks'
+
+/** A network of four; the state of `odd` is wrong, as with a fault of memory, disk or software. */
+async function makeNetwork(sandbox: Sandbox, odd: readonly string[]): Promise<Validators> {
+  await sandbox.open()
+  const accounts = await sandbox.file('accounts.json', '{"alice": 100}')
+  const network = await Validators.make(sandbox, 'net', { args: ['--genesis-accounts', accounts] })
+  const change = { namespace: accountsContract, key: 'alice', value: encodeBalance(10n) }
+  for (const name of odd) await alterState(network.config(name), change)
+  return network
+}
+
+async function end(network: Validators, sandbox: Sandbox): Promise<void> {
+  try {
+    await network.stop()
+  } finally {
+    await sandbox.close()
+  }
+}
+
 /** The kind: validators execute the same and come to other results; nobody lies, nobody is down. */
-describe('two validators of four with other results', function () {
+describe('two validators of four with other results, rebuilt before in vain', function () {
   this.timeout(180_000)
   const sandbox = new Sandbox()
   let network: Validators
@@ -21,22 +42,12 @@ describe('two validators of four with other results', function () {
   const odd = ['validator2', 'validator3']
 
   before(async () => {
-    await sandbox.open()
-    const accounts = await sandbox.file('accounts.json', '{"alice": 100}')
-    network = await Validators.make(sandbox, 'net', { args: ['--genesis-accounts', accounts] })
-    const value = encodeBalance(10n)
-    for (const name of odd)
-      await alterState(network.config(name), { namespace: accountsContract, key: 'alice', value })
+    network = await makeNetwork(sandbox, odd)
+    for (const name of network.names) await markRebuilt(network.config(name), 1n)
     await network.startAll()
     submitting = sandbox.start(['submit', '--dir', network.dir], { input: `${line}\n` })
   })
-  after(async () => {
-    try {
-      await network.stop()
-    } finally {
-      await sandbox.close()
-    }
-  })
+  after(() => end(network, sandbox))
 
   function lines(name: string, event: string): JsonLine[] {
     return network
@@ -53,6 +64,17 @@ describe('two validators of four with other results', function () {
         ?.split(' ')
         .at(-1),
     )
+  }
+
+  async function expectMetrics(): Promise<void> {
+    const request = 'heddle_oldest_request_age_seconds'
+    const ages = await Promise.all(network.names.map((name) => metric(name, request)))
+    expect(Math.max(...ages), 'where it was submitted').to.be.above(0)
+    for (const name of network.names) {
+      expect(await metric(name, differ)).to.equal(1)
+      expect(await metric(name, 'heddle_oldest_unsigned_block_age_seconds')).to.be.above(0)
+      expect(lines(name, 'not well')).to.have.length(1)
+    }
   }
 
   it('are seen on all four within 10 s, each naming the other two', async () => {
@@ -74,7 +96,7 @@ describe('two validators of four with other results', function () {
       await eventually(`${name} warns`, () => lines(name, 'not well').length > 0)
       const [warning] = lines(name, 'not well')
       expect(warning).to.deep.include({ level: 'warn', block: 1, validators: others })
-      expect(warning!['cure']).to.match(/remove ledger\/state/)
+      expect(warning!['cure']).to.match(/^wait: .* rebuilt from its blocks after 20 s/)
       // By its own clock, since it executed the block: however busy this machine is.
       expect(warning!['seconds']).to.be.within(1, 9)
     }
@@ -82,28 +104,31 @@ describe('two validators of four with other results', function () {
 
   it('stand in network status and in the metrics, and in the log once', async () => {
     const text = await sandbox.run(['network', 'status', '--dir', network.dir])
+    const { heddle } = await sandbox.run(['network', 'status', '--json', '--dir', network.dir])
+    await expectMetrics()
     expect(
       text.stdout.match(/ {2}FAILED {2}orderer\.signatures: results of block 1 differ/g),
     ).to.have.length(4)
-    const { heddle } = await sandbox.run(['network', 'status', '--json', '--dir', network.dir])
     for (const status of heddle.json) {
       const [problem, ...others] = status['problems'] as JsonLine[]
       expect(problem).to.include({ severity: 'failed', condition: 'results-differ' })
       expect(others).to.deep.equal([])
       expect(status).to.include({ unsignedBlocks: 1 })
     }
-    const request = 'heddle_oldest_request_age_seconds'
-    const ages = await Promise.all(network.names.map((name) => metric(name, request)))
-    expect(Math.max(...ages), 'where it was submitted').to.be.above(0)
-    for (const name of network.names) {
-      expect(await metric(name, differ)).to.equal(1)
-      expect(await metric(name, 'heddle_oldest_unsigned_block_age_seconds')).to.be.above(0)
-      expect(lines(name, 'not well')).to.have.length(1)
-    }
     expect(submitting.running, 'nothing was acknowledged').to.equal(true)
   })
 
-  it('are well again, and so are the others, with the right state', async () => {
+  it('stay up, and are not well, for as long as nobody has a quorum', async () => {
+    const age = 'heddle_oldest_unsigned_block_age_seconds'
+    for (const name of network.names) {
+      const isLate = async () => (await metric(name, age)) > rebuildAfterMs / 1000 + 5
+      await eventually(`${name} might have rebuilt its state`, isLate)
+      expect((await network.operations(name, '/healthz')).status).to.equal(503)
+    }
+    await expectMetrics()
+  })
+
+  it('go on by themselves when the others agree again', async () => {
     for (const name of odd) {
       await network.kill(name)
       await forgetState(network.config(name))
@@ -113,10 +138,31 @@ describe('two validators of four with other results', function () {
     for (const name of network.names)
       await eventually(`${name} is well`, () => network.healthy(name))
     await network.level()
-    for (const name of ['validator0', 'validator1']) {
-      await eventually(`${name} tells`, () => lines(name, 'well again').length === 1)
-      expect(lines(name, 'well again')[0]).to.deep.include({ level: 'info', block: 1 })
-      await eventually(`${name} counts`, async () => (await metric(name, differ)) === 0)
+    for (const name of network.names) expect(await metric(name, differ), name).to.equal(0)
+  })
+})
+
+describe('two validators of four with other results', function () {
+  this.timeout(180_000)
+  const sandbox = new Sandbox()
+  let network: Validators
+  const odd = ['validator2', 'validator3']
+  before(async () => {
+    network = await makeNetwork(sandbox, odd)
+    await network.startAll()
+  })
+  after(() => end(network, sandbox))
+
+  it('rebuild the wrong state by themselves, and are well again with the right one', async () => {
+    const submitted = await sandbox.run(['submit', '--dir', network.dir], { input: `${line}\n` })
+    expect(submitted.status, submitted.stderr).to.equal(0)
+    for (const name of network.names)
+      await eventually(`${name} is well`, () => network.healthy(name))
+    await network.level()
+    for (const name of odd) {
+      const rebuilt = network.process(name).json.filter(({ msg }) => msg === rebuilds)
+      expect(rebuilt, name).to.have.length(1)
+      expect(rebuilt[0]).to.include({ level: 'error', block: 1 })
     }
   })
 })
@@ -128,20 +174,10 @@ describe('one validator of four with other results', function () {
   const others = ['validator0', 'validator1', 'validator2']
 
   before(async () => {
-    await sandbox.open()
-    const accounts = await sandbox.file('accounts.json', '{"alice": 100}')
-    network = await Validators.make(sandbox, 'net', { args: ['--genesis-accounts', accounts] })
-    const change = { namespace: accountsContract, key: 'alice', value: encodeBalance(10n) }
-    await alterState(network.config('validator3'), change)
+    network = await makeNetwork(sandbox, ['validator3'])
     await network.startAll()
   })
-  after(async () => {
-    try {
-      await network.stop()
-    } finally {
-      await sandbox.close()
-    }
-  })
+  after(() => end(network, sandbox))
 
   it('is named by the other three within 10 s, and not any more when it signs as they do', async () => {
     const submitted = await sandbox.run(['submit', '--dir', network.dir], { input: `${line}\n` })
@@ -156,10 +192,31 @@ describe('one validator of four with other results', function () {
       expect(lines, `lines of ${name}`).to.have.length(1)
       expect(Date.parse(lines[0]!['time'] as string)).to.be.below(from + 10_000)
     }
-    await network.kill('validator3')
-    await forgetState(network.config('validator3'))
-    network.start('validator3')
+    // It rebuilds its state.
     await overFor(others, 'validator-diverged', network)
     await network.level()
+    expect(await network.healthy('validator3')).to.equal(true)
+  })
+})
+
+describe('one validator of four with other results, rebuilt before in vain', function () {
+  this.timeout(180_000)
+  const sandbox = new Sandbox()
+  let network: Validators
+  before(async () => {
+    network = await makeNetwork(sandbox, ['validator3'])
+    await markRebuilt(network.config('validator3'), 1n)
+    await network.startAll()
+  })
+  after(() => end(network, sandbox))
+
+  it('ends with the cure, and the others go on', async () => {
+    const submitted = await sandbox.run(['submit', '--dir', network.dir], { input: `${line}\n` })
+    expect(submitted.status, submitted.stderr).to.equal(0)
+    const process = network.process('validator3')
+    expect(await process.ended).to.equal(74)
+    expect(process.stderr).to.match(/block 1, also after its state was rebuilt from its blocks/)
+    expect(process.stderr).to.match(/move the folder `ledger` away/)
+    for (const name of network.names.slice(0, 3)) expect(await network.healthy(name)).to.equal(true)
   })
 })

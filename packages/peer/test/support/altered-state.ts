@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { rm } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { systemClock } from '@heddle/events'
 import { openLedger } from '@heddle/ledger'
@@ -36,4 +36,9 @@ export async function alterState(config: string, change: StateWrite): Promise<vo
 /** Removes the state of a validator that does not run: it makes it again from its blocks. */
 export async function forgetState(config: string): Promise<void> {
   await rm(join(ledgerOf(config), 'state'), { recursive: true })
+}
+
+/** As if the state of a validator had been rebuilt for block `number` before: it is not again. */
+export async function markRebuilt(config: string, number: bigint): Promise<void> {
+  await mkdir(join(ledgerOf(config), `state-diverged-${number}`))
 }

@@ -90,8 +90,8 @@ export class Validators {
     return this.#sandbox.path(this.dir.split('/').at(-1)!, this.described(name).config)
   }
 
-  start(name: string, options: HeddleOptions = {}): Heddle {
-    const args = ['peer', 'start', '--config', this.config(name)]
+  start(name: string, options: HeddleOptions & { readonly more?: readonly string[] } = {}): Heddle {
+    const args = ['peer', 'start', '--config', this.config(name), ...(options.more ?? [])]
     const process = this.#sandbox.start(args, options)
     this.#processes.set(name, process)
     return process

@@ -38,6 +38,19 @@ describe('the check of the replica', () => {
     expect(said()).to.deep.equal([])
   })
 
+  it('says that it was set back when others heard more from it, and what helps when others were, too', () => {
+    const { replica, said } = checking()
+    replica.now = { ...idle, notVoting: 'others heard more', heardBy: [0, 1] }
+    expect(said()).to.deep.equal([['rolled-back', 'others heard more']])
+    replica.now = { ...idle, notVoting: 'the journal is empty', forgetful: [0, 2] }
+    expect(said()).to.deep.equal([
+      [
+        'not-voting',
+        'the journal is empty; nor do validators 0, 2: if all were set back, start all with --accept-lost-blocks',
+      ],
+    ])
+  })
+
   it(`says that it is ${maxBehind} batches behind the others, not before`, () => {
     const { replica, said } = checking()
     replica.now = { ...idle, highestKnown: 7n + maxBehind - 1n }

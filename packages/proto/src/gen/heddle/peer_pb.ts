@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file heddle/peer.proto.
  */
 export const file_heddle_peer: GenFile = /*@__PURE__*/
-  fileDesc("ChFoZWRkbGUvcGVlci5wcm90bxIGaGVkZGxlIi4KC1RyYW5zYWN0aW9uEhAKCGNvbnRyYWN0GAEgASgJEg0KBWlucHV0GAIgASgMIkkKDEdlbmVzaXNTdGF0ZRIpCghhY2NvdW50cxjoByADKAsyFi5oZWRkbGUuR2VuZXNpc0FjY291bnQSDgoFcnVsZXMY6QcgASgNIi8KDkdlbmVzaXNBY2NvdW50EgwKBG5hbWUYASABKAkSDwoHYmFsYW5jZRgCIAEoCSJbCgpCbG9ja1Byb29mEhAKCHNlcXVlbmNlGAEgASgEEhQKDHN0YXRlX2RpZ2VzdBgCIAEoDBIWCg5yZXN1bHRzX2RpZ2VzdBgDIAEoDBINCgVydWxlcxgEIAEoDSI7ChJUcmFuc2FjdGlvblJlc3VsdHMSJQoKcmVqZWN0aW9ucxgBIAMoCzIRLmhlZGRsZS5SZWplY3Rpb24iYAoJUmVqZWN0aW9uEg0KBWluZGV4GAEgASgNEg4KBnJlYXNvbhgCIAEoCRIjCgRjb2RlGAMgASgOMhUuaGVkZGxlLlJlamVjdGlvbkNvZGUSDwoHZGV0YWlscxgEIAMoDCJxCgtQZWVyTWVzc2FnZRITCgljb25zZW5zdXMYASABKAxIABIZCg9ibG9ja19zaWduYXR1cmUYAiABKAxIABIVCgtydWxlc19vZmZlchgDIAEoDEgAEhMKCXdhbGxfdGltZRgEIAEoDEgAQgYKBGJvZHkiUQoIV2FsbFRpbWUSDwoHdW5peF9tcxgBIAEoBBIPCgdwcm9jZXNzGAIgASgEEiMKBWhlYXJkGAMgAygLMhQuaGVkZGxlLkhlYXJkUHJvY2VzcyIwCgxIZWFyZFByb2Nlc3MSDwoHcmVwbGljYRgBIAEoDRIPCgdwcm9jZXNzGAIgASgEIk8KClJ1bGVzT2ZmZXISEgoKY2hhbm5lbF9pZBgBIAEoCRINCgVydWxlcxgCIAEoDRIPCgdyZXBsaWNhGAMgASgNEg0KBWJsb2NrGAQgASgEIjQKEFNpZ25lZFJ1bGVzT2ZmZXISDQoFb2ZmZXIYASABKAwSEQoJc2lnbmF0dXJlGAIgASgMIjcKC1J1bGVzU3dpdGNoEigKBm9mZmVycxgBIAMoCzIYLmhlZGRsZS5TaWduZWRSdWxlc09mZmVyIisKCkdldFJlcXVlc3QSEAoIY29udHJhY3QYASABKAkSCwoDa2V5GAIgASgJIjgKCEdldFJlcGx5Eg0KBWZvdW5kGAEgASgIEg0KBXZhbHVlGAIgASgMEg4KBmhlaWdodBgDIAEoBCInCg1TdGF0dXNSZXF1ZXN0EhYKDmNvbnRlbnRfZGlnZXN0GAEgASgIIpsDCgtTdGF0dXNSZXBseRIPCgdyZXBsaWNhGAEgASgNEgwKBHZpZXcYAiABKAQSEwoLYWN0aXZlX3ZpZXcYAyABKAgSDwoHcHJpbWFyeRgEIAEoDRIOCgZoZWlnaHQYBSABKAQSFwoPbGFzdF9ibG9ja19oYXNoGAYgASgMEhAKCHNlcXVlbmNlGAcgASgEEhQKDHN0YXRlX2RpZ2VzdBgIIAEoDBIWCg5jb250ZW50X2RpZ2VzdBgJIAEoDBIUCgxzdGF0ZV9oZWlnaHQYCiABKAQSEQoJY29ubmVjdGVkGAsgASgNEg8KB3ZlcnNpb24YDCABKAkSDgoGY3B1X21zGA0gASgEEiIKBXJ1bGVzGA4gASgLMhMuaGVkZGxlLlJ1bGVzU3RhdHVzEiEKCHByb2JsZW1zGA8gAygLMg8uaGVkZGxlLlByb2JsZW0SGQoRbGFzdF9ibG9ja19hZ2VfbXMYECABKAQSGQoRb2xkZXN0X3JlcXVlc3RfbXMYESABKAQSFwoPdW5zaWduZWRfYmxvY2tzGBIgASgNInEKB1Byb2JsZW0SEQoJY29tcG9uZW50GAEgASgJEg4KBnJlYXNvbhgCIAEoCRIRCgljb25kaXRpb24YAyABKAkSEAoIZGVncmFkZWQYBCABKAgSEAoIc2luY2VfbXMYBSABKAQSDAoEY3VyZRgGIAEoCSJQCgtSdWxlc1N0YXR1cxIQCghpbl9mb3JjZRgBIAEoDRINCgVzaW5jZRgCIAEoBBIPCgdvZmZlcmVkGAMgASgNEg8KB21pc3NpbmcYBCADKA0iIgoORW50cmllc1JlcXVlc3QSEAoIY29udHJhY3QYASABKAkiPgoMRW50cmllc1JlcGx5Eg4KBmhlaWdodBgBIAEoBBIeCgdlbnRyaWVzGAIgAygLMg0uaGVkZGxlLkVudHJ5IiMKBUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDCqXBAoNUmVqZWN0aW9uQ29kZRIZChVSRUpFQ1RJT05fVU5TUEVDSUZJRUQQABIVChFOT1RfQV9UUkFOU0FDVElPThABEhQKEFVOS05PV05fQ09OVFJBQ1QQAhIMCghOT1RfVVRGOBADEgwKCE5PVF9KU09OEAQSEQoNTk9UX0FOX09CSkVDVBAFEhAKDE1FTUJFUl9UV0lDRRAGEhMKD0NPTlRSQUNUX0ZBSUxFRBAHEhAKDFVORklUX1JFU1VMVBAIEhEKDVVOS05PV05fRklFTEQQCRIRCg1GSUVMRF9NSVNTSU5HEAoSDgoKTk9UX0FfTkFNRRALEhEKDU5BTUVfVE9PX0xPTkcQDBIRCg1OQU1FX05PVF9URVhUEA0SEwoPQU1PVU5UX05FR0FUSVZFEA4SFAoQQU1PVU5UX05PVF9XSE9MRRAPEhMKD0FNT1VOVF9UT09fTE9ORxAQEhMKD05PX1NVQ0hfQUNDT1VOVBAREg0KCU9WRVJEUkFXThASEg8KC0lEX1RPT19MT05HEBMSDwoLSURfTk9UX1RFWFQQFBIRCg1SRUNPUkRfRVhJU1RTEBUSFAoQU1dJVENIX01BTEZPUk1FRBAoEhoKFlNXSVRDSF9UT19OT1RISU5HX0VMU0UQKRIYChRTV0lUQ0hfTk9UX0dPT0RfSEVSRRAqEhUKEVNXSVRDSF9OT1RfU0lHTkVEECsypQEKBVF1ZXJ5EisKA0dldBISLmhlZGRsZS5HZXRSZXF1ZXN0GhAuaGVkZGxlLkdldFJlcGx5EjQKBlN0YXR1cxIVLmhlZGRsZS5TdGF0dXNSZXF1ZXN0GhMuaGVkZGxlLlN0YXR1c1JlcGx5EjkKB0VudHJpZXMSFi5oZWRkbGUuRW50cmllc1JlcXVlc3QaFC5oZWRkbGUuRW50cmllc1JlcGx5MAFiBnByb3RvMw");
+  fileDesc("ChFoZWRkbGUvcGVlci5wcm90bxIGaGVkZGxlIi4KC1RyYW5zYWN0aW9uEhAKCGNvbnRyYWN0GAEgASgJEg0KBWlucHV0GAIgASgMIkkKDEdlbmVzaXNTdGF0ZRIpCghhY2NvdW50cxjoByADKAsyFi5oZWRkbGUuR2VuZXNpc0FjY291bnQSDgoFcnVsZXMY6QcgASgNIi8KDkdlbmVzaXNBY2NvdW50EgwKBG5hbWUYASABKAkSDwoHYmFsYW5jZRgCIAEoCSJbCgpCbG9ja1Byb29mEhAKCHNlcXVlbmNlGAEgASgEEhQKDHN0YXRlX2RpZ2VzdBgCIAEoDBIWCg5yZXN1bHRzX2RpZ2VzdBgDIAEoDBINCgVydWxlcxgEIAEoDSI7ChJUcmFuc2FjdGlvblJlc3VsdHMSJQoKcmVqZWN0aW9ucxgBIAMoCzIRLmhlZGRsZS5SZWplY3Rpb24iYAoJUmVqZWN0aW9uEg0KBWluZGV4GAEgASgNEg4KBnJlYXNvbhgCIAEoCRIjCgRjb2RlGAMgASgOMhUuaGVkZGxlLlJlamVjdGlvbkNvZGUSDwoHZGV0YWlscxgEIAMoDCKKAQoLUGVlck1lc3NhZ2USEwoJY29uc2Vuc3VzGAEgASgMSAASGQoPYmxvY2tfc2lnbmF0dXJlGAIgASgMSAASFQoLcnVsZXNfb2ZmZXIYAyABKAxIABITCgl3YWxsX3RpbWUYBCABKAxIABIXCg1zaWduZWRfaGVhZGVyGAUgASgMSABCBgoEYm9keSIyCgxTaWduZWRIZWFkZXISDgoGaGVhZGVyGAEgASgMEhIKCnNpZ25hdHVyZXMYAiABKAwiUQoIV2FsbFRpbWUSDwoHdW5peF9tcxgBIAEoBBIPCgdwcm9jZXNzGAIgASgEEiMKBWhlYXJkGAMgAygLMhQuaGVkZGxlLkhlYXJkUHJvY2VzcyIwCgxIZWFyZFByb2Nlc3MSDwoHcmVwbGljYRgBIAEoDRIPCgdwcm9jZXNzGAIgASgEIk8KClJ1bGVzT2ZmZXISEgoKY2hhbm5lbF9pZBgBIAEoCRINCgVydWxlcxgCIAEoDRIPCgdyZXBsaWNhGAMgASgNEg0KBWJsb2NrGAQgASgEIjQKEFNpZ25lZFJ1bGVzT2ZmZXISDQoFb2ZmZXIYASABKAwSEQoJc2lnbmF0dXJlGAIgASgMIjcKC1J1bGVzU3dpdGNoEigKBm9mZmVycxgBIAMoCzIYLmhlZGRsZS5TaWduZWRSdWxlc09mZmVyIisKCkdldFJlcXVlc3QSEAoIY29udHJhY3QYASABKAkSCwoDa2V5GAIgASgJIjgKCEdldFJlcGx5Eg0KBWZvdW5kGAEgASgIEg0KBXZhbHVlGAIgASgMEg4KBmhlaWdodBgDIAEoBCInCg1TdGF0dXNSZXF1ZXN0EhYKDmNvbnRlbnRfZGlnZXN0GAEgASgIIpsDCgtTdGF0dXNSZXBseRIPCgdyZXBsaWNhGAEgASgNEgwKBHZpZXcYAiABKAQSEwoLYWN0aXZlX3ZpZXcYAyABKAgSDwoHcHJpbWFyeRgEIAEoDRIOCgZoZWlnaHQYBSABKAQSFwoPbGFzdF9ibG9ja19oYXNoGAYgASgMEhAKCHNlcXVlbmNlGAcgASgEEhQKDHN0YXRlX2RpZ2VzdBgIIAEoDBIWCg5jb250ZW50X2RpZ2VzdBgJIAEoDBIUCgxzdGF0ZV9oZWlnaHQYCiABKAQSEQoJY29ubmVjdGVkGAsgASgNEg8KB3ZlcnNpb24YDCABKAkSDgoGY3B1X21zGA0gASgEEiIKBXJ1bGVzGA4gASgLMhMuaGVkZGxlLlJ1bGVzU3RhdHVzEiEKCHByb2JsZW1zGA8gAygLMg8uaGVkZGxlLlByb2JsZW0SGQoRbGFzdF9ibG9ja19hZ2VfbXMYECABKAQSGQoRb2xkZXN0X3JlcXVlc3RfbXMYESABKAQSFwoPdW5zaWduZWRfYmxvY2tzGBIgASgNInEKB1Byb2JsZW0SEQoJY29tcG9uZW50GAEgASgJEg4KBnJlYXNvbhgCIAEoCRIRCgljb25kaXRpb24YAyABKAkSEAoIZGVncmFkZWQYBCABKAgSEAoIc2luY2VfbXMYBSABKAQSDAoEY3VyZRgGIAEoCSJQCgtSdWxlc1N0YXR1cxIQCghpbl9mb3JjZRgBIAEoDRINCgVzaW5jZRgCIAEoBBIPCgdvZmZlcmVkGAMgASgNEg8KB21pc3NpbmcYBCADKA0iIgoORW50cmllc1JlcXVlc3QSEAoIY29udHJhY3QYASABKAkiPgoMRW50cmllc1JlcGx5Eg4KBmhlaWdodBgBIAEoBBIeCgdlbnRyaWVzGAIgAygLMg0uaGVkZGxlLkVudHJ5IiMKBUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDCqXBAoNUmVqZWN0aW9uQ29kZRIZChVSRUpFQ1RJT05fVU5TUEVDSUZJRUQQABIVChFOT1RfQV9UUkFOU0FDVElPThABEhQKEFVOS05PV05fQ09OVFJBQ1QQAhIMCghOT1RfVVRGOBADEgwKCE5PVF9KU09OEAQSEQoNTk9UX0FOX09CSkVDVBAFEhAKDE1FTUJFUl9UV0lDRRAGEhMKD0NPTlRSQUNUX0ZBSUxFRBAHEhAKDFVORklUX1JFU1VMVBAIEhEKDVVOS05PV05fRklFTEQQCRIRCg1GSUVMRF9NSVNTSU5HEAoSDgoKTk9UX0FfTkFNRRALEhEKDU5BTUVfVE9PX0xPTkcQDBIRCg1OQU1FX05PVF9URVhUEA0SEwoPQU1PVU5UX05FR0FUSVZFEA4SFAoQQU1PVU5UX05PVF9XSE9MRRAPEhMKD0FNT1VOVF9UT09fTE9ORxAQEhMKD05PX1NVQ0hfQUNDT1VOVBAREg0KCU9WRVJEUkFXThASEg8KC0lEX1RPT19MT05HEBMSDwoLSURfTk9UX1RFWFQQFBIRCg1SRUNPUkRfRVhJU1RTEBUSFAoQU1dJVENIX01BTEZPUk1FRBAoEhoKFlNXSVRDSF9UT19OT1RISU5HX0VMU0UQKRIYChRTV0lUQ0hfTk9UX0dPT0RfSEVSRRAqEhUKEVNXSVRDSF9OT1RfU0lHTkVEECsypQEKBVF1ZXJ5EisKA0dldBISLmhlZGRsZS5HZXRSZXF1ZXN0GhAuaGVkZGxlLkdldFJlcGx5EjQKBlN0YXR1cxIVLmhlZGRsZS5TdGF0dXNSZXF1ZXN0GhMuaGVkZGxlLlN0YXR1c1JlcGx5EjkKB0VudHJpZXMSFi5oZWRkbGUuRW50cmllc1JlcXVlc3QaFC5oZWRkbGUuRW50cmllc1JlcGx5MAFiBnByb3RvMw");
 
 /**
  * The data of an envelope of type MESSAGE: one call of a built-in contract.
@@ -250,6 +250,14 @@ export type PeerMessage = Message<"heddle.PeerMessage"> & {
      */
     value: Uint8Array;
     case: "wallTime";
+  } | {
+    /**
+     * An encoded SignedHeader.
+     *
+     * @generated from field: bytes signed_header = 5;
+     */
+    value: Uint8Array;
+    case: "signedHeader";
   } | { case: undefined; value?: undefined };
 };
 
@@ -259,6 +267,34 @@ export type PeerMessage = Message<"heddle.PeerMessage"> & {
  */
 export const PeerMessageSchema: GenMessage<PeerMessage> = /*@__PURE__*/
   messageDesc(file_heddle_peer, 6);
+
+/**
+ * A block as its validators signed it, without its transactions: by it two chains are told apart.
+ *
+ * @generated from message heddle.SignedHeader
+ */
+export type SignedHeader = Message<"heddle.SignedHeader"> & {
+  /**
+   * The encoded common.BlockHeader.
+   *
+   * @generated from field: bytes header = 1;
+   */
+  header: Uint8Array;
+
+  /**
+   * The encoded common.Metadata of slot 0: the signed value, and the signatures.
+   *
+   * @generated from field: bytes signatures = 2;
+   */
+  signatures: Uint8Array;
+};
+
+/**
+ * Describes the message heddle.SignedHeader.
+ * Use `create(SignedHeaderSchema)` to create a new message.
+ */
+export const SignedHeaderSchema: GenMessage<SignedHeader> = /*@__PURE__*/
+  messageDesc(file_heddle_peer, 7);
 
 /**
  * What a validator's clock says, and which processes speak as which validators. Nothing depends on it but
@@ -294,7 +330,7 @@ export type WallTime = Message<"heddle.WallTime"> & {
  * Use `create(WallTimeSchema)` to create a new message.
  */
 export const WallTimeSchema: GenMessage<WallTime> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 7);
+  messageDesc(file_heddle_peer, 8);
 
 /**
  * Which process spoke as a validator.
@@ -322,7 +358,7 @@ export type HeardProcess = Message<"heddle.HeardProcess"> & {
  * Use `create(HeardProcessSchema)` to create a new message.
  */
 export const HeardProcessSchema: GenMessage<HeardProcess> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 8);
+  messageDesc(file_heddle_peer, 9);
 
 /**
  * A validator's word that it runs software that knows these rules, and wants them in force.
@@ -364,7 +400,7 @@ export type RulesOffer = Message<"heddle.RulesOffer"> & {
  * Use `create(RulesOfferSchema)` to create a new message.
  */
 export const RulesOfferSchema: GenMessage<RulesOffer> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 9);
+  messageDesc(file_heddle_peer, 10);
 
 /**
  * An offer that others can relay.
@@ -392,7 +428,7 @@ export type SignedRulesOffer = Message<"heddle.SignedRulesOffer"> & {
  * Use `create(SignedRulesOfferSchema)` to create a new message.
  */
 export const SignedRulesOfferSchema: GenMessage<SignedRulesOffer> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 10);
+  messageDesc(file_heddle_peer, 11);
 
 /**
  * Input of the contract `rules`: puts the rules in force that all offers name.
@@ -413,7 +449,7 @@ export type RulesSwitch = Message<"heddle.RulesSwitch"> & {
  * Use `create(RulesSwitchSchema)` to create a new message.
  */
 export const RulesSwitchSchema: GenMessage<RulesSwitch> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 11);
+  messageDesc(file_heddle_peer, 12);
 
 /**
  * A key of a contract.
@@ -441,7 +477,7 @@ export type GetRequest = Message<"heddle.GetRequest"> & {
  * Use `create(GetRequestSchema)` to create a new message.
  */
 export const GetRequestSchema: GenMessage<GetRequest> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 12);
+  messageDesc(file_heddle_peer, 13);
 
 /**
  * The value of a key.
@@ -476,7 +512,7 @@ export type GetReply = Message<"heddle.GetReply"> & {
  * Use `create(GetReplySchema)` to create a new message.
  */
 export const GetReplySchema: GenMessage<GetReply> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 13);
+  messageDesc(file_heddle_peer, 14);
 
 /**
  * Asks where a validator stands.
@@ -497,7 +533,7 @@ export type StatusRequest = Message<"heddle.StatusRequest"> & {
  * Use `create(StatusRequestSchema)` to create a new message.
  */
 export const StatusRequestSchema: GenMessage<StatusRequest> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 14);
+  messageDesc(file_heddle_peer, 15);
 
 /**
  * Where a validator stands.
@@ -637,7 +673,7 @@ export type StatusReply = Message<"heddle.StatusReply"> & {
  * Use `create(StatusReplySchema)` to create a new message.
  */
 export const StatusReplySchema: GenMessage<StatusReply> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 15);
+  messageDesc(file_heddle_peer, 16);
 
 /**
  * Something that is wrong with a validator.
@@ -693,7 +729,7 @@ export type Problem = Message<"heddle.Problem"> & {
  * Use `create(ProblemSchema)` to create a new message.
  */
 export const ProblemSchema: GenMessage<Problem> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 16);
+  messageDesc(file_heddle_peer, 17);
 
 /**
  * By which rules a validator executes, and on whom it waits to execute by others.
@@ -735,7 +771,7 @@ export type RulesStatus = Message<"heddle.RulesStatus"> & {
  * Use `create(RulesStatusSchema)` to create a new message.
  */
 export const RulesStatusSchema: GenMessage<RulesStatus> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 17);
+  messageDesc(file_heddle_peer, 18);
 
 /**
  * Asks for all entries of a contract.
@@ -756,7 +792,7 @@ export type EntriesRequest = Message<"heddle.EntriesRequest"> & {
  * Use `create(EntriesRequestSchema)` to create a new message.
  */
 export const EntriesRequestSchema: GenMessage<EntriesRequest> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 18);
+  messageDesc(file_heddle_peer, 19);
 
 /**
  * Some entries; the stream ends with ABORTED when a block changes the state meanwhile.
@@ -784,7 +820,7 @@ export type EntriesReply = Message<"heddle.EntriesReply"> & {
  * Use `create(EntriesReplySchema)` to create a new message.
  */
 export const EntriesReplySchema: GenMessage<EntriesReply> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 19);
+  messageDesc(file_heddle_peer, 20);
 
 /**
  * A key with its value.
@@ -812,7 +848,7 @@ export type Entry = Message<"heddle.Entry"> & {
  * Use `create(EntrySchema)` to create a new message.
  */
 export const EntrySchema: GenMessage<Entry> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 20);
+  messageDesc(file_heddle_peer, 21);
 
 /**
  * What was wrong with a rejected transaction.

@@ -1,0 +1,152 @@
+import { quorumOf } from '@heddle/pbft'
+import { common, decode, encode, heddle } from '@heddle/proto'
+import { forkOf, readSignedHeader, signedHeaderOf, signersOf } from './fork.ts'
+import type { Clock, ClockTimer, Lifecycle, LifecycleState, Logger } from '@heddle/interface'
+import type { Ledger } from '@heddle/ledger'
+import type { Verifier } from '@heddle/pbft'
+import type { ConditionSink } from './conditions.ts'
+import type { Fork, SignedBlock } from './fork.ts'
+
+/** How often a validator tells the others its last block, in milliseconds. */
+export const tellIntervalMs = 5000
+
+/** What a {@link ForkWatch} works with. */
+export interface ForkWatchDeps {
+  readonly ledger: Pick<Ledger, 'height' | 'block'>
+  /** How many validators there are. */
+  readonly n: number
+  readonly verifier: Verifier
+  /** Sends an encoded `heddle.SignedHeader` to all others. */
+  readonly tell: (signedHeader: Uint8Array) => void
+  readonly clock: Clock
+  readonly conditions: ConditionSink
+  readonly logger?: Logger
+}
+
+/**
+ * Notices when another validator has another block of a number, and both are signed by a quorum: two
+ * chains have come of one, and what was acknowledged on one of them is not on the other. Each tells the
+ * others its last block from time to time. Whoever is further compares it with its own of that number,
+ * and tells that, so that all see it.
+ */
+export class ForkWatch implements Lifecycle {
+  readonly #deps: ForkWatchDeps
+  #state: LifecycleState = 'idle'
+  #timer: ClockTimer | undefined
+  /** By validator, the number at which its chain was seen to be another one. */
+  readonly #forks = new Map<number, bigint>()
+  /** Whose words are being checked: one at a time of each. */
+  readonly #checking = new Set<number>()
+  /** Whether an own block was told to show a fork, in this interval. */
+  #hasShown = false
+
+  constructor(deps: ForkWatchDeps) {
+    this.#deps = deps
+  }
+
+  get state(): LifecycleState {
+    return this.#state
+  }
+
+  /** Whether the chain of another validator is known to be another one. */
+  get isForked(): boolean {
+    return this.#forks.size > 0
+  }
+
+  start(): Promise<void> {
+    if (this.#state === 'idle') {
+      this.#state = 'started'
+      this.#tellOn()
+    }
+    return Promise.resolve()
+  }
+
+  stop(): Promise<void> {
+    this.#state = 'stopped'
+    this.#timer?.cancel()
+    return Promise.resolve()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  /** Takes an encoded `heddle.SignedHeader` of validator `from`. @throws ProtoMalformedError */
+  receive(from: number, bytes: Uint8Array): void {
+    const { number } = readSignedHeader(decode(heddle.SignedHeaderSchema, bytes))
+    // Block 0 is the same for all: who has another one is no validator of this channel.
+    const isKnown = number > 0n && number < this.#deps.ledger.height
+    if (this.#state !== 'started' || !isKnown || this.#checking.has(from)) return
+    this.#checking.add(from)
+    void this.#compare(from, decode(heddle.SignedHeaderSchema, bytes))
+      .catch((error: unknown) => {
+        this.#deps.logger?.warn('a block of another could not be compared', { from }, error)
+      })
+      .finally(() => this.#checking.delete(from))
+  }
+
+  #tellOn(): void {
+    this.#hasShown = false
+    const block = this.#deps.ledger.height - 1n
+    void this.#tell(block).catch((error: unknown) => {
+      this.#deps.logger?.warn('the last block could not be told', { block }, error)
+    })
+    this.#timer = this.#deps.clock.schedule(tellIntervalMs, () => this.#tellOn())
+  }
+
+  async #tell(number: bigint): Promise<void> {
+    const own = await this.#own(number)
+    if (own !== undefined && number > 0n) this.#deps.tell(encode(heddle.SignedHeaderSchema, own))
+  }
+
+  async #own(number: bigint): Promise<heddle.SignedHeader | undefined> {
+    const bytes = await this.#deps.ledger.block(number)
+    return bytes === undefined ? undefined : signedHeaderOf(decode(common.BlockSchema, bytes))
+  }
+
+  async #compare(from: number, told: heddle.SignedHeader): Promise<void> {
+    const { n, verifier } = this.#deps
+    const other = readSignedHeader(told)
+    const signed = await this.#own(other.number)
+    if (signed === undefined) return
+    const fork = forkOf(readSignedHeader(signed), other)
+    if (fork === undefined) {
+      this.#agrees(from, other)
+      return
+    }
+    const signers = await signersOf(told, n, verifier)
+    if (signers.length < quorumOf(n)) return
+    await this.#found(from, { ...fork, other: { ...other, signers } })
+  }
+
+  /** Chains that have a block in common have all before it in common. */
+  #agrees(from: number, { number }: SignedBlock): void {
+    const forkedAt = this.#forks.get(from)
+    if (forkedAt === undefined || number < forkedAt) return
+    this.#forks.delete(from)
+    this.#deps.conditions.clear('fork', `validator${from}`)
+  }
+
+  async #found(from: number, { number, own, other }: Fork): Promise<void> {
+    const isNew = !this.#forks.has(from)
+    const forkedAt = this.#forks.get(from)
+    if (forkedAt === undefined || number < forkedAt) this.#forks.set(from, number)
+    const reason =
+      `validator${from} has another block ${number} that a quorum signed: ` +
+      `${own.hash.slice(0, 16)} here, signed by ${names(own)}; ` +
+      `${other.hash.slice(0, 16)} there, signed by ${names(other)}`
+    const fields = {
+      ...{ block: number, ownHash: own.hash, otherHash: other.hash },
+      ...{ ownSigners: own.signers, otherSigners: other.signers },
+    }
+    this.#deps.conditions.raise('fork', { subject: `validator${from}`, reason, fields })
+    if (isNew) this.#deps.logger?.error('fork', { ...fields, validator: from })
+    if (this.#hasShown) return
+    this.#hasShown = true
+    await this.#tell(number)
+  }
+}
+
+function names({ signers }: SignedBlock): string {
+  return signers.join(', ')
+}

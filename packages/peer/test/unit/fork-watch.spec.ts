@@ -1,0 +1,172 @@
+import { expect } from 'chai'
+import { VirtualClock } from '@heddle/events/testing'
+import { blockMetadata, buildBlock, ordererMetadataValue, signBlock } from '@heddle/orderer'
+import { common, create, encode, heddle } from '@heddle/proto'
+import { Conditions } from '../../src/node/conditions.ts'
+import { forkOf, readSignedHeader, signedHeaderOf, signersOf } from '../../src/node/fork.ts'
+import { ForkWatch, tellIntervalMs } from '../../src/node/fork-watch.ts'
+import { createValidatorVerifier } from '../../src/node/validator-verifier.ts'
+import { testChannel, testMembers } from '../support/channel.ts'
+import { eventually } from '../support/eventually.ts'
+import { RecordingLogger } from '../support/recording-logger.ts'
+
+const parts = ({ header, data }: common.Block) => ({
+  ...(header && { header }),
+  ...(data && { data }),
+})
+
+/** Block `number` with this content, signed by these validators; `-1` signs as validator 0, falsely. */
+async function signedBlock(
+  number: bigint,
+  content: string,
+  signers: readonly number[] = [0, 1, 2],
+): Promise<common.Block> {
+  const { validators } = await testMembers()
+  const block = buildBlock({
+    number,
+    previousHash: Buffer.alloc(32),
+    envelopes: [Buffer.from(content)],
+  })
+  const value = ordererMetadataValue(0n, Buffer.from(content))
+  const signatures = await Promise.all(
+    signers.map((id) =>
+      signBlock({ header: block.header!, value }, Math.max(id, 0) + 1, validators[Math.abs(id)]!),
+    ),
+  )
+  const metadata = blockMetadata({
+    signatures: { value, signatures },
+    transactionsFilter: new Uint8Array(),
+  })
+  return create(common.BlockSchema, { ...parts(block), metadata: { metadata } })
+}
+
+const told = (block: common.Block): Uint8Array =>
+  encode(heddle.SignedHeaderSchema, signedHeaderOf(block)!)
+
+/** A validator with these blocks above block 0. */
+async function watching(...blocks: common.Block[]) {
+  const { config } = await testChannel(4)
+  const clock = new VirtualClock()
+  const sent: Uint8Array[] = []
+  const logger = new RecordingLogger()
+  const conditions = new Conditions({ clock })
+  const stored = [undefined, ...blocks]
+  const verifier = createValidatorVerifier(config)
+  let verified = 0
+  const watch = new ForkWatch({
+    ledger: {
+      height: BigInt(stored.length),
+      block: (number) => {
+        const block = stored[Number(number)]
+        return Promise.resolve(block && encode(common.BlockSchema, block))
+      },
+    },
+    n: 4,
+    verifier: {
+      verify: async (...args) => {
+        const isValid = await verifier.verify(...args)
+        verified++
+        return isValid
+      },
+    },
+    tell: (bytes) => sent.push(bytes),
+    ...{ clock, conditions, logger },
+  })
+  await watch.start()
+  await eventually('its last block is told', () => sent.length === 1)
+  const failed = () => conditions.current.map(({ condition, reason }) => ({ condition, reason }))
+  return { watch, clock, sent, logger, failed, verified: () => verified }
+}
+
+describe('the watch for forks', () => {
+  it('tells the last block again and again, as it was signed, and no genesis block', async () => {
+    const block = await signedBlock(1n, 'a')
+    const { watch, clock, sent } = await watching(block)
+    expect(sent[0]).to.deep.equal(told(block))
+    await clock.advance(tellIntervalMs)
+    await eventually('it is told again', () => sent.length === 2)
+    await watch.stop()
+    expect(clock.pending).to.equal(0)
+  })
+
+  it('says of another block of a number that a quorum signed: both hashes and who signed them', async () => {
+    const [own, other] = [await signedBlock(1n, 'a'), await signedBlock(1n, 'b', [-1, 1, 2, 3])]
+    const at = await watching(own)
+    at.watch.receive(3, told(other))
+    await eventually('the fork is seen', () => at.watch.isForked)
+    const [mine, theirs] = [own, other].map(
+      (block) => readSignedHeader(signedHeaderOf(block)!).hash,
+    )
+    const [failed] = at.failed()
+    expect(failed).to.deep.equal({
+      condition: 'fork',
+      reason:
+        `validator3 has another block 1 that a quorum signed: ${mine!.slice(0, 16)} here, ` +
+        `signed by 0, 1, 2; ${theirs!.slice(0, 16)} there, signed by 1, 2, 3`,
+    })
+    const errors = at.logger.lines.filter(({ level }) => level === 'error')
+    expect(errors).to.have.length(1)
+    expect(errors[0]?.fields).to.deep.include({
+      ...{ block: 1n, ownHash: mine, otherHash: theirs, validator: 3 },
+      ...{ ownSigners: [0, 1, 2], otherSigners: [1, 2, 3] },
+    })
+    await eventually('it shows its own, so that the other sees it, too', () => at.sent.length === 2)
+    at.watch.receive(3, told(other))
+    await at.clock.advance(0)
+    expect(at.sent.length, 'once in an interval').to.equal(2)
+    await at.watch.stop()
+  })
+
+  it('sees it in results alone, too', async () => {
+    const own = await signedBlock(1n, 'a')
+    const { validators } = await testMembers()
+    const value = ordererMetadataValue(0n, Buffer.from('other results'))
+    const signatures = await Promise.all(
+      [0, 1, 2].map((id) => signBlock({ header: own.header!, value }, id + 1, validators[id]!)),
+    )
+    const metadata = blockMetadata({
+      signatures: { value, signatures },
+      transactionsFilter: new Uint8Array(),
+    })
+    const { watch } = await watching(own)
+    watch.receive(2, told(create(common.BlockSchema, { ...parts(own), metadata: { metadata } })))
+    await eventually('the fork is seen', () => watch.isForked)
+    await watch.stop()
+  })
+
+  it('believes nothing that no quorum signed, compares no block that it lacks, and none of the genesis', async () => {
+    const { config } = await testChannel(4)
+    const verifier = createValidatorVerifier(config)
+    const few = signedHeaderOf(await signedBlock(1n, 'b', [1, 2]))!
+    expect(await signersOf(few, 4, verifier)).to.deep.equal([1, 2])
+    const twice = signedHeaderOf(await signedBlock(1n, 'b', [1, 1, 2]))!
+    expect(await signersOf(twice, 4, verifier), 'one twice').to.deep.equal([1, 2])
+    const forged = { ...few, signatures: signedHeaderOf(await signedBlock(1n, 'c'))!.signatures }
+    expect(await signersOf(forged, 4, verifier), 'of another block').to.deep.equal([])
+    const at = await watching(await signedBlock(1n, 'a'))
+    at.watch.receive(1, told(await signedBlock(1n, 'b', [1, 2])))
+    at.watch.receive(2, told(await signedBlock(2n, 'b')))
+    at.watch.receive(3, told(await signedBlock(0n, 'b')))
+    await eventually('both signatures were looked at', () => at.verified() === 2)
+    for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve))
+    expect(at.failed()).to.deep.equal([])
+    await at.watch.stop()
+  })
+
+  it('takes it back when the other has the own block of such a number', async () => {
+    const own = await signedBlock(1n, 'a')
+    const { watch, failed } = await watching(own)
+    watch.receive(3, told(await signedBlock(1n, 'b')))
+    await eventually('the fork is seen', () => watch.isForked)
+    watch.receive(3, told(own))
+    await eventually('it is over', () => !watch.isForked)
+    expect(failed()).to.deep.equal([])
+    await watch.stop()
+  })
+
+  it('sees none in blocks of two numbers', async () => {
+    const [a, b] = [await signedBlock(1n, 'a'), await signedBlock(2n, 'b')]
+    const read = (block: common.Block) => readSignedHeader(signedHeaderOf(block)!)
+    expect(forkOf(read(a), read(b))).to.equal(undefined)
+  })
+})
