@@ -128,7 +128,6 @@ export class ForkWatch implements Lifecycle {
   }
 
   async #found(from: number, { number, own, other }: Fork): Promise<void> {
-    const isNew = !this.#forks.has(from)
     const forkedAt = this.#forks.get(from)
     if (forkedAt === undefined || number < forkedAt) this.#forks.set(from, number)
     const reason =
@@ -140,7 +139,6 @@ export class ForkWatch implements Lifecycle {
       ...{ ownSigners: own.signers, otherSigners: other.signers },
     }
     this.#deps.conditions.raise('fork', { subject: `validator${from}`, reason, fields })
-    if (isNew) this.#deps.logger?.error('fork', { ...fields, validator: from })
     if (this.#hasShown) return
     this.#hasShown = true
     await this.#tell(number)
