@@ -7,27 +7,17 @@ import { Engine } from '../engine/engine.ts'
 import { EnvelopeChecker } from '../engine/envelope-checker.ts'
 import { TransactionReader } from '../engine/transaction.ts'
 import { OperationsServer } from '../operations/server.ts'
-import { ClockWatch } from './clock-watch.ts'
 import { OfferVerifier } from '../switch/offer.ts'
 import { createBlockSource } from './block-source.ts'
 import { validatorProxy } from './validator-proxy.ts'
 import { certificateHolder } from './certificate-holder.ts'
-import { certificatesCheck } from './certificates-check.ts'
 import { PbftChain, chainStatuses } from './chain.ts'
-import { Conditions } from './conditions.ts'
-import { dissentCheck } from './dissent-check.ts'
-import { MembersCheck } from './members-check.ts'
-import { DivergenceWatch } from './divergence.ts'
-import { ForkWatch } from './fork-watch.ts'
+import { composeHealth } from './health.ts'
 import { PeerNetwork } from './peer-network.ts'
-import { ProcessWatch } from './process-watch.ts'
 import { createQueryService } from './query-service.ts'
-import { replicaCheck } from './replica-check.ts'
-import { StandstillCheck } from './standstill-check.ts'
 import { createRulesSwitcher } from './rules-switch.ts'
 import { createSignatureArchive } from './signature-archive.ts'
 import { createValidatorVerifier } from './validator-verifier.ts'
-import { Watch } from './watch.ts'
 import type { Comm } from '@heddle/comm'
 import type { Mapper } from '@heddle/identity'
 import type { Clock, Logger } from '@heddle/interface'
@@ -46,8 +36,8 @@ import type { EngineDeps } from '../engine/engine.ts'
 import type { Logging } from '../logging/logger.ts'
 import type { PrometheusMetrics } from '../operations/metrics.ts'
 import type { Version } from '../package-root.ts'
-import type { Condition, ConditionSink } from './conditions.ts'
-import type { OwnCertificate } from './certificates-check.ts'
+import type { Condition } from './conditions.ts'
+import type { Health } from './health.ts'
 import type { StateDiverged } from '../engine/state-diverged.ts'
 import type { Material } from './material.ts'
 import type { PeerAddress } from './peer-network.ts'
@@ -76,7 +66,7 @@ export interface CompositionDeps {
 }
 
 /** The parts of a validator; nothing of it runs yet. */
-export interface Composition {
+export interface Composition extends Health {
   readonly engine: Engine
   readonly mapper: Mapper
   readonly comm: Comm
@@ -85,12 +75,6 @@ export interface Composition {
   readonly replica: Replica
   readonly rules: RulesSwitcher
   readonly server: OrdererServer
-  readonly watch: Watch
-  readonly clocks: ClockWatch
-  readonly members: MembersCheck
-  readonly forks: ForkWatch
-  readonly divergence: DivergenceWatch
-  readonly conditions: ConditionSink
   readonly operations: OperationsServer
 }
 
@@ -224,7 +208,7 @@ function composeServer(
     readonly replica: Replica
     readonly network: PeerNetwork
     readonly reader: TransactionReader
-    readonly standstill: StandstillCheck
+    readonly standstill: Health['standstill']
     readonly conditions: () => readonly Condition[]
     readonly rules: RulesSwitcher
   },
@@ -285,90 +269,6 @@ function composeOperations(
   )
 }
 
-function ownCertificates({ signer, tlsCertificate, operationsTls }: Material): OwnCertificate[] {
-  return [
-    { role: 'enrollment', certificate: signer.idBytes },
-    { role: 'server TLS', certificate: tlsCertificate },
-    ...(operationsTls === undefined
-      ? []
-      : [{ role: 'operations TLS' as const, certificate: operationsTls.certificate }]),
-  ]
-}
-
-/** What looks whether this validator and the others are well, and whom it tells. */
-interface Health {
-  readonly watch: Watch
-  readonly clocks: ClockWatch
-  readonly members: MembersCheck
-  readonly forks: ForkWatch
-  readonly divergence: DivergenceWatch
-  readonly standstill: StandstillCheck
-  readonly conditions: ConditionSink
-  /** What holds at this moment. */
-  readonly current: () => readonly Condition[]
-}
-
-function composeHealth(
-  deps: CompositionDeps,
-  parts: {
-    readonly storage: Storage
-    readonly network: PeerNetwork
-    readonly collector: BlockSignatureCollector
-    readonly replica: Replica
-    readonly onDiverged: (reason: StateDiverged) => void
-  },
-): Health {
-  const { clock, metrics, material } = deps
-  const { network, replica, collector } = parts
-  const conditions = new Conditions({
-    ...{ clock, metrics },
-    logger: deps.logging.logger.child('peer.conditions'),
-  })
-  const { ledger } = parts.storage
-  const standstill = new StandstillCheck({
-    ...{ replica, collector, ledger, clock, conditions, metrics },
-  })
-  const processes = new ProcessWatch({ replica: material.replica, conditions })
-  const clocks = new ClockWatch({
-    ...{ clock, conditions, metrics, processes },
-    tell: network.tellTime,
-  })
-  const others = otherValidators(deps).map((each) => each.replica)
-  const connected = (): readonly number[] => network.connectedReplicas
-  const members = new MembersCheck({ others, connected, clock, conditions })
-  const certificates = ownCertificates(material)
-  const n = material.channel.consenters.length
-  const forks = new ForkWatch({
-    ...{ ledger, n, clock, conditions, tell: network.tellBlock },
-    verifier: createValidatorVerifier(material.channel),
-    logger: deps.logging.logger.child('ledger.forks'),
-  })
-  const divergence = new DivergenceWatch({
-    ...{ clock, collector, n, onDiverged: parts.onDiverged },
-    isForked: () => forks.isForked,
-    rebuiltFor: parts.storage.rebuiltFor,
-    logger: deps.logging.logger.child('ledger.engine'),
-  })
-  const watch = new Watch({
-    clock,
-    checks: [
-      replicaCheck({ replica, conditions }),
-      () => members.look(),
-      () => standstill.look(),
-      dissentCheck({ collector, others, conditions }),
-      () => divergence.look(),
-      () => clocks.look(),
-      certificatesCheck({ certificates, clock, conditions, metrics }),
-      () => conditions.settle(),
-    ],
-  })
-  const current = (): readonly Condition[] => {
-    watch.look()
-    return conditions.current
-  }
-  return { watch, clocks, members, forks, divergence, standstill, conditions, current }
-}
-
 /** What a composition tells. */
 export interface CompositionEvents {
   /** What the consensus does. */
@@ -419,10 +319,11 @@ export function compose(
     { selfIdentity: material.signer.serialized },
   )
   const comm = composeComm(deps, mapper, logger)
+  const peers = otherValidators(deps)
   const network = new PeerNetwork({
     comm,
     channelId: material.channel.channelId,
-    peers: otherValidators(deps),
+    peers,
     clock,
     logger: logger.child('gossip.validators'),
     metrics,
@@ -438,9 +339,12 @@ export function compose(
     if (event.type === 'flooding') network.bar(event.from, `too much: ${event.what}`)
     onEvent(event)
   })
-  const health = composeHealth(deps, { storage, network, collector, replica, onDiverged })
+  const others = peers.map((each) => each.replica)
+  const health = composeHealth(deps, {
+    ...{ storage, network, others, collector, replica, onDiverged },
+  })
   const rules = createRulesSwitcher(deps, { storage, network, replica, offers })
-  const { watch, clocks, members, forks, divergence, standstill, conditions, current } = health
+  const { standstill, current } = health
   return {
     engine,
     mapper,
@@ -448,13 +352,8 @@ export function compose(
     network,
     collector,
     replica,
-    watch,
-    clocks,
-    members,
-    forks,
-    divergence,
-    conditions,
     rules,
+    ...health,
     server: composeServer(deps, {
       ...{ storage, replica, network, reader, rules },
       ...{ standstill, conditions: current },
