@@ -1,5 +1,5 @@
 import { quorumOf } from '@heddle/pbft'
-import { common, decode, encode, heddle } from '@heddle/proto'
+import { ProtoMalformedError, common, decode, encode, heddle } from '@heddle/proto'
 import { forkOf, readSignedHeader, signedHeaderOf, signersOf } from './fork.ts'
 import type { Clock, ClockTimer, Lifecycle, LifecycleState, Logger } from '@heddle/interface'
 import type { Ledger } from '@heddle/ledger'
@@ -9,6 +9,9 @@ import type { Fork, SignedBlock } from './fork.ts'
 
 /** How often a validator tells the others its last block, in milliseconds. */
 export const tellIntervalMs = 5000
+
+/** Most bytes of an encoded `heddle.SignedHeader` that is looked at, of a block of `n` validators. */
+export const maxSignedHeaderBytes = (n: number): number => 4096 + n * 512
 
 /** What a {@link ForkWatch} works with. */
 export interface ForkWatchDeps {
@@ -71,14 +74,17 @@ export class ForkWatch implements Lifecycle {
     await this.stop()
   }
 
-  /** Takes an encoded `heddle.SignedHeader` of validator `from`. @throws ProtoMalformedError */
+  /** Takes an encoded `heddle.SignedHeader` of validator `from`. @throws {ProtoMalformedError} also when it is too long */
   receive(from: number, bytes: Uint8Array): void {
-    const { number } = readSignedHeader(decode(heddle.SignedHeaderSchema, bytes))
+    if (bytes.length > maxSignedHeaderBytes(this.#deps.n))
+      throw new ProtoMalformedError('heddle.SignedHeader', { cause: new RangeError('too long') })
+    const signedHeader = decode(heddle.SignedHeaderSchema, bytes)
+    const { number } = readSignedHeader(signedHeader)
     // Block 0 is the same for all: who has another one is no validator of this channel.
     const isKnown = number > 0n && number < this.#deps.ledger.height
     if (this.#state !== 'started' || !isKnown || this.#checking.has(from)) return
     this.#checking.add(from)
-    void this.#compare(from, decode(heddle.SignedHeaderSchema, bytes))
+    void this.#compare(from, signedHeader)
       .catch((error: unknown) => {
         this.#deps.logger?.warn('a block of another could not be compared', { from }, error)
       })

@@ -1,10 +1,10 @@
 import { expect } from 'chai'
 import { VirtualClock } from '@heddle/events/testing'
 import { blockMetadata, buildBlock, ordererMetadataValue, signBlock } from '@heddle/orderer'
-import { common, create, encode, heddle } from '@heddle/proto'
+import { ProtoMalformedError, common, create, encode, heddle } from '@heddle/proto'
 import { Conditions } from '../../src/node/conditions.ts'
 import { forkOf, readSignedHeader, signedHeaderOf, signersOf } from '../../src/node/fork.ts'
-import { ForkWatch, tellIntervalMs } from '../../src/node/fork-watch.ts'
+import { ForkWatch, maxSignedHeaderBytes, tellIntervalMs } from '../../src/node/fork-watch.ts'
 import { createValidatorVerifier } from '../../src/node/validator-verifier.ts'
 import { testChannel, testMembers } from '../support/channel.ts'
 import { eventually } from '../support/eventually.ts'
@@ -150,6 +150,30 @@ describe('the watch for forks', () => {
     for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve))
     expect(at.failed()).to.deep.equal([])
     await at.watch.stop()
+  })
+
+  it('looks at nothing that is longer than any block of so many validators', async () => {
+    const { watch } = await watching(await signedBlock(1n, 'a'))
+    const most = maxSignedHeaderBytes(4)
+    const long = (length: number): Uint8Array => {
+      const header = encode(common.BlockHeaderSchema, create(common.BlockHeaderSchema))
+      const message = (size: number): Uint8Array =>
+        encode(
+          heddle.SignedHeaderSchema,
+          create(heddle.SignedHeaderSchema, {
+            header,
+            signatures: encode(
+              common.MetadataSchema,
+              create(common.MetadataSchema, { value: Buffer.alloc(size) }),
+            ),
+          }),
+        )
+      return message(length - (message(length).length - length))
+    }
+    expect(long(most)).to.have.length(most)
+    expect(() => watch.receive(3, long(most))).not.to.throw()
+    expect(() => watch.receive(3, long(most + 1))).to.throw(ProtoMalformedError, 'too long')
+    await watch.stop()
   })
 
   it('takes it back when the other has the own block of such a number', async () => {
