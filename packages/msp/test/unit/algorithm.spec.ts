@@ -1,4 +1,4 @@
-import { createSecretKey, generateKeyPairSync, sign } from 'node:crypto'
+import { constants, createSecretKey, generateKeyPairSync, sign } from 'node:crypto'
 import { expect } from 'chai'
 import { curveOf, isSignedWith, keyName, readAlgorithm } from '../../src/algorithm.ts'
 import { DerReader } from '../../src/der.ts'
@@ -28,6 +28,27 @@ describe('isSignedWith', () => {
     expect(md5.name).to.equal('algorithm "1.2.840.113549.1.1.4"')
     expect(isSignedWith({ toBeSigned, algorithm: md5, signature }, publicKey)).to.equal(false)
     expect(isSignedWith({ toBeSigned, algorithm: rsaSha256, signature }, undefined)).to.equal(false)
+  })
+
+  it('verifies nothing with a key of another kind than the algorithm takes', () => {
+    const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 1024 })
+    const signature = sign('sha256', toBeSigned, privateKey)
+    const algorithm = read('06082a8648ce3d040302')
+    expect(algorithm.key).to.equal('ec')
+    expect(isSignedWith({ toBeSigned, algorithm, signature }, publicKey)).to.equal(false)
+  })
+
+  it('verifies RSA-PSS with a salt as long as the digest, and no other', () => {
+    const { privateKey: key, publicKey } = generateKeyPairSync('rsa', { modulusLength: 1024 })
+    const padding = constants.RSA_PKCS1_PSS_PADDING
+    const algorithm = read('06092a864886f70d01010a3011a00f300d06096086480165030402010500')
+    for (const [saltLength, taken] of [
+      [32, true],
+      [20, false],
+    ] as const) {
+      const signature = sign('sha256', toBeSigned, { key, padding, saltLength })
+      expect(isSignedWith({ toBeSigned, algorithm, signature }, publicKey)).to.equal(taken)
+    }
   })
 
   it('knows RSA-PSS by its digest; without one that is SHA-1, which verifies nothing', () => {
@@ -84,6 +105,7 @@ describe('curveOf', () => {
       ['secp224r1', 'prime256v1', 'secp384r1', 'secp521r1', 'secp256k1'].map(curve),
     ).to.deep.equal(['P-224', 'P-256', 'P-384', 'P-521', undefined])
     expect(curveOf(generateKeyPairSync('ed25519').publicKey)).to.equal(undefined)
+    expect(curveOf(createSecretKey(Buffer.alloc(16)))).to.equal(undefined)
     expect(curveOf(undefined)).to.equal(undefined)
   })
 })

@@ -132,6 +132,7 @@ describe('values in DER', () => {
     ['06092a864886f70d01010b', '1.2.840.113549.1.1.11'],
     ['0600', malformed('cut object identifier')],
     ['06022a86', malformed('cut object identifier')],
+    ['06028001', malformed('object identifier not in the fewest bytes')],
     ['06022a80', malformed('object identifier not in the fewest bytes')],
     ['06032a8001', malformed('object identifier not in the fewest bytes')],
     ['06032a8100', '1.2.128'],

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { certificateDer, decodePem, encodePem } from '../../src/pem.ts'
+import { certificateDer, decodePem, encodePem, pemBlocksIn } from '../../src/pem.ts'
 import { expectCode } from '../support/expect-code.ts'
 
 const block = encodePem('CERTIFICATE', Buffer.from('some bytes that are no certificate'))
@@ -21,6 +21,7 @@ describe('decodePem', () => {
     const found = decodePem(`Certificate:\n  Data\n${block}\nmore`)
     expect(found?.type).to.equal('CERTIFICATE')
     expect(found?.rest).to.equal('\nmore')
+    expect(decodePem(`${block}mehr für Zürich`)?.rest).to.equal('mehr für Zürich')
   })
 
   it('takes CRLF, a missing last line end, and headers', () => {
@@ -47,6 +48,8 @@ describe('decodePem', () => {
     const headed = (header: string): string =>
       block.replace('CERTIFICATE-----\n', `CERTIFICATE-----\n${header}\n\n`)
     expect(decodePem(headed('Proc-Type: 4,ENCRYPTED\nDEK-Info: X'))?.isEncrypted).to.equal(true)
+    const second = headed('Comment: x\nProc-Type: 4,ENCRYPTED')
+    expect(decodePem(second)?.isEncrypted).to.equal(true)
     expect(decodePem(headed('Proc-Type: 4,MIC-CLEAR'))?.isEncrypted).to.equal(false)
     expect(decodePem(headed('Comment: Proc-Type: ENCRYPTED'))?.isEncrypted).to.equal(false)
   })
@@ -54,6 +57,8 @@ describe('decodePem', () => {
   const broken: [string, string][] = [
     ['nothing', ''],
     ['no block', 'hello'],
+    ['no begin', 'XXXXXXXXXXCERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'],
+    ['no dashes behind the begin', block.replace('CERTIFICATE-----', 'CERTIFICATE=====')],
     ['no end', block.replace(/-----END.*/, '')],
     ['another end', block.replace('END CERTIFICATE', 'END CRL')],
     ['text behind the begin', block.replace('CERTIFICATE-----', 'CERTIFICATE----- x')],
@@ -84,5 +89,15 @@ describe('certificateDer', () => {
     expect(certificateDer(block.replaceAll('CERTIFICATE', '')).length).to.be.above(0)
     const other = block.replaceAll('CERTIFICATE', 'PRIVATE KEY')
     expectCode('MSP_MALFORMED_IDENTITY', () => certificateDer(other))
+  })
+})
+
+describe('pemBlocksIn', () => {
+  it('counts the lines that begin a block, whatever becomes of it', () => {
+    const count = (text: string): number => pemBlocksIn(Buffer.from(text))
+    expect(count('nothing')).to.equal(0)
+    expect(count(block)).to.equal(1)
+    expect(count(`-----BEGIN X\n${block}${block}`)).to.equal(3)
+    expect(count(` ${block}`)).to.equal(0)
   })
 })
