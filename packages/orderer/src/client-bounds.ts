@@ -3,7 +3,7 @@ import type { ServerHttp2Stream } from 'node:http2'
 import { status } from '@grpc/grpc-js'
 import type { ServerInterceptingCall, ServerInterceptor } from '@grpc/grpc-js'
 import type { Clock, ClockTimer } from '@heddle/interface'
-import { type Client, ClientCall } from './client-call.ts'
+import { type Client, ClientCall, clientKey } from './client-call.ts'
 
 /** What the clients of a server may hold, see `OrdererServerOptions`. */
 export interface ClientBoundsOptions {
@@ -95,9 +95,7 @@ export class ClientBounds {
   }
 
   #clientOf(call: Call): Client {
-    const certificate = call.getAuthContext().sslPeerCertificate
-    // Without a certificate it is told by its address.
-    const key = certificate?.fingerprint256 ?? call.getPeer().replace(/:\d+$/, '')
+    const key = clientKey(call)
     return this.#clients.get(key) ?? { key, calls: 0, streams: 0, unsent: 0 }
   }
 

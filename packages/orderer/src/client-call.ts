@@ -1,3 +1,5 @@
+import type { ServerInterceptingCall } from '@grpc/grpc-js'
+
 /** Whoever has one TLS certificate, while it has calls. */
 export interface Client {
   readonly key: string
@@ -6,6 +8,14 @@ export interface Client {
   streams: number
   /** Bytes written for it that it does not have yet. */
   unsent: number
+}
+
+/** What tells one client from another: its TLS certificate, or without one its address. */
+export function clientKey(
+  call: Pick<ServerInterceptingCall, 'getAuthContext' | 'getPeer'>,
+): string {
+  const certificate = call.getAuthContext().sslPeerCertificate
+  return certificate?.fingerprint256 ?? call.getPeer().replace(/:\d+$/, '')
 }
 
 /** What is told about a call, and how to end it. */

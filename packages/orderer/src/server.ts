@@ -20,6 +20,7 @@ import { DeliverStream } from './deliver.ts'
 import { OrdererError } from './errors.ts'
 import { serviceMetrics } from './metrics.ts'
 import type { ChainLookup } from './ports.ts'
+import { ReaderCalls } from './reader-calls.ts'
 import {
   type OrdererServerOptions,
   type ResolvedServerOptions,
@@ -31,6 +32,11 @@ import type { ServiceContext } from './service-context.ts'
 export interface ExtraService {
   readonly definition: ServiceDefinition
   readonly handlers: UntypedServiceImplementation
+  /**
+   * The channel whose policy for readers a caller must satisfy, see `readerMetadataKey`. Without it
+   * whoever has a TLS certificate may call.
+   */
+  readonly readersOf?: string
 }
 
 /** What an {@link OrdererServer} works with. */
@@ -76,6 +82,7 @@ class GrpcOrdererServer implements OrdererServer {
   readonly #streams = new Set<OpenStream>()
   readonly #port: GrpcPort
   readonly #bounds: ClientBounds
+  readonly #readers: ReaderCalls
   #server: Server | undefined
   #state: LifecycleState = 'idle'
   #address: string | undefined
@@ -99,6 +106,7 @@ class GrpcOrdererServer implements OrdererServer {
       refusals,
       metrics: metrics && serviceMetrics(metrics),
     }
+    this.#readers = new ReaderCalls(this.#context)
   }
 
   get state(): LifecycleState {
@@ -156,7 +164,11 @@ class GrpcOrdererServer implements OrdererServer {
       'grpc.max_concurrent_streams': maxConcurrentStreams,
       'grpc.keepalive_time_ms': 60_000, // finds clients that vanished
       'grpc.keepalive_timeout_ms': 20_000,
-      interceptors: [this.#port.interceptor, this.#bounds.interceptor],
+      interceptors: [
+        this.#port.interceptor,
+        this.#bounds.interceptor,
+        this.#readers.interceptor(readersOnly(this.#deps.services)),
+      ],
     })
     server.addService(atomicBroadcast(), {
       broadcast: (call: Call) => this.#serve(call, new BroadcastStream(call, this.#context)),
@@ -240,6 +252,17 @@ function portOf(
       clientCertificate: requireClientCertificate ? 'required' : 'unchecked',
       settled: 'HTTP/2',
     },
+  )
+}
+
+/** By the path of a method: the channel that its callers must be readers of. */
+function readersOnly(services: readonly ExtraService[] = []): ReadonlyMap<string, string> {
+  return new Map(
+    services.flatMap(({ definition, readersOf }) =>
+      readersOf === undefined
+        ? []
+        : Object.values(definition).map(({ path }) => [path, readersOf] as const),
+    ),
   )
 }
 

@@ -2,7 +2,7 @@ import { createHash, X509Certificate } from 'node:crypto'
 import { Client, type ClientDuplexStream, credentials } from '@grpc/grpc-js'
 import { systemClock } from '@heddle/events'
 import type { Clock } from '@heddle/interface'
-import type { SigningIdentity } from '@heddle/msp'
+import { type ChannelRules, type SigningIdentity, channelRules } from '@heddle/msp'
 import {
   type TestOrganization,
   type TlsMaterial,
@@ -21,6 +21,7 @@ import {
   type OrdererServer,
   type OrdererServerDeps,
   type OrdererServerOptions,
+  createGenesisBlock,
   createOrdererServer,
 } from '../src/index.ts'
 import { MemoryChain, type MemoryChainOptions } from '../src/testing.ts'
@@ -184,7 +185,10 @@ export interface EnvelopeInit {
 }
 
 /** A signed envelope, encoded. */
-export function envelope(signer: SigningIdentity, init: EnvelopeInit = {}): Buffer {
+export function envelope(
+  signer: Pick<SigningIdentity, 'serialized' | 'sign'>,
+  init: EnvelopeInit = {},
+): Buffer {
   const { timestamp = new Date(), data = Buffer.from('data'), nonce = Buffer.from('n') } = init
   const channelHeader = create(common.ChannelHeaderSchema, {
     type: init.type ?? common.HeaderType.MESSAGE,
@@ -268,4 +272,25 @@ export function shiftedClock(): Clock & { shiftMs: number } {
     schedule: systemClock.schedule.bind(systemClock),
   }
   return clock
+}
+
+/** The rules of a channel of that organisation, as its genesis block has them. */
+export async function testRules(): Promise<ChannelRules> {
+  const org = await organization()
+  const config = org.msp.toConfig()
+  const consenter = await org.identity('orderer1', 'orderer')
+  const block = createGenesisBlock({
+    channelId,
+    timestamp: new Date(0),
+    nonce: Buffer.alloc(24),
+    ordererOrgs: [{ name: 'Org1', mspId: org.mspId, msp: config, endpoints: ['localhost:1'] }],
+    applicationOrgs: [{ name: 'Org1', mspId: org.mspId, msp: config }],
+    consenters: [{ id: 1, mspId: org.mspId, identity: consenter.idBytes }],
+    batchSize: { maxMessageCount: 1, absoluteMaxBytes: 1, preferredMaxBytes: 1 },
+    batchTimeout: '1s',
+    consensusMetadata: new Uint8Array(),
+  })
+  const { payload } = decode(common.EnvelopeSchema, block.data!.data[0]!)
+  const { data } = decode(common.PayloadSchema, payload)
+  return channelRules(decode(common.ConfigEnvelopeSchema, data).config!.channelGroup!)
 }

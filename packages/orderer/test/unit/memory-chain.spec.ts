@@ -1,9 +1,8 @@
 import { expect } from 'chai'
 import { MemoryChain, chainCases } from '../../src/testing.ts'
-import { authorizeByPolicy, createGenesisBlock } from '../../src/index.ts'
-import { channelRules } from '@heddle/msp'
+import { authorizeByPolicy } from '../../src/index.ts'
 import { common, decode } from '@heddle/proto'
-import { organization } from '../harness.ts'
+import { organization, testRules } from '../harness.ts'
 
 describe('MemoryChain', () => {
   const setup = (): Promise<{ chain: MemoryChain }> =>
@@ -29,32 +28,13 @@ describe('MemoryChain', () => {
 describe('authorizeByPolicy', function () {
   this.timeout(30_000) // a loaded machine takes its time
 
-  async function rules(): Promise<ReturnType<typeof channelRules>> {
-    const org = await organization()
-    const config = org.msp.toConfig()
-    const consenter = await org.identity('orderer1', 'orderer')
-    const block = createGenesisBlock({
-      channelId: 'ch',
-      timestamp: new Date(0),
-      nonce: Buffer.alloc(24),
-      ordererOrgs: [{ name: 'Org1', mspId: org.mspId, msp: config, endpoints: ['localhost:1'] }],
-      applicationOrgs: [{ name: 'Org1', mspId: org.mspId, msp: config }],
-      consenters: [{ id: 1, mspId: org.mspId, identity: consenter.idBytes }],
-      batchSize: { maxMessageCount: 1, absoluteMaxBytes: 1, preferredMaxBytes: 1 },
-      batchTimeout: '1s',
-      consensusMetadata: new Uint8Array(),
-    })
-    const { payload } = decode(common.EnvelopeSchema, block.data!.data[0]!)
-    const { data } = decode(common.PayloadSchema, payload)
-    return channelRules(decode(common.ConfigEnvelopeSchema, data).config!.channelGroup!)
-  }
   const data = Buffer.from('payload')
   const outcome = async (
     action: 'read' | 'write',
     signer: { serialized: Uint8Array; sign(message: Uint8Array): Uint8Array },
     signature = signer.sign(data),
   ): Promise<unknown> =>
-    authorizeByPolicy(await rules(), action, {
+    authorizeByPolicy(await testRules(), action, {
       identity: signer.serialized,
       data,
       signature,

@@ -1,8 +1,10 @@
 import { join } from 'node:path'
 import { Command } from 'commander'
+import { isCodedError } from '@heddle/interface'
 import { PeerError, messageOf } from '../errors.ts'
 import { openClient } from '../network/client.ts'
 import { readDescriptor } from '../network/descriptor.ts'
+import { orClock } from '../network/own-clock.ts'
 import { dirOption } from './options.ts'
 import { grouped, markUnverified, standardOutput, toJson } from './output.ts'
 import type { heddle } from '@heddle/proto'
@@ -16,7 +18,7 @@ interface StatusOptions {
 interface Line {
   readonly name: string
   readonly status?: heddle.StatusReply
-  readonly problem?: string
+  readonly failure?: unknown
 }
 
 /** How long a validator may take to answer. */
@@ -28,7 +30,7 @@ function ask(client: NetworkClient): Promise<Line[]> {
       try {
         return { name: validator.name, status: await validator.status({ timeoutMs }) }
       } catch (error) {
-        return { name: validator.name, problem: messageOf(error) }
+        return { name: validator.name, failure: error }
       }
     }),
   )
@@ -48,8 +50,8 @@ function rulesText(rules: heddle.RulesStatus | undefined): string[] {
   return [`rules ${inForce} (offers ${offered}, ${others})`]
 }
 
-function toText({ name, status, problem }: Line): string {
-  if (status === undefined) return `${name}  no answer: ${problem ?? ''}`
+function toText({ name, status, failure }: Line): string {
+  if (status === undefined) return `${name}  no answer: ${messageOf(failure)}`
   const { view, activeView, primary, height, lastBlockHash, sequence, connected } = status
   const { problems } = status
   const line = [
@@ -79,8 +81,8 @@ function rulesObject({ inForce, since, offered, missing }: heddle.RulesStatus): 
   return { inForce, since, offered, missing }
 }
 
-function toObject({ name, status, problem }: Line): unknown {
-  if (status === undefined) return { name, problem }
+function toObject({ name, status, failure }: Line): unknown {
+  if (status === undefined) return { name, problem: messageOf(failure) }
   const { replica, view, activeView, primary, height, sequence, connected, version } = status
   const said = {
     ...{ replica, view, activeView, primary, height, sequence, connected, version },
@@ -103,6 +105,8 @@ async function networkStatus({ dir, json }: StatusOptions): Promise<void> {
     for (const line of lines)
       standardOutput.line(json === true ? toJson(toObject(line)) : toText(line))
     if (lines.some(({ status }) => status !== undefined)) return
+    const refusal = lines.find(({ failure }) => isCodedError(failure, 'PEER_FORBIDDEN'))
+    if (refusal !== undefined) throw await orClock(client, refusal.failure)
     throw new PeerError(
       'PEER_NETWORK_NOT_RUNNING',
       `no validator of the network in ${dir} answers`,

@@ -5,6 +5,7 @@ import { contractNames } from '../rules/rules-2/contracts.ts'
 import { PeerError } from '../errors.ts'
 import { openClient } from '../network/client.ts'
 import { readDescriptor } from '../network/descriptor.ts'
+import { orClock } from '../network/own-clock.ts'
 import { queryNetwork } from '../network/query.ts'
 import { saying } from '../network/waiting.ts'
 import { dirOption } from './options.ts'
@@ -28,7 +29,11 @@ async function query(contract: string, key: string, { dir, json }: QueryOptions)
       note: (text: string) => standardOutput.note(text),
       what: () => `${weakQuorumOf(client.validators.length)} validators to give the same answer`,
     }
-    const { value, validators } = await saying(waiting, () => queryNetwork(client, contract, key))
+    const { value, validators } = await saying(waiting, () =>
+      queryNetwork(client, contract, key).catch(async (error: unknown) => {
+        throw await orClock(client, error)
+      }),
+    )
     const text = value === undefined ? undefined : Buffer.from(value).toString()
     if (json === true) {
       standardOutput.line(toJson({ contract, key, value: text ?? null, validators }))

@@ -7,7 +7,7 @@ import { Submissions } from '../network/submissions.ts'
 import { ChainFollower } from '../network/chain-follower.ts'
 import { LastTrouble } from '../network/last-trouble.ts'
 import { Monitor } from '../network/monitor.ts'
-import { clockCure, clockSentence } from '../network/own-clock.ts'
+import { clockCure, clockSentence, orClock } from '../network/own-clock.ts'
 import { Submitter } from '../network/submitter.ts'
 import { Waiting } from '../network/waiting.ts'
 import { PeerError } from '../errors.ts'
@@ -28,11 +28,12 @@ async function follow(client: NetworkClient, follower: ChainFollower): Promise<M
   await monitor.ask()
   const { height, answered } = monitor
   if (height === undefined) {
-    throw new PeerError(
+    const unavailable = new PeerError(
       'PEER_NETWORK_UNAVAILABLE',
       `${answered} of ${client.validators.length} validators answer`,
       { cure: 'start the network with `heddle network up`' },
     )
+    throw await orClock(client, monitor.refusal ?? unavailable)
   }
   follower.start(height > 0n ? height - 1n : 0n)
   return monitor

@@ -1,10 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Client, credentials, status } from '@grpc/grpc-js'
+import { systemClock } from '@heddle/events'
 import { loadSigningIdentity, readTls } from '@heddle/msp'
 import { create, grpcService, heddle } from '@heddle/proto'
 import { PeerError, messageOf } from '../errors.ts'
+import { ReaderEnvelope } from './reader-envelope.ts'
 import type { SecureContext } from 'node:tls'
+import type { Metadata, MethodDefinition, ServiceError } from '@grpc/grpc-js'
 import type { Endpoint } from '@heddle/deliver'
 import type { SigningIdentity } from '@heddle/msp'
 import type { NetworkDescriptor, ValidatorDescriptor } from './descriptor.ts'
@@ -20,12 +23,14 @@ const maxMessageBytes = 100 * 1024 * 1024
 /** The Query service of one validator. */
 export class ValidatorClient {
   readonly name: string
-  /** What its clock said with its last status: milliseconds since 1970, in whole seconds. */
+  /** What its clock said with its last answer: milliseconds since 1970, in whole seconds. */
   dateMs: number | undefined
   readonly #client: Client
+  readonly #reader: ReaderEnvelope
 
-  constructor(validator: ValidatorDescriptor, context: SecureContext) {
+  constructor(validator: ValidatorDescriptor, context: SecureContext, reader: ReaderEnvelope) {
     this.name = validator.name
+    this.#reader = reader
     const ssl = credentials.createFromSecureContext(context)
     this.#client = new Client(validator.orderer, ssl, {
       'grpc.ssl_target_name_override': serverName,
@@ -38,54 +43,33 @@ export class ValidatorClient {
     })
   }
 
-  /** @throws {PeerError} PEER_NETWORK_UNAVAILABLE */
-  status(options: { contentDigest?: boolean; timeoutMs: number }): Promise<heddle.StatusReply> {
-    const request = create(heddle.StatusRequestSchema, {
-      contentDigest: options.contentDigest ?? false,
-    })
-    return new Promise((resolve, reject) => {
-      const { path, requestSerialize, responseDeserialize } = methods.status
-      const call = this.#client.makeUnaryRequest(
-        path,
-        requestSerialize,
-        responseDeserialize,
-        request,
-        { deadline: Date.now() + options.timeoutMs },
-        (error, reply) => (reply === undefined ? reject(this.#failed(error)) : resolve(reply)),
-      )
-      call.on('metadata', (metadata) => {
-        // As every HTTP server says it (RFC 9110 §6.6.1).
-        const date = Date.parse(String(metadata.get('date')[0]))
-        this.dateMs = Number.isNaN(date) ? undefined : date
-      })
-    })
+  /** @throws {PeerError} PEER_NETWORK_UNAVAILABLE, PEER_FORBIDDEN */
+  async status(options: {
+    contentDigest?: boolean
+    timeoutMs: number
+  }): Promise<heddle.StatusReply> {
+    const { contentDigest = false, timeoutMs } = options
+    this.dateMs = undefined
+    const request = create(heddle.StatusRequestSchema, { contentDigest })
+    return this.#ask(methods.status, request, timeoutMs)
   }
 
-  /** @throws {PeerError} PEER_NETWORK_UNAVAILABLE */
-  get(contract: string, key: string, timeoutMs: number): Promise<heddle.GetReply> {
-    const request = create(heddle.GetRequestSchema, { contract, key })
-    return new Promise((resolve, reject) => {
-      const { path, requestSerialize, responseDeserialize } = methods.get
-      this.#client.makeUnaryRequest(
-        path,
-        requestSerialize,
-        responseDeserialize,
-        request,
-        { deadline: Date.now() + timeoutMs },
-        (error, reply) => (reply === undefined ? reject(this.#failed(error)) : resolve(reply)),
-      )
-    })
+  /** @throws {PeerError} PEER_NETWORK_UNAVAILABLE, PEER_FORBIDDEN */
+  async get(contract: string, key: string, timeoutMs: number): Promise<heddle.GetReply> {
+    return this.#ask(methods.get, create(heddle.GetRequestSchema, { contract, key }), timeoutMs)
   }
 
   /** All entries of a contract, in order of their keys. Rejects when the state changes meanwhile. */
   async *entries(contract: string): AsyncGenerator<heddle.Entry> {
     const request = create(heddle.EntriesRequestSchema, { contract })
     const { path, requestSerialize, responseDeserialize } = methods.entries
+    const metadata = await this.#reader.metadata()
     const call = this.#client.makeServerStreamRequest(
       path,
       requestSerialize,
       responseDeserialize,
       request,
+      metadata,
     )
     try {
       for await (const reply of call as AsyncIterable<heddle.EntriesReply>) yield* reply.entries
@@ -100,9 +84,45 @@ export class ValidatorClient {
     this.#client.close()
   }
 
+  async #ask<Request, Reply>(
+    method: MethodDefinition<Request, Reply>,
+    request: Request,
+    timeoutMs: number,
+  ): Promise<Reply> {
+    const metadata = await this.#reader.metadata()
+    return new Promise((resolve, reject) => {
+      const { path, requestSerialize, responseDeserialize } = method
+      const call = this.#client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        request,
+        metadata,
+        { deadline: Date.now() + timeoutMs },
+        (error, reply) => {
+          if (error !== null) this.#noteDate(error.metadata)
+          if (reply === undefined) reject(this.#failed(error))
+          else resolve(reply)
+        },
+      )
+      call.on('metadata', (headers) => this.#noteDate(headers))
+    })
+  }
+
+  /** As every HTTP server says it (RFC 9110 §6.6.1), also with a refusal. */
+  #noteDate(headers: Metadata): void {
+    const date = Date.parse(String(headers.get('date')[0]))
+    if (!Number.isNaN(date)) this.dateMs = date
+  }
+
   #failed(cause: unknown): PeerError {
-    const isLate = (cause as { code?: unknown } | null)?.code === status.DEADLINE_EXCEEDED
-    const why = isLate ? 'no answer in time' : messageOf(cause)
+    const { code, details = '' } = (cause ?? {}) as Partial<ServiceError>
+    if (code === status.UNAUTHENTICATED || code === status.PERMISSION_DENIED)
+      return new PeerError('PEER_FORBIDDEN', `${this.name} refuses the client: ${details}`, {
+        cure: 'see whether the client in network.json is a member of the channel, and its clock',
+        cause,
+      })
+    const why = code === status.DEADLINE_EXCEEDED ? 'no answer in time' : messageOf(cause)
     return new PeerError('PEER_NETWORK_UNAVAILABLE', `${this.name}: ${why}`, {
       cure: 'look at its log, or at `heddle network status`',
       cause,
@@ -151,6 +171,9 @@ export async function openClient(
   const { client } = descriptor
   const at = (path: string): Promise<Buffer> => readFile(join(dir, path))
   const tls = { certificate: await at(client.tlsCertificate), key: await at(client.tlsKey) }
+  const signer = await readSigner(join(dir, client.msp), client.mspId)
+  const { channelId } = descriptor
+  const reader = new ReaderEnvelope({ channelId, signer, tls, clock: systemClock })
   const roots = await Promise.all(descriptor.validators.map(({ tlsRoots }) => at(tlsRoots)))
   const validators = descriptor.validators.map((each, index) => {
     const { tlsCertificate: certificate, tlsKey: key } = client
@@ -158,12 +181,13 @@ export async function openClient(
     return new ValidatorClient(
       each,
       readTls({ ...tls, roots: [roots[index] ?? ''] }, names).context,
+      reader,
     )
   })
   return {
     descriptor,
     genesis: await at(descriptor.genesis),
-    signer: await readSigner(join(dir, client.msp), client.mspId),
+    signer,
     tls,
     endpoints: descriptor.validators.map(({ orderer }, index) => ({
       address: orderer,

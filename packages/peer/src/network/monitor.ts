@@ -1,3 +1,4 @@
+import { isCodedError } from '@heddle/interface'
 import { weakQuorumOf } from '@heddle/pbft'
 import { maxOffsetMs } from '../node/clock-watch.ts'
 import type { Clock, ClockTimer } from '@heddle/interface'
@@ -17,6 +18,7 @@ export class Monitor {
   readonly #latest: (heddle.StatusReply | undefined)[]
   /** The clock of each less ours, when it answered. */
   readonly #offsetsMs: (number | undefined)[] = []
+  readonly #refusals: (Error | undefined)[] = []
   /** f + 1. */
   readonly #needed: number
   #timer: ClockTimer | undefined
@@ -78,18 +80,25 @@ export class Monitor {
     )
   }
 
+  /** Why validators take no question of this client, when f + 1 say so. */
+  get refusal(): Error | undefined {
+    const refusals = this.#refusals.filter((each) => each !== undefined)
+    return refusals[this.#needed - 1]
+  }
+
   /** Asks once. */
   async ask(): Promise<void> {
     await Promise.all(
       this.#client.validators.map(async (validator, index) => {
         try {
           this.#latest[index] = await validator.status({ timeoutMs })
-          const { dateMs } = validator
-          this.#offsetsMs[index] = dateMs && dateMs - this.#clock.wallTime()
-        } catch {
+          this.#refusals[index] = undefined
+        } catch (error) {
           this.#latest[index] = undefined
-          this.#offsetsMs[index] = undefined
+          this.#refusals[index] = isCodedError(error, 'PEER_FORBIDDEN') ? error : undefined
         }
+        const { dateMs } = validator
+        this.#offsetsMs[index] = dateMs && dateMs - this.#clock.wallTime()
       }),
     )
   }

@@ -1,3 +1,4 @@
+import { isCodedError } from '@heddle/interface'
 import { weakQuorumOf } from '@heddle/pbft'
 import { PeerError, messageOf } from '../errors.ts'
 import type { heddle } from '@heddle/proto'
@@ -58,9 +59,15 @@ async function askAll(
   return Promise.race([early, Promise.allSettled(asked)])
 }
 
+function refusalOf(result: PromiseSettledResult<Answer>): Error[] {
+  if (result.status === 'fulfilled') return []
+  const reason: unknown = result.reason
+  return isCodedError(reason, 'PEER_FORBIDDEN') ? [reason] : []
+}
+
 /**
  * Reads a key: asks every validator and takes the answer that f+1 of them give.
- * @throws {PeerError} PEER_NO_AGREEMENT with what each of them said
+ * @throws {PeerError} PEER_NO_AGREEMENT with what each of them said; PEER_FORBIDDEN when they refuse the client
  */
 export async function queryNetwork(
   client: NetworkClient,
@@ -69,6 +76,7 @@ export async function queryNetwork(
 ): Promise<AgreedAnswer> {
   const needed = weakQuorumOf(client.validators.length)
   let failures: string[] = []
+  let refusal: Error | undefined
   for (let round = 0; round < rounds; round++) {
     const results = await askAll(client, [contract, key], needed)
     if ('validators' in results) return results
@@ -77,9 +85,11 @@ export async function queryNetwork(
         ? `${each.value.name}: an answer that fewer gave, at height ${each.value.reply.height}`
         : messageOf(each.reason),
     )
+    refusal = results.flatMap(refusalOf)[needed - 1]
     // With too few answers, asking again at once does not help.
     if (results.filter(({ status }) => status === 'fulfilled').length < needed) break
   }
+  if (refusal !== undefined) throw refusal
   throw new PeerError(
     'PEER_NO_AGREEMENT',
     `no ${needed} of ${client.validators.length} validators gave the same answer: ${failures.join('; ')}`,

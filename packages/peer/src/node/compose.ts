@@ -235,7 +235,7 @@ function composeServer(
       clock,
       metrics,
       logger: logging.logger.child('orderer.common'),
-      services: [query],
+      services: [{ ...query, readersOf: chain.channelId }],
     },
     {
       listen: config['general.listenAddress'],

@@ -132,7 +132,7 @@ async function sendEntries(call: EntriesCall, { state }: Ledger): Promise<void> 
   call.end()
 }
 
-/** The service `heddle.Query`: reads from this one validator, for clients with a TLS certificate. */
+/** The service `heddle.Query`: reads from this one validator; for readers of the channel, see `compose.ts`. */
 export function createQueryService(deps: QueryServiceDeps): ExtraService {
   const { state } = deps.ledger
   return {

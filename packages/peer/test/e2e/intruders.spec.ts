@@ -1,4 +1,4 @@
-import { status } from '@grpc/grpc-js'
+import { Metadata, status } from '@grpc/grpc-js'
 import { signedEnvelope } from '@heddle/deliver'
 import { systemClock } from '@heddle/events'
 import { loadSigningIdentity } from '@heddle/msp'
@@ -9,6 +9,7 @@ import { X509Certificate, createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { once } from 'node:events'
+import { ReaderEnvelope } from '../../src/network/reader-envelope.ts'
 import { eventually } from '../support/eventually.ts'
 import { Sandbox } from '../support/heddle.ts'
 import { RawStream, announceMessage, garbage, sendTcp, sendTls } from '../support/intruder.ts'
@@ -25,6 +26,10 @@ const deliverPath = '/orderer.AtomicBroadcast/Deliver'
 const tooLong = 101 * 1024 * 1024
 
 const queryPath = '/heddle.Query/Get'
+const question = encode(
+  heddle.GetRequestSchema,
+  create(heddle.GetRequestSchema, { contract: 'records', key: 'no such record' }),
+)
 
 /** Also the messages of a peer that are refused. */
 const env = { CORE_LOGGING_SPEC: 'info:gossip.validators=debug' }
@@ -99,9 +104,21 @@ describe('intruders', function () {
 
   const at = (port: Port): string => network.described(victim)[port]
 
-  const open = (port: 'gossip' | 'orderer', path: string, who: Credentials): RawStream => {
+  const open = (
+    port: 'gossip' | 'orderer',
+    path: string,
+    who: Credentials,
+    metadata?: Metadata,
+  ): RawStream => {
     const roots = network.client.endpoints[network.names.indexOf(victim)]!.roots[0]!
-    return new RawStream(at(port), path, { ...who, roots: Buffer.from(roots) })
+    return new RawStream(at(port), path, { ...who, roots: Buffer.from(roots) }, metadata)
+  }
+
+  /** What the client shows to be let in as a reader. */
+  const reader = (): Promise<Metadata> => {
+    const { signer, tls, descriptor } = network.client
+    const { channelId } = descriptor
+    return new ReaderEnvelope({ channelId, signer, tls, clock: systemClock }).metadata()
   }
 
   /** Lines of the log before the attack, and how many refusals it expects. */
@@ -198,7 +215,8 @@ describe('intruders', function () {
       const paths = port === 'gossip' ? [gossipPath] : [broadcastPath, deliverPath, queryPath]
       for (const path of paths) {
         it(`a frame longer than any message is refused before it has come: ${path}`, async () => {
-          const call = { path, length: tooLong }
+          const metadata = path === queryPath ? await reader() : new Metadata()
+          const call = { path, length: tooLong, metadata }
           expect(await announceMessage(at(port), member, call)).to.equal(status.RESOURCE_EXHAUSTED)
           await refused('call refused', port, new RegExp(`larger than max \\(${tooLong} `))
         })
@@ -255,10 +273,48 @@ describe('intruders', function () {
 
   describe('in the calls of clients', () => {
     it('a question of garbage is refused, with the reason in the log', async () => {
-      const stream = open('orderer', queryPath, member)
+      const stream = open('orderer', queryPath, member, await reader())
       stream.write(garbage(4096, 7))
       expect((await stream.ended).code).to.equal(status.INTERNAL)
       await refused('call refused', 'orderer', 'Error deserializing request')
+    })
+
+    it('a question without an envelope is refused, with the reason in the log', async () => {
+      const stream = open('orderer', queryPath, member)
+      stream.write(question)
+      const end = await stream.ended
+      expect(end.code).to.equal(status.UNAUTHENTICATED)
+      expect(end.details).to.match(/: send in heddle-reader-bin an envelope /)
+      await refused('call refused', 'orderer', /^there is no envelope in heddle-reader-bin$/)
+    })
+
+    it('a question of a stranger is refused, with the reason in the log', async () => {
+      const { tls, descriptor } = network.client
+      const { channelId } = descriptor
+      const signer = await stranger.identity('client', 'client')
+      const metadata = new ReaderEnvelope({ channelId, signer, tls, clock: systemClock }).metadata()
+      const stream = open('orderer', queryPath, member, await metadata)
+      stream.write(question)
+      const end = await stream.ended
+      expect(end.code).to.equal(status.PERMISSION_DENIED)
+      expect(end.details).to.match(/sign as a member whom \/Channel\/Readers admits$/)
+      await refused('call refused', 'orderer', /^may not read: /)
+    })
+
+    it('a question with the envelope of another client is refused, with the reason in the log', async () => {
+      // A validator has been shown it, and passes it on over its own connection.
+      const thief = await tlsOf('validator3')
+      const stream = open('orderer', queryPath, thief, await reader())
+      stream.write(question)
+      expect((await stream.ended).code).to.equal(status.UNAUTHENTICATED)
+      await refused('call refused', 'orderer', /^claimed TLS cert hash is /)
+    })
+
+    it('a question of a reader is answered', async () => {
+      const stream = open('orderer', queryPath, member, await reader())
+      stream.write(question)
+      const { found } = decode(heddle.GetReplySchema, await stream.next())
+      expect(found).to.equal(false)
     })
 
     const { BAD_REQUEST, FORBIDDEN, REQUEST_ENTITY_TOO_LARGE } = common.Status
@@ -330,8 +386,14 @@ describe('intruders', function () {
     return createHash('sha256').update(new X509Certificate(pem).raw).digest()
   }
 
+  async function tlsOf(name: string): Promise<Credentials> {
+    const file = (which: string): Promise<Buffer> =>
+      readFile(sandbox.path('net', ...nodeOf(name), 'tls', which))
+    return { certificate: await file('server.crt'), key: await file('server.key') }
+  }
+
   async function tlsHash(name: string): Promise<Buffer> {
-    return hashOf(await readFile(sandbox.path('net', ...nodeOf(name), 'tls', 'server.crt')))
+    return hashOf((await tlsOf(name)).certificate)
   }
 
   function nodeOf(name: string): string[] {

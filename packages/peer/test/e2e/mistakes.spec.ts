@@ -5,6 +5,7 @@ import { createServer } from 'node:net'
 import { dirname, join, relative } from 'node:path'
 import { createTestOrganization } from '@heddle/msp/testing'
 import { Sandbox, recordLines } from '../support/heddle.ts'
+import { shiftedClock } from '../support/seen.ts'
 import { Validators } from '../support/validators.ts'
 import type { AddressInfo, Server } from 'node:net'
 import type { Finished } from '../support/heddle.ts'
@@ -230,6 +231,16 @@ describe('mistakes of a person', function () {
       expectLines(await sandbox.run(['submit', '--json', ...dir], { input }))
       const good = await sandbox.run(['query', 'records', 'good-2', ...dir])
       expect(good.stdout).to.equal('{"id": "good-2"}')
+    })
+  })
+
+  describe('with the clock of the client', () => {
+    it('names by how much it is off, whatever is asked for', async () => {
+      const options = { env: shiftedClock(16 * 60_000), input: recordLines('early', 1) }
+      for (const args of [['network', 'status'], ['query', 'records', 'good-2'], ['submit']]) {
+        const result = await sandbox.run([...args, '--dir', network.dir], options)
+        expectFailure(result, statuses.config, /clock of this machine is 16 min ahead of those/)
+      }
     })
   })
 

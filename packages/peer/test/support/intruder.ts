@@ -1,4 +1,4 @@
-import { Client, credentials, status } from '@grpc/grpc-js'
+import { Client, Metadata, credentials, status } from '@grpc/grpc-js'
 import { connect as connectHttp2 } from 'node:http2'
 import { connect as connectTcp } from 'node:net'
 import { connect as connectTls } from 'node:tls'
@@ -65,8 +65,10 @@ export async function sendTls(
 }
 
 /** Headers of a gRPC call, as HTTP/2 carries them. */
-function grpcHeaders(path: string): Record<string, string> {
-  return { ':method': 'POST', ':path': path, te: 'trailers', 'content-type': 'application/grpc' }
+function grpcHeaders(path: string, metadata = new Metadata()): Record<string, string> {
+  const own = { ':method': 'POST', ':path': path, te: 'trailers' }
+  const shown = metadata.toHttp2Headers() as Record<string, string>
+  return { ...own, ...shown, 'content-type': 'application/grpc' }
 }
 
 /**
@@ -76,7 +78,7 @@ function grpcHeaders(path: string): Record<string, string> {
 export async function announceMessage(
   address: string,
   { certificate, key }: Credentials,
-  call: { readonly path: string; readonly length: number },
+  call: { readonly path: string; readonly length: number; readonly metadata?: Metadata },
 ): Promise<number> {
   const session = connectHttp2(`https://${address}`, {
     cert: certificate,
@@ -85,7 +87,7 @@ export async function announceMessage(
     rejectUnauthorized: false,
   })
   session.on('error', () => undefined)
-  const stream = session.request(grpcHeaders(call.path))
+  const stream = session.request(grpcHeaders(call.path, call.metadata))
   stream.on('error', () => undefined)
   const prefix = Buffer.alloc(6)
   prefix.writeUInt32BE(call.length, 1)
@@ -124,6 +126,7 @@ export class RawStream {
     address: string,
     path: string,
     { certificate, key, roots }: Credentials & { readonly roots: Buffer },
+    metadata = new Metadata(),
   ) {
     const pem = (text: string | Buffer): Buffer => Buffer.from(text)
     this.#client = new Client(address, credentials.createSsl(roots, pem(key), pem(certificate)), {
@@ -132,7 +135,7 @@ export class RawStream {
       'grpc.enable_retries': 0,
       'grpc.use_local_subchannel_pool': 1,
     })
-    this.#call = this.#client.makeBidiStreamRequest(path, asIs, asIs)
+    this.#call = this.#client.makeBidiStreamRequest(path, asIs, asIs, metadata)
     this.#call.on('data', (bytes: Buffer) => {
       this.received.push(bytes)
       for (const wake of this.#wakers) wake()

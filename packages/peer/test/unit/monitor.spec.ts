@@ -14,20 +14,23 @@ interface Said {
   readonly primary?: number
   /** Its clock less ours, in milliseconds. */
   readonly aheadMs?: number
+  /** Whether it refuses the client. */
+  readonly refuses?: boolean
 }
 
 describe('Monitor', () => {
   const clock = new VirtualClock()
+  const refusal = new PeerError('PEER_FORBIDDEN', 'validator0 refuses the client')
 
   function clientOf(said: readonly (Said | undefined)[]): NetworkClient {
     const validators = said.map((each, index): Partial<ValidatorClient> => {
-      const { height = 5n, view = 0n, primary = 0, aheadMs = 0 } = each ?? {}
+      const { height = 5n, view = 0n, primary = 0, aheadMs = 0, refuses = false } = each ?? {}
       return {
         name: `validator${index}`,
         dateMs: clock.wallTime() + aheadMs,
         status: () =>
-          each === undefined
-            ? Promise.reject(new Error('no answer'))
+          each === undefined || refuses
+            ? Promise.reject(refuses ? refusal : new Error('no answer'))
             : Promise.resolve(
                 create(heddle.StatusReplySchema, { height, view, primary, activeView: true }),
               ),
@@ -83,6 +86,17 @@ describe('Monitor', () => {
     expect(await clocks(0, -3_600_000, 0, 0)).to.equal(0)
     expect(await clocks(...Array<number>(4).fill(maxOffsetMs - 1))).to.equal(0)
     expect(await clocks(...Array<number>(4).fill(maxOffsetMs))).to.equal(maxOffsetMs)
+  })
+
+  it('says by how much the own clock is off when validators refuse the client for it', async () => {
+    const refused = { aheadMs: 960_000, refuses: true }
+    const monitor = await monitorOf(refused, refused, undefined, undefined)
+    expect(monitor.clockBehindMs).to.equal(960_000)
+    expect(monitor.refusal).to.equal(refusal)
+  })
+
+  it('believes no single validator that it refuses the client', async () => {
+    expect((await monitorOf({ refuses: true }, {}, {}, {})).refusal).to.equal(undefined)
   })
 
   it('names it to a person with how much, and puts it in the place of what it caused', async () => {

@@ -54,4 +54,14 @@ describe('queryNetwork', () => {
       expect(String(failure)).to.include('validator0: an answer that fewer gave, at height 5')
     }
   })
+
+  it('says that the client is refused when f + 1 validators refuse it, and believes no one alone', async () => {
+    const refusal = new PeerError('PEER_FORBIDDEN', 'validator0 refuses the client')
+    const refusing = (): Promise<never> => Promise.reject(refusal)
+    const failureOf = (...said: (string | Promise<never>)[]): Promise<unknown> =>
+      queryNetwork(clientOf(...said), 'accounts', 'a').catch((error: unknown) => error)
+    expect(await failureOf(refusing(), '1', refusing(), down())).to.equal(refusal)
+    const one = await failureOf(refusing(), '1', '2', '3')
+    expect(one).to.include({ code: 'PEER_NO_AGREEMENT' })
+  })
 })
