@@ -35,6 +35,8 @@ export interface OpenBlock extends BlockToSign {
   readonly openedAt: number
   /** `sender:id` of the checks under way: one of each at a time, so that they are bounded. */
   readonly checking: Set<string>
+  /** `sender:id` of consenters, and the last that was sent of those and did not verify. */
+  readonly refused: Map<string, BlockSignature>
   own: BlockSignature | undefined
   /** Consenters that had it complete already, or say so. */
   readonly answeredBy: Set<number>
@@ -58,6 +60,7 @@ export function openBlock(
     differing: new Set(),
     openedAt: now,
     checking: new Set(),
+    refused: new Map(),
     own: undefined,
     answeredBy: new Set(),
     sentAt: now,

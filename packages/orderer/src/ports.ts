@@ -69,6 +69,11 @@ export interface SignatureNetwork {
   broadcast(bytes: Uint8Array): void
   /** Sends `bytes` to the consenter `to`. Must not throw; may drop. */
   send(to: number, bytes: Uint8Array): void
+  /**
+   * The consenter `from` sent a signature that does not verify. Each costs a verification: how many it may
+   * send is for the network to bound. Must not throw.
+   */
+  refused?(from: number): void
 }
 
 /** Signs with this consenter's key: SHA-256, ECDSA P-256, DER, low S. */

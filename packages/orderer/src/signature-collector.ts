@@ -237,18 +237,24 @@ export class BlockSignatureCollector implements Lifecycle {
     const key = `${from}:${claimed.id}`
     if (claimed.id === this.#options.self || open.accepted.has(claimed.id)) return
     if (open.checking.has(key)) return
+    const refused = open.refused.get(key)
+    // Whoever lacks signatures is sent the same ones again and again: they are not verified again.
+    if (refused !== undefined && isSame(refused, claimed)) return
     open.checking.add(key)
     void this.#verify(open, claimed).then((valid) => {
       open.checking.delete(key)
       this.#count(valid ? 'accepted' : 'invalid')
       if (valid) this.#accept(open, claimed.id, claimed)
-      else this.#refuse(open, from, claimed.id)
+      else this.#refuse(open, from, claimed)
     })
   }
 
   /** Only its author answers for a signature: whoever relays it may have made it up. */
-  #refuse(open: OpenBlock, from: number, id: number): void {
+  #refuse(open: OpenBlock, from: number, claimed: ClaimedSignature): void {
+    const { id } = claimed
     if (from === id) open.differing.add(id)
+    if (this.#options.consenters.includes(id)) open.refused.set(`${from}:${id}`, claimed)
+    this.#deps.network.refused?.(from)
     this.#deps.logger?.debug('block signature does not verify', { block: open.number, from, id })
   }
 
@@ -320,4 +326,11 @@ export class BlockSignatureCollector implements Lifecycle {
   #count(outcome: string): void {
     this.#metrics?.signatures.add(1, { outcome })
   }
+}
+
+function isSame(a: BlockSignature, b: BlockSignature): boolean {
+  return (
+    Buffer.compare(a.signature, b.signature) === 0 &&
+    Buffer.compare(a.identifierHeader, b.identifierHeader) === 0
+  )
 }

@@ -84,6 +84,8 @@ interface Alone {
   readonly sent: Sent[]
   readonly archive: Map<bigint, BlockSignature[]>
   readonly counts: Map<string, number>
+  /** Who was told of to have sent a wrong signature. */
+  readonly refused: number[]
   verified: number
 }
 
@@ -100,12 +102,14 @@ async function alone({ verifier, ...options }: Settings = {}): Promise<Alone> {
   }
   const metric = { add, set: () => undefined, observe: () => undefined }
   const self = options.self ?? 1
-  const fixture = { clock, sent, archive, counts, verified: 0 }
+  const refused: number[] = []
+  const fixture = { clock, sent, archive, counts, refused, verified: 0 }
   const collector = new BlockSignatureCollector(
     {
       network: {
         broadcast: (bytes) => sent.push({ to: 'all', bytes }),
         send: (to, bytes) => sent.push({ to, bytes }),
+        refused: (from) => refused.push(from),
       },
       signer: { sign: (bytes) => fakeSignature(self, bytes) },
       verifier: {
@@ -217,6 +221,35 @@ describe('BlockSignatureCollector', function () {
     one.collector.receive(2, message(0, Purpose.SHARE, [signatureOf(2, blockToSign(1))]))
     await turns()
     expect(one.counts.get('invalid')).to.equal(1)
+    await one.collector.stop()
+  })
+
+  it('tells the network who sent each signature that does not verify, whose ever it claims to be', async () => {
+    const one = await alone()
+    const collected = one.collector.collect(blockToSign(0))
+    const wrong = [2, 3, 4, 9].map((id) => signatureOf(id, blockToSign(1)))
+    one.collector.receive(2, message(0, Purpose.ANSWER, wrong))
+    one.collector.receive(3, share(3, 0))
+    await turns()
+    expect(one.refused).to.deep.equal([2, 2, 2, 2])
+    one.collector.receive(2, share(2, 0))
+    expect((await collected).map(idOf), 'a good one counts again').to.deep.equal([1, 2, 3])
+  })
+
+  it('does not verify again what a sender repeats for a block, but what it sends instead', async () => {
+    const one = await alone()
+    void one.collector.collect(blockToSign(0)).catch(() => undefined)
+    const wrong = (number: number): Uint8Array =>
+      message(0, Purpose.SHARE, [signatureOf(2, blockToSign(number))])
+    for (const number of [1, 1, 1, 2, 2, 1]) {
+      one.collector.receive(2, wrong(number))
+      await turns()
+    }
+    expect(one.verified).to.equal(3)
+    expect(one.refused).to.deep.equal([2, 2, 2])
+    one.collector.receive(3, message(0, Purpose.ANSWER, [signatureOf(2, blockToSign(1))]))
+    await turns()
+    expect(one.verified, 'of another sender').to.equal(4)
     await one.collector.stop()
   })
 

@@ -16,8 +16,19 @@ import type { Network } from '@heddle/pbft'
 /** Messages beside those of the consensus that a validator may send in a second, and at once. */
 export const otherMessages = { perSecond: 1_000, burst: 5_000 } as const
 
+/** Block signatures that do not verify, by a validator in a second, and at once: more than come of other results. */
+export const wrongSignatures = { perSecond: 100, burst: 2_000 } as const
+
 /** A validator that was held back for so many milliseconds, and goes on, is barred. */
 const maxHeldMs = 5_000
+
+/** What a validator may cost beside the consensus, which has budgets of its own. */
+const limits = { messages: otherMessages, signatures: wrongSignatures }
+
+const tooMuch = {
+  messages: 'too many messages beside those of the consensus',
+  signatures: 'too many wrong block signatures',
+}
 
 /** Another validator, and where it is. */
 export interface PeerAddress {
@@ -114,7 +125,10 @@ export class PeerNetwork {
    * `CommError` when it cannot be reached. For a replica that is not among the peers it does nothing.
    */
   readonly consensus: Network
-  /** For the signature collector: drops when the queue is full, the collector asks again. */
+  /**
+   * For the signature collector: drops when the queue is full, the collector asks again. A validator that
+   * sends too many wrong signatures is held back, and then barred.
+   */
   readonly blockSignatures: SignatureNetwork
   /** Tells all others, or one, what the clock of this validator says: drops when a queue is full. */
   readonly tellTime: (wallTime: Uint8Array, to?: number) => void
@@ -130,7 +144,7 @@ export class PeerNetwork {
   /** Members that are no validators: looking at a certificate takes time. */
   readonly #strangers = new Set<string>()
   readonly #refused: Counter | undefined
-  readonly #budgets: ReadonlyMap<number, Budget<'messages'>>
+  readonly #budgets: ReadonlyMap<number, Budget<keyof typeof limits>>
   readonly #holds: Holds
   #unsubscribe: (() => void) | undefined
 
@@ -138,7 +152,6 @@ export class PeerNetwork {
     this.#deps = deps
     const { clock = systemClock } = deps
     this.#holds = new Holds(clock)
-    const limits = { messages: otherMessages }
     this.#budgets = new Map(
       deps.peers.map(({ replica }) => [replica, new Budget(clock, { limits, maxHeldMs })]),
     )
@@ -168,6 +181,7 @@ export class PeerNetwork {
     this.blockSignatures = {
       broadcast: (bytes) => broadcast('blockSignature', bytes),
       send: (to, bytes) => send('blockSignature', bytes, to - 1),
+      refused: (from) => this.#budgets.get(from - 1)?.spend('signatures', 1),
     }
   }
 
@@ -238,7 +252,7 @@ export class PeerNetwork {
     budget?.spend('messages', 1)
     const overdraft = budget?.settle()
     if (overdraft === undefined) return undefined
-    if (overdraft.isExceeded) this.bar(from, 'too many messages beside those of the consensus')
+    if (overdraft.isExceeded) this.bar(from, tooMuch[overdraft.name])
     return this.#holds.hold(overdraft.holdMs)
   }
 

@@ -6,7 +6,7 @@ import { isCodedError } from '@heddle/interface'
 import { create, encode, gossip, heddle } from '@heddle/proto'
 import { PeerNetwork } from '../../src/index.ts'
 import { certificateHolder } from '../../src/node/certificate-holder.ts'
-import { otherMessages } from '../../src/node/peer-network.ts'
+import { otherMessages, wrongSignatures } from '../../src/node/peer-network.ts'
 import { createMetrics } from '../../src/operations/metrics.ts'
 import { channelId, testMembers } from '../support/channel.ts'
 import { eventually } from '../support/eventually.ts'
@@ -286,6 +286,54 @@ describe('PeerNetwork', () => {
       expect(answers.at(-1)).to.be.instanceOf(Promise)
       network.close()
       await answers.at(-1)
+    })
+
+    it('holds back a validator that sends more than wrongSignatures, then bars it, and nobody else', async () => {
+      const clock = new VirtualClock()
+      const answers: unknown[] = []
+      const spy = comms[0]!
+      const onMessage = spy.onMessage.bind(spy)
+      spy.onMessage = (predicate, handler) =>
+        onMessage(predicate, (message) => {
+          const answer = handler(message)
+          answers.push(answer)
+          return answer
+        })
+      const barred: string[] = []
+      const bar = spy.bar.bind(spy)
+      spy.bar = (peer, reason) => {
+        barred.push(reason)
+        bar(peer, reason)
+      }
+      const network = new PeerNetwork({ comm: spy, channelId, peers: addresses.slice(1), clock })
+      const good: number[] = []
+      network.listen({
+        consensus: () => undefined,
+        blockSignature: (from, bytes) => {
+          if (Buffer.from(bytes).toString() === 'good') good.push(from)
+          else network.blockSignatures.refused?.(from)
+        },
+      })
+      const send = async (from: number, what: string, times = 1): Promise<void> => {
+        for (let i = 0; i < times; i++) networks[from]!.blockSignatures.send(1, Buffer.from(what))
+        await nextTurn()
+      }
+      await send(1, 'wrong', wrongSignatures.burst)
+      expect(answers.filter((answer) => answer !== undefined)).to.deep.equal([])
+      await send(1, 'wrong')
+      expect(answers.at(-1)).to.be.instanceOf(Promise)
+      await send(2, 'good')
+      expect(answers.at(-1), 'another goes on').to.equal(undefined)
+      await clock.advance(1_000 / wrongSignatures.perSecond)
+      await answers.at(-2)
+      await send(1, 'good')
+      expect(answers.at(-1), 'it goes on, too').to.equal(undefined)
+      expect(good).to.deep.equal([3, 2])
+      expect(barred).to.deep.equal([])
+      await send(1, 'wrong', 40)
+      expect(new Set(barred)).to.deep.equal(new Set(['too many wrong block signatures']))
+      expect(network.connectedReplicas).to.deep.equal([2])
+      network.close()
     })
 
     it('has no connection with a validator that was barred', async () => {
