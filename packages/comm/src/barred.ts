@@ -23,12 +23,21 @@ export class Barred {
     this.#until.set(hexOf(pkiId), this.#clock.now() + this.#barMs)
   }
 
+  /** Whether the peer is; nobody is whose PKI-ID is not known. */
+  has(pkiId: Uint8Array | undefined): boolean {
+    return this.#leftMs(pkiId) > 0
+  }
+
   /** @throws {CommError} COMM_BARRED while the peer is */
   check(pkiId: Uint8Array | undefined): void {
-    if (pkiId === undefined) return
-    const leftMs = (this.#until.get(hexOf(pkiId)) ?? 0) - this.#clock.now()
+    const leftMs = this.#leftMs(pkiId)
     if (leftMs <= 0) return
     const seconds = Math.ceil(leftMs / 1_000)
     throw new CommError('COMM_BARRED', `barred for ${seconds} s more: it sent too much`)
+  }
+
+  #leftMs(pkiId: Uint8Array | undefined): number {
+    const until = pkiId && this.#until.get(hexOf(pkiId))
+    return (until ?? 0) - this.#clock.now()
   }
 }

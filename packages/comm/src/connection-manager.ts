@@ -147,6 +147,11 @@ export class ConnectionManager {
     this.#closeAll(pkiId, `barred: ${reason}`)
   }
 
+  /** See `Comm.isBarred`. */
+  isBarred({ pkiId }: RemotePeer): boolean {
+    return this.#barred.has(pkiId)
+  }
+
   #closeAll(pkiId: Uint8Array, reason: string): void {
     const key = hexOf(pkiId)
     // When one closes, the surplus one of a simultaneous dial would step in.

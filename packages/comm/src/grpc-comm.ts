@@ -136,6 +136,10 @@ export class GrpcComm implements Comm {
     this.#connections.bar(peer, reason)
   }
 
+  isBarred(peer: RemotePeer): boolean {
+    return this.#connections.isBarred(peer)
+  }
+
   connections(): Uint8Array[] {
     return this.#connections.pkiIds()
   }

@@ -145,6 +145,9 @@ export interface Comm extends Lifecycle {
    */
   bar(peer: RemotePeer, reason: string): void
 
+  /** Whether `peer.pkiId` gets no connection now: see {@link bar}; or it sent too many frames. */
+  isBarred(peer: RemotePeer): boolean
+
   /** PKI-IDs of the peers that are connected now. */
   connections(): Uint8Array[]
 }

@@ -167,6 +167,10 @@ class MemoryComm implements Comm {
     this.closeConn(peer)
   }
 
+  isBarred({ pkiId }: RemotePeer): boolean {
+    return this.#barred.has(pkiId)
+  }
+
   connections(): Uint8Array[] {
     return [...this.#connected.values()]
   }

@@ -11,9 +11,11 @@ describe('Barred', () => {
   const isBarred = (barred: Barred, pkiId: Uint8Array): boolean => {
     try {
       barred.check(pkiId)
+      expect(barred.has(pkiId)).to.equal(false)
       return false
     } catch (error) {
       expect(error).to.have.property('code', 'COMM_BARRED')
+      expect(barred.has(pkiId)).to.equal(true)
       return true
     }
   }

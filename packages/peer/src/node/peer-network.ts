@@ -210,10 +210,26 @@ export class PeerNetwork {
     this.#holds.release()
   }
 
-  /** Closes the connection with a validator that costs too much, and lets it have none for a while. */
+  /**
+   * Closes the connection with a validator that costs too much, and lets it have none for a while, with
+   * whichever of its certificates it comes.
+   */
   bar(replica: number, reason: string): void {
-    const peer = this.#byReplica.get(replica)
-    if (peer !== undefined) this.#deps.comm.bar(peer, reason)
+    for (const peer of this.#knownAs(replica)) this.#deps.comm.bar(peer, reason)
+  }
+
+  /** A validator under each PKI-ID that it has shown, or has in the genesis block. */
+  #knownAs(replica: number): RemotePeer[] {
+    const endpoint = this.#byReplica.get(replica)?.endpoint ?? ''
+    return [...this.#byPkiId]
+      .filter(([, other]) => other === replica)
+      .map(([key]) => ({ endpoint, pkiId: Buffer.from(key, 'hex') }))
+  }
+
+  /** Whether it has come back with another certificate than that with which it was barred. */
+  #isBarred(replica: number): boolean {
+    if (!this.#renewed.has(replica)) return false
+    return this.#knownAs(replica).some((peer) => this.#deps.comm.isBarred(peer))
   }
 
   async #push(to: number, message: EncodedMessage): Promise<void> {
@@ -225,7 +241,7 @@ export class PeerNetwork {
     { message, connection }: ReceivedMessage,
     handlers: PeerMessageHandlers,
   ): PromiseLike<void> | undefined {
-    const from = this.#byPkiId.get(hex(connection.pkiId)) ?? this.#renewal(connection)
+    const from = this.#senderOf(connection)
     const content = message.content
     if (from === undefined || content.case !== 'dataMsg') {
       this.#refuse(connection.endpoint, from === undefined ? 'not a validator' : 'no data message')
@@ -244,6 +260,14 @@ export class PeerNetwork {
       this.#refuse(connection.endpoint, messageOf(error))
     }
     return this.#settle(from)
+  }
+
+  /** A validator that is not barred. */
+  #senderOf(connection: ConnectionInfo): number | undefined {
+    const from = this.#byPkiId.get(hex(connection.pkiId)) ?? this.#renewal(connection)
+    if (from === undefined || !this.#isBarred(from)) return from
+    this.bar(from, 'it is barred under another certificate')
+    return undefined
   }
 
   /** After a message that is none of the consensus, which has budgets of its own. */

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { MemoryNetwork } from '@heddle/comm/testing'
 import { VirtualClock } from '@heddle/events/testing'
 import { isCodedError } from '@heddle/interface'
+import { pkiIdOf } from '@heddle/msp'
 import { create, encode, gossip, heddle } from '@heddle/proto'
 import { PeerNetwork } from '../../src/index.ts'
 import { certificateHolder } from '../../src/node/certificate-holder.ts'
@@ -604,6 +605,49 @@ describe('PeerNetwork', () => {
       await theirs.consensus.send(0, Buffer.from('again'))
       await eventually('the messages', () => there.length === 2 && here.length === 2)
       expect(looked, 'a certificate is looked at once').to.have.length(looks)
+    })
+
+    it('bars a validator with every certificate, also one that it has not shown before', async () => {
+      const { ordering, validators } = await testMembers()
+      const zero = await node(0)
+      const old = await startNode(validators[1]!)
+      const renewed = await startNode(await ordering.identity('renewed', 'orderer'))
+      const newest = await startNode(await ordering.identity('newest', 'orderer'))
+      const other = await node(2)
+      const all = [old, renewed, newest]
+      running.push(...all)
+      const own = all.slice(1).map(({ pkiId }) => Buffer.from(pkiId).toString('hex'))
+      const peer = { replica: 1, endpoint: old.address, pkiId: old.pkiId }
+      const isRenewal = (identity: Uint8Array): boolean =>
+        own.includes(Buffer.from(pkiIdOf(identity) ?? '').toString('hex'))
+      const peers = [
+        { ...peer, isRenewal },
+        { replica: 2, endpoint: other.address, pkiId: other.pkiId },
+      ]
+      const network = new PeerNetwork({ comm: zero, channelId, peers })
+      const arrivals = listen(network)
+      const say = (from: Comm, text: string): Promise<void> =>
+        between(from, 0, zero).consensus.send(0, Buffer.from(text))
+      await say(old, 'old')
+      await say(renewed, 'renewed')
+      await eventually('both are heard', () => arrivals.length === 2)
+      network.bar(1, 'for a test')
+      await eventually('neither is connected', () => zero.connections().length === 0)
+      for (const each of [renewed, old]) {
+        await say(each, 'again').catch(() => undefined)
+        expect(zero.isBarred({ endpoint: '', pkiId: each.pkiId })).to.equal(true)
+      }
+      await say(newest, 'with another').catch(() => undefined)
+      await eventually('that one is barred, too', () =>
+        zero.isBarred({ endpoint: '', pkiId: newest.pkiId }),
+      )
+      await say(other, 'other')
+      await eventually('the other is heard', () => arrivals.length > 2)
+      expect(arrivals.map(([, from, text]) => [from, text])).to.deep.equal([
+        [1, 'old'],
+        [1, 'renewed'],
+        [2, 'other'],
+      ])
     })
 
     it('tells a client of the channel from a validator', async () => {
