@@ -3,6 +3,7 @@ import type { ServerDuplexStream } from '@grpc/grpc-js'
 import { shown } from '@heddle/msp'
 import { common, create, encode, orderer } from '@heddle/proto'
 import { checkExpiry } from './access.ts'
+import type { ClientWindow, WindowStream } from './client-window.ts'
 import { OrdererError, statusOf } from './errors.ts'
 import type { Chain } from './ports.ts'
 import { logRefused } from './refused-request.ts'
@@ -37,22 +38,29 @@ const success = encodeAnswer(common.Status.SUCCESS, '')
  * Serves one Broadcast stream: envelopes are worked on concurrently, up to the window, and
  * answered strictly in the order in which they came.
  *
- * Reading pauses while the window is full, so a client that sends more, or reads no answers, is
- * held up by HTTP/2 flow control and nobody else is.
+ * Reading pauses while the window is full, or that of all streams of the client, so a client that sends
+ * more, or reads no answers, is held up by HTTP/2 flow control and nobody else is.
  */
-export class BroadcastStream {
+export class BroadcastStream implements WindowStream {
   readonly #call: ServerDuplexStream<Buffer, Buffer>
   readonly #context: ServiceContext
+  readonly #window: ClientWindow
   readonly #gone = new AbortController()
   readonly #slots: Slot[] = []
   #bytes = 0
   #blocked = false
   #ended = false
+  #closed = false
   #resumes = true
 
-  constructor(call: ServerDuplexStream<Buffer, Buffer>, context: ServiceContext) {
+  constructor(
+    call: ServerDuplexStream<Buffer, Buffer>,
+    context: ServiceContext,
+    window: ClientWindow,
+  ) {
     this.#call = call
     this.#context = context
+    this.#window = window
     setMaxListeners(0, this.#gone.signal) // one for each envelope under way
   }
 
@@ -60,6 +68,7 @@ export class BroadcastStream {
   serve(onClose: () => void): void {
     const call = this.#call
     call.on('data', (bytes: Buffer) => this.#receive(bytes))
+    this.#window.open(this)
     call.on('end', () => this.finish())
     call.on('drain', () => {
       this.#blocked = false
@@ -69,6 +78,7 @@ export class BroadcastStream {
     call.on('cancelled', () => this.#gone.abort())
     call.on('close', () => {
       this.#gone.abort()
+      this.#leave()
       onClose()
     })
   }
@@ -77,8 +87,18 @@ export class BroadcastStream {
   finish(): void {
     this.#ended = true
     this.#resumes = false
-    this.#call.pause()
+    this.pause()
     this.#flush()
+  }
+
+  pause(): void {
+    this.#call.pause()
+  }
+
+  readOn(): void {
+    if (!this.#resumes || !this.#call.isPaused() || this.#isFull()) return
+    if (this.#window.isFull) this.#window.await(this)
+    else this.#call.resume()
   }
 
   #receive(bytes: Buffer): void {
@@ -86,16 +106,26 @@ export class BroadcastStream {
     const slot: Slot = { bytes: bytes.length, answer: undefined }
     this.#slots.push(slot)
     this.#bytes += bytes.length
-    if (this.#isFull()) this.#call.pause()
+    this.#window.take(bytes.length)
+    if (this.#isFull()) this.pause()
     void this.#process(bytes).then((answer) => {
       slot.answer = answer
-      if (this.#slots[0] === slot) this.#flush()
+      if (this.#closed) this.#window.release(slot.bytes)
+      else if (this.#slots[0] === slot) this.#flush()
     })
   }
 
   #isFull(): boolean {
     const { broadcastWindow, broadcastWindowBytes } = this.#context.options
     return this.#slots.length >= broadcastWindow || this.#bytes >= broadcastWindowBytes
+  }
+
+  /** What was answered and never sent is over; what the chain still has counts until it lets go of it. */
+  #leave(): void {
+    this.#closed = true
+    this.#window.close(this)
+    for (const { answer, bytes } of this.#slots.splice(0))
+      if (answer !== undefined) this.#window.release(bytes)
   }
 
   /** Sends the answers at the head of the queue that are ready, as far as the client reads. */
@@ -108,9 +138,9 @@ export class BroadcastStream {
       this.#bytes -= slot.bytes
       this.#blocked = !this.#call.write(slot.answer)
     }
-    this.#slots.splice(0, sent)
+    for (const { bytes } of this.#slots.splice(0, sent)) this.#window.release(bytes)
     if (this.#ended && this.#slots.length === 0) this.#call.end()
-    else if (this.#resumes && this.#call.isPaused() && !this.#isFull()) this.#call.resume()
+    else this.readOn()
   }
 
   async #process(bytes: Buffer): Promise<Buffer> {

@@ -33,6 +33,10 @@ export interface OrdererServerOptions {
   readonly broadcastWindow?: number
   /** How many bytes of them; the envelope that exceeds it is still taken. Default 64 MiB. */
   readonly broadcastWindowBytes?: number
+  /** How many envelopes of all streams of a client certificate. Default 4,000. */
+  readonly broadcastWindowPerClient?: number
+  /** How many bytes of them; the envelope that exceeds it is still taken. Default 128 MiB. */
+  readonly broadcastWindowBytesPerClient?: number
   /** How many streams and calls one connection may have open. Default 1,000. */
   readonly maxConcurrentStreams?: number
   /** Calls of any kind that a client certificate may have at a time. Default 256. */
@@ -80,6 +84,8 @@ export function resolveServerOptions(options: OrdererServerOptions): ResolvedSer
     maxMessageBytes: 100 * mebibyte,
     broadcastWindow: 2000,
     broadcastWindowBytes: 64 * mebibyte,
+    broadcastWindowPerClient: 4000,
+    broadcastWindowBytesPerClient: 128 * mebibyte,
     maxConcurrentStreams: 1000,
     maxCallsPerClient: 256,
     maxStreamsPerClient: 16,
@@ -98,6 +104,8 @@ export function resolveServerOptions(options: OrdererServerOptions): ResolvedSer
   const { timeWindowMs, maxEnvelopeBytes, maxMessageBytes } = resolved
   const { broadcastWindow, broadcastWindowBytes, maxConcurrentStreams, drainTimeoutMs } = resolved
   assertAtLeastOne({ timeWindowMs, maxEnvelopeBytes, maxMessageBytes, drainTimeoutMs })
+  const { broadcastWindowPerClient, broadcastWindowBytesPerClient } = resolved
+  assertAtLeastOne({ broadcastWindowPerClient, broadcastWindowBytesPerClient })
   const { setupTimeoutMs, maxPendingConnections, maxRefusalLinesPerMinute } = resolved
   assertAtLeastOne({ setupTimeoutMs, maxPendingConnections, maxRefusalLinesPerMinute })
   const { maxCallsPerClient, maxStreamsPerClient, maxConnectionsPerCertificate } = resolved

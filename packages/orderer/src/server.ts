@@ -16,6 +16,8 @@ import { GrpcPort, RefusalLog } from '@heddle/comm'
 import { grpcService, orderer } from '@heddle/proto'
 import { BroadcastStream } from './broadcast.ts'
 import { ClientBounds } from './client-bounds.ts'
+import { clientKey } from './client-call.ts'
+import { ClientWindows } from './client-window.ts'
 import { DeliverStream } from './deliver.ts'
 import { OrdererError } from './errors.ts'
 import { serviceMetrics } from './metrics.ts'
@@ -83,6 +85,7 @@ class GrpcOrdererServer implements OrdererServer {
   readonly #port: GrpcPort
   readonly #bounds: ClientBounds
   readonly #readers: ReaderCalls
+  readonly #windows: ClientWindows
   #server: Server | undefined
   #state: LifecycleState = 'idle'
   #address: string | undefined
@@ -107,6 +110,7 @@ class GrpcOrdererServer implements OrdererServer {
       metrics: metrics && serviceMetrics(metrics),
     }
     this.#readers = new ReaderCalls(this.#context)
+    this.#windows = new ClientWindows(options)
   }
 
   get state(): LifecycleState {
@@ -171,7 +175,11 @@ class GrpcOrdererServer implements OrdererServer {
       ],
     })
     server.addService(atomicBroadcast(), {
-      broadcast: (call: Call) => this.#serve(call, new BroadcastStream(call, this.#context)),
+      broadcast: (call: Call) =>
+        this.#serve(
+          call,
+          new BroadcastStream(call, this.#context, this.#windows.of(clientKey(call))),
+        ),
       deliver: (call: Call) => this.#serve(call, new DeliverStream(call, this.#context)),
     })
     for (const { definition, handlers } of this.#deps.services ?? []) {

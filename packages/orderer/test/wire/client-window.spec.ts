@@ -1,0 +1,101 @@
+import { expect } from 'chai'
+import type { OrdererServerOptions } from '../../src/index.ts'
+import { type Fixture, type RawStream, envelope, organization, serve } from '../harness.ts'
+
+describe('the Broadcast streams of one client', function () {
+  this.timeout(30_000) // a loaded machine takes its time
+
+  let fixture: Fixture
+  /** Ends what the chain has, by the nonce of the envelope. */
+  let finish: Map<string, () => void>
+  let nonce: number
+
+  async function start(options: Partial<OrdererServerOptions>): Promise<void> {
+    fixture = await serve(options)
+    finish = new Map()
+    nonce = 0
+    fixture.chain.submit = ({ bytes }) =>
+      new Promise((resolve) => finish.set(Buffer.from(bytes).toString('hex'), resolve))
+  }
+  afterEach(() => fixture.close())
+
+  function send(stream: RawStream, count = 1): string[] {
+    return [...Array(count).keys()].map(() => {
+      const bytes = envelope(fixture.signer, { nonce: Buffer.from([nonce++]) })
+      stream.send(bytes)
+      return bytes.toString('hex')
+    })
+  }
+
+  async function turns(): Promise<void> {
+    for (let count = 0; count < 20; count++) await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+
+  /** Waits until the chain has so many, and sees that no more come. */
+  async function taken(count: number, what: string): Promise<void> {
+    while (finish.size < count) await new Promise((resolve) => setImmediate(resolve))
+    await turns()
+    expect(finish.size, what).to.equal(count)
+  }
+
+  it('have broadcastWindowPerClient envelopes under way together, and other clients theirs', async () => {
+    await start({ broadcastWindowPerClient: 3 })
+    const [first, second] = [fixture.connect('broadcast'), fixture.connect('broadcast')]
+    const [one = ''] = send(first, 2)
+    await taken(2, 'of the first stream')
+    send(second, 2)
+    await taken(3, 'at the bound')
+    const third = fixture.connect('broadcast')
+    send(third)
+    await taken(3, 'a stream that is opened at the bound')
+    const other = fixture.connect('broadcast', await (await organization()).tls('another'))
+    send(other, 4)
+    await taken(6, 'of another client')
+    finish.get(one)?.()
+    expect((await first.answer()).status).to.equal('SUCCESS')
+    await taken(7, 'after one answer')
+    for (const end of finish.values()) end()
+    const rest = [first, second, second, third, other, other, other]
+    while (finish.size < 9) {
+      await turns()
+      for (const end of finish.values()) end()
+    }
+    for (const stream of rest) expect((await stream.answer()).status).to.equal('SUCCESS')
+  })
+
+  it('have broadcastWindowBytesPerClient under way together; the envelope that exceeds it is taken', async () => {
+    const signer = await (await organization()).identity('client', 'client')
+    const { length } = envelope(signer, { nonce: Buffer.from([0]) })
+    await start({ broadcastWindowBytesPerClient: 2 * length + Math.floor(length / 2) })
+    const streams = [1, 2, 3, 4].map(() => fixture.connect('broadcast'))
+    for (const [index, stream] of streams.entries()) {
+      send(stream)
+      await taken(Math.min(index + 1, 3), `of ${index + 1} streams`)
+    }
+  })
+
+  it('have room again when one of them breaks off and the chain has let go of its envelopes', async () => {
+    await start({ broadcastWindowPerClient: 2 })
+    const [first, second] = [fixture.connect('broadcast'), fixture.connect('broadcast')]
+    const sent = send(first, 2)
+    await taken(2, 'of the first stream')
+    send(second)
+    first.close()
+    await taken(2, 'while the chain has them')
+    for (const each of sent) finish.get(each)?.()
+    await taken(3, 'after that')
+  })
+
+  it('have room again when a stream breaks off with answers that were not read', async () => {
+    await start({ broadcastWindowPerClient: 2 })
+    const [first, second] = [fixture.connect('broadcast'), fixture.connect('broadcast')]
+    // The second is answered, but it is not its turn.
+    const [, later = ''] = send(first, 2)
+    await taken(2, 'of the first stream')
+    finish.get(later)?.()
+    send(second)
+    await taken(2, 'while the first is there')
+    first.close()
+    await taken(3, 'after that')
+  })
+})
