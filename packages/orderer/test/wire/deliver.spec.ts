@@ -239,6 +239,23 @@ describe('Deliver', function () {
     })
   })
 
+  it('takes a seek of maxSeekBytes, and refuses one that is a byte longer', async () => {
+    const signer = await (await organization()).identity('client', 'client')
+    const clientTls = await (await organization()).tls('client')
+    const bytes = seek({ signer, clientTls }, { start: 0n, stop: 0n })
+    for (const [maxSeekBytes, expected] of [
+      [bytes.length, [0n, 'SUCCESS']],
+      [bytes.length - 1, ['BAD_REQUEST']],
+    ] as const) {
+      fixture = await serve({ maxSeekBytes })
+      await fill(fixture.chain, 1)
+      const stream = fixture.connect('deliver', clientTls)
+      stream.send(bytes)
+      expect(await stream.frames()).to.deep.equal(expected)
+      await fixture.close()
+    }
+  })
+
   it('takes a timestamp at the edge of the time window', async () => {
     const clock = shiftedClock()
     fixture = await serve({ timeWindowMs: 60_000, deps: { clock } })

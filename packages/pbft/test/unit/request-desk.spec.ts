@@ -5,11 +5,13 @@ import { decodeMessage } from '../../src/codec.ts'
 import type { Broadcaster } from '../../src/broadcaster.ts'
 import { resolveReplicaOptions } from '../../src/options.ts'
 import { RequestChecker } from '../../src/request-checker.ts'
-import { RequestDesk } from '../../src/request-desk.ts'
+import { RequestDesk, maxShared } from '../../src/request-desk.ts'
+import { gracePart } from '../../src/primary-pace.ts'
 import { RequestPool } from '../../src/request-pool.ts'
 import { MemoryStateMachine } from '../../src/testing.ts'
 
-const options = resolveReplicaOptions({ id: 3, n: 4, forwardTimeoutMs: 500, maxPoolRequests: 20 })
+const small = { id: 3, n: 4, forwardTimeoutMs: 500, maxPoolRequests: 20 }
+const options = resolveReplicaOptions(small)
 
 /** A state machine whose checks end when told, once `isSlow`. */
 class SlowMachine extends MemoryStateMachine {
@@ -34,7 +36,7 @@ class SlowMachine extends MemoryStateMachine {
 class Desk {
   readonly clock = new VirtualClock()
   readonly machine = new SlowMachine()
-  readonly pool = new RequestPool(options)
+  readonly pool: RequestPool
   /** As [view, isLate], or [view] of a suspicion. */
   readonly told: (readonly [bigint, boolean?])[] = []
   /** Errors of submissions. */
@@ -46,8 +48,10 @@ class Desk {
   executedByOthers = 0n
   readonly desk: RequestDesk
 
-  constructor() {
-    const { clock, machine: stateMachine, pool, told } = this
+  constructor(options = resolveReplicaOptions(small)) {
+    const pool = new RequestPool(options)
+    this.pool = pool
+    const { clock, machine: stateMachine, told } = this
     const broadcaster = {
       forward: (to: number | 'all', message: Uint8Array) => {
         const incoming = decodeMessage(Buffer.from(message))
@@ -185,6 +189,26 @@ describe('RequestDesk', () => {
     expect(at.errors).to.have.nested.property('0.code', 'PBFT_POOL_FULL')
     expect(at.pool.usage(1).requests).to.equal(1)
   })
+
+  for (const [count, shared] of [
+    [maxShared, maxShared],
+    [maxShared + 1, maxShared],
+  ] as const) {
+    it(`shares ${shared} of ${count} requests with all when the primary is slow, and each that comes after`, async () => {
+      const many = { maxPoolRequests: 2 * maxShared, forwardTimeoutMs: options.requestTimeoutMs }
+      const at = new Desk(resolveReplicaOptions({ ...small, ...many }))
+      const toAll = (): string[] => at.sent.filter((each) => each.startsWith('all '))
+      at.awaitsPrimary = true
+      for (let i = 0; i < count; i++) await at.submit(`own ${i}`)
+      const { requestTimeoutMs } = options
+      await at.clock.advance(requestTimeoutMs * (gracePart + 1 / 2) - 1)
+      expect(toAll()).to.deep.equal([])
+      await at.clock.advance(1)
+      expect(toAll()).to.deep.equal([...Array(shared).keys()].map((i) => `all own ${i}`))
+      await at.submit('after')
+      expect(toAll().slice(shared)).to.deep.equal(['all after'])
+    })
+  }
 
   it('passes on what is the oldest of another replica, once a view, and reminds the primary when it is late', async () => {
     const at = new Desk()
