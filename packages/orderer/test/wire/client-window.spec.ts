@@ -63,16 +63,26 @@ describe('the Broadcast streams of one client', function () {
     for (const stream of rest) expect((await stream.answer()).status).to.equal('SUCCESS')
   })
 
-  it('have broadcastWindowBytesPerClient under way together; the envelope that exceeds it is taken', async () => {
-    const signer = await (await organization()).identity('client', 'client')
-    const { length } = envelope(signer, { nonce: Buffer.from([0]) })
-    await start({ broadcastWindowBytesPerClient: 2 * length + Math.floor(length / 2) })
-    const streams = [1, 2, 3, 4].map(() => fixture.connect('broadcast'))
-    for (const [index, stream] of streams.entries()) {
-      send(stream)
-      await taken(Math.min(index + 1, 3), `of ${index + 1} streams`)
-    }
-  })
+  for (const [more, expected] of [
+    [0, 2],
+    [1, 3],
+  ] as const) {
+    it(`have broadcastWindowBytesPerClient under way together: ${expected} envelopes with room for two and ${more} bytes`, async () => {
+      const bytes = envelope(await (await organization()).identity('client', 'client'))
+      await start({ broadcastWindowBytesPerClient: 2 * bytes.length + more })
+      const ends: (() => void)[] = []
+      fixture.chain.submit = () => new Promise((resolve) => ends.push(resolve))
+      const streams = [1, 2, 3, 4].map(() => fixture.connect('broadcast'))
+      for (const stream of streams) stream.send(bytes)
+      while (ends.length < expected) await turns()
+      await turns()
+      expect(ends).to.have.length(expected)
+      ends[0]?.()
+      while (ends.length < expected + 1) await turns()
+      await turns()
+      expect(ends, 'after one answer').to.have.length(expected + 1)
+    })
+  }
 
   it('have room again when one of them breaks off and the chain has let go of its envelopes', async () => {
     await start({ broadcastWindowPerClient: 2 })

@@ -8,6 +8,7 @@ import { common } from '@heddle/proto'
 import { expect } from 'chai'
 import {
   type Grant,
+  OrdererError,
   type SignedData,
   authorizeByPolicy,
   readerMetadataKey,
@@ -289,6 +290,16 @@ describe('a service for readers of a channel', function () {
     await expectRefused(bytes, noReader(/^identity expired at /), from)
     expect(judged).to.equal(1)
   }
+
+  it('does not remember a refusal: the same envelope is judged anew', async () => {
+    const good = authorize
+    authorize = () => Promise.reject(new OrdererError('ORDERER_UNAVAILABLE', 'not now'))
+    const from = client()
+    const bytes = shown()
+    expect(await call(from, bytes)).to.deep.equal(['UNAVAILABLE', 'not now'])
+    authorize = good
+    expect(await call(from, bytes)).to.deep.equal(['OK', ''])
+  })
 
   it('answers again when a reader that was refused sends what is good', async () => {
     const from = client()
