@@ -313,6 +313,7 @@ describe('intruders', function () {
     it('a question of a reader is answered', async () => {
       const stream = open('orderer', queryPath, member, await reader())
       stream.write(question)
+      stream.end()
       const { found } = decode(heddle.GetReplySchema, await stream.next())
       expect(found).to.equal(false)
     })

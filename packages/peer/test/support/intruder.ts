@@ -153,6 +153,11 @@ export class RawStream {
     this.#call.write(Buffer.from(bytes))
   }
 
+  /** Says that no more comes. */
+  end(): void {
+    this.#call.end()
+  }
+
   /** Resolves with the next message that comes, or rejects when none will. */
   async next(): Promise<Buffer> {
     const count = this.received.length
