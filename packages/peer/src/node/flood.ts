@@ -6,7 +6,7 @@ export const floodLastsMs = 120_000
 
 /** Says which validator sends more than it may: what is refused is a lie or a fault, the rest a flood. */
 export function sayFlood(
-  { from, what }: Extract<ReplicaNotification, { type: 'flooding' }>,
+  { from, what }: Pick<Extract<ReplicaNotification, { type: 'flooding' }>, 'from' | 'what'>,
   conditions: ConditionSink,
 ): void {
   const subject = `validator${from}`

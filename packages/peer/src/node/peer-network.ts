@@ -60,6 +60,11 @@ export interface PeerMessageHandlers {
   wallTime?(from: number, bytes: Uint8Array): void
   /** An encoded `heddle.SignedHeader` of a replica, from 0 on. Without it, they are refused. */
   signedHeader?(from: number, bytes: Uint8Array): void
+  /**
+   * A replica is barred: beside its messages of the consensus it sent too much, or too much that is wrong.
+   * Told before the connection is closed.
+   */
+  flooding?(from: number, what: 'messages' | 'rejections'): void
   /** An encoded `heddle.SignedRulesOffer` of a replica, from 0 on. Without it, offers are refused. */
   rulesOffer?(from: number, bytes: Uint8Array): void
 }
@@ -259,7 +264,7 @@ export class PeerNetwork {
     } catch (error) {
       this.#refuse(connection.endpoint, messageOf(error))
     }
-    return this.#settle(from)
+    return this.#settle(from, handlers)
   }
 
   /** A validator that is not barred. */
@@ -271,12 +276,15 @@ export class PeerNetwork {
   }
 
   /** After a message that is none of the consensus, which has budgets of its own. */
-  #settle(from: number): Promise<void> | undefined {
+  #settle(from: number, handlers: PeerMessageHandlers): Promise<void> | undefined {
     const budget = this.#budgets.get(from)
     budget?.spend('messages', 1)
     const overdraft = budget?.settle()
     if (overdraft === undefined) return undefined
-    if (overdraft.isExceeded) this.bar(from, tooMuch[overdraft.name])
+    if (overdraft.isExceeded) {
+      handlers.flooding?.(from, overdraft.name === 'signatures' ? 'rejections' : 'messages')
+      this.bar(from, tooMuch[overdraft.name])
+    }
     return this.#holds.hold(overdraft.holdMs)
   }
 

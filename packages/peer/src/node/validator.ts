@@ -99,6 +99,7 @@ export class Validator implements Lifecycle {
       wallTime: (from, bytes) => parts.clocks.receive(from, bytes),
       signedHeader: (from, bytes) => parts.forks.receive(from, bytes),
       rulesOffer: (from, bytes) => parts.rules.receive(from, bytes),
+      flooding: (from, what) => sayFlood({ from, what }, parts.conditions),
     })
     this.#undo.push({ part: 'network', stop: () => parts.network.close() })
     await this.#startParts(parts)

@@ -6,8 +6,8 @@ import { floodLastsMs, sayFlood } from '../../src/node/flood.ts'
 it('a validator that floods, or whose messages are refused, is named for a while', async () => {
   const clock = new VirtualClock()
   const conditions = new Conditions({ clock })
-  sayFlood({ type: 'flooding', from: 2, what: 'messages' }, conditions)
-  sayFlood({ type: 'flooding', from: 1, what: 'rejections' }, conditions)
+  sayFlood({ from: 2, what: 'messages' }, conditions)
+  sayFlood({ from: 1, what: 'rejections' }, conditions)
   expect(conditions.current.map(({ condition, reason }) => [condition, reason])).to.deep.equal([
     [
       'member-floods',

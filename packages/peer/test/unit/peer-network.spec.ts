@@ -308,12 +308,14 @@ describe('PeerNetwork', () => {
       }
       const network = new PeerNetwork({ comm: spy, channelId, peers: addresses.slice(1), clock })
       const good: number[] = []
+      const told: string[] = []
       network.listen({
         consensus: () => undefined,
         blockSignature: (from, bytes) => {
           if (Buffer.from(bytes).toString() === 'good') good.push(from)
           else network.blockSignatures.refused?.(from)
         },
+        flooding: (from, what) => void told.push(`${from} ${what}`),
       })
       const send = async (from: number, what: string, times = 1): Promise<void> => {
         for (let i = 0; i < times; i++) networks[from]!.blockSignatures.send(1, Buffer.from(what))
@@ -333,6 +335,7 @@ describe('PeerNetwork', () => {
       expect(barred).to.deep.equal([])
       await send(1, 'wrong', 40)
       expect(new Set(barred)).to.deep.equal(new Set(['too many wrong block signatures']))
+      expect(new Set(told)).to.deep.equal(new Set(['1 rejections']))
       expect(network.connectedReplicas).to.deep.equal([2])
       network.close()
     })
