@@ -264,6 +264,7 @@ export class BlockSignatureCollector implements Lifecycle {
     const preimage = blockSignaturePreimage(value, identifierHeader, blockHeaderBytes(header))
     const isSame = await this.#deps.verifier.verify(id, preimage, signature)
     this.#dissent.judge(id, header.number, isSame)
+    if (!isSame) this.#deps.network.refused?.(id)
   }
 
   async #verify(open: OpenBlock, claimed: ClaimedSignature): Promise<boolean> {

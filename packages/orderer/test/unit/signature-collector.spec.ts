@@ -337,6 +337,7 @@ describe('BlockSignatureCollector', function () {
       expect(await dissentOf(one)).to.deep.equal([[4, 3n]])
       one.collector.receive(4, share(4, 3))
       expect(await dissentOf(one)).to.deep.equal([])
+      expect(one.refused, 'the network hears of each that was wrong').to.deep.equal([4, 4, 4])
       await one.collector.stop()
     })
 
