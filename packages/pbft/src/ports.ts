@@ -103,9 +103,10 @@ export interface StateMachine {
    */
   journalMark?(): Uint8Array | undefined
   /**
-   * Whether {@link transfer} takes a state only with a proof that a quorum agreed on it, so that the
-   * word of one replica is reason enough to try. Then a replica that starts gets to where the furthest
-   * of the others is before it votes. May be left out: false.
+   * Whether {@link transfer} takes a state and its number only with a proof that a quorum agreed on
+   * both, so that the word of one replica is reason enough to try. A liar names its own state with any
+   * number: a transfer that would go beyond what is proven must reject. Then a replica that starts gets
+   * to where the furthest of the others is before it votes. May be left out: false.
    */
   readonly provesTransfers?: boolean
   /** What was executed last, durably. */
