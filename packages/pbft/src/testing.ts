@@ -18,7 +18,7 @@ export type {
   MachineParts,
   Submission,
 } from './testing/cluster-options.ts'
-export { awaitsCheckpoint, checkRecovery, healthyWorkMs } from './testing/recovery-checker.ts'
+export { checkRecovery, healthyWorkMs, isOutOfVote } from './testing/recovery-checker.ts'
 export { Random } from './testing/random.ts'
 export { SimulatedNetwork } from './testing/simulated-network.ts'
 export type { NetworkFaults } from './testing/simulated-network.ts'

@@ -50,6 +50,8 @@ export class MemoryJournal implements Journal {
     this.#life++
     this.#records.push(...this.#writing.slice(0, torn))
     this.#writing = []
+    // Whoever opened it set aside what was damaged; from then on only the mark tells that it is not all.
+    this.damage = undefined
   }
 
   /**

@@ -8,7 +8,7 @@ import type { Submission } from './cluster-options.ts'
 /** So long must a group have worked without faults for {@link checkRecovery} to promise anything. */
 export const healthyWorkMs = 10_000
 
-/** A request so often, given to the replicas in turn, once the one before was executed. */
+/** A request so often, given to the correct replicas in turn, once the one before was executed. */
 const requestEveryMs = 100
 
 /**
@@ -16,7 +16,7 @@ const requestEveryMs = 100
  * less than two time-outs. Ends all faults, works, crashes the primary, and throws when nothing is
  * executed in time. Call it when all replicas run and are level.
  *
- * @returns whether it could judge: the group tolerates a fault, nobody {@link awaitsCheckpoint}, and
+ * @returns whether it could judge: the group tolerates a fault, nobody is {@link isOutOfVote out of vote}, and
  * no request of the work took half a time-out, which would be reason enough to suspect
  * @throws {SimulationError} PBFT_SIMULATION_FAILED
  */
@@ -27,7 +27,7 @@ export async function checkRecovery<M extends StateMachine>(cluster: Cluster<M>)
   cluster.network.endFaults()
   if ((await work(cluster)) >= requestTimeoutMs / 2) return false
   const all = Array.from({ length: n }, (_, id) => id)
-  if (all.some((id) => awaitsCheckpoint(cluster, id))) return false
+  if (all.some((id) => isOutOfVote(cluster, id))) return false
   const primary = primaryOfMost(cluster)
   cluster.crash(primary)
   const others = all.filter((id) => id !== primary)
@@ -41,11 +41,13 @@ export async function checkRecovery<M extends StateMachine>(cluster: Cluster<M>)
 }
 
 /**
- * Whether a replica that runs votes in no view before a later checkpoint is stable: then it is a fault
- * itself, and the next one may be one too many.
+ * Whether a replica that runs does not vote, and may not do so in the next view either: then it is a
+ * fault itself, and the next one may be one too many. Those that boasted are told of it again and again.
  */
-export function awaitsCheckpoint<M extends StateMachine>(cluster: Cluster<M>, id: number): boolean {
-  return /checkpoint|quorum/.test(cluster.status(id).notVoting ?? '')
+export function isOutOfVote<M extends StateMachine>(cluster: Cluster<M>, id: number): boolean {
+  const { notVoting } = cluster.status(id)
+  if (notVoting === undefined) return false
+  return !cluster.correct.includes(id) || /checkpoint|quorum/.test(notVoting)
 }
 
 /** The primary of the view in which most take part: somebody may be alone in another one. */
@@ -60,11 +62,12 @@ function primaryOfMost<M extends StateMachine>(cluster: Cluster<M>): number {
 
 /** Returns how long the slowest request took, in milliseconds. */
 async function work<M extends StateMachine>(cluster: Cluster<M>): Promise<number> {
-  const { clock, n } = cluster
+  // Whoever lied before may still be held back by the others for what it sent.
+  const { clock, correct } = cluster
   let slowest = 0
   let waiting: { readonly submission: Submission; readonly since: number } | undefined
   for (let passed = 0; passed < healthyWorkMs; passed += requestEveryMs) {
-    const to = (passed / requestEveryMs) % n
+    const to = correct[(passed / requestEveryMs) % correct.length] ?? 0
     waiting ??= { submission: cluster.submit(to, `work at ${passed}`), since: clock.now() }
     await cluster.run(requestEveryMs, requestEveryMs)
     slowest = Math.max(slowest, clock.now() - waiting.since)

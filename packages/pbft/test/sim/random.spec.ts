@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { faultsTolerated, weakQuorumOf } from '../../src/index.ts'
-import { Cluster, Random, awaitsCheckpoint, behaviours, checkRecovery } from '../../src/testing.ts'
+import { Cluster, Random, behaviours, checkRecovery, isOutOfVote } from '../../src/testing.ts'
 import type { BehaviourName } from '../../src/testing.ts'
 
 /**
@@ -98,19 +98,31 @@ async function disturbOne(cluster: Cluster, random: Random, disksFail: boolean):
 /** Kills it; when disks fail, its journal, or the end of it, may be gone, within what is tolerated. */
 function crash(cluster: Cluster, random: Random, id: number, disksFail: boolean): void {
   const { n, correct } = cluster
-  const faulty = n - correct.length + correct.filter((each) => hasForgotten(cluster, each)).length
+  const faulty = n - correct.length + correct.filter((each) => isInDoubt(cluster, each)).length
   // What executed nothing has no mark of its journal: a disk that lost both is like a new one.
   const isMarked = cluster.machine(id).journalMark() !== undefined
   if (!disksFail || !isMarked || faulty >= faultsTolerated(n) || random.chance(0.5))
     cluster.crash(id)
   else {
-    forgetful.set(cluster, (forgetful.get(cluster) ?? new Set()).add(id))
+    forgetful.set(
+      cluster,
+      (forgetful.get(cluster) ?? new Map<number, bigint>()).set(id, heightOf(cluster, id)),
+    )
     cluster.crashAndForget(id, random.pick([undefined, 1, 5]))
   }
 }
 
-/** Those that ever lost records, by cluster. */
-const forgetful = new WeakMap<Cluster, Set<number>>()
+/** By cluster: those that ever lost records, and how far they had executed then. */
+const forgetful = new WeakMap<Cluster, Map<number, bigint>>()
+
+/** Whether it lost records, and would be in doubt again after a restart. */
+function isInDoubt(cluster: Cluster, id: number): boolean {
+  const height = forgetful.get(cluster)?.get(id)
+  if (height === undefined) return false
+  // The mark of the journal is kept with what is executed: until then it is that of the one that was lost.
+  if (heightOf(cluster, id) <= height) return true
+  return !cluster.isRunning(id) || cluster.status(id).notVoting !== undefined
+}
 
 /** Whether it lost records, and has not yet got over it. */
 function hasForgotten(cluster: Cluster, id: number): boolean {
@@ -202,7 +214,7 @@ describe('random faults', function () {
       const isIdle = ids.every((id) => cluster.status(id).pendingRequests === 0)
       const couldJudge = await checkRecovery(cluster)
       // A liar that boasts is told so, doubts itself, and votes no more: the next fault is one too many.
-      const isUsedUp = ids.some((id) => cluster.isRunning(id) && awaitsCheckpoint(cluster, id))
+      const isUsedUp = ids.some((id) => cluster.isRunning(id) && isOutOfVote(cluster, id))
       if (isUsedUp) expect(cluster.correct.length, 'somebody has lied').to.be.lessThan(cluster.n)
       // With so small a bound a replica drops most of what it hears.
       const isDeaf = Number(cluster.replicaOptions.maxJournalQueue) <= 5
