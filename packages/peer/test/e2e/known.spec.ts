@@ -170,8 +170,11 @@ describe('a validator', function () {
 
     it('is named before, and at the end: the others lose it, and go on', async () => {
       const name = 'validator3'
-      const lines = () => linesAbout(endingNetwork, name, 'certificate-ends-soon', 'enrollment')
-      await eventually(`${name} says that it ends soon`, () => lines().length === 1)
+      const said = () =>
+        linesAbout(endingNetwork, name, 'certificate-ends-soon', 'enrollment').filter(
+          ({ msg }) => msg === 'not well',
+        )
+      await eventually(`${name} has said that it ends soon`, () => said().length === 1)
       const remaining = 'heddle_certificate_remaining_seconds{certificate="enrollment"}'
       await eventually('the metric says so, too', async () => {
         return (await metricOf(endingNetwork, name, remaining)) < endsSoonMs / 1000
