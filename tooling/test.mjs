@@ -10,7 +10,7 @@ const status = pnpm([
   'test',
   'test:e2e',
   '--continue',
-  // Two cores; the processes of test:e2e wait most of their time.
+  // Of test:e2e two files run at a time, which wait half of it.
   '--concurrency=3',
   ...process.argv.slice(2),
 ])

@@ -168,6 +168,9 @@ export class Validators {
 
   /** What its operations server answers. */
   async operations(name: string, path: string): Promise<OperationsReply> {
+    const { running, stderr, lines } = this.process(name)
+    if (!running)
+      throw new PeerError('PEER_STOPPED', `${name} ended: ${stderr} ${lines.slice(-3).join(' ')}`)
     // A connection of its own: one that is kept may be closed by the other side just now.
     const request = get(`http://${this.described(name).operations}${path}`, { agent: false })
     const [response] = (await once(request, 'response')) as [IncomingMessage]
