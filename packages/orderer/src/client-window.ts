@@ -34,7 +34,7 @@ export class ClientWindow {
     return this.#envelopes >= envelopes || this.#bytes >= bytes
   }
 
-  /** A stream begins: it waits at once when there is no room. */
+  /** A stream begins. While the window is full it waits. */
   open(stream: WindowStream): void {
     this.#streams.add(stream)
     if (!this.isFull) return
@@ -49,7 +49,7 @@ export class ClientWindow {
     this.#settle()
   }
 
-  /** An envelope came. When there is no room for another, no stream of the client is read. */
+  /** An envelope came. While the window is full, all streams of the client wait. */
   take(bytes: number): void {
     this.#envelopes += 1
     this.#bytes += bytes

@@ -90,7 +90,7 @@ export interface BlockSignatureVerifier {
 
 /** Where blocks that are complete already are found, to help a consenter behind. */
 export interface SignatureArchive {
-  /** What a quorum signed as block `number`; undefined when there is no such block, or nobody signed it. */
+  /** What a quorum signed as block `number`; undefined when it is not stored, or not signed. */
   block(number: bigint): Promise<ArchivedBlock | undefined>
 }
 

@@ -71,7 +71,7 @@ export class ReaderCalls {
 
   async #check(call: Call, metadata: Metadata, channel: string): Promise<void> {
     const [bytes] = metadata.get(readerMetadataKey)
-    if (!Buffer.isBuffer(bytes)) throw badRequest(`there is no envelope in ${readerMetadataKey}`)
+    if (!Buffer.isBuffer(bytes)) throw badRequest(`no envelope in ${readerMetadataKey}`)
     const { clock } = this.#context
     const client = clientKey(call)
     const envelope = createHash('sha256').update(bytes).digest('base64')

@@ -167,7 +167,7 @@ describe('a service for readers of a channel', function () {
   })
 
   it('refuses a call without an envelope, and says what to send', async () => {
-    await expectRefused(undefined, noCaller(/^there is no envelope in heddle-reader-bin/))
+    await expectRefused(undefined, noCaller(/^no envelope in heddle-reader-bin/))
   })
 
   it('refuses a stream without an envelope', async () => {

@@ -35,7 +35,10 @@ export function countLone(state: State): boolean {
   return state.lone.some(({ intervals, patience }) => intervals >= patience)
 }
 
-/** Leaves the view. Returns whether it is time to follow somebody, here or, as intervals do not end together, at others. */
+/**
+ * The view is being left. Returns whether that is to follow somebody: at others it may have been time for
+ * it up to an interval earlier than here.
+ */
 export function followsLone(state: State): boolean {
   const due = state.lone.filter(({ intervals, patience }) => intervals + 1 >= patience)
   for (const lone of due) {

@@ -80,7 +80,7 @@ export class ForkWatch implements Lifecycle {
       throw new ProtoMalformedError('heddle.SignedHeader', { cause: new RangeError('too long') })
     const signedHeader = decode(heddle.SignedHeaderSchema, bytes)
     const { number } = readSignedHeader(signedHeader)
-    // Block 0 is the same for all: who has another one is no validator of this channel.
+    // All validators of a channel have the same block 0.
     const isKnown = number > 0n && number < this.#deps.ledger.height
     if (this.#state !== 'started' || !isKnown || this.#checking.has(from)) return
     this.#checking.add(from)

@@ -285,7 +285,7 @@ describe('intruders', function () {
       const end = await stream.ended
       expect(end.code).to.equal(status.UNAUTHENTICATED)
       expect(end.details).to.match(/: send in heddle-reader-bin an envelope /)
-      await refused('call refused', 'orderer', /^there is no envelope in heddle-reader-bin$/)
+      await refused('call refused', 'orderer', /^no envelope in heddle-reader-bin$/)
     })
 
     it('a question of a stranger is refused, with the reason in the log', async () => {
