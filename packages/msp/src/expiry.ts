@@ -27,23 +27,13 @@ function parsed(certificate: WatchedCertificate['certificate']): Certificate | u
 
 /** Calls `callback` at a wall-clock time, however far away. */
 function scheduleAt(clock: Clock, atMs: number, callback: () => void): ClockTimer {
-  let cancelled = false
-  let timer: ClockTimer
-  const arm = (): ClockTimer => {
-    const left = Math.max(0, atMs - clock.wallTime())
-    return clock.schedule(Math.min(left, longestTimerMs), () => {
-      if (cancelled) return
+  const arm = (): ClockTimer =>
+    clock.schedule(Math.min(atMs - clock.wallTime(), longestTimerMs), () => {
       if (clock.wallTime() >= atMs) callback()
       else timer = arm()
     })
-  }
-  timer = arm()
-  return {
-    cancel: () => {
-      cancelled = true
-      timer.cancel()
-    },
-  }
+  let timer = arm()
+  return { cancel: () => timer.cancel() }
 }
 
 /** What watching needs. */

@@ -64,9 +64,13 @@ describe('a certificate', () => {
     const unknown = sequence(sequence(Buffer.from('06022a03', 'hex')), bits)
     expect(parseCertificate(withKey(unknown)).publicKey).to.equal(undefined)
     const kind = elementsOf(elementsOf(elementsOf(der)[0]!)[6]!)[0]!
-    expect(lineOf(() => parseCertificate(withKey(sequence(kind, bits))))).to.equal(
-      'MSP_MALFORMED_IDENTITY: not an X.509 certificate',
-    )
+    const rsa = sequence(Buffer.from('06092a864886f70d010101' + '0500', 'hex'))
+    const ed25519 = sequence(Buffer.from('06032b6570', 'hex'))
+    for (const known of [kind, rsa, ed25519]) {
+      expect(lineOf(() => parseCertificate(withKey(sequence(known, bits))))).to.equal(
+        'MSP_MALFORMED_IDENTITY: not an X.509 certificate',
+      )
+    }
   })
 
   it('has no key on a curve that Go does not know', () => {

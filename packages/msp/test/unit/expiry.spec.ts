@@ -99,6 +99,20 @@ describe('watchExpiry', () => {
     expect(clock.pending).to.equal(0)
   })
 
+  it('takes a certificate for valid from its first moment to its last, and warns when a week has begun', async () => {
+    const { logger, lines } = recorder()
+    watchExpiry([await endingIn(0)], { clock, logger })
+    expect(lines.splice(0)).to.deep.equal(['warn certificate expires within a week enrollment 0'])
+    watchExpiry([await endingIn(7 * dayMs)], { clock, logger })
+    watchExpiry([await endingIn(1000 * dayMs)], { clock, logger })
+    const info = 'info certificate will expire enrollment'
+    expect(lines.splice(0)).to.deep.equal([info, info])
+    await clock.advance(0)
+    expect(lines.splice(0)).to.deep.equal(['warn certificate expires within a week enrollment 168'])
+    await clock.advance(1)
+    expect(lines).to.deep.equal(['warn certificate has expired enrollment'])
+  })
+
   it('says nothing more once it is cancelled', async () => {
     const { logger, lines } = recorder()
     const watch = watchExpiry([await endingIn(40 * dayMs)], { clock, logger })

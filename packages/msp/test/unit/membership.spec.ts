@@ -219,6 +219,11 @@ describe('membership', () => {
       const own = mspFromConfig(config)
       expect(own.deserialize(identityOf(member)).roles).to.deep.equal(['admin'])
     })
+
+    it('is what a NodeOUs section without any role means too', async () => {
+      const own = mspOf({ roots: [root], admins: [member], nodeOus: {} })
+      validate(own, await issued('CN=p'))
+    })
   })
 })
 
