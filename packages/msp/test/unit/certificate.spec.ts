@@ -2,30 +2,14 @@ import { generateKeyPairSync } from 'node:crypto'
 import { expect } from 'chai'
 import { nameOf, parseCertificate } from '../../src/certificate.ts'
 import { isListOf, parseRevocationList } from '../../src/crl.ts'
-import { DerReader, TAG, derEncode } from '../../src/der.ts'
+import { TAG, derEncode } from '../../src/der.ts'
 import { certificateDer, decodePem } from '../../src/pem.ts'
 import { signatureFault, toLowS } from '../../src/signature.ts'
 import { chainOf } from '../../src/trust.ts'
 import { algorithms, certify, newKeys, revoke, x509 } from '../support/ca.ts'
 import type { Pair } from '../support/ca.ts'
+import { changed, elementsOf, sequence, withKey } from '../support/der.ts'
 import { lineOf } from '../support/line-of.ts'
-
-/** The elements in the content of a SEQUENCE. */
-function elementsOf(der: Uint8Array): Buffer[] {
-  const inner = new DerReader(der).sequence()
-  const elements: Buffer[] = []
-  while (!inner.done) elements.push(Buffer.from(inner.next().bytes))
-  return elements
-}
-
-const sequence = (...elements: readonly Uint8Array[]): Buffer =>
-  derEncode(TAG.sequence, ...elements)
-
-/** The bytes of a certificate or a list, with the parts that are signed changed. */
-function changed(der: Uint8Array, change: (fields: Buffer[]) => Uint8Array[]): Buffer {
-  const [signed, ...rest] = elementsOf(der)
-  return sequence(sequence(...change(elementsOf(signed!))), ...rest)
-}
 
 const ecdsaSha384 = sequence(Buffer.from('06082a8648ce3d040303', 'hex'))
 
@@ -37,9 +21,6 @@ describe('a certificate', () => {
     root = await certify({ subject: 'CN=root', ca: true })
     der = certificateDer((await certify({ subject: 'OU=peer, CN=p', issuer: root })).pem)
   })
-
-  const withKey = (key: Uint8Array): Buffer =>
-    changed(der, (fields) => [...fields.slice(0, 6), key, ...fields.slice(7)])
 
   it('must name one algorithm for its signature', () => {
     const [signed, , signature] = elementsOf(der)
@@ -62,12 +43,12 @@ describe('a certificate', () => {
   it('may have a key of a kind that nobody knows, but none of a known kind that cannot be read', () => {
     const bits = Buffer.from('030200ff', 'hex')
     const unknown = sequence(sequence(Buffer.from('06022a03', 'hex')), bits)
-    expect(parseCertificate(withKey(unknown)).publicKey).to.equal(undefined)
+    expect(parseCertificate(withKey(der, unknown)).publicKey).to.equal(undefined)
     const kind = elementsOf(elementsOf(elementsOf(der)[0]!)[6]!)[0]!
     const rsa = sequence(Buffer.from('06092a864886f70d010101' + '0500', 'hex'))
     const ed25519 = sequence(Buffer.from('06032b6570', 'hex'))
     for (const known of [kind, rsa, ed25519]) {
-      expect(lineOf(() => parseCertificate(withKey(sequence(known, bits))))).to.equal(
+      expect(lineOf(() => parseCertificate(withKey(der, sequence(known, bits))))).to.equal(
         'MSP_MALFORMED_IDENTITY: not an X.509 certificate',
       )
     }
@@ -76,7 +57,7 @@ describe('a certificate', () => {
   it('has no key on a curve that Go does not know', () => {
     const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'secp256k1' })
     const key = publicKey.export({ type: 'spki', format: 'der' })
-    expect(lineOf(() => parseCertificate(withKey(key)))).to.equal(
+    expect(lineOf(() => parseCertificate(withKey(der, key)))).to.equal(
       'MSP_UNSUPPORTED_CERTIFICATE: certificate "CN=p,OU=peer" has a key of ECDSA secp256k1, a curve that Go does not know',
     )
   })

@@ -4,9 +4,11 @@ import type { AddressInfo } from 'node:net'
 import { expect } from 'chai'
 import { MspError, readTls } from '../../src/index.ts'
 import type { TlsSource } from '../../src/index.ts'
+import { certificateDer, encodePem } from '../../src/pem.ts'
 import { createTestOrganization } from '../../src/testing.ts'
 import type { TestOrganization, TlsMaterial } from '../../src/testing.ts'
 import { algorithms, certify, newKeys } from '../support/ca.ts'
+import { withKey } from '../support/der.ts'
 
 function refusal(source: Partial<TlsSource>): string {
   try {
@@ -108,6 +110,16 @@ describe('readTls', () => {
     const weak = await certify({ subject: 'CN=p', keys: short })
     expect(refusal({ certificate: weak.pem, key: weak.keyPem })).to.equal(
       'tls.certificate or tls.roots have a key that is too short, or a digest that is too weak, for TLS on this Node: issue them anew, with P-256 and SHA-256',
+    )
+  })
+
+  it('refuses a certificate whose key cannot sign, with the code of OpenSSL', async () => {
+    const { publicKey, privateKey } = generateKeyPairSync('x25519')
+    const der = certificateDer((await certify({ subject: 'CN=p' })).pem)
+    const odd = withKey(der, publicKey.export({ type: 'spki', format: 'der' }))
+    const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+    expect(refusal({ certificate: encodePem('CERTIFICATE', odd), key })).to.equal(
+      'tls.certificate or tls.roots cannot be used for TLS on this Node (ERR_SSL_UNKNOWN_CERTIFICATE_TYPE): issue them anew, with P-256 and SHA-256',
     )
   })
 
