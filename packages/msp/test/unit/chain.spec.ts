@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { certify, identityOf, mspOf, usualOus, x509 } from '../support/ca.ts'
 import type { Pair, Spec } from '../support/ca.ts'
 import { expectCode } from '../support/expect-code.ts'
+import { lineOf } from '../support/line-of.ts'
 import { maxChainLength, maxSignatureChecks } from '../../src/trust.ts'
 import type { Msp } from '../../src/index.ts'
 
@@ -92,6 +93,30 @@ describe('an identity’s chain', () => {
     )
     expectCode('MSP_NOT_YET_VALID', () =>
       expired.validate(identity, { at: new Date('2019-12-31T23:59:59Z') }),
+    )
+  })
+
+  it('is judged one second after the certificate’s begin, the first and the last moment included', async () => {
+    const noon = Date.now() - (Date.now() % 1000)
+    const seconds = (count: number): Date => new Date(noon + 1000 * count)
+    const chained = async (ca: [Date, Date], leaf: [Date, Date]): Promise<string> => {
+      const [from, to] = ca
+      const issuer = await certify({ subject: 'CN=ca', ca: true, notBefore: from, notAfter: to })
+      const its = mspOf({ roots: [issuer], nodeOus: usualOus })
+      const serialized = await peer({ issuer, notBefore: leaf[0], notAfter: leaf[1] })
+      return lineOf(() => its.deserialize(serialized))
+    }
+    const short: [Date, Date] = [seconds(0), seconds(1)]
+    expect(await chained([seconds(1), seconds(9)], short)).to.equal('taken')
+    expect(await chained([seconds(-9), seconds(1)], short)).to.equal('taken')
+    for (const ca of [
+      [seconds(2), seconds(9)],
+      [seconds(-9), seconds(0)],
+    ] as [Date, Date][]) {
+      expect(await chained(ca, short)).to.match(/its issuer was not valid when it was issued$/)
+    }
+    expect(await chained([seconds(-9), seconds(9)], [seconds(0), seconds(0)])).to.match(
+      /its validity is empty$/,
     )
   })
 

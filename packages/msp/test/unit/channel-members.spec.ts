@@ -96,12 +96,18 @@ describe('an organisation of a channel', () => {
     })
   }
 
-  it('may stand in several groups, also when it is not supported, but with one MSP', () => {
+  it('may stand in several groups, also when it is not supported, but with one MSP', async () => {
     const twice = rulesOf({ A: own, B: own, C: idemix('IdemixMSP'), D: idemix('IdemixMSP') })
     expect(twice.msps.mspIds).to.deep.equal(['Org1MSP'])
+    const [second, third] = await Promise.all(
+      ['CN=second', 'CN=third'].map((subject) => certify({ subject, ca: true })),
+    )
+    const rooted = (first: Pair): Config =>
+      x509(configOf({ roots: [first, third!], nodeOus: usualOus }))
     for (const other of [
       { A: idemix('IdemixMSP'), B: idemix('IdemixMSP', 1n) },
       { A: own, B: idemix('Org1MSP') },
+      { A: rooted(root), B: rooted(second!) },
     ]) {
       expectCode('MSP_INVALID_CONFIG', () => rulesOf(other))
       expect(() => rulesOf(other)).to.throw(/organisation "\/Channel\/Application\/B": /)

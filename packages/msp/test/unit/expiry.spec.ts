@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import type { LogFields, Logger } from '@heddle/interface'
+import type { Clock, LogFields, Logger } from '@heddle/interface'
 import { VirtualClock } from '@heddle/events/testing'
 import { watchExpiry } from '../../src/index.ts'
 import type { WatchedCertificate } from '../../src/index.ts'
@@ -127,7 +127,27 @@ describe('watchExpiry', () => {
   it('leaves out a certificate that cannot be read', async () => {
     const { logger, lines } = recorder()
     const broken: WatchedCertificate = { role: 'client TLS', certificate: 'nonsense' }
-    watchExpiry([broken, { ...(await endingIn(-1000)), role: 'server TLS' }], { clock, logger })
+    const ended: WatchedCertificate = { ...(await endingIn(-1000)), role: 'server TLS' }
+    watchExpiry([broken, ended], { clock, logger }).cancel()
     expect(lines).to.deep.equal(['warn certificate has expired server TLS'])
+  })
+
+  it('does not take a mistake of the program for a certificate that cannot be read', () => {
+    const { logger } = recorder()
+    const mistaken = { role: 'enrollment', certificate: 5 } as unknown as WatchedCertificate
+    expect(() => watchExpiry([mistaken], { clock, logger })).to.throw(TypeError)
+  })
+
+  it('never waits longer at once than timers of Node can', async () => {
+    const { logger } = recorder()
+    const delays: number[] = []
+    const schedule: Clock['schedule'] = (delayMs, callback) => {
+      delays.push(delayMs)
+      return clock.schedule(delayMs, callback)
+    }
+    const recording: Clock = { now: () => clock.now(), wallTime: () => clock.wallTime(), schedule }
+    watchExpiry([await endingIn(100 * dayMs)], { clock: recording, logger })
+    await clock.advance(101 * dayMs)
+    expect(Math.max(...delays)).to.equal(2 ** 31 - 1)
   })
 })
