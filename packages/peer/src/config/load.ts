@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { PeerError, messageOf, systemCode } from '../errors.ts'
 import { fromEnvironment, variableOf } from './environment.ts'
+import { contradictionIn } from './relations.ts'
 import { SettingProblem } from './setting.ts'
 import { settings } from './settings.ts'
 import type { Setting } from './setting.ts'
@@ -86,11 +87,22 @@ export function parseConfig(source: string, file: string, environment: NodeJS.Pr
   const config: Record<string, unknown> = {}
   for (const key of keys) {
     const variable = fromEnvironment(key, environment)
-    const where = variable === undefined ? `${file}: ${key}` : variableOf(key)
+    const where = whereIs(key, file, environment)
     const value = valueOf(file, key, variable ?? given.get(key), where)
     config[key] = paths.includes(key) ? fromFolder(dirname(file), value) : value
   }
+  refuseContradiction(config as Config, (key) => whereIs(key, file, environment))
   return Object.freeze(config) as Config
+}
+
+/** Where a person finds a value: the variable, or the file and the key. */
+function whereIs(key: SettingKey, file: string, environment: NodeJS.ProcessEnv): string {
+  return fromEnvironment(key, environment) === undefined ? `${file}: ${key}` : variableOf(key)
+}
+
+function refuseContradiction(config: Config, where: (key: SettingKey) => string): void {
+  const found = contradictionIn(config)
+  if (found !== undefined) throw problem(where(found.key), found.what, found.cure)
 }
 
 /**

@@ -14,6 +14,8 @@ import type { Setting } from './setting.ts'
 
 const loopback = (port: number) => ({ host: '127.0.0.1', port })
 const day = 24 * 3_600_000
+/** The largest of `@heddle/pbft`. */
+const maxBatchBytes = 48 * 1024 * 1024
 
 /**
  * Every key of the configuration file. Names follow Fabric's core.yaml and orderer.yaml (v3.0) and
@@ -68,7 +70,7 @@ export const settings = {
   }),
   'general.maxEnvelopeBytes': integer('Largest transaction.', {
     min: 1024,
-    max: 100 * 1024 * 1024,
+    max: maxBatchBytes,
     fallback: 1024 * 1024,
   }),
   'general.genesisFile': text('Genesis block of the channel.'),
@@ -93,7 +95,7 @@ export const settings = {
   }),
   'pbft.general.maxBatchBytes': integer('Most bytes of transactions in a block.', {
     min: 1024,
-    max: 50 * 1024 * 1024,
+    max: maxBatchBytes,
     fallback: 8 * 1024 * 1024,
   }),
   'pbft.general.k': integer('Sequence numbers between two checkpoints.', {

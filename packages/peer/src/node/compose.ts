@@ -15,6 +15,7 @@ import { PbftChain, chainStatuses } from './chain.ts'
 import { composeHealth } from './health.ts'
 import { PeerNetwork } from './peer-network.ts'
 import { createQueryService } from './query-service.ts'
+import { replicaOptions } from './replica-options.ts'
 import { createRulesSwitcher } from './rules-switch.ts'
 import { createSignatureArchive } from './signature-archive.ts'
 import { createValidatorVerifier } from './validator-verifier.ts'
@@ -106,7 +107,7 @@ function composeComm(deps: CompositionDeps, mapper: Mapper, logger: Logger): Com
       maxRedialDelayMs: config['peer.gossip.reconnectInterval'],
       sendBufferSize: config['peer.gossip.sendBuffSize'],
       recvBufferSize: config['peer.gossip.recvBuffSize'],
-      maxMessageBytes: largestFrameBytes(replicaOptions(deps)) + wrappingBytes,
+      maxMessageBytes: largestFrameBytes(optionsOf(deps)) + wrappingBytes,
       maxFramesPerSecond,
     },
   )
@@ -181,24 +182,16 @@ function composeReplica(
       logger: deps.logging.logger.child('consensus.pbft'),
       onEvent,
     },
-    replicaOptions(deps),
+    optionsOf(deps),
   )
 }
 
-function replicaOptions({ config, material, acceptLostBlocks }: CompositionDeps): ReplicaOptions {
-  return {
+function optionsOf({ config, material, acceptLostBlocks }: CompositionDeps): ReplicaOptions {
+  return replicaOptions(config, {
     id: material.replica,
     acceptLoss: acceptLostBlocks,
     n: material.channel.consenters.length,
-    batchSize: config['pbft.general.batchsize'],
-    maxBatchBytes: config['pbft.general.maxBatchBytes'],
-    batchTimeoutMs: config['pbft.general.timeout.batch'],
-    checkpointPeriod: config['pbft.general.k'],
-    logMultiplier: config['pbft.general.logmultiplier'],
-    requestTimeoutMs: config['pbft.general.timeout.request'],
-    viewChangeTimeoutMs: config['pbft.general.timeout.viewchange'],
-    maxRequestBytes: config['general.maxEnvelopeBytes'],
-  }
+  })
 }
 
 function composeServer(

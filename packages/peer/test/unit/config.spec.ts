@@ -1,11 +1,13 @@
 import { expect } from 'chai'
 import { isCodedError } from '@heddle/interface'
+import { largestFrameBytes } from '@heddle/pbft'
 import { variableOf } from '../../src/config/environment.ts'
 import { loadConfig, parseConfig } from '../../src/config/load.ts'
 import { maxValidators } from '../../src/config/setting.ts'
 import { settings } from '../../src/config/settings.ts'
 import type { SettingKey } from '../../src/config/settings.ts'
 import { PeerError } from '../../src/errors.ts'
+import { replicaOptions } from '../../src/node/replica-options.ts'
 
 const minimal = `
 peer:
@@ -97,6 +99,67 @@ describe('the configuration of a validator', () => {
   it('names the variable when that is what is wrong', () => {
     expect(failure(minimal, { CORE_PBFT_GENERAL_K: '0' }).message).to.match(
       /^CORE_PBFT_GENERAL_K: 0 is out/,
+    )
+  })
+
+  it('names two settings that contradict each other, and what to do', () => {
+    const cases: [string, RegExp][] = [
+      [
+        'pbft: {general: {maxBatchBytes: 2048}}',
+        /peer\.yaml: pbft\.general\.maxBatchBytes: 2048 is less than general\.maxEnvelopeBytes, 1048576/,
+      ],
+      [
+        'pbft: {general: {timeout: {batch: 150ms, request: 100ms}}}',
+        /timeout\.batch: 150ms is no less than pbft\.general\.timeout\.request, 100ms/,
+      ],
+      [
+        'operations: {listenAddress: "127.0.0.1:7051"}',
+        /operations\.listenAddress: 127\.0\.0\.1:7051 is taken by peer\.listenAddress/,
+      ],
+      [
+        'operations: {listenAddress: "0.0.0.0:7050"}',
+        /operations\.listenAddress: 0\.0\.0\.0:7050 is taken by general\.listenAddress, 127\.0\.0\.1:7050/,
+      ],
+    ]
+    for (const [lines, message] of cases) {
+      const error = failure(`${minimal}${lines}\n`)
+      expect(error.code, lines).to.equal('PEER_INVALID_CONFIG')
+      expect(error.message).to.match(message)
+      expect(error.cure, lines).to.be.a('string').that.is.not.empty
+    }
+    expect(failure(minimal, { CORE_PBFT_GENERAL_MAXBATCHBYTES: '2048' }).message).to.match(
+      /^CORE_PBFT_GENERAL_MAXBATCHBYTES: 2048 is less/,
+    )
+  })
+
+  it('lets several parts listen at ports that the system gives', () => {
+    const config = parseConfig(minimal, 'peer.yaml', {
+      CORE_PEER_LISTENADDRESS: '127.0.0.1:0',
+      CORE_GENERAL_LISTENADDRESS: '127.0.0.1:0',
+      CORE_OPERATIONS_LISTENADDRESS: '127.0.0.1:0',
+    })
+    expect(config['operations.listenAddress'].port).to.equal(0)
+  })
+
+  it('accepts nothing that the consensus refuses', () => {
+    const ends = [
+      ['CORE_PBFT_GENERAL_BATCHSIZE', '1', '10000'],
+      ['CORE_PBFT_GENERAL_MAXBATCHBYTES', '1048576', '50331648'],
+      ['CORE_PBFT_GENERAL_K', '1', '1000'],
+      ['CORE_PBFT_GENERAL_LOGMULTIPLIER', '2', '100'],
+      ['CORE_PBFT_GENERAL_TIMEOUT_BATCH', '1ms', '4999ms'],
+      ['CORE_PBFT_GENERAL_TIMEOUT_REQUEST', '100ms', '10m'],
+      ['CORE_PBFT_GENERAL_TIMEOUT_VIEWCHANGE', '100ms', '10m'],
+      ['CORE_GENERAL_MAXENVELOPEBYTES', '1024', '8388608'],
+    ]
+    for (const [variable = '', ...values] of ends)
+      for (const value of values) {
+        const config = parseConfig(minimal, 'peer.yaml', { [variable]: value })
+        const options = replicaOptions(config, { id: 0, n: 4, acceptLoss: false })
+        expect(() => largestFrameBytes(options), `${variable}=${value}`).not.to.throw()
+      }
+    expect(failure(minimal, { CORE_PBFT_GENERAL_MAXBATCHBYTES: '50331649' }).message).to.match(
+      /50331649 is out of range/,
     )
   })
 

@@ -1,0 +1,66 @@
+import { addressToText } from './setting.ts'
+import type { Address } from './setting.ts'
+import type { Config, SettingKey } from './settings.ts'
+
+/** Two settings that do not go together. */
+export interface Contradiction {
+  /** The one to look at first. */
+  readonly key: SettingKey
+  readonly what: string
+  readonly cure: string
+}
+
+const listenKeys = [
+  'peer.listenAddress',
+  'general.listenAddress',
+  'operations.listenAddress',
+] as const satisfies readonly SettingKey[]
+
+/** Hosts that stand for all addresses of a machine. */
+const allHosts = ['0.0.0.0', '::']
+
+/** The first two settings that contradict each other, each being good by itself; undefined: none do. */
+export function contradictionIn(config: Config): Contradiction | undefined {
+  return batchBelowEnvelope(config) ?? batchTimeoutTooLong(config) ?? sameListenAddress(config)
+}
+
+function batchBelowEnvelope(config: Config): Contradiction | undefined {
+  const batch = config['pbft.general.maxBatchBytes']
+  const envelope = config['general.maxEnvelopeBytes']
+  if (batch >= envelope) return undefined
+  return {
+    key: 'pbft.general.maxBatchBytes',
+    what: `${batch} is less than general.maxEnvelopeBytes, ${envelope}: the largest transaction fits no block`,
+    cure: 'give both to all validators alike, the first no less than the second',
+  }
+}
+
+function batchTimeoutTooLong(config: Config): Contradiction | undefined {
+  const batch = config['pbft.general.timeout.batch']
+  const request = config['pbft.general.timeout.request']
+  if (batch < request) return undefined
+  return {
+    key: 'pbft.general.timeout.batch',
+    what: `${batch}ms is no less than pbft.general.timeout.request, ${request}ms: the others would replace every primary`,
+    cure: 'make pbft.general.timeout.request several times as long',
+  }
+}
+
+function sameListenAddress(config: Config): Contradiction | undefined {
+  for (const [index, key] of listenKeys.entries()) {
+    const earlier = listenKeys.slice(0, index).find((each) => overlap(config[each], config[key]))
+    if (earlier === undefined) continue
+    return {
+      key,
+      what: `${addressToText(config[key])} is taken by ${earlier}, ${addressToText(config[earlier])}`,
+      cure: 'give each of peer, general and operations.listenAddress a port of its own',
+    }
+  }
+  return undefined
+}
+
+/** Whether the two cannot be listened at together. Port 0 is another one each time. */
+function overlap(a: Address, b: Address): boolean {
+  if (a.port !== b.port || a.port === 0) return false
+  return a.host === b.host || allHosts.includes(a.host) || allHosts.includes(b.host)
+}
