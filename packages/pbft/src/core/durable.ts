@@ -122,7 +122,9 @@ function restoreVotes(state: State, slot: Slot): void {
  * what was heard from them. Alone, a replica has told nobody anything, and goes on.
  */
 export function restoreProven(state: State, records: Iterable<JournalRecord>): void {
-  const proven = [...records].filter(({ type }) => /^(stable|new-view|heard)$/.test(type))
+  const proven = [...records].filter(
+    ({ type }) => type === 'stable' || type === 'new-view' || type === 'heard',
+  )
   restore(state, proven)
   if (state.n > 1) state.amnesia = { until: undefined }
 }

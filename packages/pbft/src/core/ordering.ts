@@ -36,12 +36,10 @@ export function awaitsPrimary(state: State): boolean {
   if (state.lastScheduled !== state.lastExecuted) return false // executing
   const sequence = state.lastExecuted + 1n
   const slot = state.slots.get(sequence)
-  if (slot?.current === undefined) return sequence <= assignmentLimit(state) && !isFinal(slot)
-  return !isFinal(slot) && lacksCommitOfPrimary(state, slot)
+  if (slot?.decided !== undefined) return false // only its batch is lacking
+  if (slot?.current === undefined) return sequence <= assignmentLimit(state)
+  return lacksCommitOfPrimary(state, slot)
 }
-
-const isFinal = (slot: Slot | undefined): boolean =>
-  slot?.committed !== undefined || slot?.decided !== undefined
 
 function lacksCommitOfPrimary({ view, primary }: State, { prepared, commits }: Slot): boolean {
   return prepared?.view === view && commits.of(primary)?.view !== view

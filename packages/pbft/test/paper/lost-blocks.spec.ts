@@ -1,8 +1,16 @@
 import { expect } from 'chai'
 import type { Certificate, Said, Status } from '../../src/core/messages.ts'
 import { maxFetches, missingIntervals } from '../../src/core/lost-blocks.ts'
-import type { CoreOptions } from '../../src/core/protocol.ts'
-import { broadcasts, certificate, newView, stateDigest, viewChange } from '../support/cores.ts'
+import type { CoreOptions, JournalRecord } from '../../src/core/protocol.ts'
+import {
+  batchOf,
+  broadcasts,
+  certificate,
+  claim,
+  newView,
+  stateDigest,
+  viewChange,
+} from '../support/cores.ts'
 import { answer, query, Returned, votes } from '../support/returned.ts'
 
 describe('replicas of which no quorum remembers', () => {
@@ -155,6 +163,29 @@ describe('replicas of which no quorum remembers', () => {
       expect(amnesia).to.include({ type: 'amnesia', until: believed, over: true })
     }
   })
+
+  /** What a journal can hold of a number that its replica said nothing about. */
+  const unsaid: Record<string, JournalRecord> = {
+    'a number whose batch they lost with the journal': {
+      type: 'new-view',
+      newView: newView(
+        1n,
+        [0, 1, 2].map((id) => viewChange(id, 1n, { prepared: [claim(4n, batchOf('a'))] })),
+      ),
+    },
+    'a bound that they did not reach': { type: 'amnesia', until: 11n, votesFrom: 3n, over: false },
+  }
+  for (const [what, record] of Object.entries(unsaid))
+    it(`do not take for said ${what}, and believe those who heard it later`, () => {
+      const driver = new Returned([record], accepting, 3n, record.type !== 'new-view')
+      for (const from of [0, 1, 2]) driver.receive(from, forgetful({ heard: [] }))
+      const view = 5n
+      const changes = [0, 1, 2].map((id) => viewChange(id, view))
+      driver.receive(1, newView(view, changes))
+      expect(driver.isVoting).to.equal(true)
+      for (const from of [0, 1]) driver.receive(from, answer({ accepted: 4n }))
+      expect(driver.isVoting).to.equal(false)
+    })
 
   it('sign their last checkpoint anew, where it is not proven and its state is known', () => {
     const cases: [executed: bigint, stable: bigint, expected: string[]][] = [

@@ -3,6 +3,7 @@ import { NULL_BATCH } from '../../src/core/messages.ts'
 import {
   batchOf,
   broadcasts,
+  certificate,
   checkpoint,
   Driver,
   Group,
@@ -195,6 +196,22 @@ describe('PBFT (OSDI ’99) §4.2: ordering a request', () => {
     it('not when the others decided without this replica, which lacks the batch', () => {
       const driver = backup()
       for (const from of [0, 1, 3]) driver.commit(from, 1n, a)
+      expect(driver.core.awaitsPrimary()).to.equal(false)
+    })
+
+    it('not while this replica executes what the others committed without the primary', () => {
+      const driver = backup()
+      driver.prePrepare(1n, a)
+      driver.prepare(3, 1n, a)
+      for (const from of [1, 3]) driver.commit(from, 1n, a)
+      expect(driver.of('execute')).to.have.length(1)
+      expect(driver.core.awaitsPrimary()).to.equal(false)
+    })
+
+    it('not while this replica fetches the state of the others', () => {
+      const driver = backup()
+      driver.receive(0, { type: 'certificate', checkpoints: certificate(2n) })
+      expect(driver.core.inspect().transferring).to.equal(true)
       expect(driver.core.awaitsPrimary()).to.equal(false)
     })
 
