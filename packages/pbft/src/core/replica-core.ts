@@ -113,8 +113,8 @@ export class ReplicaCore {
     const state = this.#state
     const { amnesia, votesFrom, asking } = state
     if (!state.failed) this.#handle(event)
-    const recollected = asking !== undefined && state.asking === undefined
-    if (recollected && remembers(state)) this.#resume()
+    const recollected = asking !== undefined && remembers(state)
+    if (recollected) this.#resume()
     if (recollected || amnesia !== state.amnesia || votesFrom !== state.votesFrom)
       followOthers(state)
     return state.takeEffects()

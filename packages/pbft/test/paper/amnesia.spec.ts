@@ -349,6 +349,13 @@ describe('a replica that lost its journal (cf. TOCS ’02 §4)', () => {
     expect(commitments(driver.effects)).to.deep.equal([])
   })
 
+  it('keeps of such a journal what it heard from others, too', () => {
+    const full = new Driver({ id: 3 })
+    full.prepare(1, 5n, a)
+    const [status] = broadcasts(new Forgetful(full.journal).effects, 'status')
+    expect(status?.heard[1]).to.deep.equal({ view: 0n, accepted: 5n, committed: 0n })
+  })
+
   it('gives no bounds to another that forgot, only what it heard from it; whoever did not forget answers at once', () => {
     const ask = answer({ query: 5n, reply: 0n })
     const [echo] = sendsTo(new Forgetful().receive(2, ask), 2, 'status')

@@ -144,6 +144,18 @@ describe('PBFT (OSDI ’99) §4.3: checkpoints', () => {
     expect(driver.core.inspect()).to.include({ lastExecuted: 2n, lowWatermark: 2n })
   })
 
+  it('a replica that executes to another state than is stable asks for no signature under it', () => {
+    const driver = new Driver({ id: 3 })
+    for (const sequence of [1n, 2n]) {
+      driver.prePrepare(sequence, batchOf(`request ${sequence}`))
+      for (const from of [0, 1, 2]) driver.commit(from, sequence, batchOf(`request ${sequence}`))
+    }
+    driver.receive(0, { type: 'certificate', checkpoints: certificate(2n) })
+    driver.executed(1n)
+    const effects = driver.core.step({ type: 'executed', sequence: 2n, digest: 'ff' })
+    expect(effects.map(({ type }) => type)).to.deep.equal(['fail'])
+  })
+
   it('a replica whose state differs from a stable checkpoint stops, and a lie of f replicas does not stop it', () => {
     const driver = new Driver({ id: 1 }, [], 2n)
     driver.step({ type: 'start' })

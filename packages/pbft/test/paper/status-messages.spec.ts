@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { maxAsksAgain } from '../../src/core/allowance.ts'
 import type { Batch, Message, Status } from '../../src/core/messages.ts'
 import { NULL_DIGEST } from '../../src/core/messages.ts'
 import type { ReplicaEffect } from '../../src/core/protocol.ts'
@@ -82,6 +83,16 @@ describe('a status message', () => {
     expect(toldBy(driver).slots, 'in a view that has not begun').to.deep.equal([
       ...[nothing, nothing, committed, decided, nothing, nothing],
     ])
+  })
+
+  it('is told at once by who took nothing in for a while, so often in an interval and no more', () => {
+    const driver = new Driver({ id: 1 })
+    driver.step({ type: 'start' })
+    const told = (): number => broadcasts(driver.step({ type: 'resumed' }), 'status').length
+    for (let i = 0; i < maxAsksAgain; i++) expect(told()).to.equal(1)
+    expect(told()).to.equal(0)
+    driver.fire('status')
+    expect(told(), 'in the next interval').to.equal(1)
   })
 
   it('tells of two windows at most', () => {

@@ -206,6 +206,15 @@ describe('a primary that is out of reach', () => {
     expect(leaves(late(cutOff))).to.deep.equal([])
   })
 
+  it('is not given up at the first words of others to who was cut off itself', () => {
+    const driver = started(3)
+    silence(driver)
+    late(driver)
+    for (const from of [1, 2, 0])
+      expect(leaves(driver.receive(from, { ...status, ...nothing })), `${from}`).to.deep.equal([])
+    expect(leaves(interval(driver))).to.deep.equal([])
+  })
+
   const awaiting = (...heard: number[]): Driver => {
     const driver = started(3, { viewChangeTimeoutMs: 5_000, maxTimeoutMs: 50_000 })
     silence(driver, ...heard)
