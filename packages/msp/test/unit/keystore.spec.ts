@@ -108,6 +108,15 @@ describe('the key of a signing identity', () => {
     await expectRejection('MSP_KEY_NOT_FOUND', loadSigningIdentity(dir, mspId))
   })
 
+  it('is not found in several files, each of which is named', async () => {
+    const dir = await peerFolder()
+    rmSync(join(dir, 'keystore', 'priv_sk'))
+    for (const name of ['a', 'b']) put(dir, `keystore/${name}`, 'no key')
+    const error = await expectRejection('MSP_KEY_NOT_FOUND', loadSigningIdentity(dir, mspId))
+    const why = 'holds no private key in PEM'
+    expect(error.message).to.match(new RegExp(`: a ${why}; b ${why}$`))
+  })
+
   it('names a file that it may not read', async () => {
     const dir = temporaryDir()
     cpSync(await peerFolder(), dir, { recursive: true })

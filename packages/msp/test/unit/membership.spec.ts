@@ -104,6 +104,14 @@ describe('membership', () => {
       expectCode('MSP_NO_ROLE', () => validate(own, identityOf(member)))
     })
 
+    it('counts a unit of several roles once, as the last of them', async () => {
+      const nodeOus = { client: ['staff', root], peer: ['staff', root2], admin: 'admin' } as const
+      const own = mspOf({ roots: [root, root2], nodeOus })
+      validate(own, await issued('OU=staff, CN=p', root2))
+      const byRoot = await issued('OU=staff, CN=p', root)
+      expectCode('MSP_WRONG_CERTIFIER', () => validate(own, byRoot))
+    })
+
     it('refuses a role whose CA is not of the MSP', async () => {
       const stranger = await certify({ subject: 'CN=root', ca: true })
       expectCode('MSP_INVALID_CONFIG', () =>
