@@ -45,6 +45,7 @@ function configOf(modules) {
     mutate: only.length > 0 ? only : target.mutate,
     inPlace: true, // it is a copy already, and Stryker's own would not find ../../tooling
     coverageAnalysis: 'perTest',
+    timeoutMS: 20_000, // on a busy machine one that survives must not pass for one that hangs
     concurrency: Number(process.env.MUTANTS_CONCURRENCY ?? availableParallelism()),
     reporters: ['json', 'progress-append-only'],
     jsonReporter: { fileName: 'mutants.json' },
