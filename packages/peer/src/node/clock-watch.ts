@@ -10,6 +10,7 @@ import type {
 } from '@heddle/interface'
 import type { ConditionSink } from './conditions.ts'
 import type { ProcessWatch } from './process-watch.ts'
+import type { SettingsWatch } from './settings-watch.ts'
 
 /** What a {@link ClockWatch} works with. */
 export interface ClockWatchDeps {
@@ -19,6 +20,8 @@ export interface ClockWatchDeps {
   readonly conditions: ConditionSink
   /** Tells and takes which processes speak. */
   readonly processes: Pick<ProcessWatch, 'told' | 'isOther' | 'receive'>
+  /** Tells and takes the settings that all must have alike. */
+  readonly settings: Pick<SettingsWatch, 'told' | 'receive'>
   readonly metrics?: Metrics
 }
 
@@ -29,7 +32,7 @@ export const tellIntervalMs = 2000
 export const maxOffsetMs = 30_000
 
 /** What is older says nothing about the clock of now, in milliseconds. */
-const windowMs = 3 * tellIntervalMs
+export const windowMs = 3 * tellIntervalMs
 
 /** What one moment says may be late; what comes over this time is not, in milliseconds. */
 const spanMs = 2 * tellIntervalMs
@@ -100,6 +103,7 @@ export class ClockWatch implements Lifecycle {
     const { unixMs } = wallTime
     const at = clock.now()
     this.#takeProcess(from, wallTime)
+    this.#deps.settings.receive(from, wallTime)
     const member = this.#members.get(from) ?? { observations: [], offsetMs: 0 }
     this.#members.set(from, member)
     const last = member.observations.at(-1)
@@ -160,10 +164,10 @@ export class ClockWatch implements Lifecycle {
   }
 
   #told(): Uint8Array {
-    const { clock, processes } = this.#deps
+    const { clock, processes, settings } = this.#deps
     const unixMs = BigInt(Math.max(0, Math.round(clock.wallTime())))
-    const told = create(heddle.WallTimeSchema, { unixMs, ...processes.told })
-    return encode(heddle.WallTimeSchema, told)
+    const told = { unixMs, ...processes.told, ...settings.told }
+    return encode(heddle.WallTimeSchema, create(heddle.WallTimeSchema, told))
   }
 }
 

@@ -100,6 +100,11 @@ export const conditionKinds = {
     component: 'gossip.comm',
     cure: 'stop one of the two at once: what they sign contradicts each other; a copy is not a second validator',
   },
+  'settings-differ': {
+    severity: 'degraded',
+    component: 'consensus.pbft',
+    cure: 'give these settings the same values on all validators, and start again those that were changed',
+  },
   'clock-off': {
     severity: 'degraded',
     component: 'clock',

@@ -1,5 +1,5 @@
 import { certificatesCheck } from './certificates-check.ts'
-import { ClockWatch } from './clock-watch.ts'
+import { ClockWatch, windowMs } from './clock-watch.ts'
 import { Conditions } from './conditions.ts'
 import { dissentCheck } from './dissent-check.ts'
 import { DivergenceWatch } from './divergence.ts'
@@ -7,6 +7,7 @@ import { ForkWatch } from './fork-watch.ts'
 import { MembersCheck } from './members-check.ts'
 import { ProcessWatch } from './process-watch.ts'
 import { replicaCheck } from './replica-check.ts'
+import { SettingsWatch } from './settings-watch.ts'
 import { StandstillCheck } from './standstill-check.ts'
 import { createValidatorVerifier } from './validator-verifier.ts'
 import { Watch } from './watch.ts'
@@ -67,8 +68,9 @@ export function composeHealth(deps: CompositionDeps, parts: Parts): Health {
     ...{ replica, collector, ledger, clock, conditions, metrics },
   })
   const processes = new ProcessWatch({ replica: material.replica, conditions })
+  const settings = new SettingsWatch({ config: deps.config, conditions, lastsMs: windowMs })
   const clocks = new ClockWatch({
-    ...{ clock, conditions, metrics, processes },
+    ...{ clock, conditions, metrics, processes, settings },
     tell: network.tellTime,
   })
   const connected = (): readonly number[] => network.connectedReplicas

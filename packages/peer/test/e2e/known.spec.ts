@@ -128,6 +128,23 @@ describe('a validator', function () {
       expect((await submit('off', 2)).status, 'within the time window').to.equal(0)
     })
 
+    it('the settings of one differ: they are named on both sides, with both values', async () => {
+      await network.kill('validator2')
+      network.start('validator2', { env: { ...env, CORE_PBFT_GENERAL_K: '7' } })
+      const others = othersOf('validator2')
+      const there = /validator2 has pbft\.general\.k 7, here 10$/
+      await seen(others, { condition: 'settings-differ', about: 'validator2', reason: there })
+      const here = /validator0 has pbft\.general\.k 10, here 7$/
+      await seen(['validator2'], {
+        condition: 'settings-differ',
+        about: 'validator0',
+        reason: here,
+      })
+      await network.kill('validator2')
+      network.start('validator2', { env })
+      await overFor(others, 'settings-differ', network)
+    })
+
     it('a validator is 60 blocks behind: it says so itself', async () => {
       await network.kill('validator2')
       expect((await submit('ahead', 120)).status).to.equal(0)

@@ -13,6 +13,8 @@ const processes = {
   isOther: () => false,
   receive: () => undefined,
 }
+/** Nor what they have alike. */
+const settings = { told: { settings: undefined }, receive: () => undefined }
 
 const noon = Date.UTC(2026, 0, 1, 12)
 
@@ -35,7 +37,7 @@ class Pair {
     this.watches = clocks.map((clock, index) => {
       const tell = (bytes: Uint8Array): void => this.watches[1 - index]!.receive(index, bytes)
       const conditions = this.#conditions[index]!
-      return new ClockWatch({ clock, tell, conditions, processes })
+      return new ClockWatch({ clock, tell, conditions, processes, settings })
     })
   }
 
@@ -58,7 +60,14 @@ function single() {
   const metrics = createMetrics()
   const conditions = new Conditions({ clock })
   let told = 0
-  const watch = new ClockWatch({ clock, tell: () => told++, conditions, metrics, processes })
+  const watch = new ClockWatch({
+    clock,
+    tell: () => told++,
+    conditions,
+    metrics,
+    processes,
+    settings,
+  })
   const named = (): number => {
     watch.look()
     return conditions.current.length

@@ -5,6 +5,9 @@ import { ClockWatch } from '../../src/node/clock-watch.ts'
 import { Conditions } from '../../src/node/conditions.ts'
 import { ProcessWatch, twiceMs } from '../../src/node/process-watch.ts'
 
+/** What all have alike is not the matter here. */
+const settings = { told: { settings: undefined }, receive: () => undefined }
+
 /** Three validators; the third may be two processes. */
 function network() {
   const clock = new VirtualClock()
@@ -54,7 +57,7 @@ describe('two processes that speak as one validator', () => {
         else if (to !== undefined) watches.get(connected)!.receive(0, bytes)
       }
       const processes = new ProcessWatch({ replica, conditions, process })
-      watches.set(name, new ClockWatch({ clock, tell, conditions, processes }))
+      watches.set(name, new ClockWatch({ clock, tell, conditions, processes, settings }))
       return { name, conditions, tell, processes }
     }
     const nodes = [make('zero', 0, 10n), make('first', 2, 20n), make('second', 2, 21n)]

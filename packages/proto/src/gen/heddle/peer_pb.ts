@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file heddle/peer.proto.
  */
 export const file_heddle_peer: GenFile = /*@__PURE__*/
-  fileDesc("ChFoZWRkbGUvcGVlci5wcm90bxIGaGVkZGxlIi4KC1RyYW5zYWN0aW9uEhAKCGNvbnRyYWN0GAEgASgJEg0KBWlucHV0GAIgASgMIkkKDEdlbmVzaXNTdGF0ZRIpCghhY2NvdW50cxjoByADKAsyFi5oZWRkbGUuR2VuZXNpc0FjY291bnQSDgoFcnVsZXMY6QcgASgNIi8KDkdlbmVzaXNBY2NvdW50EgwKBG5hbWUYASABKAkSDwoHYmFsYW5jZRgCIAEoCSJbCgpCbG9ja1Byb29mEhAKCHNlcXVlbmNlGAEgASgEEhQKDHN0YXRlX2RpZ2VzdBgCIAEoDBIWCg5yZXN1bHRzX2RpZ2VzdBgDIAEoDBINCgVydWxlcxgEIAEoDSI7ChJUcmFuc2FjdGlvblJlc3VsdHMSJQoKcmVqZWN0aW9ucxgBIAMoCzIRLmhlZGRsZS5SZWplY3Rpb24iYAoJUmVqZWN0aW9uEg0KBWluZGV4GAEgASgNEg4KBnJlYXNvbhgCIAEoCRIjCgRjb2RlGAMgASgOMhUuaGVkZGxlLlJlamVjdGlvbkNvZGUSDwoHZGV0YWlscxgEIAMoDCKKAQoLUGVlck1lc3NhZ2USEwoJY29uc2Vuc3VzGAEgASgMSAASGQoPYmxvY2tfc2lnbmF0dXJlGAIgASgMSAASFQoLcnVsZXNfb2ZmZXIYAyABKAxIABITCgl3YWxsX3RpbWUYBCABKAxIABIXCg1zaWduZWRfaGVhZGVyGAUgASgMSABCBgoEYm9keSIyCgxTaWduZWRIZWFkZXISDgoGaGVhZGVyGAEgASgMEhIKCnNpZ25hdHVyZXMYAiABKAwiUQoIV2FsbFRpbWUSDwoHdW5peF9tcxgBIAEoBBIPCgdwcm9jZXNzGAIgASgEEiMKBWhlYXJkGAMgAygLMhQuaGVkZGxlLkhlYXJkUHJvY2VzcyIwCgxIZWFyZFByb2Nlc3MSDwoHcmVwbGljYRgBIAEoDRIPCgdwcm9jZXNzGAIgASgEIk8KClJ1bGVzT2ZmZXISEgoKY2hhbm5lbF9pZBgBIAEoCRINCgVydWxlcxgCIAEoDRIPCgdyZXBsaWNhGAMgASgNEg0KBWJsb2NrGAQgASgEIjQKEFNpZ25lZFJ1bGVzT2ZmZXISDQoFb2ZmZXIYASABKAwSEQoJc2lnbmF0dXJlGAIgASgMIjcKC1J1bGVzU3dpdGNoEigKBm9mZmVycxgBIAMoCzIYLmhlZGRsZS5TaWduZWRSdWxlc09mZmVyIisKCkdldFJlcXVlc3QSEAoIY29udHJhY3QYASABKAkSCwoDa2V5GAIgASgJIjgKCEdldFJlcGx5Eg0KBWZvdW5kGAEgASgIEg0KBXZhbHVlGAIgASgMEg4KBmhlaWdodBgDIAEoBCInCg1TdGF0dXNSZXF1ZXN0EhYKDmNvbnRlbnRfZGlnZXN0GAEgASgIIpsDCgtTdGF0dXNSZXBseRIPCgdyZXBsaWNhGAEgASgNEgwKBHZpZXcYAiABKAQSEwoLYWN0aXZlX3ZpZXcYAyABKAgSDwoHcHJpbWFyeRgEIAEoDRIOCgZoZWlnaHQYBSABKAQSFwoPbGFzdF9ibG9ja19oYXNoGAYgASgMEhAKCHNlcXVlbmNlGAcgASgEEhQKDHN0YXRlX2RpZ2VzdBgIIAEoDBIWCg5jb250ZW50X2RpZ2VzdBgJIAEoDBIUCgxzdGF0ZV9oZWlnaHQYCiABKAQSEQoJY29ubmVjdGVkGAsgASgNEg8KB3ZlcnNpb24YDCABKAkSDgoGY3B1X21zGA0gASgEEiIKBXJ1bGVzGA4gASgLMhMuaGVkZGxlLlJ1bGVzU3RhdHVzEiEKCHByb2JsZW1zGA8gAygLMg8uaGVkZGxlLlByb2JsZW0SGQoRbGFzdF9ibG9ja19hZ2VfbXMYECABKAQSGQoRb2xkZXN0X3JlcXVlc3RfbXMYESABKAQSFwoPdW5zaWduZWRfYmxvY2tzGBIgASgNInEKB1Byb2JsZW0SEQoJY29tcG9uZW50GAEgASgJEg4KBnJlYXNvbhgCIAEoCRIRCgljb25kaXRpb24YAyABKAkSEAoIZGVncmFkZWQYBCABKAgSEAoIc2luY2VfbXMYBSABKAQSDAoEY3VyZRgGIAEoCSJQCgtSdWxlc1N0YXR1cxIQCghpbl9mb3JjZRgBIAEoDRINCgVzaW5jZRgCIAEoBBIPCgdvZmZlcmVkGAMgASgNEg8KB21pc3NpbmcYBCADKA0iIgoORW50cmllc1JlcXVlc3QSEAoIY29udHJhY3QYASABKAkiPgoMRW50cmllc1JlcGx5Eg4KBmhlaWdodBgBIAEoBBIeCgdlbnRyaWVzGAIgAygLMg0uaGVkZGxlLkVudHJ5IiMKBUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoDCqXBAoNUmVqZWN0aW9uQ29kZRIZChVSRUpFQ1RJT05fVU5TUEVDSUZJRUQQABIVChFOT1RfQV9UUkFOU0FDVElPThABEhQKEFVOS05PV05fQ09OVFJBQ1QQAhIMCghOT1RfVVRGOBADEgwKCE5PVF9KU09OEAQSEQoNTk9UX0FOX09CSkVDVBAFEhAKDE1FTUJFUl9UV0lDRRAGEhMKD0NPTlRSQUNUX0ZBSUxFRBAHEhAKDFVORklUX1JFU1VMVBAIEhEKDVVOS05PV05fRklFTEQQCRIRCg1GSUVMRF9NSVNTSU5HEAoSDgoKTk9UX0FfTkFNRRALEhEKDU5BTUVfVE9PX0xPTkcQDBIRCg1OQU1FX05PVF9URVhUEA0SEwoPQU1PVU5UX05FR0FUSVZFEA4SFAoQQU1PVU5UX05PVF9XSE9MRRAPEhMKD0FNT1VOVF9UT09fTE9ORxAQEhMKD05PX1NVQ0hfQUNDT1VOVBAREg0KCU9WRVJEUkFXThASEg8KC0lEX1RPT19MT05HEBMSDwoLSURfTk9UX1RFWFQQFBIRCg1SRUNPUkRfRVhJU1RTEBUSFAoQU1dJVENIX01BTEZPUk1FRBAoEhoKFlNXSVRDSF9UT19OT1RISU5HX0VMU0UQKRIYChRTV0lUQ0hfTk9UX0dPT0RfSEVSRRAqEhUKEVNXSVRDSF9OT1RfU0lHTkVEECsypQEKBVF1ZXJ5EisKA0dldBISLmhlZGRsZS5HZXRSZXF1ZXN0GhAuaGVkZGxlLkdldFJlcGx5EjQKBlN0YXR1cxIVLmhlZGRsZS5TdGF0dXNSZXF1ZXN0GhMuaGVkZGxlLlN0YXR1c1JlcGx5EjkKB0VudHJpZXMSFi5oZWRkbGUuRW50cmllc1JlcXVlc3QaFC5oZWRkbGUuRW50cmllc1JlcGx5MAFiBnByb3RvMw");
+  fileDesc("ChFoZWRkbGUvcGVlci5wcm90bxIGaGVkZGxlIi4KC1RyYW5zYWN0aW9uEhAKCGNvbnRyYWN0GAEgASgJEg0KBWlucHV0GAIgASgMIkkKDEdlbmVzaXNTdGF0ZRIpCghhY2NvdW50cxjoByADKAsyFi5oZWRkbGUuR2VuZXNpc0FjY291bnQSDgoFcnVsZXMY6QcgASgNIi8KDkdlbmVzaXNBY2NvdW50EgwKBG5hbWUYASABKAkSDwoHYmFsYW5jZRgCIAEoCSJbCgpCbG9ja1Byb29mEhAKCHNlcXVlbmNlGAEgASgEEhQKDHN0YXRlX2RpZ2VzdBgCIAEoDBIWCg5yZXN1bHRzX2RpZ2VzdBgDIAEoDBINCgVydWxlcxgEIAEoDSI7ChJUcmFuc2FjdGlvblJlc3VsdHMSJQoKcmVqZWN0aW9ucxgBIAMoCzIRLmhlZGRsZS5SZWplY3Rpb24iYAoJUmVqZWN0aW9uEg0KBWluZGV4GAEgASgNEg4KBnJlYXNvbhgCIAEoCRIjCgRjb2RlGAMgASgOMhUuaGVkZGxlLlJlamVjdGlvbkNvZGUSDwoHZGV0YWlscxgEIAMoDCKKAQoLUGVlck1lc3NhZ2USEwoJY29uc2Vuc3VzGAEgASgMSAASGQoPYmxvY2tfc2lnbmF0dXJlGAIgASgMSAASFQoLcnVsZXNfb2ZmZXIYAyABKAxIABITCgl3YWxsX3RpbWUYBCABKAxIABIXCg1zaWduZWRfaGVhZGVyGAUgASgMSABCBgoEYm9keSIyCgxTaWduZWRIZWFkZXISDgoGaGVhZGVyGAEgASgMEhIKCnNpZ25hdHVyZXMYAiABKAwiewoIV2FsbFRpbWUSDwoHdW5peF9tcxgBIAEoBBIPCgdwcm9jZXNzGAIgASgEEiMKBWhlYXJkGAMgAygLMhQuaGVkZGxlLkhlYXJkUHJvY2VzcxIoCghzZXR0aW5ncxgEIAEoCzIWLmhlZGRsZS5TaGFyZWRTZXR0aW5ncyJ6Cg5TaGFyZWRTZXR0aW5ncxIRCgliYXRjaHNpemUYASABKA0SFwoPbWF4X2JhdGNoX2J5dGVzGAIgASgNEhoKEm1heF9lbnZlbG9wZV9ieXRlcxgDIAEoDRIJCgFrGAQgASgNEhUKDWxvZ211bHRpcGxpZXIYBSABKA0iMAoMSGVhcmRQcm9jZXNzEg8KB3JlcGxpY2EYASABKA0SDwoHcHJvY2VzcxgCIAEoBCJPCgpSdWxlc09mZmVyEhIKCmNoYW5uZWxfaWQYASABKAkSDQoFcnVsZXMYAiABKA0SDwoHcmVwbGljYRgDIAEoDRINCgVibG9jaxgEIAEoBCI0ChBTaWduZWRSdWxlc09mZmVyEg0KBW9mZmVyGAEgASgMEhEKCXNpZ25hdHVyZRgCIAEoDCI3CgtSdWxlc1N3aXRjaBIoCgZvZmZlcnMYASADKAsyGC5oZWRkbGUuU2lnbmVkUnVsZXNPZmZlciIrCgpHZXRSZXF1ZXN0EhAKCGNvbnRyYWN0GAEgASgJEgsKA2tleRgCIAEoCSI4CghHZXRSZXBseRINCgVmb3VuZBgBIAEoCBINCgV2YWx1ZRgCIAEoDBIOCgZoZWlnaHQYAyABKAQiJwoNU3RhdHVzUmVxdWVzdBIWCg5jb250ZW50X2RpZ2VzdBgBIAEoCCKbAwoLU3RhdHVzUmVwbHkSDwoHcmVwbGljYRgBIAEoDRIMCgR2aWV3GAIgASgEEhMKC2FjdGl2ZV92aWV3GAMgASgIEg8KB3ByaW1hcnkYBCABKA0SDgoGaGVpZ2h0GAUgASgEEhcKD2xhc3RfYmxvY2tfaGFzaBgGIAEoDBIQCghzZXF1ZW5jZRgHIAEoBBIUCgxzdGF0ZV9kaWdlc3QYCCABKAwSFgoOY29udGVudF9kaWdlc3QYCSABKAwSFAoMc3RhdGVfaGVpZ2h0GAogASgEEhEKCWNvbm5lY3RlZBgLIAEoDRIPCgd2ZXJzaW9uGAwgASgJEg4KBmNwdV9tcxgNIAEoBBIiCgVydWxlcxgOIAEoCzITLmhlZGRsZS5SdWxlc1N0YXR1cxIhCghwcm9ibGVtcxgPIAMoCzIPLmhlZGRsZS5Qcm9ibGVtEhkKEWxhc3RfYmxvY2tfYWdlX21zGBAgASgEEhkKEW9sZGVzdF9yZXF1ZXN0X21zGBEgASgEEhcKD3Vuc2lnbmVkX2Jsb2NrcxgSIAEoDSJxCgdQcm9ibGVtEhEKCWNvbXBvbmVudBgBIAEoCRIOCgZyZWFzb24YAiABKAkSEQoJY29uZGl0aW9uGAMgASgJEhAKCGRlZ3JhZGVkGAQgASgIEhAKCHNpbmNlX21zGAUgASgEEgwKBGN1cmUYBiABKAkiUAoLUnVsZXNTdGF0dXMSEAoIaW5fZm9yY2UYASABKA0SDQoFc2luY2UYAiABKAQSDwoHb2ZmZXJlZBgDIAEoDRIPCgdtaXNzaW5nGAQgAygNIiIKDkVudHJpZXNSZXF1ZXN0EhAKCGNvbnRyYWN0GAEgASgJIj4KDEVudHJpZXNSZXBseRIOCgZoZWlnaHQYASABKAQSHgoHZW50cmllcxgCIAMoCzINLmhlZGRsZS5FbnRyeSIjCgVFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAwqlwQKDVJlamVjdGlvbkNvZGUSGQoVUkVKRUNUSU9OX1VOU1BFQ0lGSUVEEAASFQoRTk9UX0FfVFJBTlNBQ1RJT04QARIUChBVTktOT1dOX0NPTlRSQUNUEAISDAoITk9UX1VURjgQAxIMCghOT1RfSlNPThAEEhEKDU5PVF9BTl9PQkpFQ1QQBRIQCgxNRU1CRVJfVFdJQ0UQBhITCg9DT05UUkFDVF9GQUlMRUQQBxIQCgxVTkZJVF9SRVNVTFQQCBIRCg1VTktOT1dOX0ZJRUxEEAkSEQoNRklFTERfTUlTU0lORxAKEg4KCk5PVF9BX05BTUUQCxIRCg1OQU1FX1RPT19MT05HEAwSEQoNTkFNRV9OT1RfVEVYVBANEhMKD0FNT1VOVF9ORUdBVElWRRAOEhQKEEFNT1VOVF9OT1RfV0hPTEUQDxITCg9BTU9VTlRfVE9PX0xPTkcQEBITCg9OT19TVUNIX0FDQ09VTlQQERINCglPVkVSRFJBV04QEhIPCgtJRF9UT09fTE9ORxATEg8KC0lEX05PVF9URVhUEBQSEQoNUkVDT1JEX0VYSVNUUxAVEhQKEFNXSVRDSF9NQUxGT1JNRUQQKBIaChZTV0lUQ0hfVE9fTk9USElOR19FTFNFECkSGAoUU1dJVENIX05PVF9HT09EX0hFUkUQKhIVChFTV0lUQ0hfTk9UX1NJR05FRBArMqUBCgVRdWVyeRIrCgNHZXQSEi5oZWRkbGUuR2V0UmVxdWVzdBoQLmhlZGRsZS5HZXRSZXBseRI0CgZTdGF0dXMSFS5oZWRkbGUuU3RhdHVzUmVxdWVzdBoTLmhlZGRsZS5TdGF0dXNSZXBseRI5CgdFbnRyaWVzEhYuaGVkZGxlLkVudHJpZXNSZXF1ZXN0GhQuaGVkZGxlLkVudHJpZXNSZXBseTABYgZwcm90bzM");
 
 /**
  * The data of an envelope of type MESSAGE: one call of a built-in contract.
@@ -323,6 +323,13 @@ export type WallTime = Message<"heddle.WallTime"> & {
    * @generated from field: repeated heddle.HeardProcess heard = 3;
    */
   heard: HeardProcess[];
+
+  /**
+   * Absent in versions that do not tell.
+   *
+   * @generated from field: heddle.SharedSettings settings = 4;
+   */
+  settings?: SharedSettings | undefined;
 };
 
 /**
@@ -331,6 +338,55 @@ export type WallTime = Message<"heddle.WallTime"> & {
  */
 export const WallTimeSchema: GenMessage<WallTime> = /*@__PURE__*/
   messageDesc(file_heddle_peer, 8);
+
+/**
+ * The settings that all validators must have alike, by their names in its configuration.
+ *
+ * @generated from message heddle.SharedSettings
+ */
+export type SharedSettings = Message<"heddle.SharedSettings"> & {
+  /**
+   * pbft.general.batchsize
+   *
+   * @generated from field: uint32 batchsize = 1;
+   */
+  batchsize: number;
+
+  /**
+   * pbft.general.maxBatchBytes
+   *
+   * @generated from field: uint32 max_batch_bytes = 2;
+   */
+  maxBatchBytes: number;
+
+  /**
+   * general.maxEnvelopeBytes
+   *
+   * @generated from field: uint32 max_envelope_bytes = 3;
+   */
+  maxEnvelopeBytes: number;
+
+  /**
+   * pbft.general.k
+   *
+   * @generated from field: uint32 k = 4;
+   */
+  k: number;
+
+  /**
+   * pbft.general.logmultiplier
+   *
+   * @generated from field: uint32 logmultiplier = 5;
+   */
+  logmultiplier: number;
+};
+
+/**
+ * Describes the message heddle.SharedSettings.
+ * Use `create(SharedSettingsSchema)` to create a new message.
+ */
+export const SharedSettingsSchema: GenMessage<SharedSettings> = /*@__PURE__*/
+  messageDesc(file_heddle_peer, 9);
 
 /**
  * Which process spoke as a validator.
@@ -358,7 +414,7 @@ export type HeardProcess = Message<"heddle.HeardProcess"> & {
  * Use `create(HeardProcessSchema)` to create a new message.
  */
 export const HeardProcessSchema: GenMessage<HeardProcess> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 9);
+  messageDesc(file_heddle_peer, 10);
 
 /**
  * A validator's word that it runs software that knows these rules, and wants them in force.
@@ -400,7 +456,7 @@ export type RulesOffer = Message<"heddle.RulesOffer"> & {
  * Use `create(RulesOfferSchema)` to create a new message.
  */
 export const RulesOfferSchema: GenMessage<RulesOffer> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 10);
+  messageDesc(file_heddle_peer, 11);
 
 /**
  * An offer that others can relay.
@@ -428,7 +484,7 @@ export type SignedRulesOffer = Message<"heddle.SignedRulesOffer"> & {
  * Use `create(SignedRulesOfferSchema)` to create a new message.
  */
 export const SignedRulesOfferSchema: GenMessage<SignedRulesOffer> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 11);
+  messageDesc(file_heddle_peer, 12);
 
 /**
  * Input of the contract `rules`: puts the rules in force that all offers name.
@@ -449,7 +505,7 @@ export type RulesSwitch = Message<"heddle.RulesSwitch"> & {
  * Use `create(RulesSwitchSchema)` to create a new message.
  */
 export const RulesSwitchSchema: GenMessage<RulesSwitch> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 12);
+  messageDesc(file_heddle_peer, 13);
 
 /**
  * A key of a contract.
@@ -477,7 +533,7 @@ export type GetRequest = Message<"heddle.GetRequest"> & {
  * Use `create(GetRequestSchema)` to create a new message.
  */
 export const GetRequestSchema: GenMessage<GetRequest> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 13);
+  messageDesc(file_heddle_peer, 14);
 
 /**
  * The value of a key.
@@ -512,7 +568,7 @@ export type GetReply = Message<"heddle.GetReply"> & {
  * Use `create(GetReplySchema)` to create a new message.
  */
 export const GetReplySchema: GenMessage<GetReply> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 14);
+  messageDesc(file_heddle_peer, 15);
 
 /**
  * Asks where a validator stands.
@@ -533,7 +589,7 @@ export type StatusRequest = Message<"heddle.StatusRequest"> & {
  * Use `create(StatusRequestSchema)` to create a new message.
  */
 export const StatusRequestSchema: GenMessage<StatusRequest> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 15);
+  messageDesc(file_heddle_peer, 16);
 
 /**
  * Where a validator stands.
@@ -673,7 +729,7 @@ export type StatusReply = Message<"heddle.StatusReply"> & {
  * Use `create(StatusReplySchema)` to create a new message.
  */
 export const StatusReplySchema: GenMessage<StatusReply> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 16);
+  messageDesc(file_heddle_peer, 17);
 
 /**
  * Something that is wrong with a validator.
@@ -729,7 +785,7 @@ export type Problem = Message<"heddle.Problem"> & {
  * Use `create(ProblemSchema)` to create a new message.
  */
 export const ProblemSchema: GenMessage<Problem> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 17);
+  messageDesc(file_heddle_peer, 18);
 
 /**
  * By which rules a validator executes, and on whom it waits to execute by others.
@@ -771,7 +827,7 @@ export type RulesStatus = Message<"heddle.RulesStatus"> & {
  * Use `create(RulesStatusSchema)` to create a new message.
  */
 export const RulesStatusSchema: GenMessage<RulesStatus> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 18);
+  messageDesc(file_heddle_peer, 19);
 
 /**
  * Asks for all entries of a contract.
@@ -792,7 +848,7 @@ export type EntriesRequest = Message<"heddle.EntriesRequest"> & {
  * Use `create(EntriesRequestSchema)` to create a new message.
  */
 export const EntriesRequestSchema: GenMessage<EntriesRequest> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 19);
+  messageDesc(file_heddle_peer, 20);
 
 /**
  * Some entries; the stream ends with ABORTED when a block changes the state meanwhile.
@@ -820,7 +876,7 @@ export type EntriesReply = Message<"heddle.EntriesReply"> & {
  * Use `create(EntriesReplySchema)` to create a new message.
  */
 export const EntriesReplySchema: GenMessage<EntriesReply> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 20);
+  messageDesc(file_heddle_peer, 21);
 
 /**
  * A key with its value.
@@ -848,7 +904,7 @@ export type Entry = Message<"heddle.Entry"> & {
  * Use `create(EntrySchema)` to create a new message.
  */
 export const EntrySchema: GenMessage<Entry> = /*@__PURE__*/
-  messageDesc(file_heddle_peer, 21);
+  messageDesc(file_heddle_peer, 22);
 
 /**
  * What was wrong with a rejected transaction.
