@@ -44,6 +44,14 @@ describe('replicas of which no quorum remembers', () => {
     expect(driver.of('voting').at(-1)).to.deep.include({ forgetful: [0, 1, 2] })
   })
 
+  it('tell each other whether their owners accept it, who do not unless they say so', () => {
+    const accepts = (options: Partial<CoreOptions>): boolean | undefined =>
+      broadcasts(setBack(options).effects, 'status')[0]?.acceptsLoss
+    expect(accepts({ acceptLoss: true })).to.equal(true)
+    expect(accepts({ acceptLoss: false })).to.equal(false)
+    expect(accepts({})).to.equal(false)
+  })
+
   it('go on in a later view than any of them was in, with the proof of their state signed anew', () => {
     const driver = setBack()
     driver.receive(0, forgetful({ view: 4n }))

@@ -157,6 +157,10 @@ describe('PBFT (OSDI ’99) §4.2: ordering a request', () => {
     expect(rejectCodes(backup.prePrepare(1n, NULL_BATCH))).to.deep.equal(['PBFT_EMPTY_BATCH'])
   })
 
+  it('§4.4 the null request is a batch without requests, by its digest, too', () => {
+    expect(batchOf().digest).to.equal(NULL_BATCH.digest)
+  })
+
   it('§4.2 a replica logs its pre-prepare and its prepared state before it speaks of them', () => {
     const backup = new Driver({ id: 1 })
     const types = [...backup.prePrepare(1n, a), ...backup.prepare(2, 1n, a)]

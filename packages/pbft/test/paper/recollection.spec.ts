@@ -335,6 +335,15 @@ describe('a replica that was set back together with others', () => {
     expect([driver.isVoting, driver.of('transfer').length]).to.deep.equal([false, 1])
   })
 
+  it('votes while it executes, when nobody is ahead', () => {
+    const driver = new Returned([], proving, 3n)
+    driver.prePrepare(4n, a)
+    for (const from of [0, 1, 2]) driver.commit(from, 4n, a)
+    for (const from of [0, 1, 2]) driver.receive(from, answer({}, { lastExecuted: 3n }))
+    expect(driver.of('execute')).to.have.length(1)
+    expect(driver.isVoting).to.equal(true)
+  })
+
   it('asks for a state of no digest who names none, and passes over it then', () => {
     const driver = new Returned([], proving, 3n)
     for (const from of [0, 1]) driver.receive(from, answer({}, { lastExecuted: 3n }))

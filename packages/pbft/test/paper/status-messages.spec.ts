@@ -95,6 +95,14 @@ describe('a status message', () => {
     expect(told(), 'in the next interval').to.equal(1)
   })
 
+  it('told as often as that is answered, wherever the interval of who answers begins', () => {
+    const driver = new Driver({ id: 1 })
+    driver.step({ type: 'start' })
+    // All of one interval of the sender, with the one that ends it, and all of the next.
+    for (let i = 0; i < 2 * (maxAsksAgain + 1); i++)
+      expect(only(driver.receive(3, statusOf()), 'reject'), `${i}`).to.deep.equal([])
+  })
+
   it('tells of two windows at most', () => {
     const driver = new Driver({ id: 1 })
     driver.step({ type: 'start' })
