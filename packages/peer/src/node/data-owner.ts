@@ -26,15 +26,14 @@ interface Stored extends DataOwner {
 }
 
 function describe({ consenter, mspId, channelId, genesis }: DataOwner): string {
-  return `consenter ${consenter} (${mspId}) of channel ${channelId} with genesis block ${genesis.slice(0, 16)}`
+  return `consenter ${consenter} (${mspId}) of channel ${channelId} with genesis block ${genesis}`
 }
 
 function parse(text: string, path: string): Stored {
   try {
     const stored = JSON.parse(text) as Partial<Stored> | null
-    if (typeof stored?.format === 'number' && typeof stored.genesis === 'string') {
-      return stored as Stored
-    }
+    const isHash = /^[0-9a-f]{64}$/.test(stored?.genesis ?? '')
+    if (typeof stored?.format === 'number' && isHash) return stored as Stored
   } catch {
     // Said below.
   }
@@ -85,12 +84,14 @@ export async function claimDataFolder(dir: string, owner: DataOwner): Promise<vo
     const what = `${dir} is in format ${stored.format}; this version reads up to ${dataFormat}`
     throw new PeerError('PEER_WRONG_FOLDER', what, { cure: 'start the version that wrote it' })
   }
-  if (describe(stored) === describe(owner) && stored.genesis === owner.genesis) return
+  if (describe(stored) === describe(owner)) return
   throw new PeerError(
     'PEER_WRONG_FOLDER',
     `${dir} holds the data of ${describe(stored)}, not of ${describe(owner)}`,
     {
-      cure: 'give each validator its own peer.fileSystemPath; do not start one on a copy of another',
+      cure:
+        'give each validator its own peer.fileSystemPath; do not start one on a copy of another; ' +
+        `if you know that only ${ownerFile} is damaged, remove this one file`,
     },
   )
 }

@@ -44,6 +44,7 @@ describe('the owner of a data folder', () => {
       const { message, cure } = await refusal(other)
       expect(message).to.include(dir).and.to.include('consenter 2 (Org2MSP) of channel ch')
       expect(message).to.include(`consenter ${other.consenter} (${other.mspId})`)
+      expect(message, 'where they differ').to.include(owner.genesis).and.to.include(other.genesis)
       expect(cure).to.include('peer.fileSystemPath')
     }
     await claimDataFolder(dir, owner)
@@ -54,6 +55,10 @@ describe('the owner of a data folder', () => {
     for (const text of ['', '{', 'null', '[]', '{"format":"1"}', '{"format":1}']) {
       await writeFile(path, text)
       expect((await refusal()).message, text).to.include(path)
+    }
+    for (const genesis of [`'${owner.genesis.slice(1)}`, owner.genesis.slice(1), 7]) {
+      await writeFile(path, JSON.stringify({ format: dataFormat, ...owner, genesis }))
+      expect((await refusal()).message, String(genesis)).to.include('it is damaged')
     }
     await writeFile(path, JSON.stringify({ format: dataFormat + 1, ...owner }))
     expect((await refusal()).message).to.include(`format ${dataFormat + 1}`)
