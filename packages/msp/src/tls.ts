@@ -130,7 +130,7 @@ interface TextBlock {
 }
 
 function blocksIn(pem: string | Uint8Array, what: string, wanted: string): TextBlock[] {
-  const text = typeof pem === 'string' ? pem : Buffer.from(pem).toString('latin1')
+  const text = Buffer.from(pem).toString('latin1')
   if (text.trim() === '') throw invalid(`${what} is empty: give the PEM text of ${wanted}`)
   const found = text.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----/gs)
   const blocks = Array.from(found, ([, type = '', body = '']) => ({ type, body }))
@@ -182,7 +182,7 @@ function keyIn(pem: string | Uint8Array, what: string): KeyObject {
 function derOf(body: string): Buffer {
   const base64 = body.replace(/\s/g, '')
   const der = Buffer.from(base64, 'base64')
-  if (der.length === 0 || der.toString('base64') !== base64) throw invalid('no base64')
+  if (der.toString('base64') !== base64) throw invalid('no base64')
   return der
 }
 

@@ -166,6 +166,7 @@ describe('an identity’s chain', () => {
       for (const name of ['Admin@org1', 'a b', 'a..b', '-a', '*.*']) {
         msp.validate(msp.deserialize(await peerBelow(name)))
       }
+      msp.validate(msp.deserialize(await peer({ issuer: limited, subject: 'OU=peer' })))
     })
 
     it('is refused when its common name looks like a host, or it has alternative names', async () => {

@@ -1,5 +1,6 @@
 import { createPrivateKey, createHash, generateKeyPairSync, X509Certificate } from 'node:crypto'
-import { connect, createServer } from 'node:tls'
+import { syncBuiltinESMExports } from 'node:module'
+import tls, { connect, createServer } from 'node:tls'
 import type { AddressInfo } from 'node:net'
 import { expect } from 'chai'
 import { MspError, readTls } from '../../src/index.ts'
@@ -67,7 +68,33 @@ describe('readTls', () => {
     expect(readTls({ roots: [joined] }).roots).to.have.length(2)
     const chain = `${own.certificate.trimEnd()}${root}`
     const { certificate } = readTls({ roots: [], certificate: chain, key: own.key })
-    expect(certificate.match(/BEGIN CERTIFICATE/g)).to.have.length(2)
+    const [leaf, above] = [own.certificate, root].map((pem) => new X509Certificate(pem).toString())
+    expect(certificate).to.equal(`${leaf}${above}`)
+  })
+
+  it('takes a certificate under its older name, too', () => {
+    const older = root.replaceAll('CERTIFICATE', 'X509 CERTIFICATE')
+    expect(readTls({ roots: [older] }).roots).to.deep.equal(readTls({ roots: [root] }).roots)
+  })
+
+  it('leaves it to Node whom to trust where no roots are given', () => {
+    const asked: tls.SecureContextOptions[] = []
+    const { createSecureContext } = tls
+    tls.createSecureContext = (options = {}) => {
+      asked.push(options)
+      return createSecureContext(options)
+    }
+    syncBuiltinESMExports()
+    try {
+      readTls({ roots: [] })
+      readTls({ roots: [root] })
+    } finally {
+      tls.createSecureContext = createSecureContext
+      syncBuiltinESMExports()
+    }
+    const [without, given] = asked
+    expect(without).to.not.have.any.keys('ca', 'allowPartialTrustChain')
+    expect(given).to.have.property('ca').with.length(1)
   })
 
   it('hashes the certificate that the key belongs to, not one of the chain behind it', () => {
@@ -141,6 +168,11 @@ describe('readTls', () => {
     [
       'a damaged root',
       () => ({ roots: [root.replace(/.{8}\n-----END/, '\n-----END')] }),
+      /^the certificate in tls\.roots\[0\] is damaged: copy/,
+    ],
+    [
+      'a root with a character that is none of base64',
+      () => ({ roots: [root.replace('MII', 'M!II')] }),
       /^the certificate in tls\.roots\[0\] is damaged: copy/,
     ],
     [
