@@ -108,3 +108,12 @@ export function systemCauseOf(error: unknown, where?: string): PeerError | undef
   }
   return undefined
 }
+
+/** Waits for what writes a file: a refusal of the operating system names it, which a write does not. */
+export async function naming<Value>(path: string, writing: Promise<Value>): Promise<Value> {
+  try {
+    return await writing
+  } catch (error) {
+    throw explainSystemError(error, path) ?? error
+  }
+}

@@ -1,7 +1,7 @@
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { PeerError, messageOf, systemCode } from '../errors.ts'
-import { systemCauseOf } from '../system-error.ts'
+import { naming, systemCauseOf } from '../system-error.ts'
 
 /** A validator of a network on this machine. Paths are relative to the network's folder. */
 export interface ValidatorDescriptor {
@@ -41,7 +41,7 @@ const fileName = 'network.json'
 /** Writes the descriptor, at once: a reader gets the old one or the new one. */
 export async function writeDescriptor(dir: string, descriptor: NetworkDescriptor): Promise<void> {
   const path = join(dir, fileName)
-  await writeFile(`${path}.new`, `${JSON.stringify(descriptor, null, 2)}\n`)
+  await naming(path, writeFile(`${path}.new`, `${JSON.stringify(descriptor, null, 2)}\n`))
   await rename(`${path}.new`, path)
 }
 

@@ -6,6 +6,7 @@ import { common, encode } from '@heddle/proto'
 import { systemCode } from '../errors.ts'
 import { encodeGenesisState } from '../node/genesis-state.ts'
 import { newestRules } from '../rules/known-rules.ts'
+import { naming } from '../system-error.ts'
 import type { Clock } from '@heddle/interface'
 import type { Address } from '../config/setting.ts'
 import type { Member, NetworkMaterial } from './crypto.ts'
@@ -78,7 +79,7 @@ export async function ensureGenesis(path: string, spec: GenesisSpec): Promise<Ui
     if (systemCode(error) !== 'ENOENT') throw error
   }
   const bytes = await makeGenesis(spec)
-  await writeFile(`${path}.new`, bytes)
+  await naming(path, writeFile(`${path}.new`, bytes))
   await rename(`${path}.new`, path)
   return bytes
 }

@@ -3,6 +3,7 @@ import { join, relative } from 'node:path'
 import { stringify } from 'yaml'
 import { PeerError } from '../errors.ts'
 import { filesNeeded, requireOpenFiles } from '../open-files.ts'
+import { naming } from '../system-error.ts'
 import { generateMaterial } from './crypto.ts'
 import { findDescriptor, writeDescriptor } from './descriptor.ts'
 import { ensureGenesis } from './genesis.ts'
@@ -167,7 +168,7 @@ export async function prepareNetwork(spec: NetworkSpec, clock: Clock): Promise<N
   for (const { id, config } of descriptor.validators) {
     const path = join(spec.dir, config)
     await mkdir(join(path, '..'), { recursive: true, mode: 0o700 })
-    await writeFile(path, configOf(spec, descriptor, material, id))
+    await naming(path, writeFile(path, configOf(spec, descriptor, material, id)))
   }
   await writeDescriptor(spec.dir, descriptor)
   return descriptor

@@ -1,6 +1,7 @@
 import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PeerError, systemCode } from '../errors.ts'
+import { naming } from '../system-error.ts'
 
 /** The file that says whose data a folder holds. */
 export const ownerFile = 'owner.json'
@@ -77,7 +78,7 @@ export async function claimDataFolder(dir: string, owner: DataOwner): Promise<vo
   await mkdir(dir, { recursive: true, mode: 0o700 })
   const stored = await readOwner(path)
   if (stored === undefined) {
-    await writeOwner(path, owner)
+    await naming(path, writeOwner(path, owner))
     return
   }
   if (stored.format > dataFormat) {
