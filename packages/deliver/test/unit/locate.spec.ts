@@ -50,14 +50,20 @@ const unusable = (why: string): string =>
 describe('the place to begin at in a channel', function () {
   this.timeout(30_000) // a loaded machine takes its time
 
-  it('is found from the genesis block alone, over the configurations in between', async () => {
-    const fetch = (number: bigint): Promise<Block> => Promise.resolve(blocks[Number(number)]!)
+  it('is found from the genesis block alone, over the configurations in between and no other blocks', async () => {
     for (const { message } of blocks.slice(1)) {
       const { number, previousHash } = message.header!
+      let fetched = 0
+      const fetch = (wanted: bigint): Promise<Block> => {
+        fetched++
+        return Promise.resolve(blocks[Number(wanted)]!)
+      }
       const found = await locate({ trusted: trusting(0), from: number }, fetch)
       expect(found).to.deep.include({ next: number, previousHash: Buffer.from(previousHash) })
       const configs = [0n, 13n, 22n].filter((config) => config < number)
       expect(found.config.blockNumber).to.equal(configs.at(-1))
+      // Of each configuration but the trusted one its block and the one before; and the one before `from`.
+      expect(fetched).to.be.at.most(2 * configs.length - 1)
     }
   })
 
