@@ -7,6 +7,7 @@ import { PeerError, messageOf, systemCode } from '../errors.ts'
 import { readOperationsTls } from '../operations/tls.ts'
 import { certificateHolder } from './certificate-holder.ts'
 import { readChannelConfig } from './channel-config.ts'
+import { isVouchedFor } from './tls-authority.ts'
 import type { Logger } from '@heddle/interface'
 import type { Msp, SigningIdentity } from '@heddle/msp'
 import type { Config } from '../config/settings.ts'
@@ -70,15 +71,30 @@ export function tlsRootsOf(channel: ChannelConfig): string[] {
 /** Certificate, key and authorities for TLS, matched before anything listens or connects. */
 async function readTlsFiles(
   config: Config,
-  roots: readonly string[],
+  channel: ChannelConfig,
 ): Promise<Pick<Material, 'tlsCertificate' | 'tlsKey' | 'tlsRoots'>> {
+  const roots = tlsRootsOf(channel)
   const files = { cert: config['peer.tls.cert.file'], key: config['peer.tls.key.file'] }
   const certificate = await read(files.cert, 'peer.tls.cert.file')
   const key = await read(files.key, 'peer.tls.key.file')
   const names = { certificate: files.cert, key: files.key, roots: 'TLS authorities of the channel' }
   const keys = 'peer.tls.cert.file and peer.tls.key.file'
   const tls = matchTlsFiles({ certificate, key, roots }, names, keys)
+  requireOwnAuthority(tls.certificate, config, channel)
   return { tlsCertificate: tls.certificate, tlsKey: tls.key, tlsRoots: tls.roots }
+}
+
+/** Clients and other validators trust the orderer address of a member by the authorities of its organisation. */
+function requireOwnAuthority(certificate: string, config: Config, channel: ChannelConfig): void {
+  const mspId = config['peer.localMspId']
+  if (isVouchedFor(certificate, tlsAuthoritiesOf(channel, mspId))) return
+  throw new PeerError(
+    'PEER_WRONG_CERTIFICATE',
+    `${config['peer.tls.cert.file']} is issued by no TLS authority of ${mspId} in the genesis block: clients and other validators would refuse it`,
+    {
+      cure: 'give the TLS certificate and key of this validator, in peer.tls.cert.file and .key.file',
+    },
+  )
 }
 
 function replicaOf(channel: ChannelConfig, signer: SigningIdentity): number {
@@ -132,7 +148,7 @@ export async function readMaterial(config: Config, logger: Logger): Promise<Mate
     msp,
     signer,
     replica: replicaOf(channel, signer),
-    ...(await readTlsFiles(config, tlsRootsOf(channel))),
+    ...(await readTlsFiles(config, channel)),
     operationsTls: await readOperationsTls(config),
   }
   if (config.validators.length !== channel.consenters.length) {

@@ -58,6 +58,19 @@ describe('the material of a validator', function () {
     expect(after.replica).to.equal(before.replica).and.to.equal(3)
   })
 
+  it('is refused with a TLS certificate of another organisation, which clients would refuse', async () => {
+    const { certificate, key } = material.validators[2]!.node.tls
+    const variables = { CORE_PEER_TLS_CERT_FILE: certificate, CORE_PEER_TLS_KEY_FILE: key }
+    const refusal: unknown = await loadConfig(config, variables)
+      .then((loaded) => readMaterial(loaded, new RecordingLogger()))
+      .catch((error: unknown) => error)
+    expect(isCodedError(refusal, 'PEER_WRONG_CERTIFICATE'), String(refusal)).to.equal(true)
+    expect((refusal as Error).message).to.match(
+      /server\.crt is issued by no TLS authority of Org3MSP/,
+    )
+    expect((refusal as PeerError).cure).to.include('peer.tls.cert.file')
+  })
+
   it('is refused for another key, and the error says that the key must stay', async () => {
     await rm(join(inMsp('keystore'), 'priv_sk'))
     await issueAgain()
