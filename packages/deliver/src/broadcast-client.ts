@@ -112,6 +112,12 @@ export function createBroadcastClient(
 /** How much longer an endpoint is waited for that answers, if late, than one that does not. */
 export const slowFactor = 5
 
+/**
+ * Most bytes of envelopes that several endpoints have at a time because one did not answer; one envelope
+ * they always may. Where all are slow, everything twice and three times would make them slower still.
+ */
+export const maxSpreadBytes = 4 * 1024 * 1024
+
 /** Into so many parts `spreadAfterMs` is divided to look what is unanswered. */
 const looks = 8
 
@@ -298,7 +304,13 @@ class FailoverBroadcastClient implements BroadcastClient {
     const unanswered = this.#unspread.filter(({ settled }) => !settled)
     const late = unanswered.filter((each) => this.#isLate(each, now))
     this.#passOverLate(late, now)
+    let bytes = [...this.#given].reduce(
+      (sum, each) => sum + (each.spread ? each.bytes.length : 0),
+      0,
+    )
     for (const submission of late) {
+      if (bytes > 0 && bytes + submission.bytes.length > maxSpreadBytes) break
+      bytes += submission.bytes.length
       submission.spread = true
       this.#giveOthers(submission, this.#options.faults + 1)
     }

@@ -87,6 +87,11 @@ export class Broadcaster {
     }
   }
 
+  /** Whether requests wait to be sent to this replica. */
+  hasForwards(to: number): boolean {
+    return (this.#lanes[to]?.forwards.size ?? 0) > 0
+  }
+
   /** Starts the drainers that have something to do. */
   flush(): void {
     for (const lane of this.#lanes) {

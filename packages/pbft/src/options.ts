@@ -14,6 +14,7 @@ export const maxReplicas = 128
 const ranges = {
   batchSize: [1, 100_000, 500],
   maxBatchBytes: [1, 48 * mebibyte, 4 * mebibyte],
+  preferredBatchBytes: [1, 48 * mebibyte, 2 * mebibyte],
   batchTimeoutMs: [0, 3_600_000, 20],
   pipelineDepth: [1, 10_000, 4],
   checkpointPeriod: [1, 1_000_000, 10],
@@ -54,6 +55,7 @@ export function resolveReplicaOptions(options: ReplicaOptions): ResolvedOptions 
     resolved[name] = integer(name, value, min, max)
   }
   const { requestTimeoutMs, maxBatchBytes, batchTimeoutMs } = resolved as unknown as ResolvedOptions
+  resolved['preferredBatchBytes'] = Math.min(Number(resolved['preferredBatchBytes']), maxBatchBytes)
   resolved['forwardTimeoutMs'] = integer(
     'forwardTimeoutMs',
     options.forwardTimeoutMs ?? Math.ceil(requestTimeoutMs / 2),

@@ -8,7 +8,8 @@ import {
   RequestAbandonedError,
   RequestTooLargeError,
 } from './errors.ts'
-import { encodeForward } from './encoder.ts'
+import { Forwarding } from './forwarding.ts'
+import type { DeskView } from './forwarding.ts'
 import { Intake } from './intake.ts'
 import type { UncheckedRequest } from './intake.ts'
 import type { ResolvedOptions } from './options.ts'
@@ -21,18 +22,6 @@ import type { PoolEntry, RequestPool, Waiter } from './request-pool.ts'
 import { RequestWatch } from './request-watch.ts'
 import type { SenderBudgets } from './sender-budgets.ts'
 import type { SubmitResult } from './types.ts'
-
-/** Most requests sent to the primary again at one time. */
-const maxForwardedAgain = 1_000
-
-/** Most requests of which all hear at once when the primary is slow; all that come after are shared too. */
-export const maxShared = 100
-
-/**
- * Most pending requests of one other replica that are passed on to the primary at once, where they
- * count as this one's: else one replica could fill the room that another has there.
- */
-export const maxRelayed = 100
 
 /** After so many status intervals a replica has heard what the others did before: two, as one may be lost. */
 const statusIntervalsHeard = 2
@@ -66,13 +55,6 @@ export interface RequestDeskDependencies {
   readonly onReject: (from: number, error: unknown) => void
 }
 
-/** The view as the desk needs it. */
-export interface DeskView {
-  readonly view: bigint
-  readonly primary: number
-  readonly active: boolean
-}
-
 /** Takes requests in, gets them to the primary, and watches that they are executed. */
 export class RequestDesk {
   readonly #deps: RequestDeskDependencies
@@ -80,6 +62,7 @@ export class RequestDesk {
   readonly #intake: Intake
   readonly #watch: RequestWatch
   readonly #pace: PrimaryPace
+  readonly #forwarding: Forwarding
   #view: DeskView = { view: 0n, primary: 0, active: false }
   #stopped: StoppedError | undefined
 
@@ -87,7 +70,12 @@ export class RequestDesk {
     this.#deps = deps
     this.#options = options
     this.#intake = new Intake(deps, options.maxPoolRequests)
-    const { pool, clock, timeoutFactor } = deps
+    const { pool, broadcaster, clock, timeoutFactor } = deps
+    const isPrimarySlow = (): boolean => this.#pace.isSlow
+    this.#forwarding = new Forwarding(
+      { pool, broadcaster, clock, timeoutFactor, isPrimarySlow },
+      options,
+    )
     this.#watch = new RequestWatch(
       {
         ...{ pool, clock, timeoutFactor },
@@ -102,7 +90,7 @@ export class RequestDesk {
     this.#pace = new PrimaryPace({
       clock,
       timeoutMs: () => Math.min(options.requestTimeoutMs * timeoutFactor(), options.maxTimeoutMs),
-      onSlow: (isSlow) => (isSlow ? this.#shareAll() : this.#relieve()),
+      onSlow: (isSlow) => (isSlow ? this.#onSlow() : this.#relieve()),
       onTooSlow: () => deps.onSuspect(this.#view.view),
     })
   }
@@ -157,7 +145,11 @@ export class RequestDesk {
 
   /** These requests have `sequence` in the current view. */
   onAccepted(sequence: bigint, batch: Batch): void {
-    this.#deps.pool.assign(sequence, RequestBatch.digestsOf(batch))
+    const { pool } = this.#deps
+    const digests = RequestBatch.digestsOf(batch)
+    pool.assign(sequence, digests)
+    const known = digests.map((digest) => pool.getByDigest(digest))
+    this.#forwarding.leave(known.filter((entry) => entry !== undefined))
   }
 
   onExecuted(sequence: bigint, batch: Batch): void {
@@ -222,14 +214,11 @@ export class RequestDesk {
     if (!view.active) for (const entry of late) if (this.#mayBlame(entry)) this.#blame(entry)
     this.#view = view
     pool.unassignAll()
-    for (const entry of pool.entries()) entry.forwardedAt = undefined
+    this.#forwarding.enter(view)
     if (!view.active) return
     if (view.primary === this.#options.id) {
       pool.startProposing()
       this.#deps.onReady()
-    } else {
-      for (const entry of pool.entries()) if (this.#isOwn(entry)) this.#forward(entry)
-      this.#deps.broadcaster.flush()
     }
     if (this.#stopped === undefined) this.#watch.start()
     this.observe()
@@ -237,18 +226,7 @@ export class RequestDesk {
 
   /** From time to time: what the primary seems not to have got is sent again. */
   forwardAgain(): void {
-    const { pool, clock, broadcaster } = this.#deps
-    if (this.#view.active && this.#view.primary === this.#options.id) return
-    const before = clock.now() - this.#options.forwardTimeoutMs
-    let left = maxForwardedAgain
-    for (const entry of pool.entries()) {
-      if (left <= 0) break
-      const { forwardedAt = before, digest } = entry
-      if (!this.#isOwn(entry) || forwardedAt > before || pool.isAssigned(digest)) continue
-      this.#forward(entry)
-      left--
-    }
-    broadcaster.flush()
+    this.#forwarding.again()
   }
 
   /** Ends all waits; nothing is taken in any more. */
@@ -267,25 +245,20 @@ export class RequestDesk {
   }
 
   #add(checked: CheckedRequest, origin: number): PoolEntry {
-    const { pool, broadcaster, clock, executedByOthers } = this.#deps
+    const { pool, clock, executedByOthers } = this.#deps
     const entry = pool.add(checked, origin, clock.now(), executedByOthers())
     const { active, primary } = this.#view
     if (active && primary === this.#options.id) {
       if (!pool.isAssigned(entry.digest)) pool.propose(entry)
       this.#deps.onReady()
-    } else if (active ? this.#mayRelay(origin) : this.#isOwn(entry)) {
-      // Also when it came from another backup: that one may have no way to the primary.
-      this.#forward(entry)
-      broadcaster.flush()
+    } else if (this.#isOwn(entry)) {
+      this.#forwarding.take(entry)
+    } else if (active && this.#forwarding.mayRelay(origin)) {
+      this.#forwarding.send(entry)
     }
     this.#watch.lookAt(origin)
     this.observe()
     return entry
-  }
-
-  #mayRelay(origin: number): boolean {
-    if (origin === this.#options.id) return true
-    return origin !== this.#view.primary && this.#deps.pool.usage(origin).requests <= maxRelayed
   }
 
   /** A pending request of another replica is submitted here too: now it is one of this replica's own. */
@@ -331,8 +304,7 @@ export class RequestDesk {
     const { active, primary } = this.#view
     // Also what came from it: it may have forgotten that in a crash.
     if (!active || primary === this.#options.id || entry.forwardedAt !== undefined) return
-    this.#forward(entry)
-    this.#deps.broadcaster.flush()
+    this.#forwarding.send(entry)
   }
 
   /** Nothing speaks against the primary any more. */
@@ -341,28 +313,9 @@ export class RequestDesk {
     this.#deps.onLate(this.#view.view, false)
   }
 
-  /** The primary is slow: the others hear of what waits here, so that they see it for themselves. */
-  #shareAll(): void {
-    const { pool, broadcaster, onLate } = this.#deps
-    let left = maxShared
-    for (const entry of pool.entries()) {
-      if (!this.#isOwn(entry) || pool.isAssigned(entry.digest)) continue
-      if (left-- <= 0) break
-      this.#forward(entry)
-    }
-    broadcaster.flush()
-    onLate(this.#view.view, true)
-  }
-
-  /**
-   * To the primary. To all while this replica waits for a new view, which they may never enter, or
-   * finds the primary slow, of what is its own.
-   */
-  #forward(entry: PoolEntry): void {
-    entry.forwardedAt = this.#deps.clock.now()
-    const message = encodeForward(entry.request)
-    const isForAll = !this.#view.active || (this.#pace.isSlow && this.#isOwn(entry))
-    this.#deps.broadcaster.forward(isForAll ? 'all' : this.#view.primary, message)
+  #onSlow(): void {
+    this.#forwarding.share()
+    this.#deps.onLate(this.#view.view, true)
   }
 
   #wait(entry: PoolEntry, digest: string, signal: AbortSignal | undefined): Promise<SubmitResult> {
@@ -399,7 +352,7 @@ export class RequestDesk {
    */
   #settle(entry: PoolEntry, sequence: bigint, digest?: string): void {
     const { id } = entry
-    this.#deps.pool.remove(entry)
+    this.#remove(entry)
     const executedBefore = digest === undefined
     for (const waiter of [...entry.waiters])
       if (executedBefore || waiter.digest === digest)
@@ -414,18 +367,19 @@ export class RequestDesk {
       if (stateMachine.isExecuted(entry.id)) this.#settle(entry, sequence)
   }
 
-  #drop(entry: PoolEntry, reason: Error): void {
+  #remove(entry: PoolEntry): void {
     this.#deps.pool.remove(entry)
+    this.#forwarding.leave([entry])
+  }
+
+  #drop(entry: PoolEntry, reason: Error): void {
+    this.#remove(entry)
     for (const waiter of [...entry.waiters]) waiter.reject(reason)
   }
 
   /** Half the patience is used up: the other replicas hear of the request and begin to watch too. */
   #remind(entry: PoolEntry): void {
-    // Of another replica's, at least the primary must have heard before it is blamed.
-    const to = this.#isOwn(entry) ? 'all' : this.#view.primary
-    entry.forwardedAt = this.#deps.clock.now()
-    this.#deps.broadcaster.forward(to, encodeForward(entry.request))
-    this.#deps.broadcaster.flush()
+    this.#forwarding.remind(entry)
     void this.#recheck(entry, this.#view.view)
   }
 

@@ -30,7 +30,8 @@ export interface PoolEntry extends CheckedRequest {
 
 export interface RequestPoolOptions {
   readonly batchSize: number
-  readonly maxBatchBytes: number
+  /** Where a batch is cut; no more than `maxBatchBytes`. */
+  readonly preferredBatchBytes: number
   /** Most requests, and bytes, of each origin. */
   readonly maxPoolRequests: number
   readonly maxPoolBytes: number
@@ -237,22 +238,22 @@ export class RequestPool {
 
   /** Whether what waits fills a batch. */
   get hasFullBatch(): boolean {
-    const { batchSize, maxBatchBytes } = this.#options
-    return this.#ready.size >= batchSize || this.#ready.bytes >= maxBatchBytes
+    const { batchSize, preferredBatchBytes } = this.#options
+    return this.#ready.size >= batchSize || this.#ready.bytes >= preferredBatchBytes
   }
 
   /**
-   * Takes the next batch, of the origins in turn: at most `batchSize` requests and `maxBatchBytes`,
-   * but at least one. What is taken counts as assigned.
+   * Takes the next batch, of the origins in turn: at most `batchSize` requests and
+   * `preferredBatchBytes`, but at least one. What is taken counts as assigned.
    */
   takeBatch(): PoolEntry[] {
-    const { batchSize, maxBatchBytes } = this.#options
+    const { batchSize, preferredBatchBytes } = this.#options
     const batch: PoolEntry[] = []
     let bytes = 0
     while (batch.length < batchSize) {
       const entry = this.#ready.peek()
       if (entry === undefined) break
-      if (batch.length > 0 && bytes + entry.request.length > maxBatchBytes) break
+      if (batch.length > 0 && bytes + entry.request.length > preferredBatchBytes) break
       bytes += entry.request.length
       batch.push(entry)
       this.#assigned.set(entry.digest, undefined)

@@ -17,6 +17,14 @@ export interface ReplicaOptions {
   /** Most bytes of a batch, a single larger request excepted: 1 to 48 MiB; default 4 MiB. */
   readonly maxBatchBytes?: number
   /**
+   * Bytes at which this replica cuts a batch as primary, a single larger request excepted: 1 to
+   * 48 MiB, and never more than `maxBatchBytes`; default 2 MiB. What the primary has under way,
+   * `pipelineDepth` of these to each backup, has to arrive well within `requestTimeoutMs`.
+   *
+   * @see fabric v3.1.5 sampleconfig/configtx.yaml (BatchSize.PreferredMaxBytes)
+   */
+  readonly preferredBatchBytes?: number
+  /**
    * Longest time that a request waits for its batch to fill while others are being agreed on: 0 or
    * more, less than `requestTimeoutMs`; default 20.
    */

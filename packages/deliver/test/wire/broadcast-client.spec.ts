@@ -9,6 +9,7 @@ import {
   createBroadcastClient,
   signedEnvelope,
 } from '../../src/index.ts'
+import { maxSpreadBytes } from '../../src/broadcast-client.ts'
 import {
   answerFrame,
   channel,
@@ -31,6 +32,15 @@ async function envelope(text: string): Promise<Uint8Array> {
     clock: systemClock,
   })
   return bytes
+}
+
+/** One of so many bytes; signatures are not all of the same length. */
+async function envelopeOf(length: number): Promise<Uint8Array> {
+  for (let text = length; ;) {
+    const bytes = await envelope('x'.repeat(text))
+    if (bytes.length === length) return bytes
+    text += length - bytes.length
+  }
 }
 
 async function clientOf(
@@ -519,6 +529,27 @@ describe('BroadcastClient', function () {
     const { endpoint } = await client.submit(await envelope('x'))
     expect(endpoint).to.equal(last.endpoint.address)
     expect([...silent.map(({ received }) => received.length), ended]).to.deep.equal([1, 1, 1])
+  })
+
+  it('gives others maxSpreadBytes at a time, and the next when one of those is answered', async () => {
+    const silent = await answering()
+    const answers: (() => void)[] = []
+    const held = await scripted((call) =>
+      call.on('data', () => answers.push(() => call.write(answerFrame(SUCCESS)))),
+    )
+    const endpoints = [silent.endpoint, held]
+    const client = await clientOf({ endpoints, spreadAfterMs: 50 })
+    const quarter = await envelopeOf(maxSpreadBytes / 4)
+    const given = [quarter, quarter, quarter, quarter, await envelope('x')]
+    const all = given.map((bytes) => client.submit(bytes))
+    await until(() => answers.length === 4)
+    const after = systemClock.now() + 150
+    await until(() => systemClock.now() > after)
+    expect(answers, 'the fifth waits').to.have.length(4)
+    answers[0]!()
+    await until(() => answers.length === 5)
+    for (const answer of answers.slice(1)) answer()
+    await Promise.all(all)
   })
 
   it('has no more than the window under way, however many have a copy', async () => {

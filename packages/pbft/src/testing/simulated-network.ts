@@ -15,6 +15,11 @@ export interface NetworkFaults {
   readonly loss: number
   /** How many arrive twice. */
   readonly duplication: number
+  /**
+   * What each link carries, one message after the other, before their delay; whatever is sent waits
+   * in front of it. Default: no bound.
+   */
+  readonly bytesPerSecond?: number
 }
 
 interface Lies {
@@ -33,6 +38,8 @@ export class SimulatedNetwork {
   readonly #receivers = new Map<number, Receive>()
   readonly #liars = new Map<number, Lies>()
   readonly #transcript = createHash('sha256')
+  /** When each link has carried all that was sent, by `from to`. */
+  readonly #busyUntil = new Map<string, number>()
   #groups: readonly (readonly number[])[] | undefined
   /** Suppresses frames for which it returns false. */
   filter: ((from: number, to: number, bytes: Uint8Array) => boolean) | undefined
@@ -108,7 +115,8 @@ export class SimulatedNetwork {
 
   #deliverLater(from: number, to: number, bytes: Uint8Array): void {
     const { minDelayMs, maxDelayMs } = this.faults
-    this.#clock.schedule(this.#random.between(minDelayMs, maxDelayMs), () => {
+    const carriedMs = this.#carriedMs(`${from} ${to}`, bytes.length)
+    this.#clock.schedule(carriedMs + this.#random.between(minDelayMs, maxDelayMs), () => {
       const receive = this.#receivers.get(to)
       if (receive === undefined || this.#isCut(from, to)) return
       if (this.filter?.(from, to, bytes) === false) return
@@ -116,6 +124,17 @@ export class SimulatedNetwork {
       this.#transcript.update(`${this.#clock.now()} ${from} ${to} `).update(bytes)
       receive(from, bytes)
     })
+  }
+
+  /** How long a link needs for so many bytes, behind all that waits for it. */
+  #carriedMs(link: string, bytes: number): number {
+    const { bytesPerSecond } = this.faults
+    if (bytesPerSecond === undefined) return 0
+    const now = this.#clock.now()
+    const from = Math.max(this.#busyUntil.get(link) ?? now, now)
+    const until = from + Math.ceil((bytes * 1_000) / bytesPerSecond)
+    this.#busyUntil.set(link, until)
+    return until - now
   }
 
   #isCut(from: number, to: number): boolean {

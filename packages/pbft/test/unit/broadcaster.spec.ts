@@ -118,6 +118,18 @@ describe('Broadcaster', () => {
     expect(dropped).to.deep.equal([[1, 1]])
   })
 
+  it('knows to whom forwarded requests still wait to be sent', async () => {
+    const { broadcaster } = setup()
+    broadcaster.send(1, Buffer.from('vote'))
+    broadcaster.forward(2, Buffer.from('f'))
+    expect([0, 1, 2, 9].map((to) => broadcaster.hasForwards(to))).to.deep.equal([
+      ...[false, false, true, false],
+    ])
+    broadcaster.flush()
+    await nextTurn()
+    expect(broadcaster.hasForwards(2)).to.equal(false)
+  })
+
   it('bounds the bytes of forwarded requests, and has room again when they went', async () => {
     const { broadcaster, dropped, to } = setup(undefined, { maxSendQueueBytes: 8 })
     for (const name of ['12', '34', '5']) broadcaster.forward(1, Buffer.from(name))

@@ -18,6 +18,14 @@ describe('resolveReplicaOptions', () => {
     expect(given).to.deep.equal({ id: 1, n: 4 })
   })
 
+  it('cuts batches at 2 MiB, or at maxBatchBytes if that is less', () => {
+    const cutAt = (options: Partial<ReplicaOptions>) =>
+      resolveReplicaOptions({ id: 0, n: 4, ...options }).preferredBatchBytes
+    expect(cutAt({})).to.equal(2_097_152)
+    expect(cutAt({ preferredBatchBytes: 3_000_000 })).to.equal(3_000_000)
+    expect(cutAt({ preferredBatchBytes: 3_000_000, maxBatchBytes: 1_000 })).to.equal(1_000)
+  })
+
   const bad: [string, Partial<ReplicaOptions>][] = [
     ['an id that is not below n', { id: 4 }],
     ['no replica', { n: 0 }],

@@ -202,7 +202,7 @@ describe('Proposer', () => {
     const clock = new VirtualClock()
     const pool = new RequestPool({
       batchSize: 3,
-      maxBatchBytes: 1_000,
+      preferredBatchBytes: 1_000,
       maxPoolRequests: 100,
       maxPoolBytes: 10_000,
     })

@@ -14,7 +14,7 @@ import { decodeFrame, frameOf } from '../../src/frame.ts'
 import { Cluster, MemoryJournal, MemoryStateMachine, TestKeys } from '../../src/testing.ts'
 import { maxVerifying } from '../../src/inbox.ts'
 import { maxChecking } from '../../src/intake.ts'
-import { maxRelayed } from '../../src/request-desk.ts'
+import { maxRelayed } from '../../src/forwarding.ts'
 import { echoing } from '../support/echoing.ts'
 import { nextTurn } from '../support/turns.ts'
 

@@ -5,8 +5,10 @@ import { decodeMessage } from '../../src/codec.ts'
 import type { Broadcaster } from '../../src/broadcaster.ts'
 import { resolveReplicaOptions } from '../../src/options.ts'
 import { RequestChecker } from '../../src/request-checker.ts'
-import { RequestDesk, maxShared } from '../../src/request-desk.ts'
+import { maxShared } from '../../src/forwarding.ts'
+import { RequestDesk } from '../../src/request-desk.ts'
 import { gracePart } from '../../src/primary-pace.ts'
+import { RequestBatch } from '../../src/request-batch.ts'
 import { RequestPool } from '../../src/request-pool.ts'
 import { MemoryStateMachine } from '../../src/testing.ts'
 
@@ -59,6 +61,7 @@ class Desk {
           this.sent.push(`${to} ${Buffer.from(incoming.request).toString()}`)
       },
       flush: () => undefined,
+      hasForwards: () => false,
     }
     const checker = new RequestChecker(stateMachine, { ...options, maxRemembered: 10 })
     this.desk = new RequestDesk(
@@ -209,6 +212,39 @@ describe('RequestDesk', () => {
       expect(toAll().slice(shared)).to.deep.equal(['all after'])
     })
   }
+
+  describe('with more bytes than may be on their way to the primary', () => {
+    const names = ['a', 'b', 'c', 'd']
+    const crowded = async (): Promise<Desk> => {
+      const bounds = { pipelineDepth: 1, preferredBatchBytes: 2 }
+      const at = new Desk(resolveReplicaOptions({ ...small, ...bounds }))
+      for (const name of names) await at.submit(name)
+      expect(at.sent.splice(0)).to.deep.equal(['0 a', '0 b'])
+      return at
+    }
+    const batchOf = (...requests: string[]) =>
+      RequestBatch.of(requests.map((each) => Buffer.from(each)))
+
+    it('sends on when some have a number', async () => {
+      const at = await crowded()
+      at.desk.onAccepted(1n, batchOf('b', 'not here'))
+      expect(at.sent).to.deep.equal(['0 c'])
+    })
+
+    it('sends on when some were executed', async () => {
+      const at = await crowded()
+      at.desk.onExecuted(1n, batchOf('a'))
+      expect(at.sent).to.deep.equal(['0 c'])
+    })
+
+    it('sends a new primary the oldest first, and all in the end', async () => {
+      const at = await crowded()
+      at.leaveFor(1n)
+      at.begin(1n)
+      for (const name of names) at.desk.onExecuted(1n, batchOf(name))
+      expect(at.sent).to.deep.equal(['1 a', '1 b', '1 c', '1 d'])
+    })
+  })
 
   it('passes on what is the oldest of another replica, once a view, and reminds the primary when it is late', async () => {
     const at = new Desk()

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { requestDigest } from '../../src/request-batch.ts'
 import { RequestPool } from '../../src/request-pool.ts'
 
-const options = { batchSize: 3, maxBatchBytes: 100, maxPoolRequests: 4, maxPoolBytes: 200 }
+const options = { batchSize: 3, preferredBatchBytes: 100, maxPoolRequests: 4, maxPoolBytes: 200 }
 const none = { requests: 0, bytes: 0 }
 const checked = (name: string, bytes = 10) => {
   const request = Buffer.alloc(bytes, name)
@@ -72,10 +72,18 @@ describe('RequestPool', () => {
     expect(pool.hasReady).to.equal(false)
   })
 
-  it('cuts batches of maxBatchBytes at most, and a larger request alone', () => {
+  it('cuts batches of preferredBatchBytes at most, and a larger request alone', () => {
     const pool = poolOf(checked('a', 60), checked('b', 60), checked('c', 150), checked('d', 10))
     const batches = [pool.takeBatch(), pool.takeBatch(), pool.takeBatch(), pool.takeBatch()]
     expect(batches.map(names)).to.deep.equal([['a'], ['b'], ['c'], ['d']])
+  })
+
+  it('fills batches up to preferredBatchBytes, and knows when one is full', () => {
+    const pool = poolOf(checked('a', 60), checked('b', 39))
+    expect(pool.hasFullBatch).to.equal(false)
+    pool.propose(pool.add(checked('c', 1), 0))
+    expect(pool.hasFullBatch).to.equal(true)
+    expect(names(pool.takeBatch())).to.deep.equal(['a', 'b', 'c'])
   })
 
   it('proposes nothing that has a number or was executed', () => {

@@ -9,7 +9,7 @@ import { calmMs, RequestWatch } from '../../src/request-watch.ts'
 function setup() {
   const clock = new VirtualClock()
   const pool = new RequestPool({
-    ...{ batchSize: 10, maxBatchBytes: 100, maxPoolRequests: 10, maxPoolBytes: 100 },
+    ...{ batchSize: 10, preferredBatchBytes: 100, maxPoolRequests: 10, maxPoolBytes: 100 },
   })
   const told: string[] = []
   const turns: string[] = []

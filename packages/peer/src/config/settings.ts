@@ -98,6 +98,11 @@ export const settings = {
     max: maxBatchBytes,
     fallback: 8 * 1024 * 1024,
   }),
+  'pbft.general.preferredBatchBytes': integer('Bytes at which a primary cuts a block.', {
+    min: 1024,
+    max: maxBatchBytes,
+    fallback: 2 * 1024 * 1024,
+  }),
   'pbft.general.k': integer('Sequence numbers between two checkpoints.', {
     min: 1,
     max: 1000,

@@ -10,6 +10,7 @@ export function replicaOptions(
     ...who,
     batchSize: config['pbft.general.batchsize'],
     maxBatchBytes: config['pbft.general.maxBatchBytes'],
+    preferredBatchBytes: config['pbft.general.preferredBatchBytes'],
     batchTimeoutMs: config['pbft.general.timeout.batch'],
     checkpointPeriod: config['pbft.general.k'],
     logMultiplier: config['pbft.general.logmultiplier'],

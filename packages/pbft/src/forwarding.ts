@@ -1,0 +1,188 @@
+import type { Clock } from '@heddle/interface'
+import type { Broadcaster } from './broadcaster.ts'
+import { encodeForward } from './encoder.ts'
+import type { ResolvedOptions } from './options.ts'
+import type { PoolEntry, RequestPool } from './request-pool.ts'
+
+/** Most requests sent to the primary again at one time, of `preferredBatchBytes` at most. */
+const maxForwardedAgain = 1_000
+
+/** Most requests of which all hear at once when the primary is slow, likewise. */
+export const maxShared = 100
+
+/**
+ * Most pending requests of one other replica, likewise, that are passed on to the primary at once, where
+ * they count as this one's: else one replica could fill the room that another has there.
+ */
+export const maxRelayed = 100
+
+/** The view as whoever sends requests needs it. */
+export interface DeskView {
+  readonly view: bigint
+  readonly primary: number
+  readonly active: boolean
+}
+
+export interface ForwardingDependencies {
+  readonly pool: RequestPool
+  readonly broadcaster: Broadcaster
+  readonly clock: Clock
+  /** See CoreStatus.timeoutFactor. */
+  readonly timeoutFactor: () => number
+  /** Whether the primary has used up half of the time that it may owe. */
+  readonly isPrimarySlow: () => boolean
+}
+
+export type ForwardingOptions = Pick<
+  ResolvedOptions,
+  'id' | 'forwardTimeoutMs' | 'maxTimeoutMs' | 'pipelineDepth' | 'preferredBatchBytes'
+>
+
+/** Most bytes of own requests on their way to a primary: those of all batches that it may have in flight. */
+export function forwardedBytes(
+  options: Pick<ResolvedOptions, 'pipelineDepth' | 'preferredBatchBytes'>,
+): number {
+  return options.pipelineDepth * options.preferredBatchBytes
+}
+
+/**
+ * Gets requests to the primary. Of this replica's own, {@link forwardedBytes} at most are on their way:
+ * sent, and not seen in a batch. The rest waits here. Without that bound, large requests would be sent
+ * to each new primary, all of them and by all replicas, and on a busy machine the messages of the view
+ * change, and of the view, would come behind them, too late: no view would ever achieve anything.
+ */
+export class Forwarding {
+  readonly #deps: ForwardingDependencies
+  readonly #options: ForwardingOptions
+  readonly #onTheWay = new Set<PoolEntry>()
+  /** Of those on their way. */
+  #bytes = 0
+  /** Own requests behind those. */
+  readonly #behind = new Set<PoolEntry>()
+  #view: DeskView = { view: 0n, primary: 0, active: false }
+
+  constructor(deps: ForwardingDependencies, options: ForwardingOptions) {
+    this.#deps = deps
+    this.#options = options
+  }
+
+  /** Another view: nothing is on its way to its primary yet. */
+  enter(view: DeskView): void {
+    this.#view = view
+    this.#onTheWay.clear()
+    this.#behind.clear()
+    this.#bytes = 0
+    for (const entry of this.#deps.pool.entries()) entry.forwardedAt = undefined
+    if (view.active) this.#takeAll()
+  }
+
+  /** A request of this replica's own is to get to the primary. */
+  take(entry: PoolEntry): void {
+    this.#behind.add(entry)
+    this.#sendOn()
+  }
+
+  /** They have a number, were executed or given up: others may follow. */
+  leave(entries: Iterable<PoolEntry>): void {
+    for (const entry of entries) {
+      this.#behind.delete(entry)
+      if (this.#onTheWay.delete(entry)) this.#bytes -= entry.request.length
+    }
+    this.#sendOn()
+  }
+
+  /** Whether one more that `origin` sent is passed on: that one may have no way to the primary. */
+  mayRelay(origin: number): boolean {
+    if (origin === this.#view.primary) return false
+    const { requests, bytes } = this.#deps.pool.usage(origin)
+    return requests === 1 || (requests <= maxRelayed && bytes <= this.#options.preferredBatchBytes)
+  }
+
+  /**
+   * Sends one to the primary. To all while this replica waits for a new view, which they may never
+   * enter, or finds the primary slow, of what is its own.
+   */
+  send(entry: PoolEntry): void {
+    this.#post(entry)
+    this.#deps.broadcaster.flush()
+  }
+
+  /** Sends one to all if it is this replica's own. Of another's, at least the primary has to hear. */
+  remind(entry: PoolEntry): void {
+    this.#post(entry, this.#isOwn(entry) ? 'all' : this.#view.primary)
+    this.#deps.broadcaster.flush()
+  }
+
+  /** The primary is slow: the others hear of what waits here, so that they see it for themselves. */
+  share(): void {
+    this.#postSome(this.#onTheWay, maxShared)
+  }
+
+  /** From time to time: what the primary seems not to have got is sent again. */
+  again(): void {
+    const { clock, broadcaster, timeoutFactor } = this.#deps
+    const { forwardTimeoutMs, maxTimeoutMs } = this.#options
+    this.#takeAll()
+    // What is still waiting to be sent is no reason to send it twice.
+    if (broadcaster.hasForwards(this.#view.primary)) return
+    const before = clock.now() - Math.min(forwardTimeoutMs * timeoutFactor(), maxTimeoutMs)
+    const old = [...this.#onTheWay].filter(({ forwardedAt = before }) => forwardedAt <= before)
+    this.#postSome(old, maxForwardedAgain)
+  }
+
+  /** All own requests without a number. */
+  #takeAll(): void {
+    const { pool } = this.#deps
+    for (const entry of pool.entries()) {
+      const isTaken = this.#onTheWay.has(entry) || pool.isAssigned(entry.digest)
+      if (this.#isOwn(entry) && !isTaken) this.#behind.add(entry)
+    }
+    this.#sendOn()
+  }
+
+  #sendOn(): void {
+    if (this.#behind.size === 0 || this.#isPrimary) return
+    for (const entry of this.#behind) {
+      const { length } = entry.request
+      if (this.#bytes > 0 && this.#bytes + length > this.#maxBytes) break
+      this.#behind.delete(entry)
+      this.#onTheWay.add(entry)
+      this.#bytes += length
+      this.#post(entry)
+    }
+    this.#deps.broadcaster.flush()
+  }
+
+  /** Between two views less will do, as it goes to all. */
+  get #maxBytes(): number {
+    return this.#view.active ? forwardedBytes(this.#options) : this.#options.preferredBatchBytes
+  }
+
+  get #isPrimary(): boolean {
+    return this.#view.active && this.#view.primary === this.#options.id
+  }
+
+  #isOwn(entry: PoolEntry): boolean {
+    return entry.origin === this.#options.id
+  }
+
+  /** The first of them, `most` and `preferredBatchBytes` at most, but at least one. */
+  #postSome(entries: Iterable<PoolEntry>, most: number): void {
+    let left = most
+    let bytes = 0
+    for (const entry of entries) {
+      bytes += entry.request.length
+      if (left < most && bytes > this.#options.preferredBatchBytes) break
+      if (left-- <= 0) break
+      this.#post(entry)
+    }
+    this.#deps.broadcaster.flush()
+  }
+
+  #post(entry: PoolEntry, to?: number | 'all'): void {
+    const { clock, broadcaster, isPrimarySlow } = this.#deps
+    entry.forwardedAt = clock.now()
+    const isForAll = !this.#view.active || (isPrimarySlow() && this.#isOwn(entry))
+    broadcaster.forward(to ?? (isForAll ? 'all' : this.#view.primary), encodeForward(entry.request))
+  }
+}

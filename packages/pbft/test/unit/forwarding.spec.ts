@@ -1,0 +1,231 @@
+import { VirtualClock } from '@heddle/events/testing'
+import { expect } from 'chai'
+import type { Broadcaster } from '../../src/broadcaster.ts'
+import { decodeMessage } from '../../src/codec.ts'
+import { Forwarding, forwardedBytes } from '../../src/forwarding.ts'
+import type { PoolEntry } from '../../src/request-pool.ts'
+import { RequestPool } from '../../src/request-pool.ts'
+import { requestDigest } from '../../src/request-batch.ts'
+
+const options = {
+  ...{ id: 3, forwardTimeoutMs: 500, maxTimeoutMs: 1_500 },
+  ...{ pipelineDepth: 2, preferredBatchBytes: 100 },
+}
+
+/** What backup 3 sends of its requests; primary is 0 and then 1. */
+class Backup {
+  readonly clock = new VirtualClock()
+  readonly pool = new RequestPool({
+    ...{ batchSize: 10, preferredBatchBytes: 100, maxPoolRequests: 1_000, maxPoolBytes: 10_000 },
+  })
+  /** Names of requests, each after to whom it was sent. */
+  readonly sent: string[] = []
+  factor = 1
+  isSlow = false
+  hasForwards = false
+  readonly forwarding: Forwarding
+
+  constructor() {
+    const broadcaster = {
+      forward: (to: number | 'all', message: Uint8Array) => {
+        const incoming = decodeMessage(Buffer.from(message))
+        if (incoming.type !== 'forward') return
+        this.sent.push(`${to} ${Buffer.from(incoming.request).toString().replaceAll('.', '')}`)
+      },
+      flush: () => undefined,
+      hasForwards: () => this.hasForwards,
+    }
+    this.forwarding = new Forwarding(
+      {
+        ...{ pool: this.pool, clock: this.clock },
+        broadcaster: broadcaster as unknown as Broadcaster,
+        timeoutFactor: () => this.factor,
+        isPrimarySlow: () => this.isSlow,
+      },
+      options,
+    )
+    this.enter(0)
+  }
+
+  enter(primary: number, active = true): void {
+    this.forwarding.enter({ view: BigInt(primary), primary, active })
+  }
+
+  /** A request of so many bytes. */
+  add(name: string, bytes: number, origin = 3): PoolEntry {
+    const request = Buffer.from(name.padEnd(bytes, '.'))
+    return this.pool.add({ request, digest: requestDigest(request), id: name }, origin, 0)
+  }
+
+  take(name: string, bytes: number): PoolEntry {
+    const entry = this.add(name, bytes)
+    this.forwarding.take(entry)
+    return entry
+  }
+
+  /** What was sent since this was asked last. */
+  news(): string[] {
+    return this.sent.splice(0)
+  }
+}
+
+describe('Forwarding', () => {
+  it('has as many bytes of own requests on their way as batches in flight may have, and no more', () => {
+    expect(forwardedBytes(options)).to.equal(200)
+    const at = new Backup()
+    const first = at.take('a', 150)
+    at.take('b', 50)
+    at.take('c', 1)
+    expect(at.news()).to.deep.equal(['0 a', '0 b'])
+    at.forwarding.leave([first])
+    expect(at.news()).to.deep.equal(['0 c'])
+  })
+
+  it('keeps the order: nothing small passes by something large', () => {
+    const at = new Backup()
+    const first = at.take('a', 150)
+    at.take('b', 100)
+    at.take('c', 1)
+    expect(at.news()).to.deep.equal(['0 a'])
+    at.forwarding.leave([first])
+    expect(at.news()).to.deep.equal(['0 b', '0 c'])
+  })
+
+  it('sends one that is larger than all that when nothing else is on its way', () => {
+    const at = new Backup()
+    const first = at.take('a', 1)
+    const large = at.take('b', 300)
+    expect(at.news()).to.deep.equal(['0 a'])
+    at.forwarding.leave([first])
+    expect(at.news()).to.deep.equal(['0 b'])
+    at.take('c', 1)
+    expect(at.news()).to.deep.equal([])
+    at.forwarding.leave([large])
+    expect(at.news()).to.deep.equal(['0 c'])
+  })
+
+  it('forgets what is executed or given up before it was sent', () => {
+    const at = new Backup()
+    const first = at.take('a', 200)
+    const second = at.take('b', 1)
+    at.take('c', 1)
+    at.pool.remove(second)
+    at.forwarding.leave([second])
+    at.forwarding.leave([first])
+    expect(at.news()).to.deep.equal(['0 a', '0 c'])
+  })
+
+  it('sends each new primary no more than that either, however much waits', () => {
+    const at = new Backup()
+    for (const name of ['a', 'b', 'c', 'd', 'e']) at.take(name, 60)
+    expect(at.news()).to.deep.equal(['0 a', '0 b', '0 c'])
+    at.enter(1)
+    expect(at.news()).to.deep.equal(['1 a', '1 b', '1 c'])
+  })
+
+  it('sends a batch of bytes to all between two views, and begins anew in the next', () => {
+    const at = new Backup()
+    at.enter(1, false)
+    at.take('a', 60)
+    at.take('b', 40)
+    at.take('c', 1)
+    at.forwarding.again()
+    expect(at.news()).to.deep.equal(['all a', 'all b'])
+    at.enter(1)
+    expect(at.news()).to.deep.equal(['1 a', '1 b', '1 c'])
+  })
+
+  it('sends nothing as primary, not even from time to time', async () => {
+    const at = new Backup()
+    at.enter(3)
+    at.take('a', 1)
+    await at.clock.advance(10_000)
+    at.forwarding.again()
+    expect(at.news()).to.deep.equal([])
+  })
+
+  it('takes up from time to time what became its own, unless it has a number', () => {
+    const at = new Backup()
+    at.add('a', 1)
+    const numbered = at.add('b', 1)
+    at.add('c', 1, 2)
+    at.pool.assign(1n, [numbered.digest])
+    at.forwarding.again()
+    expect(at.news()).to.deep.equal(['0 a'])
+  })
+
+  describe('again', () => {
+    it('sends what has been on its way for forwardTimeoutMs, a batch of bytes at most', async () => {
+      const at = new Backup()
+      for (const name of ['a', 'b', 'c']) at.take(name, 50)
+      at.news()
+      await at.clock.advance(499)
+      at.forwarding.again()
+      expect(at.news()).to.deep.equal([])
+      await at.clock.advance(1)
+      at.forwarding.again()
+      expect(at.news()).to.deep.equal(['0 a', '0 b'])
+      at.forwarding.again()
+      expect(at.news(), 'the others next time').to.deep.equal(['0 c'])
+      at.forwarding.again()
+      expect(at.news()).to.deep.equal([])
+    })
+
+    it('waits longer with a longer time-out, up to maxTimeoutMs', async () => {
+      const at = new Backup()
+      at.take('a', 1)
+      at.news()
+      at.factor = 2
+      await at.clock.advance(999)
+      at.forwarding.again()
+      expect(at.news()).to.deep.equal([])
+      await at.clock.advance(1)
+      at.forwarding.again()
+      expect(at.news()).to.deep.equal(['0 a'])
+      at.factor = 4
+      await at.clock.advance(1_500)
+      at.forwarding.again()
+      expect(at.news()).to.deep.equal(['0 a'])
+    })
+
+    it('sends nothing twice while the first still waits to be sent', async () => {
+      const at = new Backup()
+      at.take('a', 1)
+      at.news()
+      await at.clock.advance(500)
+      at.hasForwards = true
+      at.forwarding.again()
+      expect(at.news()).to.deep.equal([])
+      at.hasForwards = false
+      at.forwarding.again()
+      expect(at.news()).to.deep.equal(['0 a'])
+    })
+  })
+
+  it('shares a batch of bytes with all when the primary is slow, but one request at least', () => {
+    const at = new Backup()
+    for (const name of ['a', 'b', 'c']) at.take(name, 50)
+    at.news()
+    at.isSlow = true
+    at.forwarding.share()
+    expect(at.news()).to.deep.equal(['all a', 'all b'])
+    const other = new Backup()
+    other.take('large', 150)
+    other.news()
+    other.isSlow = true
+    other.forwarding.share()
+    expect(other.news()).to.deep.equal(['all large'])
+  })
+
+  it('passes on requests of another backup up to a batch of bytes, and one at least', () => {
+    const at = new Backup()
+    at.add('a', 100, 2)
+    expect(at.forwarding.mayRelay(2)).to.equal(true)
+    at.add('b', 1, 2)
+    expect(at.forwarding.mayRelay(2), 'more bytes').to.equal(false)
+    at.add('c', 300, 1)
+    expect(at.forwarding.mayRelay(1), 'one alone').to.equal(true)
+    at.add('d', 1, 0)
+    expect(at.forwarding.mayRelay(0), 'of the primary').to.equal(false)
+  })
+})
