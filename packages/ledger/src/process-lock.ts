@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { LedgerError, toLedgerError } from './errors.ts'
 import type { DirectoryLock } from './storage.ts'
@@ -12,6 +12,7 @@ import type { DirectoryLock } from './storage.ts'
  * one who looks later sees the other's, so both never get in. (Both may lose; then one tries again.)
  * Files of processes that are gone are removed. A process is told from a later one with its number by
  * its birth. It works among processes that see each other's numbers: not between containers or hosts.
+ * In the file stands the directory that it was made in: whoever copies the directory copies the file.
  *
  * @throws LedgerError LEDGER_LOCKED with the other's pid; LEDGER_IO, LEDGER_DISK_FULL
  */
@@ -24,6 +25,8 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   } catch (error) {
     throw toLedgerError(error, 'make the lock', path)
   }
+  // Only for the message: a disk without room for it is no reason to give up.
+  await writeFile(path, resolve(directory), { flag: 'r+' }).catch(() => undefined)
   const release = () => rm(path, { force: true })
   try {
     await refuseOthers(directory, name)
@@ -63,11 +66,22 @@ async function refuseOthers(directory: string, own: string): Promise<void> {
     if (lock === undefined || name === own) continue
     const { pid, birth } = lock
     if (await isAlive(pid, birth)) {
-      const message = `${directory} is in use by process ${pid}: stop that one, or take another directory`
-      throw new LedgerError('LEDGER_LOCKED', message, { file: join(directory, name), pid })
+      const file = join(directory, name)
+      throw new LedgerError('LEDGER_LOCKED', await lockedBy(pid, directory, file), { file, pid })
     }
     await rm(join(directory, name), { force: true })
   }
+}
+
+/** What is said of the lock `file` of a process that lives: of a copied one, what it is a copy of. */
+async function lockedBy(pid: number, directory: string, file: string): Promise<string> {
+  const madeIn = await readFile(file, 'utf8').catch(() => '')
+  if (madeIn === '' || madeIn === resolve(directory))
+    return `${directory} is in use by process ${pid}: stop that one, or take another directory`
+  return (
+    `${file} says that process ${pid} uses ${madeIn}: if ${directory} is a copy of that directory, ` +
+    `remove this file; if it is the same one, stop that process`
+  )
 }
 
 /**

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { readdir, rm, writeFile } from 'node:fs/promises'
+import { cp, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isCodedError } from '@heddle/interface'
 import { blockHeaderHash, common, decode } from '@heddle/proto'
@@ -129,6 +129,24 @@ describe('directory lock', function () {
       for (const lock of locks) await lock.release()
       expect(await readdir(dir), `round ${round}`).to.deep.equal([])
     }
+  })
+
+  it('that came with a copy is named with what it is a copy of, and is no lock without it', async () => {
+    const [dir, copy] = [await temporaryDirectory(), await temporaryDirectory()]
+    const lock = await lockDirectory(dir)
+    const own: unknown = await lockDirectory(dir).catch((error: unknown) => error)
+    expect(own).to.have.property('message').that.includes(`${dir} is in use by process`)
+    const [name = ''] = await readdir(dir)
+    await cp(dir, copy, { recursive: true })
+    const refusal: unknown = await lockDirectory(copy).catch((error: unknown) => error)
+    expect(refusal).to.have.property('code', 'LEDGER_LOCKED')
+    const said = `${join(copy, name)} says that process ${process.pid} uses ${dir}: if ${copy} is a copy`
+    expect(refusal).to.have.property('message').that.includes(said)
+    await rm(join(copy, name))
+    await (await lockDirectory(copy)).release()
+    await lock.release()
+    for (const each of [dir, copy]) expect(await readdir(each)).to.deep.equal([])
+    for (const each of [dir, copy]) await rm(each, { recursive: true })
   })
 
   it('does not mind other files', async () => {
