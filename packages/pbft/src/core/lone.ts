@@ -7,6 +7,9 @@ import type { State } from './state.ts'
  */
 export const loneIntervals = 4
 
+/** If none is late, it is followed under load as well, after so many times as many intervals. */
+export const busyFactor = 8
+
 /**
  * Each time that the others follow a replica, the next time takes twice as long, up to so many such
  * intervals: what a liar that leaves every view can cost.
@@ -15,7 +18,7 @@ export const maxLoneIntervals = 512
 
 /** A replica that may leave a view alone. */
 export interface Lone {
-  /** For so many idle status intervals it has been in a later view than this replica. */
+  /** How long it has been in a later view than this replica: idle status intervals, and parts of busy ones. */
   intervals: number
   /** After so many of them it is followed. */
   patience: number
@@ -25,12 +28,17 @@ export function newLone(): Lone {
   return { intervals: 0, patience: loneIntervals }
 }
 
-/** A status interval ended in which nothing was executed. Returns whether it is time to follow somebody. */
-export function countLone(state: State): boolean {
+/**
+ * A status interval ended. Returns whether it is time to follow somebody.
+ *
+ * @param isIdle - whether nothing was executed in it
+ */
+export function countLone(state: State, isIdle: boolean): boolean {
   if (!state.active) return false
   for (const [id, lone] of state.lone.entries()) {
     const left = state.viewChanges[id]
-    lone.intervals = left !== undefined && left.view > state.view ? lone.intervals + 1 : 0
+    const isAway = left !== undefined && left.view > state.view
+    lone.intervals = isAway ? lone.intervals + (isIdle ? 1 : 1 / busyFactor) : 0
   }
   return state.lone.some(({ intervals, patience }) => intervals >= patience)
 }

@@ -10,7 +10,7 @@ import type { Slot } from './slot.ts'
 import { statusOf } from './status-message.ts'
 import type { SlotStatus, Status } from './messages.ts'
 import type { State } from './state.ts'
-import { awaitNoLonger, followLone, leaveEarly } from './view-change.ts'
+import { awaitNoLonger, followLone, leaveEarly, leaveToVote } from './view-change.ts'
 
 /** Says where this replica is, so that the others send what it lacks (TOCS '02 §5.2). */
 export function broadcastStatus(state: State): void {
@@ -34,7 +34,8 @@ export function onStatusTimeout(state: State): void {
   countSilence(state)
   leaveEarly(state)
   const isStill = state.executedAtLastStatus === state.lastExecuted
-  if (isStill) followLone(state)
+  followLone(state, isStill)
+  leaveToVote(state)
   awaitNoLonger(state)
   if (isStill) {
     transferIfBehind(state)

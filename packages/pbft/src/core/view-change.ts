@@ -6,7 +6,7 @@ import { isSilent } from './silence.ts'
 import type { State } from './state.ts'
 import { currentViewChanges } from './status-message.ts'
 import { viewChangeProblem } from './view-change-rules.ts'
-import { remembers } from './voting.ts'
+import { mayVote, remembers } from './voting.ts'
 
 /** The owner of the requests says that the primary of `view` does not do its work. */
 export function onSuspect(state: State, view: bigint): void {
@@ -61,9 +61,17 @@ export function startViewChange(state: State, next: bigint): void {
   state.emit({ type: 'sign', statement: viewChangeOf(state) })
 }
 
-/** An idle status interval ended: goes after those that left the view alone, when it is time. */
-export function followLone(state: State): void {
-  if (countLone(state)) startViewChange(state, state.view + 1n)
+/** A status interval ended: goes after those that left the view alone, when it is time. */
+export function followLone(state: State, isIdle: boolean): void {
+  if (countLone(state, isIdle)) startViewChange(state, state.view + 1n)
+}
+
+/**
+ * A status interval ended, and all that this replica lacks to vote is another view: leaves for it. The
+ * others follow when it costs them least, see {@link loneIntervals}.
+ */
+export function leaveToVote(state: State): void {
+  if (state.active && remembers(state) && !mayVote(state)) startViewChange(state, state.view + 1n)
 }
 
 /** P, Q and the proof of h, of everything above h. */

@@ -192,6 +192,21 @@ describe('a replica that lost its journal (cf. TOCS ’02 §4)', () => {
     expect(broadcasts(effects, 'view-change').map(({ view }) => view)).to.deep.equal([1n])
   })
 
+  it('leaves by itself for the first view in which it votes, once that is all it lacks, and if that is near', () => {
+    const left = (driver: Driver): bigint[] =>
+      broadcasts(driver.fire('status'), 'view-change').map(({ view }) => view)
+    const driver = new Forgetful()
+    driver.hearAll([3n, 3n, 3n])
+    expect(left(driver), 'before the checkpoint').to.deep.equal([])
+    driver.receive(0, { type: 'certificate', checkpoints: certificate(12n) })
+    expect(left(driver)).to.deep.equal([1n])
+    expect(left(driver), 'once').to.deep.equal([])
+    const far = new Forgetful()
+    far.hearAll([3n, 3n, 3n], [0n, 0n, maxLeap + 1n])
+    far.receive(0, { type: 'certificate', checkpoints: certificate(12n) })
+    expect(left(far)).to.deep.equal([])
+  })
+
   it('asks on after a restart, too', () => {
     const driver = new Forgetful()
     driver.hearAll([3n, 3n, 3n], [0n, 0n, 1n << 60n])

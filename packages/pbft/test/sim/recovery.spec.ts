@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { decodeMessage } from '../../src/codec.ts'
+import { busyFactor, loneIntervals } from '../../src/core/lone.ts'
 import { decodeFrame } from '../../src/frame.ts'
 import { checkRecovery, Cluster } from '../../src/testing.ts'
 import type { ClusterOptions } from '../../src/testing.ts'
@@ -131,5 +132,23 @@ describe('a replica that lost its journal', function () {
         cluster.submit((primary + 1) % 4, 'ordered in the next view, if not in this one')
         await cluster.runUntilLevel(60_000)
         expect(cluster.status(3).notVoting).to.equal(undefined)
+      }))
+
+  for (const isBusy of [true, false])
+    it(`votes again though nobody else fails, ${isBusy ? 'under load' : 'when all is quiet'}`, () =>
+      withCluster({}, async (cluster) => {
+        await load(cluster, 1, 2_000)
+        cluster.crashAndForget(3)
+        await cluster.start(3)
+        // A window of batches, so that nothing that it voted for counts.
+        await load(cluster, 1, 5_000)
+        const left = isBusy ? busyFactor * loneIntervals + 2 : loneIntervals + 2
+        for (let second = 0; second < left; second++)
+          await (isBusy ? load(cluster, 1, 1_000) : cluster.run(1_000))
+        expect(cluster.status(3)).to.include({ notVoting: undefined, activeView: true })
+        await cluster.runUntilLevel(10_000)
+        // With one of the others dead it is needed.
+        cluster.crash((cluster.status(3).primary + 1) % 4)
+        expect(await timeToExecute(cluster, 3)).to.be.below(2_000)
       }))
 })

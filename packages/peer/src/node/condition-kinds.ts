@@ -23,12 +23,12 @@ export const conditionKinds = {
   'not-voting': {
     severity: 'failed',
     component: 'consensus.pbft',
-    cure: 'let the others go on; when it waits for a view alone, stop the primary until it votes, and start it again; if too many do not vote, put their journals back',
+    cure: 'let the others go on, then it votes again by itself; if too many do not vote, put their journals back',
   },
   'rolled-back': {
     severity: 'failed',
     component: 'consensus.pbft',
-    cure: 'let the others go on; when it waits for a view alone, stop the primary until it votes, and start it again; never start a validator on an older copy of its folder',
+    cure: 'let the others go on, then it votes again by itself; never start a validator on an older copy of its folder',
   },
   'requests-wait': {
     severity: 'failed',

@@ -91,7 +91,7 @@ export function composeHealth(deps: CompositionDeps, parts: Parts): Health {
   const watch = new Watch({
     clock,
     checks: [
-      replicaCheck({ replica, conditions }),
+      replicaCheck({ replica, conditions, clock }),
       () => members.look(),
       () => standstill.look(),
       dissentCheck({ collector, others, conditions }),

@@ -1,27 +1,42 @@
 import { hold } from './conditions.ts'
-import type { Replica } from '@heddle/pbft'
+import type { Clock } from '@heddle/interface'
+import type { Replica, ReplicaStatus } from '@heddle/pbft'
 import type { ConditionSink } from './conditions.ts'
 
 /** So many batches behind the others it is said, in the consensus. More than are under way in health: K × L is 40. */
 export const maxBehind = 60n
 
+/** A view change that takes so many milliseconds is said: either nothing is ordered, or it left alone. */
+export const longViewChangeMs = 8000
+
 /** What {@link replicaCheck} looks at. */
 export interface ReplicaCheckDeps {
   readonly replica: Pick<Replica, 'state' | 'status'>
   readonly conditions: ConditionSink
+  readonly clock: Clock
 }
 
 /** Says when the consensus of this validator does not run or does not vote, or is behind the others. */
-export function replicaCheck({ replica, conditions }: ReplicaCheckDeps): () => void {
+export function replicaCheck({ replica, conditions, clock }: ReplicaCheckDeps): () => void {
   const say = (name: Parameters<typeof hold>[1], reason: string | undefined): void =>
     hold(conditions, name, reason === undefined ? undefined : { reason })
+  let changingSince: number | undefined
+  const awaitedView = ({
+    activeView,
+    view,
+  }: Pick<ReplicaStatus, 'activeView' | 'view'>): string | undefined => {
+    changingSince = activeView ? undefined : (changingSince ?? clock.now())
+    const isLong = changingSince !== undefined && clock.now() - changingSince >= longViewChangeMs
+    return isLong ? `waits for view ${view}, in which it votes once the others enter it` : undefined
+  }
   return () => {
     const { notVoting, heardBy, forgetful, ...status } = replica.status()
     const { highestKnown, lowWatermark, lastExecuted } = status
     const runs = replica.state === 'started'
     say('consensus-stopped', runs ? undefined : `the replica is ${replica.state}`)
-    const why = notVoting === undefined ? undefined : notVoting + alsoSilent(forgetful)
-    const isSetBack = heardBy.length > 0
+    const awaited = awaitedView(status)
+    const why = notVoting === undefined ? awaited : notVoting + alsoSilent(forgetful)
+    const isSetBack = notVoting !== undefined && heardBy.length > 0
     say('rolled-back', isSetBack ? why : undefined)
     say('not-voting', isSetBack ? undefined : why)
     // A stable checkpoint may be beyond all that is known besides.

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { VirtualClock } from '@heddle/events/testing'
 import { Conditions } from '../../src/node/conditions.ts'
-import { maxBehind, replicaCheck } from '../../src/node/replica-check.ts'
+import { longViewChangeMs, maxBehind, replicaCheck } from '../../src/node/replica-check.ts'
 import type { Replica, ReplicaStatus } from '@heddle/pbft'
 
 const idle: ReplicaStatus = {
@@ -13,14 +13,15 @@ const idle: ReplicaStatus = {
 
 describe('the check of the replica', () => {
   function checking() {
-    const conditions = new Conditions({ clock: new VirtualClock() })
+    const clock = new VirtualClock()
+    const conditions = new Conditions({ clock })
     const replica = { now: idle, state: 'started' as Replica['state'], status: () => replica.now }
-    const check = replicaCheck({ replica, conditions })
+    const check = replicaCheck({ replica, conditions, clock })
     const said = () => {
       check()
       return conditions.current.map(({ condition, reason }) => [condition, reason])
     }
-    return { replica, said }
+    return { replica, said, clock }
   }
 
   it('says nothing of one that runs and votes', () => {
@@ -49,6 +50,21 @@ describe('the check of the replica', () => {
         'the journal is empty; nor do validators 0, 2: if all were set back, start all with --accept-lost-blocks',
       ],
     ])
+  })
+
+  it(`says that it waits for a view after ${longViewChangeMs} ms, not before, until it has begun`, async () => {
+    const { replica, said, clock } = checking()
+    replica.now = { ...idle, view: 3n, activeView: false }
+    expect(said()).to.deep.equal([])
+    await clock.advance(longViewChangeMs - 1)
+    expect(said()).to.deep.equal([])
+    await clock.advance(1)
+    const reason = 'waits for view 3, in which it votes once the others enter it'
+    expect(said()).to.deep.equal([['not-voting', reason]])
+    replica.now = { ...idle, view: 3n }
+    expect(said()).to.deep.equal([])
+    replica.now = { ...idle, view: 4n, activeView: false }
+    expect(said(), 'timed anew').to.deep.equal([])
   })
 
   it(`says that it is ${maxBehind} batches behind the others, not before`, () => {
