@@ -8,6 +8,7 @@ const benches: Record<string, () => Promise<{ run: () => Promise<Figure[]> }>> =
   comm: () => import('./comm.ts'),
   pbft: () => import('./pbft.ts'),
   network: () => import('./network.ts'),
+  attacked: () => import('./attacked.ts'),
 }
 
 const wanted = process.argv.slice(2)

@@ -9,6 +9,9 @@ import { Validators } from '../support/validators.ts'
 /** Acknowledgements over which a throughput is measured: several blocks. */
 const measured = 600
 
+/** How many are killed one after the other under load. More: HEDDLE_KILLS=60. */
+const kills = Number(process.env['HEDDLE_KILLS'] ?? 1)
+
 /** A silent primary is replaced after that long: shorter than the default, so that tests are, too. */
 const env = { CORE_PBFT_GENERAL_TIMEOUT_REQUEST: '2s' }
 
@@ -67,6 +70,35 @@ describe('kill -9 of a validator during load', function () {
       })
     })
   }
+})
+
+describe('validators killed one after the other, while the load goes on', function () {
+  this.timeout(120_000)
+  const underLoad = new UnderLoad(env)
+  let network: Validators
+  let load: Load
+
+  before(async () => {
+    ;({ network, load } = await underLoad.open())
+  })
+  after(() => underLoad.close())
+
+  for (let count = 1; count <= kills; count++)
+    it(`come back, the others go on: ${count} of ${kills}`, async () => {
+      const victim = network.names[(count * 7) % 4]!
+      await load.more(20 * (count % 10))
+      await network.kill(victim)
+      await load.more(100)
+      network.start(victim, { env })
+      await network.ready()
+    })
+
+  it('lose no acknowledged transaction and execute none twice', async () => {
+    await load.pause()
+    expect(load.acknowledged).to.have.length(load.sent)
+    await network.level()
+    await underLoad.expectExactlyOnce(network.names)
+  })
 })
 
 describe('an acknowledgement that is lost', function () {
