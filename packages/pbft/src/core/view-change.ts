@@ -71,7 +71,7 @@ export function followLone(state: State, isIdle: boolean): void {
  * others follow when it costs them least, see {@link loneIntervals}.
  */
 export function leaveToVote(state: State): void {
-  if (state.active && remembers(state) && !mayVote(state)) startViewChange(state, state.view + 1n)
+  if (!mayVote(state)) startViewChange(state, state.view + 1n)
 }
 
 /** P, Q and the proof of h, of everything above h. */
