@@ -16,6 +16,13 @@ export const busyFactor = 8
  */
 export const maxLoneIntervals = 512
 
+/**
+ * How far beyond the view that it leaves for a replica goes, to be where it may vote, or where another
+ * one does. The others are about there, unless somebody lied to it: then it stays, asking on, for it
+ * could never come back.
+ */
+export const maxLeap = 64n
+
 /** A replica that may leave a view alone. */
 export interface Lone {
   /** How long it has been in a later view than this replica: idle status intervals, and parts of busy ones. */
@@ -29,18 +36,24 @@ export function newLone(): Lone {
 }
 
 /**
- * A status interval ended. Returns whether it is time to follow somebody.
+ * A status interval ended. Returns the view to follow somebody to, if it is time for that: the very one
+ * where that one waits, for it may be there because of a lie and would not come back view by view.
  *
  * @param isIdle - whether nothing was executed in it
  */
-export function countLone(state: State, isIdle: boolean): boolean {
-  if (!state.active) return false
+export function countLone(state: State, isIdle: boolean): bigint | undefined {
+  if (!state.active) return undefined
+  const due: bigint[] = []
   for (const [id, lone] of state.lone.entries()) {
-    const left = state.viewChanges[id]
-    const isAway = left !== undefined && left.view > state.view
-    lone.intervals = isAway ? lone.intervals + (isIdle ? 1 : 1 / busyFactor) : 0
+    const left = state.viewChanges[id]?.view ?? 0n
+    lone.intervals = left > state.view ? lone.intervals + (isIdle ? 1 : 1 / busyFactor) : 0
+    if (lone.intervals >= lone.patience) due.push(left)
   }
-  return state.lone.some(({ intervals, patience }) => intervals >= patience)
+  if (due.length === 0) return undefined
+  const [nearest] = due.sort((a, b) => (a < b ? -1 : 1))
+  const next = state.view + 1n
+  // Nobody correct is further away alone.
+  return nearest !== undefined && nearest <= next + maxLeap ? nearest : next
 }
 
 /**

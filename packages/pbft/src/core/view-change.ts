@@ -1,5 +1,5 @@
 import { moveTo } from './amnesia.ts'
-import { countLone, followsLone } from './lone.ts'
+import { countLone, followsLone, maxLeap } from './lone.ts'
 import type { Claim, ViewChange, ViewChangeStatement } from './messages.ts'
 import { tryNewView } from './new-view.ts'
 import { isSilent } from './silence.ts'
@@ -38,12 +38,6 @@ export function leaveEarly(state: State): void {
   if (isLeft || isSilent(state, state.primary)) startViewChange(state, state.view + 1n)
 }
 
-/**
- * How far beyond the view that it leaves for a replica goes to be where it may vote. The others are
- * about there, unless somebody lied to it: then it stays, asking on, for it could never come back.
- */
-export const maxLeap = 64n
-
 /** Leaves the current view for `view` (§4.4): from now on only checkpoints and view changes count. */
 export function startViewChange(state: State, next: bigint): void {
   if (!remembers(state) || state.votesFrom > next + maxLeap) return
@@ -63,7 +57,8 @@ export function startViewChange(state: State, next: bigint): void {
 
 /** A status interval ended: goes after those that left the view alone, when it is time. */
 export function followLone(state: State, isIdle: boolean): void {
-  if (countLone(state, isIdle)) startViewChange(state, state.view + 1n)
+  const view = countLone(state, isIdle)
+  if (view !== undefined) startViewChange(state, view)
 }
 
 /**
@@ -180,10 +175,24 @@ export function awaitNoLonger(state: State): void {
   if (!state.isRunning('newView')) return
   const isOver = state.intervalsAwaited > 0 && !state.isAwaitingSilent
   state.intervalsAwaited++
-  if (isOver && isSilent(state, state.primary)) startViewChange(state, state.view + 1n)
+  if (isOver && isSilent(state, state.primary)) startViewChange(state, viewAfterAwaited(state))
 }
 
 /** The new primary took too long: on to the next one, with twice the patience (§4.5.2). */
 export function onNewViewTimeout(state: State): void {
-  startViewChange(state, state.view + 1n)
+  startViewChange(state, viewAfterAwaited(state))
+}
+
+/**
+ * The next view. When too few wait for this one because others are further, alone, it is the nearest
+ * view of those: with the rest out of reach none before it could begin, and each would take longer.
+ */
+function viewAfterAwaited(state: State): bigint {
+  const next = state.view + 1n
+  if (currentViewChanges(state).length >= state.quorum) return next
+  const [nearest] = state.viewChanges
+    .map((vc) => vc?.view ?? 0n)
+    .filter((view) => view >= next && view <= next + maxLeap)
+    .sort((a, b) => (a < b ? -1 : 1))
+  return nearest ?? next
 }

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import type { Status } from '../../src/core/messages.ts'
 import { ReplicaCore } from '../../src/core/replica-core.ts'
 import type { JournalRecord, ReplicaEffect } from '../../src/core/protocol.ts'
-import { maxLeap } from '../../src/core/view-change.ts'
+import { maxLeap } from '../../src/core/lone.ts'
 import { Encoder } from '../../src/encoder.ts'
 import { decodeRecord } from '../../src/record-codec.ts'
 import {

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import type { NewView } from '../../src/core/messages.ts'
 import type { ReplicaEffect } from '../../src/core/protocol.ts'
-import { busyFactor, loneIntervals, maxLoneIntervals } from '../../src/core/lone.ts'
+import { busyFactor, loneIntervals, maxLeap, maxLoneIntervals } from '../../src/core/lone.ts'
 import { primaryOf } from '../../src/core/quorum.ts'
 import { silentIntervals } from '../../src/core/silence.ts'
 import {
@@ -108,13 +108,37 @@ describe('a replica that left the view alone', () => {
       from.map((id) => viewChange(id, view)),
     )
 
-  it('is followed after loneIntervals, by backups and the primary, to the next view', () => {
+  it('is followed after loneIntervals, by backups and the primary, to the view where it is', () => {
     for (const id of [0, 2]) {
       const driver = idle(id)
       driver.receive(3, viewChange(3, 9n))
       expect(leaves(intervals(driver, loneIntervals - 1))).to.deep.equal([])
-      expect(leaves(interval(driver))).to.deep.equal([1n])
+      expect(leaves(interval(driver))).to.deep.equal([9n])
     }
+  })
+
+  it('is followed as far as a correct one goes, and to the next view if it is further', () => {
+    const followed = (view: bigint): bigint[] => {
+      const driver = idle(2)
+      driver.receive(3, viewChange(3, view))
+      return leaves(intervals(driver, loneIntervals))
+    }
+    expect(followed(1n + maxLeap)).to.deep.equal([1n + maxLeap])
+    expect(followed(2n + maxLeap)).to.deep.equal([1n])
+  })
+
+  it('is gone to when no quorum waits for the view that did not begin', () => {
+    const after = (view: bigint, ...here: number[]): bigint[] => {
+      const driver = started(2)
+      driver.receive(3, viewChange(3, view))
+      driver.step({ type: 'suspect', view: 0n })
+      for (const id of here) driver.receive(id, viewChange(id, 1n))
+      return leaves(driver.fire('newView'))
+    }
+    expect(after(9n, 0)).to.deep.equal([9n])
+    expect(after(2n + maxLeap, 0)).to.deep.equal([2n + maxLeap])
+    expect(after(3n + maxLeap, 0), 'nobody correct').to.deep.equal([2n])
+    expect(after(9n, 0, 1), 'a quorum was there').to.deep.equal([2n])
   })
 
   it('is not followed by who has left the view himself, and waits for the next one', () => {

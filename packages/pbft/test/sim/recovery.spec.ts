@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { decodeMessage } from '../../src/codec.ts'
-import { busyFactor, loneIntervals } from '../../src/core/lone.ts'
+import { busyFactor, loneIntervals, maxLeap } from '../../src/core/lone.ts'
+import { Encoder } from '../../src/encoder.ts'
 import { decodeFrame } from '../../src/frame.ts'
 import { checkRecovery, Cluster } from '../../src/testing.ts'
 import type { ClusterOptions } from '../../src/testing.ts'
@@ -150,5 +151,37 @@ describe('a replica that lost its journal', function () {
         // With one of the others dead it is needed.
         cluster.crash((cluster.status(3).primary + 1) % 4)
         expect(await timeToExecute(cluster, 3)).to.be.below(2_000)
+      }))
+
+  for (const isSilentNext of [false, true])
+    it(`votes again soon though one told it of a far view once, and ${isSilentNext ? 'is down' : 'is correct'} after that`, () =>
+      withCluster({}, async (cluster) => {
+        await load(cluster, 1, 2_000)
+        cluster.crashAndForget(3)
+        let isLying = true
+        const { random, clock } = cluster
+        const liar = { id: 2, random, clock, signer: cluster.keys.signer(2), timeoutMs: 2_000 }
+        const boast = (bytes: Buffer): Uint8Array => {
+          const message = decodeMessage(bytes)
+          if (!isLying || message.type !== 'plain' || message.message.type !== 'status')
+            return bytes
+          const { message: honest } = message
+          return new Encoder().message({ ...honest, view: honest.view + maxLeap })
+        }
+        cluster.network.corrupt(2, (bytes) => [boast(bytes)], liar)
+        await cluster.start(3)
+        await load(cluster, 1, 6_000)
+        isLying = false
+        expect(cluster.status(3), 'where nobody is').to.include({
+          view: 1n + maxLeap,
+          activeView: false,
+        })
+        if (isSilentNext) {
+          cluster.crash(2)
+          expect(await timeToExecute(cluster, 1)).to.be.below(6_000)
+        } else {
+          await cluster.run((loneIntervals + 2) * 1_000)
+        }
+        expect(cluster.status(3)).to.include({ notVoting: undefined, activeView: true })
       }))
 })
