@@ -54,6 +54,14 @@ export class LedgerError extends CodedError<LedgerErrorCode> {
   }
 }
 
+/** Damage, and what to do about it. An older copy lacks what was acknowledged, or said, since then. */
+export function corrupt(what: string, detail: LedgerErrorDetail & ErrorOptions): LedgerError {
+  const cure =
+    'Nothing was changed; move the directory away: blocks are fetched again from others. ' +
+    'Put no older copy in its place'
+  return new LedgerError('LEDGER_CORRUPT', `${what}. ${cure}`, detail)
+}
+
 /** What the operating system says when there is no room: disk, quota, or largest file size. */
 const fullCodes = new Set<unknown>(['ENOSPC', 'EDQUOT', 'EFBIG'])
 for (const name of ['ENOSPC', 'EDQUOT', 'EFBIG'] as const) fullCodes.add(constants.errno[name])

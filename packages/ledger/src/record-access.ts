@@ -1,5 +1,4 @@
-import { LedgerError, toLedgerError } from './errors.ts'
-import type { LedgerErrorDetail } from './errors.ts'
+import { corrupt, toLedgerError } from './errors.ts'
 import { checksum, decodeFileHeader, headerBytes } from './record-format.ts'
 import type { FileHeader } from './record-format.ts'
 import type { RecordPosition } from './record-scan.ts'
@@ -51,12 +50,4 @@ export async function rewriteInPlace(file: StorageFile, start: number, end: numb
   await file.read(bytes, start)
   await file.write([bytes], start)
   await file.sync()
-}
-
-/** Damage, and what to do about it. */
-export function corrupt(what: string, detail: LedgerErrorDetail & ErrorOptions): LedgerError {
-  const cure =
-    'Nothing was changed; restore the file from a copy, or move the directory away and fetch its ' +
-    'content again from others'
-  return new LedgerError('LEDGER_CORRUPT', `${what}. ${cure}`, detail)
 }

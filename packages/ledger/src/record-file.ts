@@ -1,6 +1,6 @@
-import { LedgerError, toLedgerError } from './errors.ts'
+import { LedgerError, corrupt, toLedgerError } from './errors.ts'
 import { checksum, encodeFileHeader, encodeRecordHeader, headerBytes } from './record-format.ts'
-import { corrupt, readFileHeader, readRecord, rewriteInPlace } from './record-access.ts'
+import { readFileHeader, readRecord, rewriteInPlace } from './record-access.ts'
 import { scanRecords } from './record-scan.ts'
 import type { RecordPosition, ScannedRecord } from './record-scan.ts'
 import type { Files, StorageFile } from './storage.ts'

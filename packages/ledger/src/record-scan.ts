@@ -1,4 +1,5 @@
-import { LedgerError } from './errors.ts'
+import { corrupt } from './errors.ts'
+import type { LedgerError } from './errors.ts'
 import { checksum, decodeRecordHeader, headerBytes, recordMagic } from './record-format.ts'
 import type { RecordHeader } from './record-format.ts'
 import type { StorageFile } from './storage.ts'
@@ -92,11 +93,7 @@ export async function scanRecords(request: ScanRequest): Promise<ScanResult> {
     }
     if (header.sequence !== sequence) {
       const message = `${request.path} has record ${header.sequence.toString()} at offset ${offset} where ${sequence.toString()} belongs`
-      throw new LedgerError('LEDGER_CORRUPT', message, {
-        file: request.path,
-        offset,
-        block: sequence,
-      })
+      throw corrupt(message, { file: request.path, offset, block: sequence })
     }
     const length = headerBytes + header.bodyLength
     request.visit({ path: request.path, sequence, offset, length, body })
@@ -131,7 +128,7 @@ async function refuseDamage(
   // The process writes from front to back, so what it did not get to is missing at the end.
   if (wasPowerKept && window.size - offset >= headerBytes + (header?.bodyLength ?? 0)) {
     const message = `${path} is damaged at offset ${offset}: no power loss can have left that record as it is`
-    throw new LedgerError('LEDGER_CORRUPT', message, { file: path, offset })
+    throw corrupt(message, { file: path, offset })
   }
   // With a good header the length is known, and the next header is looked for behind the body.
   let position = offset + (header === undefined ? 1 : headerBytes + header.bodyLength)
@@ -153,7 +150,6 @@ async function refuseDamage(
 function damaged(request: ScanRequest, offset: number, later: RecordHeader): LedgerError {
   const message =
     `${request.path} is damaged at offset ${offset}: that part had been synced before record ` +
-    `${later.sequence.toString()} was written. Nothing was changed; restore the file from a copy, ` +
-    `or move the directory away and fetch its content again from others`
-  return new LedgerError('LEDGER_CORRUPT', message, { file: request.path, offset })
+    `${later.sequence.toString()} was written`
+  return corrupt(message, { file: request.path, offset })
 }

@@ -412,6 +412,14 @@ describe('damaged journal', () => {
       expect(bytesOf(storage, journalPath).equals(damaged), `byte ${at}`).to.equal(true)
     }
   })
+
+  it('is not to be replaced by an older copy, which forgets what was said since then', async () => {
+    const file = await journalFile()
+    const [first = 0] = offsetsOf(file)
+    file[first]! ^= 1
+    const error = await errorOf(openMemoryJournal({}, withJournal(file)))
+    expect(error?.message).to.match(/Put no older copy in its place$/)
+  })
 })
 
 describe('a block file in the place of another', () => {
