@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { systemClock } from '@heddle/events'
+import { VirtualClock } from '@heddle/events/testing'
 import type { Clock } from '@heddle/interface'
 import { common, decode } from '@heddle/proto'
 import {
@@ -443,6 +444,18 @@ describe('BroadcastClient', function () {
       expect(await result).to.have.property('code', 'DELIVER_STOPPED')
     })
   }
+
+  it('gives it to others when 2 s have passed, unless it is told another time', async () => {
+    const silent = await Promise.all([1, 2, 3].map(() => answering()))
+    const clock = new VirtualClock()
+    const client = await clientOf({ endpoints: endpointsOf(silent), faults: 1 }, clock)
+    const result = rejection(client.submit(await envelope('x')))
+    await until(() => silent[0]!.received.length === 1)
+    await clock.advance(2000)
+    await until(() => silent.every(({ received }) => received.length === 1))
+    await client.stop()
+    expect(await result).to.have.property('code', 'DELIVER_STOPPED')
+  })
 
   it('asks first those that it is not told to suspect', async () => {
     const services = [await answering(SUCCESS), await answering(SUCCESS)]

@@ -174,6 +174,16 @@ describe('Replica: what keeps a frame alive', () => {
     await replica.stop()
   })
 
+  it('keeps a forwarded request apart from the frame that it came in', async () => {
+    const { replica, checked } = await Backup.start()
+    const forward = frameOf(encodeForward(Buffer.from('a')))
+    void replica.receive(2, Buffer.concat([forward, frameOf(Buffer.alloc(500_000, 0x7a))]))
+    await nextTurn()
+    expect(checked).to.have.length(1)
+    expect(checked[0]?.buffer.byteLength).to.equal(1)
+    await replica.stop()
+  })
+
   it('copies what fills less than half of its buffer, and nothing else', () => {
     const buffer = Buffer.allocUnsafeSlow(1_000)
     expect(ownBytes(buffer.subarray(0, 500)).buffer).to.equal(buffer.buffer)

@@ -244,6 +244,27 @@ describe('mistakes of a person', function () {
     })
   })
 
+  describe('with validators that do not answer', () => {
+    it('says after 5 s what each command waits for', async () => {
+      const [, second, ...frozen] = network.names.map((name) => network.process(name))
+      const says = async (args: readonly string[], what: RegExp, input = ''): Promise<void> => {
+        const heddle = sandbox.start([...args, '--dir', network.dir], { input })
+        await heddle.until(({ stderr }) => what.test(stderr))
+        heddle.kill('SIGKILL')
+        await heddle.ended
+      }
+      for (const validator of frozen) validator.kill('SIGSTOP')
+      await Promise.all([
+        says(['submit'], /^waiting for validators to take lines: 3 have/m, recordLines('late', 3)),
+        says(['blocks', '--from', '9999', '--to', '9999'], /^waiting for block 9999, which no/m),
+      ])
+      second!.kill('SIGSTOP')
+      await says(['query', 'records', 'good-2'], /^waiting for 2 validators to give the same/m)
+      for (const validator of [second!, ...frozen]) validator.kill('SIGCONT')
+      await network.level()
+    })
+  })
+
   describe('with `network up` beside validators that were started by hand', () => {
     it('refuses before anything is written, and they go on', async () => {
       const files = ['network.json', ...network.descriptor.validators.map(({ config }) => config)]
