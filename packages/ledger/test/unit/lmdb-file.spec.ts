@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { chmod, open, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { chmod, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from '@heddle/interface'
 import { expect } from 'chai'
@@ -153,12 +153,16 @@ describe('the file of a database', () => {
   })
 
   it('has its file of locks made anew, whatever that holds', async () => {
-    for (const part of ['state', 'index']) {
-      await writeFile(join(dir, part, 'lock.mdb'), Buffer.alloc(8192, 0x5a))
-      await chmod(join(dir, part, 'lock.mdb'), 0o444)
+    const locks = ['state', 'index'].map((part) => join(dir, part, 'lock.mdb'))
+    for (const path of locks) {
+      await writeFile(path, Buffer.alloc(8192, 0x5a))
+      await chmod(path, 0o444)
     }
     const ledger = await openLedger({ dir })
     expect(text(ledger.state.get('n', 'k'))).to.equal('v')
+    // Root may write to either, so that opening alone shows nothing.
+    for (const path of locks)
+      expect((await stat(path)).mode & 0o200, 'may be written').to.equal(0o200)
     await ledger.close()
   })
 })
