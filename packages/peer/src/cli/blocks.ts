@@ -1,6 +1,6 @@
 import { systemClock } from '@heddle/events'
-import { pullBlocks } from '@heddle/deliver'
-import { blockHeaderHash } from '@heddle/proto'
+import { StatusError, pullBlocks } from '@heddle/deliver'
+import { blockHeaderHash, common } from '@heddle/proto'
 import { Command } from 'commander'
 import { blockCheck } from '../engine/as-signed.ts'
 import { blockProofOf } from '../engine/candidate.ts'
@@ -13,7 +13,6 @@ import { orClock } from '../network/own-clock.ts'
 import { Waiting } from '../network/waiting.ts'
 import { blockNumber, dirOption } from './options.ts'
 import { grouped, standardOutput, taken, toJson } from './output.ts'
-import type { common } from '@heddle/proto'
 
 interface BlocksOptions {
   readonly dir: string
@@ -70,13 +69,38 @@ function chooseEndpoints(
   })
 }
 
+/** What a validator says of a block that is not there yet, as one that a person asked for. */
+function orMissing(error: unknown, next: bigint): unknown {
+  if (!(error instanceof StatusError) || error.status !== common.Status.NOT_FOUND) return error
+  return new PeerError(
+    'PEER_FILE_MISSING',
+    `there is no block ${next} yet, says ${error.endpoint}`,
+    {
+      cure: '`heddle network status` shows the heights; --follow waits for blocks to come',
+      cause: error,
+    },
+  )
+}
+
+function rangeOf({ from = 0n, to }: BlocksOptions): {
+  readonly from: bigint
+  readonly to?: bigint
+} {
+  if (to === undefined) return { from }
+  if (to >= from) return { from, to }
+  throw new PeerError('PEER_INVALID_OPTION', `--to ${to} is before --from ${from}`, {
+    cure: 'give the first block as --from and the last one as --to',
+  })
+}
+
 async function blocks(options: BlocksOptions): Promise<void> {
+  const { from, to } = rangeOf(options)
   const client = await openClient(options.dir, await readDescriptor(options.dir))
   const abort = new AbortController()
   const interrupt = (): void => abort.abort()
   process.once('SIGINT', interrupt)
   const trouble = new LastTrouble()
-  let next = options.from ?? 0n
+  let next = from
   const waiting = new Waiting({
     clock: systemClock,
     note: (text) => standardOutput.note(text),
@@ -97,8 +121,8 @@ async function blocks(options: BlocksOptions): Promise<void> {
         onlyGiven: true,
         configBlock: client.genesis,
         tls: client.tls,
-        from: options.from ?? 0n,
-        ...(options.to === undefined ? {} : { to: options.to }),
+        from,
+        ...(to === undefined ? {} : { to }),
         follow: options.follow === true,
         signal: abort.signal,
         maxFailures: options.follow === true ? Infinity : 2 * client.endpoints.length,
@@ -112,7 +136,7 @@ async function blocks(options: BlocksOptions): Promise<void> {
       if (!(await taken(process.stdout))) return
     }
   } catch (error) {
-    if (!abort.signal.aborted) throw await orClock(client, error)
+    if (!abort.signal.aborted) throw orMissing(await orClock(client, error), next)
   } finally {
     waiting.stop()
     process.off('SIGINT', interrupt)

@@ -50,8 +50,14 @@ function rulesText(rules: heddle.RulesStatus | undefined): string[] {
   return [`rules ${inForce} (offers ${offered}, ${others})`]
 }
 
+/** Why one gave no answer; its name, with which most reasons begin, stands before it already. */
+function reasonOf(failure: unknown, name: string): string {
+  const message = messageOf(failure)
+  return message.startsWith(`${name}: `) ? message.slice(name.length + 2) : message
+}
+
 function toText({ name, status, failure }: Line): string {
-  if (status === undefined) return `${name}  no answer: ${messageOf(failure)}`
+  if (status === undefined) return `${name}  no answer: ${reasonOf(failure, name)}`
   const { view, activeView, primary, height, lastBlockHash, sequence, connected } = status
   const { problems } = status
   const line = [

@@ -122,12 +122,18 @@ export class ValidatorClient {
         cure: 'see whether the client in network.json is a member of the channel, and its clock',
         cause,
       })
-    const why = code === status.DEADLINE_EXCEEDED ? 'no answer in time' : messageOf(cause)
+    const why = code === status.DEADLINE_EXCEEDED ? 'no answer in time' : reasonIn(cause)
     return new PeerError('PEER_NETWORK_UNAVAILABLE', `${this.name}: ${why}`, {
       cure: 'look at its log, or at `heddle network status`',
       cause,
     })
   }
+}
+
+/** What went wrong, without what grpc-js puts around it. */
+function reasonIn(error: unknown): string {
+  const message = messageOf(error)
+  return /Last error: (?:\w*Error: )?(.+)\. Resolution note:/s.exec(message)?.[1] ?? message
 }
 
 /** Certificate and key of the client for TLS, PEM. */

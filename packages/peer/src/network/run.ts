@@ -1,5 +1,6 @@
 import { ChainFollower } from './chain-follower.ts'
 import { collectEvidence } from './collect-evidence.ts'
+import { countReasons } from './count-reasons.ts'
 import { Monitor } from './monitor.ts'
 import { prove } from './proof.ts'
 import { Submissions } from './submissions.ts'
@@ -51,35 +52,6 @@ export interface RunInput {
 
 /** Time between two updates of the display. */
 const displayMs = 200
-
-/** Kinds of reasons in the summary. */
-const maxReasons = 5
-
-/** Reasons without what differs from one transaction to the next. */
-function kindOf(reason: string): string {
-  return (
-    reason
-      .split(/[:"0-9]/)[0]
-      ?.trim()
-      .split(' ')
-      .slice(0, 4)
-      .join(' ') ?? reason
-  )
-}
-
-function countReasons(submissions: Submissions): RunSummary['reasons'] {
-  const counts = new Map<string, number>()
-  for (const { verdict } of submissions.all()) {
-    if (verdict?.reason === undefined) continue
-    const kind =
-      /^(overdraws|no such account|record)/.exec(verdict.reason)?.[0] ?? kindOf(verdict.reason)
-    counts.set(kind, (counts.get(kind) ?? 0) + 1)
-  }
-  return [...counts]
-    .map(([reason, count]) => ({ reason, count }))
-    .sort((a, b) => b.count - a.count)
-    .slice(0, maxReasons)
-}
 
 /** One run of an input through a network, from the first line to the proof. */
 export class Run {
@@ -201,7 +173,7 @@ export class Run {
       rejected,
       notSubmitted: submitter.problemCount,
       problems: submitter.problems,
-      reasons: countReasons(submissions),
+      reasons: countReasons(submissions.all()),
       blocks: Number(this.#follower.blocks),
       seconds: this.#seconds(),
       txPerSecond: this.#rate(),

@@ -234,6 +234,30 @@ describe('mistakes of a person', function () {
     })
   })
 
+  describe('with the number of a block', () => {
+    const blocks = (...args: string[]): Promise<Finished> =>
+      sandbox.run(['blocks', '--dir', network.dir, ...args])
+
+    it('names a block that is not there yet, and an end before the beginning', async () => {
+      const none = await blocks('--from', '9000', '--to', '9001')
+      expectFailure(none, statuses.noFile, 'there is no block 9000 yet')
+      const reverse = await blocks('--from', '5', '--to', '3')
+      expectFailure(reverse, statuses.usage, '--to 3 is before --from 5')
+    })
+  })
+
+  describe('with validators that do not run', () => {
+    it('names each and its address, once', async () => {
+      await network.kill('validator3')
+      const { stdout, status } = await sandbox.run(['network', 'status', '--dir', network.dir])
+      expect(status).to.equal(0)
+      expect(stdout).to.match(/^validator3 {2}no answer: connect ECONNREFUSED [\d.]+:\d+$/m)
+      network.start('validator3')
+      await network.ready()
+      await network.level()
+    })
+  })
+
   describe('with the clock of the client', () => {
     it('names by how much it is off, whatever is asked for', async () => {
       const options = { env: shiftedClock(16 * 60_000), input: recordLines('early', 1) }
