@@ -8,7 +8,7 @@ import type { State } from './state.ts'
 export const loneIntervals = 4
 
 /** If none is late, it is followed under load as well, after so many times as many intervals. */
-export const busyFactor = 8
+export const busyFactor = 2
 
 /**
  * Each time that the others follow a replica, the next time takes twice as long, up to so many such
