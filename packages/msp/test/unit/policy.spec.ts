@@ -167,9 +167,8 @@ describe('principals', () => {
 })
 
 describe('signature policies', () => {
-  const orgs: TestOrganization[] = []
-  const peers: SigningIdentity[] = []
-  const admins: SigningIdentity[] = []
+  let peers: SigningIdentity[]
+  let admins: SigningIdentity[]
   let msps: MspManager
   const data = Buffer.from('data')
   const by = (identity: SigningIdentity): SignedData => ({
@@ -181,12 +180,11 @@ describe('signature policies', () => {
   const admin = (index: number): common.MSPPrincipal => rolePrincipal(`Org${index}MSP`, 'admin')
 
   before(async () => {
-    for (const index of [0, 1, 2]) {
-      const org = await createTestOrganization({ mspId: `Org${index}MSP` })
-      orgs.push(org)
-      peers.push(await org.identity('peer', 'peer'))
-      admins.push(await org.identity('Admin', 'admin'))
-    }
+    const orgs = await Promise.all(
+      [0, 1, 2].map((index) => createTestOrganization({ mspId: `Org${index}MSP` })),
+    )
+    peers = await Promise.all(orgs.map((org) => org.identity('peer', 'peer')))
+    admins = await Promise.all(orgs.map((org) => org.identity('Admin', 'admin')))
     msps = new MspManager(orgs.map(({ msp }) => msp))
   })
 
