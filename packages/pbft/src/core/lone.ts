@@ -49,11 +49,18 @@ export function countLone(state: State, isIdle: boolean): bigint | undefined {
     lone.intervals = left > state.view ? lone.intervals + (isIdle ? 1 : 1 / busyFactor) : 0
     if (lone.intervals >= lone.patience) due.push(left)
   }
-  if (due.length === 0) return undefined
-  const [nearest] = due.sort((a, b) => (a < b ? -1 : 1))
+  const nearest = nearestOf(due)
+  if (nearest === undefined) return undefined
   const next = state.view + 1n
   // Nobody correct is further away alone.
-  return nearest !== undefined && nearest <= next + maxLeap ? nearest : next
+  return nearest <= next + maxLeap ? nearest : next
+}
+
+/** The least of these views. */
+export function nearestOf(views: readonly bigint[]): bigint | undefined {
+  let nearest: bigint | undefined
+  for (const view of views) if (nearest === undefined || view < nearest) nearest = view
+  return nearest
 }
 
 /**

@@ -1,5 +1,5 @@
 import { moveTo } from './amnesia.ts'
-import { countLone, followsLone, maxLeap } from './lone.ts'
+import { countLone, followsLone, maxLeap, nearestOf } from './lone.ts'
 import type { Claim, ViewChange, ViewChangeStatement } from './messages.ts'
 import { tryNewView } from './new-view.ts'
 import { isSilent } from './silence.ts'
@@ -190,9 +190,6 @@ export function onNewViewTimeout(state: State): void {
 function viewAfterAwaited(state: State): bigint {
   const next = state.view + 1n
   if (currentViewChanges(state).length >= state.quorum) return next
-  const [nearest] = state.viewChanges
-    .map((vc) => vc?.view ?? 0n)
-    .filter((view) => view >= next && view <= next + maxLeap)
-    .sort((a, b) => (a < b ? -1 : 1))
-  return nearest ?? next
+  const views = state.viewChanges.map((vc) => vc?.view ?? 0n)
+  return nearestOf(views.filter((view) => view >= next && view <= next + maxLeap)) ?? next
 }

@@ -127,6 +127,33 @@ describe('a replica that left the view alone', () => {
     expect(followed(2n + maxLeap)).to.deep.equal([1n])
   })
 
+  it('is followed to the nearest view, when two are away', () => {
+    for (const views of [
+      [5n, 9n],
+      [9n, 5n],
+    ] as const) {
+      const driver = started(2, { n: 7 })
+      interval(driver)
+      for (const [at, view] of views.entries()) driver.receive(5 + at, viewChange(5 + at, view))
+      expect(leaves(intervals(driver, loneIntervals))).to.deep.equal([5n])
+    }
+  })
+
+  it('is gone to, the nearest of two and not beyond the next view, when one did not begin', () => {
+    for (const [first, second, expected] of [
+      [9n, 5n, 5n],
+      [5n, 9n, 5n],
+      [9n, 2n, 2n],
+    ] as const) {
+      const driver = started(3, { n: 7 })
+      driver.step({ type: 'suspect', view: 0n })
+      for (const id of [0, 1]) driver.receive(id, viewChange(id, 1n))
+      driver.receive(5, viewChange(5, first))
+      driver.receive(6, viewChange(6, second))
+      expect(leaves(driver.fire('newView')), `${first} and ${second}`).to.deep.equal([expected])
+    }
+  })
+
   it('is gone to when no quorum waits for the view that did not begin', () => {
     const after = (view: bigint, ...here: number[]): bigint[] => {
       const driver = started(2)
