@@ -10,7 +10,7 @@ const status = pnpm([
   'test',
   'test:e2e',
   '--continue',
-  // Of test:e2e three files run at a time, which wait most of it.
+  // Of test:e2e two files run at a time, which wait half of it.
   '--concurrency=3',
   ...process.argv.slice(2),
 ])

@@ -114,7 +114,11 @@ export class Validators {
   async stop(): Promise<void> {
     this.client.close()
     const running = [...this.#processes.values()].filter((each) => each.running)
-    for (const process of running) process.kill('SIGTERM')
+    for (const process of running) {
+      process.kill('SIGTERM')
+      // One that a failed test left frozen takes no other signal.
+      process.kill('SIGCONT')
+    }
     for (const process of running) expect(await process.ended, process.stderr).to.equal(0)
   }
 
