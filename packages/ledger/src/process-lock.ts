@@ -25,7 +25,7 @@ export async function lockDirectory(directory: string): Promise<DirectoryLock> {
   } catch (error) {
     throw toLedgerError(error, 'make the lock', path)
   }
-  // Only for the message: a disk without room for it is no reason to give up.
+  // It serves the message only: on a full disk the lock is taken without it.
   await writeFile(path, resolve(directory), { flag: 'r+' }).catch(() => undefined)
   const release = () => rm(path, { force: true })
   try {

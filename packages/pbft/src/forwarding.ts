@@ -4,15 +4,15 @@ import { encodeForward } from './encoder.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { PoolEntry, RequestPool } from './request-pool.ts'
 
-/** Most requests sent to the primary again at one time, of `preferredBatchBytes` at most. */
-const maxForwardedAgain = 1_000
+/** Most requests sent to the primary again at one time; `preferredBatchBytes` bounds their bytes. */
+export const maxForwardedAgain = 1_000
 
-/** Most requests of which all hear at once when the primary is slow, likewise. */
+/** Most requests of which all hear at once when the primary is slow; the same bound on bytes. */
 export const maxShared = 100
 
 /**
- * Most pending requests of one other replica, likewise, that are passed on to the primary at once, where
- * they count as this one's: else one replica could fill the room that another has there.
+ * Most pending requests of one other replica that are passed on to the primary at once; the same bound
+ * on bytes. They count as this one's there: else one replica could fill the room that another has.
  */
 export const maxRelayed = 100
 
@@ -123,7 +123,7 @@ export class Forwarding {
     const { clock, broadcaster, timeoutFactor } = this.#deps
     const { forwardTimeoutMs, maxTimeoutMs } = this.#options
     this.#takeAll()
-    // What is still waiting to be sent is no reason to send it twice.
+    // While some still wait to be sent, nothing is sent twice.
     if (broadcaster.hasForwards(this.#view.primary)) return
     const before = clock.now() - Math.min(forwardTimeoutMs * timeoutFactor(), maxTimeoutMs)
     const old = [...this.#onTheWay].filter(({ forwardedAt = before }) => forwardedAt <= before)

@@ -7,7 +7,7 @@ import type { State } from './state.ts'
  */
 export const loneIntervals = 4
 
-/** If none is late, it is followed under load as well, after so many times as many intervals. */
+/** Under load, with no request late, it is followed after this many times as many intervals. */
 export const busyFactor = 2
 
 /**

@@ -1,3 +1,4 @@
+import { expect } from 'chai'
 import { Cluster } from '../../src/testing.ts'
 
 /** Each run follows from its seed. */
@@ -26,6 +27,12 @@ describe('large requests on slow links', function () {
       const isDone = (): boolean =>
         cluster.submissions.every(({ outcome }) => outcome === 'executed')
       await cluster.runUntil(isDone, 60_000, 'all executed')
+      await cluster.runUntilLevel(10_000)
+      for (const id of [1, 2, 3])
+        expect(new Set(cluster.machine(id).executedIds), `at ${id}`).to.have.property(
+          'size',
+          requests,
+        )
       await cluster.stop()
     })
 })

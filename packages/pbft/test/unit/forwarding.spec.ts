@@ -2,7 +2,7 @@ import { VirtualClock } from '@heddle/events/testing'
 import { expect } from 'chai'
 import type { Broadcaster } from '../../src/broadcaster.ts'
 import { decodeMessage } from '../../src/codec.ts'
-import { Forwarding, forwardedBytes } from '../../src/forwarding.ts'
+import { Forwarding, forwardedBytes, maxForwardedAgain } from '../../src/forwarding.ts'
 import type { PoolEntry } from '../../src/request-pool.ts'
 import { RequestPool } from '../../src/request-pool.ts'
 import { requestDigest } from '../../src/request-batch.ts'
@@ -25,7 +25,7 @@ class Backup {
   hasForwards = false
   readonly forwarding: Forwarding
 
-  constructor() {
+  constructor(bounds: { readonly preferredBatchBytes?: number } = {}) {
     const broadcaster = {
       forward: (to: number | 'all', message: Uint8Array) => {
         const incoming = decodeMessage(Buffer.from(message))
@@ -42,7 +42,7 @@ class Backup {
         timeoutFactor: () => this.factor,
         isPrimarySlow: () => this.isSlow,
       },
-      options,
+      { ...options, ...bounds },
     )
     this.enter(0)
   }
@@ -169,6 +169,15 @@ describe('Forwarding', () => {
       expect(at.news(), 'the others next time').to.deep.equal(['0 c'])
       at.forwarding.again()
       expect(at.news()).to.deep.equal([])
+    })
+
+    it(`sends ${maxForwardedAgain} requests at most, however small they are`, async () => {
+      const at = new Backup({ preferredBatchBytes: 10_000 })
+      for (let i = 0; i <= maxForwardedAgain; i++) at.take(String(i), 5)
+      at.news()
+      await at.clock.advance(500)
+      at.forwarding.again()
+      expect(at.news()).to.have.length(maxForwardedAgain)
     })
 
     it('waits longer with a longer time-out, up to maxTimeoutMs', async () => {

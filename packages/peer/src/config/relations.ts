@@ -41,7 +41,7 @@ function batchTimeoutTooLong(config: Config): Contradiction | undefined {
   if (batch < request) return undefined
   return {
     key: 'pbft.general.timeout.batch',
-    what: `${batch}ms is no less than pbft.general.timeout.request, ${request}ms: the others would replace every primary`,
+    what: `${batch}ms must be less than pbft.general.timeout.request, ${request}ms: the others would replace every primary`,
     cure: 'make pbft.general.timeout.request several times as long',
   }
 }

@@ -110,7 +110,7 @@ describe('the configuration of a validator', () => {
       ],
       [
         'pbft: {general: {timeout: {batch: 150ms, request: 100ms}}}',
-        /timeout\.batch: 150ms is no less than pbft\.general\.timeout\.request, 100ms/,
+        /timeout\.batch: 150ms must be less than pbft\.general\.timeout\.request, 100ms/,
       ],
       [
         'operations: {listenAddress: "127.0.0.1:7051"}',
