@@ -12,6 +12,7 @@ import { Forwarding } from './forwarding.ts'
 import type { DeskView } from './forwarding.ts'
 import { Intake } from './intake.ts'
 import type { UncheckedRequest } from './intake.ts'
+import { KnownIds } from './known-ids.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { StateMachine } from './ports.ts'
 import { PrimaryPace } from './primary-pace.ts'
@@ -63,6 +64,7 @@ export class RequestDesk {
   readonly #watch: RequestWatch
   readonly #pace: PrimaryPace
   readonly #forwarding: Forwarding
+  readonly #knownIds: KnownIds
   #view: DeskView = { view: 0n, primary: 0, active: false }
   #stopped: StoppedError | undefined
 
@@ -70,6 +72,7 @@ export class RequestDesk {
     this.#deps = deps
     this.#options = options
     this.#intake = new Intake(deps, options.maxPoolRequests)
+    this.#knownIds = new KnownIds(2 * options.maxPoolRequests)
     const { pool, broadcaster, clock, timeoutFactor } = deps
     const isPrimarySlow = (): boolean => this.#pace.isSlow
     this.#forwarding = new Forwarding(
@@ -122,20 +125,19 @@ export class RequestDesk {
 
   /** A request that another replica wants to have ordered. */
   async onForward(from: number, bytes: Uint8Array): Promise<void> {
-    const { pool, stateMachine, checker } = this.#deps
     try {
       const request = Uint8Array.prototype.slice.call(bytes)
       const digest = requestDigest(request)
-      const pending = pool.getByDigest(digest)
-      if (pending !== undefined) {
-        this.#wantedBy(pending, from)
+      if (this.#isPending(digest, from)) return
+      const isKnown = this.#deps.checker.idOf(digest) !== undefined
+      const checked = await this.#check(from, { request, digest, purpose: 'proposal' })
+      // It may have come from several at once: then it was checked once.
+      if (this.#isPending(digest, from)) return
+      if (!this.#isOfUse(checked)) {
+        if (!isKnown) this.#chargeFor(checked, from)
         return
       }
-      const isKnown = checker.idOf(digest) !== undefined
-      const checked = await this.#check(from, { request, digest, purpose: 'proposal' })
-      if (!stateMachine.isExecuted(checked.id) && pool.get(checked.id) === undefined)
-        this.#add(checked, from)
-      else if (!isKnown) this.#deps.budgets.checkedInVain(from, 1)
+      this.#add(checked, from)
     } catch (error) {
       if (error === this.#stopped) return
       this.#deps.budgets.refused(from, error)
@@ -155,20 +157,15 @@ export class RequestDesk {
   onExecuted(sequence: bigint, batch: Batch): void {
     const { pool, checker } = this.#deps
     pool.release(sequence)
-    if (pool.size === 0) return
-    const digests = RequestBatch.digestsOf(batch)
     const ids = batch instanceof RequestBatch ? batch.ids : undefined
     let areAllKnown = true
-    for (const [index, digest] of digests.entries()) {
-      const entry = pool.getByDigest(digest)
-      if (entry !== undefined) {
-        this.#settle(entry, sequence, digest)
-        continue
-      }
-      const id = ids?.[index] ?? checker.idOf(digest)
-      const other = id === undefined ? undefined : pool.get(id)
-      if (other !== undefined) this.#settle(other, sequence, digest)
+    for (const [index, digest] of RequestBatch.digestsOf(batch).entries()) {
+      const id = pool.getByDigest(digest)?.id ?? ids?.[index] ?? checker.idOf(digest)
       areAllKnown &&= id !== undefined
+      if (id === undefined) continue
+      this.#knownIds.executed(id)
+      const waiting = pool.get(id)
+      if (waiting !== undefined) this.#settle(waiting, sequence, digest)
     }
     // Of a batch that was fetched, or comes from the journal, only the state machine knows the ids.
     if (!areAllKnown) this.#settleExecuted(sequence)
@@ -242,6 +239,24 @@ export class RequestDesk {
     const checked = await this.#intake.check(origin, unchecked)
     if (this.#stopped !== undefined) throw this.#stopped
     return checked
+  }
+
+  /** Whether it waits here already; then `from` wants it to be ordered, too. */
+  #isPending(digest: string, from: number): boolean {
+    const pending = this.#deps.pool.getByDigest(digest)
+    if (pending !== undefined) this.#wantedBy(pending, from)
+    return pending !== undefined
+  }
+
+  #isOfUse({ id }: CheckedRequest): boolean {
+    const { pool, stateMachine } = this.#deps
+    return !stateMachine.isExecuted(id) && pool.get(id) === undefined
+  }
+
+  /** One that `from` brought was good, and of no use: another of its id is pending, or was executed. */
+  #chargeFor({ id }: CheckedRequest, from: number): void {
+    const { pool, budgets } = this.#deps
+    if (!this.#knownIds.excuse(id, from, pool.get(id))) budgets.checkedInVain(from, 1)
   }
 
   #add(checked: CheckedRequest, origin: number): PoolEntry {

@@ -16,6 +16,8 @@ const malformed = frameOf(Buffer.alloc(0))
 const vote = frameOf(
   new Encoder().message({ type: 'prepare', view: 0n, sequence: 1n, digest: 'ab'.repeat(32) }),
 )
+const forward = (content: string): Buffer => frameOf(encodeForward(Buffer.from(content)))
+const idOf = (request: Uint8Array): string => Buffer.from(request).toString().split('#')[0]!
 const times = (count: number, frame: Uint8Array): Buffer =>
   Buffer.concat(Array.from({ length: count }, () => frame))
 
@@ -28,12 +30,10 @@ class Backup {
 
   constructor(options: Partial<ReplicaOptions> = {}, isGood = true) {
     const keys = new TestKeys()
-    const stateMachine = Object.assign(new MemoryStateMachine(), {
+    const stateMachine = Object.assign(new MemoryStateMachine({ idOf }), {
       check: (request: Uint8Array) => {
         this.checked.push(request)
-        return isGood
-          ? Promise.resolve(Buffer.from(request).toString())
-          : Promise.reject(new TypeError('no good'))
+        return isGood ? Promise.resolve(idOf(request)) : Promise.reject(new TypeError('no good'))
       },
     })
     const network = { send: () => Promise.resolve() }
@@ -117,6 +117,25 @@ describe('Replica: floods', () => {
     void replica.receive(3, frameOf(encodeForward(Buffer.from('of 3'))))
     await nextTurn()
     expect(checked).to.have.length(burstSeconds + 2)
+    await replica.stop()
+  })
+
+  it('checks no more requests of a replica that brings several of one id again and again', async () => {
+    const { replica, checked } = await Backup.start({ maxCpuMsPerSecond: 1 })
+    const burst = (1_000 * burstSeconds) / checkCost
+    let held: unknown
+    for (let i = 0; i < 2 * burst; i++) {
+      void replica.receive(2, forward(`${i}#first`))
+      void replica.receive(3, forward(`${i}#another`))
+      held ??= replica.receive(3, forward(`${i}#one more`))
+      await nextTurn()
+    }
+    expect(held).to.be.instanceOf(Promise)
+    const contents = checked.map((request) => Buffer.from(request).toString())
+    const countOf = (what: string): number => contents.filter((each) => each.endsWith(what)).length
+    expect(countOf('first'), 'of another replica').to.equal(2 * burst)
+    expect(countOf('one more')).to.be.within(burst / 2, burst)
+    expect(countOf('another')).to.be.within(burst / 2, burst)
     await replica.stop()
   })
 

@@ -15,14 +15,20 @@ import { MemoryStateMachine } from '../../src/testing.ts'
 const small = { id: 3, n: 4, forwardTimeoutMs: 500, maxPoolRequests: 20 }
 const options = resolveReplicaOptions(small)
 
+const idOf = (request: Uint8Array): string => Buffer.from(request).toString().split('#')[0]!
+
 /** A state machine whose checks end when told, once `isSlow`. */
 class SlowMachine extends MemoryStateMachine {
   isSlow = false
   readonly #waiting: (() => void)[] = []
 
+  constructor() {
+    super({ idOf })
+  }
+
   override async check(request: Uint8Array): Promise<string> {
     if (this.isSlow) await new Promise<void>((done) => this.#waiting.push(done))
-    return Buffer.from(request).toString()
+    return idOf(request)
   }
 
   get waiting(): number {
@@ -45,6 +51,8 @@ class Desk {
   readonly errors: unknown[] = []
   /** What was forwarded, each after to whom. */
   readonly sent: string[] = []
+  /** Whose request was checked in vain, at its expense. */
+  readonly charged: number[] = []
   awaitsPrimary = false
   isBehind = false
   executedByOthers = 0n
@@ -67,7 +75,9 @@ class Desk {
     this.desk = new RequestDesk(
       {
         ...{ pool, checker, stateMachine, clock },
-        budgets: new SenderBudgets(clock, options, { flooding: () => undefined }),
+        budgets: Object.assign(new SenderBudgets(clock, options, { flooding: () => undefined }), {
+          checkedInVain: (from: number) => void this.charged.push(from),
+        }),
         broadcaster: broadcaster as unknown as Broadcaster,
         isBehind: () => this.isBehind,
         executedByOthers: () => this.executedByOthers,
@@ -104,6 +114,45 @@ class Desk {
 }
 
 describe('RequestDesk', () => {
+  describe('when a request of its id is there already', () => {
+    it('charges nobody for what a client signed twice, and who brings two for the second', async () => {
+      const at = new Desk()
+      await at.forward(1, 'x#1')
+      for (const from of [0, 2]) await at.forward(from, `x#from ${from}`)
+      expect(at.charged).to.deep.equal([])
+      for (const from of [0, 1, 2]) await at.forward(from, `x#more from ${from}`)
+      expect(at.charged).to.deep.equal([0, 1, 2])
+    })
+
+    it('charges nobody for one that it checked once, as it came from several at once', async () => {
+      const at = new Desk()
+      at.machine.isSlow = true
+      const forwards = [1, 1, 2, 2].map((from) => at.forward(from, 'x#1'))
+      at.machine.answer()
+      await Promise.all(forwards)
+      expect(at.charged).to.deep.equal([])
+    })
+
+    it('charges nobody for one that was executed, and who brings two for the second', async () => {
+      const at = new Desk()
+      const executed = Buffer.from('x#1')
+      const batch = Object.assign(RequestBatch.of([executed]), { ids: ['x'] })
+      await at.machine.execute(1n, [executed])
+      at.desk.onExecuted(1n, batch)
+      for (const from of [1, 2, 1]) await at.forward(from, `x#${at.charged.length} from ${from}`)
+      expect(at.charged, 'what is repeated is known').to.deep.equal([])
+      await at.forward(1, 'x#more from 1')
+      expect(at.charged).to.deep.equal([1])
+    })
+
+    it('charges for one that was executed long ago', async () => {
+      const at = new Desk()
+      await at.machine.execute(1n, [Buffer.from('x#1')])
+      await at.forward(1, 'x#2')
+      expect(at.charged).to.deep.equal([1])
+    })
+  })
+
   it('calls the primary late, and takes that back when the request was executed', async () => {
     const at = new Desk()
     await at.submit('a')
