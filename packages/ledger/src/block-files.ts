@@ -127,6 +127,20 @@ export class BlockFiles {
     return readRecord(await this.#reader(first, path), path, position)
   }
 
+  /**
+   * Paths of files that are no longer there, and of the last one also when another is in its place.
+   * @throws LedgerError LEDGER_IO
+   */
+  async missing(): Promise<string[]> {
+    const { files, dir } = this.#options
+    const expected = this.#firsts.map(nameOf)
+    const current = nameOf(this.#current.firstSequence)
+    const isInPlace = await this.#current.isInPlace()
+    const names = new Set(await listIfThere(files, dir))
+    const gone = expected.filter((name) => !names.has(name) || (name === current && !isInPlace))
+    return gone.map((name) => join(dir, name))
+  }
+
   async close(): Promise<void> {
     const readers = [...this.#readers.values()]
     this.#readers.clear()
@@ -174,6 +188,14 @@ export class BlockFiles {
 
 const recordBytes = (body: RecordBody): number =>
   body.reduce((sum, part) => sum + part.length, headerBytes)
+
+/** The names in a directory; none when it is gone itself. */
+async function listIfThere(files: Files, dir: string): Promise<string[]> {
+  return files.list(dir).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw toLedgerError(error, 'read the directory', dir)
+  })
+}
 
 /** The first block of each file in the directory, ascending. */
 async function firstBlocks(files: Files, dir: string): Promise<bigint[]> {

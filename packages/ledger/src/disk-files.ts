@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { constants, fdatasync, writev } from 'node:fs'
 import { dirname, resolve } from 'node:path'
@@ -85,10 +85,25 @@ class DiskFile implements StorageFile {
     await this.#handle.sync()
   }
 
+  async isAt(path: string): Promise<boolean> {
+    try {
+      const [own, there] = await Promise.all([this.#handle.stat(exact), stat(path, exact)])
+      return own.ino === there.ino && own.dev === there.dev
+    } catch (error) {
+      // What cannot be looked at may well be there.
+      return !goneCodes.includes((error as NodeJS.ErrnoException).code)
+    }
+  }
+
   close(): Promise<void> {
     return this.#handle.close()
   }
 }
+
+/** Numbers of files are beyond what a `number` tells apart. */
+const exact = { bigint: true } as const
+
+const goneCodes: readonly unknown[] = ['ENOENT', 'ENOTDIR']
 
 /** As the handle's own method, which takes 30 microseconds longer: that counts for each block. */
 function writeVectors(

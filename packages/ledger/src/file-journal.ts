@@ -30,6 +30,7 @@ type Task =
   | { readonly kind: 'append'; readonly frame: RecordBody }
   | { readonly kind: 'rewrite'; readonly frames: readonly RecordBody[] }
   | { readonly kind: 'read'; readonly into: Uint8Array[] }
+  | { readonly kind: 'look'; readonly missing: string[] }
 
 /** A journal in one record file, which a rewrite replaces by another. */
 export class FileJournal implements Journal {
@@ -117,6 +118,14 @@ export class FileJournal implements Journal {
     return this.#queue.push({ kind: 'rewrite', frames }, bytes, true)
   }
 
+  async missingFiles(): Promise<string[]> {
+    if (this.#closing !== undefined) throw closedError()
+    const missing: string[] = []
+    // In turn with rewrites, in whose middle the file is another one's.
+    await this.#queue.push({ kind: 'look', missing }, 0, true)
+    return missing
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -134,6 +143,10 @@ export class FileJournal implements Journal {
     }
     if (first?.kind === 'read') {
       await this.#file.scan(({ body }) => first.into.push(...decodeFrame(body)))
+      return 1
+    }
+    if (first?.kind === 'look') {
+      if (!(await this.#file.isInPlace())) first.missing.push(this.#file.path)
       return 1
     }
     const frames = tasks.flatMap((task) => (task.kind === 'append' ? [task.frame] : []))
@@ -211,12 +224,14 @@ export class FileJournal implements Journal {
   }
 
   #refuse(): void {
-    if (this.#closing !== undefined) throw new LedgerError('LEDGER_CLOSED', 'the journal is closed')
+    if (this.#closing !== undefined) throw closedError()
     if (this.#failed === undefined) return
     const message = 'the journal takes no more records since an earlier failure: open it again'
     throw new LedgerError('LEDGER_FAILED', message, { cause: this.#failed, file: this.#parts.path })
   }
 }
+
+const closedError = (): LedgerError => new LedgerError('LEDGER_CLOSED', 'the journal is closed')
 
 const sizeOf = (frame: RecordBody): number =>
   frame.reduce((sum, part) => sum + part.length, headerBytes)

@@ -143,6 +143,11 @@ export class FileLedger implements Ledger {
     return new BlockFollower(source, from, options)
   }
 
+  async missingFiles(): Promise<string[]> {
+    this.#refuseClosed()
+    return this.#parts.files.missing()
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing

@@ -147,6 +147,14 @@ export interface StateStore {
 /** A block store with the state that its blocks lead to, in one directory. */
 export interface Ledger extends BlockStore, AsyncDisposable {
   readonly state: StateStore
+  /**
+   * Paths of block files that were removed, moved or replaced since it was opened, the earliest first:
+   * what it still reads and writes of them is lost when it is closed. The index and the state are made
+   * again from the blocks, so theirs are not looked at.
+   *
+   * @throws LedgerError LEDGER_IO when the directory cannot be read, LEDGER_CLOSED
+   */
+  missingFiles(): Promise<string[]>
   /** Finishes what was appended, syncs and releases the directory. Twice is harmless. */
   close(): Promise<void>
 }
@@ -171,6 +179,11 @@ export interface Journal extends AsyncDisposable {
    * old or the new content. Appends called later come after them.
    */
   rewrite(records: readonly Uint8Array[]): Promise<void>
+  /**
+   * The path of its file when that was removed, moved or replaced since it was opened: what it holds is
+   * lost when it is closed. The next `rewrite` puts a file there again. @throws LedgerError LEDGER_CLOSED
+   */
+  missingFiles(): Promise<string[]>
   /** Finishes what was appended and releases the directory. Twice is harmless. */
   close(): Promise<void>
 }

@@ -199,6 +199,11 @@ export class RecordFile {
     return this
   }
 
+  /** Whether it is still the file of its path. Never rejects. */
+  isInPlace(): Promise<boolean> {
+    return this.#file.isAt(this.#path)
+  }
+
   async close(): Promise<void> {
     await this.#file.close()
   }

@@ -12,6 +12,8 @@ export interface StorageFile {
   sync(): Promise<void>
   /** Cuts the file to `size` bytes; durable when it resolves. */
   truncate(size: number): Promise<void>
+  /** Whether it is the file of this path now: nobody removed, moved or replaced it. Never rejects. */
+  isAt(path: string): Promise<boolean>
   close(): Promise<void>
 }
 

@@ -100,6 +100,10 @@ class FaultyFile implements StorageFile {
     await this.#inner.truncate(size)
   }
 
+  isAt(path: string): Promise<boolean> {
+    return this.#inner.isAt(path)
+  }
+
   close(): Promise<void> {
     return this.#inner.close()
   }

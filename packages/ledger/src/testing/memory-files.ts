@@ -44,9 +44,11 @@ class MemoryNode {
 
 class MemoryFile implements StorageFile {
   readonly #node: MemoryNode
+  readonly #names: ReadonlyMap<string, MemoryNode>
 
-  constructor(node: MemoryNode) {
+  constructor(node: MemoryNode, names: ReadonlyMap<string, MemoryNode>) {
     this.#node = node
+    this.#names = names
   }
 
   size(): Promise<number> {
@@ -80,6 +82,10 @@ class MemoryFile implements StorageFile {
     return this.sync()
   }
 
+  isAt(path: string): Promise<boolean> {
+    return Promise.resolve(this.#names.get(path) === this.#node)
+  }
+
   close(): Promise<void> {
     return Promise.resolve()
   }
@@ -107,7 +113,7 @@ export class MemoryFiles implements Files {
       node = new MemoryNode()
       this.#names.set(path, node)
     }
-    return Promise.resolve(new MemoryFile(node))
+    return Promise.resolve(new MemoryFile(node, this.#names))
   }
 
   rename(from: string, to: string): Promise<void> {

@@ -80,6 +80,16 @@ export const conditionKinds = {
     component: 'ledger.engine',
     cure: 'wait while its height grows; otherwise see `deliverclient` in its log',
   },
+  'files-missing': {
+    severity: 'degraded',
+    component: 'ledger.storage',
+    cure: 'let it run until the others are well; then stop it, move its `ledger` folder away, and start it: it fetches the blocks again; a journal comes back by itself',
+  },
+  'disk-nearly-full': {
+    severity: 'degraded',
+    component: 'ledger.storage',
+    cure: 'make room before it is full: then this validator ends',
+  },
   'validator-down': {
     severity: 'degraded',
     component: 'gossip.comm',

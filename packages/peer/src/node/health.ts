@@ -1,6 +1,7 @@
 import { certificatesCheck } from './certificates-check.ts'
 import { ClockWatch, windowMs } from './clock-watch.ts'
 import { Conditions } from './conditions.ts'
+import { DiskCheck } from './disk-check.ts'
 import { dissentCheck } from './dissent-check.ts'
 import { DivergenceWatch } from './divergence.ts'
 import { ForkWatch } from './fork-watch.ts'
@@ -88,6 +89,7 @@ export function composeHealth(deps: CompositionDeps, parts: Parts): Health {
     rebuiltFor: parts.storage.rebuiltFor,
     logger: deps.logging.logger.child('ledger.engine'),
   })
+  const disk = new DiskCheck({ storage: parts.storage, clock, conditions, metrics })
   const watch = new Watch({
     clock,
     checks: [
@@ -97,6 +99,7 @@ export function composeHealth(deps: CompositionDeps, parts: Parts): Health {
       dissentCheck({ collector, others, conditions }),
       () => divergence.look(),
       () => clocks.look(),
+      () => disk.look(),
       certificatesCheck({ certificates, clock, conditions, metrics }),
       () => conditions.settle(),
     ],

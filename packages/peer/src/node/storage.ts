@@ -1,4 +1,4 @@
-import { rename } from 'node:fs/promises'
+import { rename, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isCodedError } from '@heddle/interface'
 import { directoryHolder, openJournal, openLedger } from '@heddle/ledger'
@@ -9,6 +9,7 @@ import { rebuiltFor } from './rebuilt-state.ts'
 import type { Clock, Logger, Metrics } from '@heddle/interface'
 import type { Journal, Ledger } from '@heddle/ledger'
 import type { DataOwner } from './data-owner.ts'
+import type { DiskSpace } from './disk-check.ts'
 
 /** The disk of a validator. */
 export interface Storage {
@@ -18,6 +19,10 @@ export interface Storage {
   readonly journalDamage: string | undefined
   /** Blocks for which the state was rebuilt before, because it was not that of the others. */
   readonly rebuiltFor: ReadonlySet<bigint>
+  /** Paths of files that it needs at its next start, and that are no longer in their place. */
+  missingFiles(): Promise<string[]>
+  /** The disk that its folder is on. */
+  space(): Promise<DiskSpace>
   close(): Promise<void>
 }
 
@@ -87,6 +92,12 @@ async function openReplicaJournal(
   }
 }
 
+/** As it is for who may not use what is kept back for the superuser. */
+async function spaceOf(dir: string): Promise<DiskSpace> {
+  const { bavail, blocks, bsize } = await statfs(dir)
+  return { path: dir, freeBytes: bavail * bsize, bytes: blocks * bsize }
+}
+
 /**
  * Opens the ledger and the journal, repairing what a crash left behind.
  * @throws LedgerError; {@link PeerError} PEER_WRONG_FOLDER when the folder is another validator's,
@@ -110,6 +121,11 @@ export async function openStorage(deps: StorageDeps): Promise<Storage> {
       journal: journal.journal,
       journalDamage: journal.damage,
       rebuiltFor: await rebuiltFor(ledgerIn(deps.dir)),
+      missingFiles: async () => [
+        ...(await ledger.missingFiles()),
+        ...(await journal.journal.missingFiles()),
+      ],
+      space: () => spaceOf(deps.dir),
       close: async () => {
         await journal.journal.close()
         await ledger.close()

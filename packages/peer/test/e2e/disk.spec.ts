@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { transactionCounts } from '../support/chain.ts'
 import { Sandbox, recordLines } from '../support/heddle.ts'
 import { Load } from '../support/load.ts'
+import { seenBy } from '../support/seen.ts'
 import { Validators } from '../support/validators.ts'
 import { provenHeight } from '../support/proof.ts'
 import type { Proof } from '../../src/network/proof.ts'
@@ -104,6 +105,19 @@ describe('a disk that fails', function () {
     network.start('validator2')
     await expectNothingLost()
     expect((await stat(file)).size).to.equal(size)
+  })
+
+  it('when a block file is removed while it runs, the validator says so, and fetches it again', async () => {
+    const file = await blockFileOf('validator2')
+    await rm(file)
+    const reason = new RegExp(`${file} was removed, moved or replaced$`)
+    await seenBy(['validator2'], { condition: 'files-missing', reason }, { network, sandbox })
+    // By the cure that it names.
+    await network.kill('validator2')
+    const ledger = join(dataOf('validator2'), 'ledger')
+    await rename(ledger, `${ledger}.incomplete`)
+    network.start('validator2')
+    await expectNothingLost()
   })
 
   it('when a block was changed, the validator ends with file and offset, and changes nothing', async () => {
