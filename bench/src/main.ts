@@ -7,6 +7,7 @@ const benches: Record<string, () => Promise<{ run: () => Promise<Figure[]> }>> =
   ledger: () => import('./ledger.ts'),
   comm: () => import('./comm.ts'),
   pbft: () => import('./pbft.ts'),
+  floods: () => import('./floods.ts'),
   network: () => import('./network.ts'),
   attacked: () => import('./attacked.ts'),
 }

@@ -1,7 +1,7 @@
 import { isCodedError } from '@heddle/interface'
 import { decodeMessage } from './codec.ts'
 import type { Incoming } from './codec.ts'
-import type { Batch, Message, Proof, Statement } from './core/messages.ts'
+import type { Batch, CheckpointStatement, Message, Proof, Statement } from './core/messages.ts'
 import type { Encoder } from './encoder.ts'
 import { MalformedError } from './errors.ts'
 import { messagesOf } from './frame.ts'
@@ -46,6 +46,8 @@ export interface InboxDependencies {
   readonly budgets: SenderBudgets
   /** See ReplicaCore.wantsPrePrepare. */
   readonly wantsPrePrepare: (from: number, view: bigint, sequence: bigint) => boolean
+  /** See ReplicaCore.awaitsCheckpoint. */
+  readonly awaitsCheckpoint: (checkpoint: CheckpointStatement) => boolean
   /** See ReplicaCore.wantsBatch. */
   readonly wantsBatch: () => boolean
   /**
@@ -169,9 +171,9 @@ export class Inbox {
         return { type: 'batch', batch: RequestBatch.of(incoming.requests) }
       }
       case 'signed':
-        return this.#openSigned(incoming.kind, incoming.proof)
+        return this.#openSigned(from, incoming.kind, incoming.proof)
       case 'certificate':
-        return this.#openCertificate(incoming.proofs)
+        return this.#openCertificate(from, incoming.proofs)
       default:
         return undefined
     }
@@ -187,14 +189,26 @@ export class Inbox {
     })
   }
 
-  #openSigned(kind: Statement['type'], proof: Proof): Verified<Message> {
-    return this.#deps.signatures.open(kind, proof)
+  #openSigned(from: number, kind: Statement['type'], proof: Proof): Verified<Message> {
+    const { signatures, awaitsCheckpoint } = this.#deps
+    const statement = signatures.read(kind, proof)
+    const isDue = statement.type === 'checkpoint' && awaitsCheckpoint(statement)
+    return this.#charged(from, isDue, () => signatures.verify(statement))
   }
 
-  #openCertificate(proofs: readonly Proof[]): Verified<Message> {
-    if (proofs.length > this.#options.n)
-      throw new MalformedError(`a certificate of ${proofs.length} checkpoints`)
-    return this.#deps.signatures.openCheckpoints(proofs)
+  #openCertificate(from: number, proofs: readonly Proof[]): Verified<Message> {
+    return this.#charged(from, false, () => this.#deps.signatures.openCheckpoints(proofs))
+  }
+
+  /** Signatures are asked about at once, also where the answers come later. */
+  #charged(from: number, isDue: boolean, verify: () => Verified<Message>): Verified<Message> {
+    const { signatures, budgets } = this.#deps
+    const before = signatures.asked
+    try {
+      return verify()
+    } finally {
+      budgets.checkedSignatures(from, signatures.asked - before, isDue)
+    }
   }
 
   #reject(from: number, error: unknown): undefined {

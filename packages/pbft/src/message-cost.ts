@@ -13,7 +13,7 @@ const costs = { vote: 4, fetchBatch: 10, status: 30, forward: 4, perRequest: 0.2
 /** Decoding claims, slots and digests. */
 const costPerByte = 0.05
 
-/** What a message of so many bytes costs before anything is known of its worth. */
+/** What a message of so many bytes costs before anything is known of its worth; its signatures apart. */
 export function costOf(incoming: Incoming, bytes: number): number {
   switch (incoming.type) {
     case 'plain':
@@ -24,9 +24,8 @@ export function costOf(incoming: Incoming, bytes: number): number {
     case 'forward':
       return costs.forward
     case 'signed':
-      return checkCost + costPerByte * bytes
     case 'certificate':
-      return checkCost * incoming.proofs.length
+      return costs.vote + costPerByte * bytes
   }
 }
 

@@ -33,6 +33,7 @@ const ranges = {
   maxReceiveQueueBytes: [1, Number.MAX_SAFE_INTEGER, 256 * mebibyte],
   maxMessagesPerSecond: [1, 10_000_000, 20_000],
   maxRejectionsPerSecond: [1, 10_000_000, 20],
+  maxSignaturesPerSecond: [1, 1_000_000, 50],
   maxCpuMsPerSecond: [1, 1_000, 100],
   maxHeldMs: [1, 3_600_000, 5_000],
   maxJournalQueue: [1, 10_000_000, 10_000],

@@ -115,6 +115,7 @@ export class PbftReplica implements Replica {
       ...{ signatures, checker, encoder, budgets },
       isHeldUp: () => this.#outbox.isFull,
       wantsPrePrepare: (...args) => this.#core?.wantsPrePrepare(...args) ?? false,
+      awaitsCheckpoint: (checkpoint) => this.#core?.awaitsCheckpoint(checkpoint) ?? false,
       wantsBatch: () => this.#core?.wantsBatch() ?? false,
       onMessage: (from, message) => this.#post({ type: 'message', from, message }),
       onForward: (from, request) => void this.#desk.onForward(from, request),

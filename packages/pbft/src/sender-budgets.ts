@@ -5,7 +5,7 @@ import { checkCost } from './message-cost.ts'
 import type { ResolvedOptions } from './options.ts'
 
 /** What each sender has so much of in a second. */
-export type Spending = 'messages' | 'rejections' | 'cpu'
+export type Spending = 'messages' | 'rejections' | 'signatures' | 'cpu'
 
 /** So many seconds' worth may be spent at once, after some quiet. */
 export const burstSeconds = 5
@@ -22,7 +22,12 @@ const toldEveryMs = 60_000
 
 type BudgetingOptions = Pick<
   ResolvedOptions,
-  'n' | 'maxMessagesPerSecond' | 'maxRejectionsPerSecond' | 'maxCpuMsPerSecond' | 'maxHeldMs'
+  | 'n'
+  | 'maxMessagesPerSecond'
+  | 'maxRejectionsPerSecond'
+  | 'maxSignaturesPerSecond'
+  | 'maxCpuMsPerSecond'
+  | 'maxHeldMs'
 >
 
 /** Told about who goes too far. */
@@ -46,10 +51,12 @@ export class SenderBudgets {
     this.#clock = clock
     this.#observer = observer
     this.#holds = new Holds(clock)
-    const { maxHeldMs, maxMessagesPerSecond, maxRejectionsPerSecond, maxCpuMsPerSecond } = options
+    const { maxHeldMs, maxMessagesPerSecond, maxRejectionsPerSecond } = options
+    const { maxSignaturesPerSecond, maxCpuMsPerSecond } = options
     const limits = {
       messages: limitOf(maxMessagesPerSecond),
       rejections: limitOf(maxRejectionsPerSecond),
+      signatures: limitOf(maxSignaturesPerSecond),
       cpu: limitOf(maxCpuMsPerSecond),
     }
     this.#budgets = Array.from(
@@ -61,6 +68,12 @@ export class SenderBudgets {
   /** `from` has cost this much: messages, rejections, or milliseconds. */
   spend(from: number, what: Spending, amount: number): void {
     this.#budgets[from]?.spend(what, amount)
+  }
+
+  /** So many signatures of others came from `from` and were verified; those that are due it must send. */
+  checkedSignatures(from: number, count: number, areDue: boolean): void {
+    this.spend(from, 'cpu', (count * checkCost) / 1_000)
+    if (!areDue) this.spend(from, 'signatures', count)
   }
 
   /** So many requests of `from` were checked, and were of no use. */

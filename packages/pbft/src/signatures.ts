@@ -17,11 +17,17 @@ export class Signatures {
   readonly #signer: Signer
   readonly #verifier: Verifier
   readonly #good = new Recent<true>(maxRemembered)
+  #asked = 0
 
   constructor(n: number, signer: Signer, verifier: Verifier) {
     this.#n = n
     this.#signer = signer
     this.#verifier = verifier
+  }
+
+  /** How many signatures the verifier was asked about so far. */
+  get asked(): number {
+    return this.#asked
   }
 
   sign(statement: Statement): SignedStatement | Promise<SignedStatement> {
@@ -35,14 +41,27 @@ export class Signatures {
   }
 
   /**
-   * The statement of `kind` in `proof`, once every signature that it rests on is verified.
+   * The statement of `kind` in `proof`, of which nothing is verified.
+   *
+   * @throws {MalformedError} PBFT_MALFORMED
+   */
+  read(kind: Statement['type'], proof: Proof): SignedStatement {
+    const message = openers[kind](proof)
+    if (message.type === 'view-change') this.#assertDistinct(message.stable)
+    if (message.type === 'new-view') {
+      this.#assertDistinct(message.viewChanges)
+      for (const { stable } of message.viewChanges) this.#assertDistinct(stable)
+    }
+    return message
+  }
+
+  /**
+   * `message`, once every signature that it rests on is verified.
    *
    * @throws {MalformedError} PBFT_MALFORMED, at once or as a rejection
    * @throws {InvalidSignatureError} PBFT_INVALID_SIGNATURE, likewise
    */
-  open(kind: Statement['type'], proof: Proof): SignedStatement | Promise<SignedStatement> {
-    const message = openers[kind](proof)
-    this.#assertSize(message)
+  verify(message: SignedStatement): SignedStatement | Promise<SignedStatement> {
     const author = message.type === 'new-view' ? primaryOf(message.view, this.#n) : message.replica
     const verified = this.#verifyAll(endorsementsOf(message, author))
     return verified === undefined ? message : verified.then(() => message)
@@ -51,28 +70,21 @@ export class Signatures {
   /**
    * A relayed certificate, once all its signatures are verified.
    *
-   * @throws as {@link Signatures.open}
+   * @throws as {@link Signatures.verify}
    */
   openCheckpoints(proofs: readonly Proof[]): Certificate | Promise<Certificate> {
     const checkpoints = proofs.map(openCheckpoint)
+    this.#assertDistinct(checkpoints)
     const certificate = { type: 'certificate', checkpoints } as const
     const verified = this.#verifyAll(checkpoints.flatMap((c) => endorsementsOf(c, c.replica)))
     return verified === undefined ? certificate : verified.then(() => certificate)
   }
 
-  /** Nothing correct names a replica twice or carries more than N of anything signed. */
-  #assertSize(message: SignedStatement): void {
-    if (message.type === 'checkpoint') return
-    if (message.type === 'new-view') {
-      this.#assertCount(message.viewChanges.length)
-      for (const { stable } of message.viewChanges) this.#assertCount(stable.length)
-    } else {
-      this.#assertCount(message.stable.length)
-    }
-  }
-
-  #assertCount(signatures: number): void {
-    if (signatures > this.#n) throw new MalformedError(`${signatures} signatures of one kind`)
+  /** Before any is verified: of one replica, or of none, there could be as many as its signer makes. */
+  #assertDistinct(statements: readonly { readonly replica: number }[]): void {
+    const replicas = new Set(statements.map(({ replica }) => replica))
+    if (replicas.size === statements.length && replicas.size <= this.#n) return
+    throw new MalformedError(`${statements.length} signatures of ${replicas.size} replicas`)
   }
 
   /** Undefined when all are good already or the verifier answered at once. */
@@ -98,6 +110,7 @@ export class Signatures {
     if (this.#good.get(key) === true) return undefined
     let answer
     try {
+      this.#asked++
       answer = this.#verifier.verify(replica, proof.body, proof.signature)
     } catch (error) {
       throw new InvalidSignatureError(`of replica ${replica}`, { cause: error })

@@ -71,6 +71,8 @@ export interface ReplicaOptions {
   readonly maxMessagesPerSecond?: number
   /** The same of messages that are refused; default 20. */
   readonly maxRejectionsPerSecond?: number
+  /** The same of signatures that are verified, except those of checkpoints that are due; default 50. */
+  readonly maxSignaturesPerSecond?: number
   /** The same of the milliseconds that taking its messages in costs, as estimated; default 100. What is ordered does not count. */
   readonly maxCpuMsPerSecond?: number
   /** A replica that was held back for so long without a quiet time floods this one: see the notification `flooding`; default 5,000. */

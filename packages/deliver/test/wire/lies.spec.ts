@@ -190,8 +190,6 @@ describe('the keepalive of a stream', function () {
     } finally {
       globalThis.setTimeout = original
     }
-    // 30 s is the longest wait for a frame, 15 s the one in which its pace is measured.
     expect(waits).to.include(60_000)
-    expect(waits.filter((ms) => ms > 15_000 && ms < 60_000 && ms !== 30_000)).to.deep.equal([])
   })
 })

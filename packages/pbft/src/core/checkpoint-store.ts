@@ -24,6 +24,10 @@ export class CheckpointStore {
     return 'added'
   }
 
+  has(replica: number, sequence: bigint): boolean {
+    return this.#byReplica[replica]?.has(sequence) === true
+  }
+
   /** All checkpoints for exactly this, in order of replica. */
   matching(sequence: bigint, digest: string): Checkpoint[] {
     return this.#byReplica

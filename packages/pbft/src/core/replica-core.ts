@@ -8,7 +8,7 @@ import { durableRecords, restore, restoreProven } from './durable.ts'
 import { executeNext } from './execution.ts'
 import { onExecuted, onTransferred } from './progress.ts'
 import { onFetchBatch, onFetchTimeout } from './fetching.ts'
-import type { Message, SignedStatement } from './messages.ts'
+import type { CheckpointStatement, Message, SignedStatement } from './messages.ts'
 import { onBatch, onNewView, onOwnNewView, resumePendingView } from './new-view.ts'
 import { primaryOf } from './quorum.ts'
 import {
@@ -163,6 +163,17 @@ export class ReplicaCore {
   isBehind(): boolean {
     const { lowWatermark, lastExecuted, transfer } = this.#state
     return lowWatermark > lastExecuted || transfer !== undefined
+  }
+
+  /**
+   * Whether this checkpoint of its author is due, as the group works: asked before its signature is
+   * verified. There are few at a time, and new ones only as the group goes on.
+   */
+  awaitsCheckpoint({ sequence, replica }: CheckpointStatement): boolean {
+    const { checkpoints, id, period, lowWatermark, highWatermark } = this.#state
+    const top = this.executedByOthers + (highWatermark - lowWatermark)
+    if (sequence <= lowWatermark || sequence > top) return false
+    return sequence % period === 0n && replica !== id && !checkpoints.has(replica, sequence)
   }
 
   /** Whether a fetched batch can be of use: asked before its digest is computed. */

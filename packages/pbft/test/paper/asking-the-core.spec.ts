@@ -88,6 +88,37 @@ describe('what a replica says of itself', () => {
   })
 })
 
+describe('a checkpoint is due', () => {
+  const awaited = (driver: Driver, replica: number, sequence: bigint): boolean =>
+    driver.core.awaitsCheckpoint({ type: 'checkpoint', sequence, digest: 'aa', replica })
+
+  it('of each other replica, once, at each multiple of K between the watermarks', () => {
+    const driver = new Driver({ id: 2 }, [certified(2n)], 2n)
+    driver.receive(3, checkpoint(3, 6n))
+    const due = (replica: number): bigint[] =>
+      Array.from({ length: 16 }, (_, at) => BigInt(at)).filter((at) => awaited(driver, replica, at))
+    expect(due(0)).to.deep.equal([4n, 6n, 8n, 10n])
+    expect(due(3)).to.deep.equal([4n, 8n, 10n])
+    expect(due(2), 'its own').to.deep.equal([])
+  })
+
+  it('beyond H as well, as far as the others are ahead', () => {
+    const driver = new Driver({ id: 1 })
+    const top = (): bigint | undefined =>
+      [8n, 10n, 12n, 108n, 110n].filter((at) => awaited(driver, 3, at)).at(-1)
+    expect(top()).to.equal(8n)
+    const status: Status = {
+      ...{ type: 'status', view: 0n, active: true, lastExecuted: 100n, lowWatermark: 0n },
+      ...{ viewChanges: [], slots: [], digests: [], query: 0n, reply: 0n },
+      ...unheard,
+    }
+    driver.receive(2, status)
+    expect(top(), 'one says so').to.equal(8n)
+    driver.receive(3, status)
+    expect(top()).to.equal(108n)
+  })
+})
+
 describe('a pre-prepare is of use', () => {
   const wants = (driver: Driver, from: number, view: bigint, sequence: bigint): boolean =>
     driver.core.wantsPrePrepare(from, view, sequence)

@@ -1,16 +1,40 @@
 import { expect } from 'chai'
 import { VirtualClock } from '@heddle/events/testing'
+import { decodeMessage, encodeStatement } from '../../src/codec.ts'
+import type { CheckpointStatement, Statement } from '../../src/core/messages.ts'
 import { Encoder, encodeForward } from '../../src/encoder.ts'
 import { frameOf } from '../../src/frame.ts'
 import { createReplica } from '../../src/index.ts'
 import type { Replica, ReplicaNotification, ReplicaOptions } from '../../src/index.ts'
-import { checkCost } from '../../src/message-cost.ts'
-import { largestFrameBytes } from '../../src/options.ts'
+import { checkCost, costOf } from '../../src/message-cost.ts'
+import { messageLimits } from '../../src/message-limits.ts'
+import { largestFrameBytes, resolveReplicaOptions } from '../../src/options.ts'
 import { ownBytes } from '../../src/own-bytes.ts'
 import { burstSeconds } from '../../src/sender-budgets.ts'
 import { MemoryJournal, MemoryStateMachine, TestKeys } from '../../src/testing.ts'
 import { batchOf } from '../support/cores.ts'
 import { nextTurn } from '../support/turns.ts'
+
+const keys = new TestKeys()
+const limits = messageLimits(resolveReplicaOptions({ id: 0, n: 4 }))
+
+/** Signed by replica 2. */
+function signed(statement: Statement): Uint8Array {
+  const body = encodeStatement(statement)
+  const signature = keys.signer(2).sign(body) as Uint8Array
+  return frameOf(new Encoder().message({ ...statement, proof: { body, signature } }))
+}
+
+const viewChange = (view: number): Uint8Array =>
+  signed({
+    ...{ type: 'view-change', view: BigInt(view), replica: 2, lowWatermark: 0n },
+    ...{ stable: [], prepared: [], prePrepared: [] },
+  })
+
+const checkpointOf = (sequence: number): CheckpointStatement => ({
+  ...{ type: 'checkpoint', sequence: BigInt(sequence), digest: 'ab'.repeat(32), replica: 2 },
+})
+const checkpoint = (sequence: number): Uint8Array => signed(checkpointOf(sequence))
 
 const malformed = frameOf(Buffer.alloc(0))
 const vote = frameOf(
@@ -29,7 +53,6 @@ class Backup {
   readonly replica: Replica
 
   constructor(options: Partial<ReplicaOptions> = {}, isGood = true) {
-    const keys = new TestKeys()
     const stateMachine = Object.assign(new MemoryStateMachine({ idOf }), {
       check: (request: Uint8Array) => {
         this.checked.push(request)
@@ -90,15 +113,35 @@ describe('Replica: floods', () => {
 
   it('holds back whoever costs more than maxCpuMsPerSecond', async () => {
     const { replica, clock } = await Backup.start({ maxCpuMsPerSecond: 1 })
-    const body = Buffer.alloc(0)
-    const proof = { body, signature: body }
-    const one = new Encoder().message({
-      ...{ type: 'checkpoint', sequence: 10n, digest: 'aa', replica: 2 },
-      proof,
-    })
-    const affordable = Math.floor((burstSeconds * 1_000) / (checkCost + 0.05 * one.length))
+    const body = encodeStatement(checkpointOf(10))
+    const unsigned = { ...checkpointOf(10), proof: { body, signature: Buffer.alloc(0) } }
+    const one = Buffer.from(new Encoder().message(unsigned))
+    const cost = costOf(decodeMessage(one, limits), one.length) + checkCost
+    const affordable = Math.floor((burstSeconds * 1_000) / cost)
     expect(replica.receive(2, times(affordable, frameOf(one)))).to.equal(undefined)
     expect(replica.receive(2, frameOf(one))).to.be.instanceOf(Promise)
+    await clock.advance(1)
+    await replica.stop()
+  })
+
+  it('holds back whoever has more than maxSignaturesPerSecond verified', async () => {
+    const { replica, clock } = await Backup.start({ maxSignaturesPerSecond: 1 })
+    for (let view = 1; view <= burstSeconds; view++)
+      expect(replica.receive(2, viewChange(view))).to.equal(undefined)
+    expect(replica.receive(2, viewChange(burstSeconds)), 'verified before').to.equal(undefined)
+    expect(replica.receive(2, viewChange(burstSeconds + 1))).to.be.instanceOf(Promise)
+    await clock.advance(1)
+    await replica.stop()
+  })
+
+  it('lets a replica send the checkpoints that are due, each once, whatever they cost', async () => {
+    const options = { maxSignaturesPerSecond: 1, checkpointPeriod: 1, logMultiplier: 40 }
+    const { replica, clock } = await Backup.start(options)
+    for (let sequence = 1; sequence <= 40; sequence++)
+      expect(replica.receive(2, checkpoint(sequence))).to.equal(undefined)
+    for (let sequence = 41; sequence <= 40 + burstSeconds; sequence++)
+      expect(replica.receive(2, checkpoint(sequence))).to.equal(undefined)
+    expect(replica.receive(2, checkpoint(41 + burstSeconds))).to.be.instanceOf(Promise)
     await clock.advance(1)
     await replica.stop()
   })

@@ -45,7 +45,8 @@ const newView = (viewChanges: readonly ViewChange[], by = 1): NewView =>
 /** What becomes of a message when it is opened: `good`, or the code. */
 async function outcome({ type, proof }: SignedStatement): Promise<string> {
   try {
-    await new Signatures(4, keys.signer(3), keys).open(type, proof)
+    const signatures = new Signatures(4, keys.signer(3), keys)
+    await signatures.verify(signatures.read(type, proof))
     return 'good'
   } catch (error) {
     return (error as { code: string }).code
@@ -55,7 +56,44 @@ async function outcome({ type, proof }: SignedStatement): Promise<string> {
 const invalid = 'PBFT_INVALID_SIGNATURE'
 const honest = (): ViewChange[] => [0, 2, 3].map((id) => viewChange(id))
 
+/** What becomes of it, and how many signatures the verifier was asked about. */
+function refusal(read: (signatures: Signatures) => unknown): { code: string; asked: number } {
+  const signatures = new Signatures(4, keys.signer(3), keys)
+  try {
+    read(signatures)
+    return { code: 'good', asked: signatures.asked }
+  } catch (error) {
+    return { code: (error as { code: string }).code, asked: signatures.asked }
+  }
+}
+
 describe('Signatures', () => {
+  const unverified = { code: 'PBFT_MALFORMED', asked: 0 }
+  const twice = [checkpoint(0), checkpoint(0), checkpoint(1)]
+  const tooMany = [0, 1, 2, 3, 4].map((id) => checkpoint(id))
+
+  for (const [what, stable] of [
+    ['one replica twice', twice],
+    ['more than N replicas', tooMany],
+  ] as const) {
+    it(`of ${what} are not verified at all`, () => {
+      const one = viewChange(2, 2, stable)
+      expect(refusal((s) => s.read('view-change', one.proof))).to.deep.equal(unverified)
+      const inside = newView([...honest().slice(1), viewChange(0, 0, stable)])
+      expect(refusal((s) => s.read('new-view', inside.proof))).to.deep.equal(unverified)
+      const changes = stable.map(({ replica }) => viewChange(replica))
+      expect(refusal((s) => s.read('new-view', newView(changes).proof))).to.deep.equal(unverified)
+      const proofs = stable.map(({ proof }) => proof)
+      expect(refusal((s) => s.openCheckpoints(proofs))).to.deep.equal(unverified)
+    })
+  }
+
+  it('that were found good before are not asked about again', () => {
+    const { proof } = newView(honest())
+    const { asked } = refusal((s) => s.verify(s.read('new-view', proof)))
+    expect(asked, 'its own, three view-changes, and three checkpoints once').to.equal(7)
+  })
+
   it('are all verified in what is good', async () => {
     for (const message of [checkpoint(0), viewChange(2), newView(honest())])
       expect(await outcome(message), message.type).to.equal('good')
