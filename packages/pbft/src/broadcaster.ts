@@ -1,5 +1,7 @@
 import { RingQueue } from '@heddle/events'
+import { FairQueue } from './fair-queue.ts'
 import { frameOf, maxFrameMessages, maxJoinedBytes } from './frame.ts'
+import { isLarge } from './large.ts'
 import type { Network } from './ports.ts'
 
 export interface BroadcasterOptions {
@@ -8,7 +10,7 @@ export interface BroadcasterOptions {
   /** Most messages, and bytes, waiting for one destination; so many bytes of requests besides. */
   readonly maxSendQueue: number
   readonly maxSendQueueBytes: number
-  /** Most forwarded requests waiting for one destination. */
+  /** Most forwarded requests of each size, small and large, waiting for one destination. */
   readonly maxPoolRequests: number
 }
 
@@ -24,18 +26,16 @@ interface Lane {
   readonly to: number
   readonly queue: RingQueue<Uint8Array>
   /** Requests on their way to the primary: they travel when no message of the protocol waits. */
-  readonly forwards: RingQueue<Uint8Array>
+  readonly forwards: FairQueue<{ readonly request: Uint8Array }>
   /** Of `queue`. */
   bytes: number
-  /** Of `forwards`. */
-  forwardBytes: number
   draining: boolean
 }
 
 /**
  * Sends to the other replicas: one bounded queue and one drainer for each, so that a slow one holds
- * back nobody else and never the caller. Order is kept per destination. What waits together travels
- * together, in one frame.
+ * back nobody else and never the caller. Order is kept per destination, but small requests pass by
+ * large ones. What waits together travels together, in one frame.
  */
 export class Broadcaster {
   readonly #lanes: readonly (Lane | undefined)[]
@@ -54,9 +54,8 @@ export class Broadcaster {
         : {
             to,
             queue: new RingQueue<Uint8Array>(options.maxSendQueue),
-            forwards: new RingQueue<Uint8Array>(options.maxPoolRequests),
+            forwards: new FairQueue({ isUseful: () => true, maxItems: options.maxPoolRequests }),
             bytes: 0,
-            forwardBytes: 0,
             draining: false,
           },
     )
@@ -81,9 +80,9 @@ export class Broadcaster {
     const frame = frameOf(message)
     for (const lane of this.#lanes) {
       if (lane === undefined || (to !== 'all' && to !== lane.to)) continue
-      const fits = lane.forwardBytes + frame.length <= this.#options.maxSendQueueBytes
-      if (fits && lane.forwards.push(frame)) lane.forwardBytes += frame.length
-      else this.#observer.dropped(lane.to, 1)
+      const fits = lane.forwards.bytes + frame.length <= this.#options.maxSendQueueBytes
+      if (!fits || !lane.forwards.push(isLarge(message) ? 1 : 0, { request: frame }))
+        this.#observer.dropped(lane.to, 1)
     }
   }
 
@@ -143,19 +142,20 @@ export class Broadcaster {
   #take(lane: Lane): Uint8Array[] {
     const frames: Uint8Array[] = []
     let bytes = 0
-    for (const queue of [lane.queue, lane.forwards]) {
-      for (let next = queue.peek(); next !== undefined; next = queue.peek()) {
-        if (frames.length > 0 && bytes + next.length > maxJoinedBytes) return frames
-        if (frames.length >= maxFrameMessages) return frames
-        queue.shift()
-        if (queue === lane.queue) lane.bytes -= next.length
-        else lane.forwardBytes -= next.length
-        bytes += next.length
-        frames.push(next)
-      }
+    for (let next = nextOf(lane); next !== undefined; next = nextOf(lane)) {
+      if (frames.length > 0 && bytes + next.length > maxJoinedBytes) break
+      if (frames.length >= maxFrameMessages) break
+      if (lane.queue.size > 0) lane.bytes -= lane.queue.shift()?.length ?? 0
+      else lane.forwards.take()
+      bytes += next.length
+      frames.push(next)
     }
     return frames
   }
+}
+
+function nextOf({ queue, forwards }: Lane): Uint8Array | undefined {
+  return queue.peek() ?? forwards.peek()?.request
 }
 
 function hasWork(lane: Lane): boolean {

@@ -1,8 +1,13 @@
+/** What one turn is good for: a usual request. One that is longer needs several. */
+export const turnBytes = 4 * 1024
+
 interface Lane<Item> {
   /** Undefined where they were taken: nothing keeps their bytes. */
   items: (Item | undefined)[]
   /** Where what is left begins. */
   head: number
+  /** Turns not used yet, while something waits. */
+  turns: number
 }
 
 /** The places of items passed by are cut off a lane once they are so many, and half of it. */
@@ -12,18 +17,21 @@ const minPassedBy = 1_024
 export interface FairQueueOptions<Item> {
   /** Whether it makes sense to take an item; what became useless meanwhile is dropped. */
   readonly isUseful: (item: Item) => boolean
-  /** Most items of one origin; the useless ones count until they are in the way. */
+  /** Most items of one lane; the useless ones count until they are in the way. */
   readonly maxItems: number
 }
 
 /**
- * One queue for each origin, served in turn: whoever brings much waits for itself, and whoever
- * brings little is not kept waiting by it.
+ * Lanes, served in turn: whoever brings much waits for itself, and whoever brings little is not kept
+ * waiting by it. Nobody gains by long items, either: one takes as many turns as it has
+ * {@link turnBytes}, or a part of that, and waits until its lane had so many.
+ *
+ * @see Shreedhar, Varghese: "Efficient fair queuing using deficit round-robin", SIGCOMM 1995
  */
 export class FairQueue<Item extends { readonly request: Uint8Array }> {
   readonly #options: FairQueueOptions<Item>
   readonly #lanes: Lane<Item>[] = []
-  readonly #byOrigin = new Map<number, Lane<Item>>()
+  readonly #byNumber = new Map<number, Lane<Item>>()
   /** Whose turn it is: an index of `#lanes`. */
   #turn = 0
   #size = 0
@@ -43,18 +51,19 @@ export class FairQueue<Item extends { readonly request: Uint8Array }> {
     return this.#bytes
   }
 
-  /** Items of one origin that wait, useful or not. */
-  sizeOf(origin: number): number {
-    const lane = this.#byOrigin.get(origin)
+  /** Items of one lane that wait, useful or not. */
+  sizeOf(number: number): number {
+    const lane = this.#byNumber.get(number)
     return lane === undefined ? 0 : sizeOf(lane)
   }
 
-  /** Queues an item; false, and nothing done, when `maxItems` useful ones of its origin wait. */
-  push(origin: number, item: Item): boolean {
-    let lane = this.#byOrigin.get(origin)
+  /** Queues an item in a lane; false, and nothing done, when `maxItems` useful ones wait there. */
+  push(number: number, item: Item): boolean {
+    let lane = this.#byNumber.get(number)
     if (lane === undefined) {
-      lane = { items: [], head: 0 }
-      this.#byOrigin.set(origin, lane)
+      // The first turn is that of the first one.
+      lane = { items: [], head: 0, turns: this.#lanes.length === 0 ? 1 : 0 }
+      this.#byNumber.set(number, lane)
       this.#lanes.push(lane)
     }
     if (sizeOf(lane) >= this.#options.maxItems) this.#sweep(lane)
@@ -67,31 +76,36 @@ export class FairQueue<Item extends { readonly request: Uint8Array }> {
 
   /** What {@link take} takes; items of no use are dropped on the way. */
   peek(): Item | undefined {
-    const { isUseful } = this.#options
-    for (let passed = 0; passed < this.#lanes.length; passed++) {
+    for (let empty = 0; empty < this.#lanes.length;) {
       const lane = this.#lanes[this.#turn]
       if (lane === undefined) break
-      for (let item = lane.items[lane.head]; item !== undefined; item = lane.items[lane.head]) {
-        if (isUseful(item)) return item
-        this.#advance(lane, item)
+      const item = this.#first(lane)
+      if (item === undefined) {
+        empty++
+        // Nobody saves up for later.
+        lane.turns = 0
+      } else if (lane.turns >= turnsOf(item)) {
+        return item
+      } else {
+        empty = 0
       }
       this.#next()
     }
     return undefined
   }
 
-  /** Takes what {@link peek} gave; the turn passes to the next origin. */
+  /** Takes what {@link peek} gave. */
   take(): void {
     const lane = this.#lanes[this.#turn]
     const item = lane?.items[lane.head]
     if (lane === undefined || item === undefined) return
+    lane.turns -= turnsOf(item)
     this.#advance(lane, item)
-    this.#next()
   }
 
   clear(): void {
     this.#lanes.length = 0
-    this.#byOrigin.clear()
+    this.#byNumber.clear()
     this.#turn = 0
     this.#size = 0
     this.#bytes = 0
@@ -99,6 +113,18 @@ export class FairQueue<Item extends { readonly request: Uint8Array }> {
 
   #next(): void {
     this.#turn = (this.#turn + 1) % this.#lanes.length
+    const lane = this.#lanes[this.#turn]
+    if (lane !== undefined) lane.turns++
+  }
+
+  /** What is first in a lane once the useless items in front of it are dropped. */
+  #first(lane: Lane<Item>): Item | undefined {
+    const { isUseful } = this.#options
+    for (let item = lane.items[lane.head]; item !== undefined; item = lane.items[lane.head]) {
+      if (isUseful(item)) return item
+      this.#advance(lane, item)
+    }
+    return undefined
   }
 
   /** Drops what is useless between useful items too: it would keep its bytes. */
@@ -130,4 +156,8 @@ export class FairQueue<Item extends { readonly request: Uint8Array }> {
 
 function sizeOf<Item>({ items, head }: Lane<Item>): number {
   return items.length - head
+}
+
+function turnsOf({ request }: { readonly request: Uint8Array }): number {
+  return Math.max(Math.ceil(request.length / turnBytes), 1)
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '@heddle/interface'
 import type { Broadcaster } from './broadcaster.ts'
 import { encodeForward } from './encoder.ts'
+import { isLarge } from './large.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { PoolEntry, RequestPool } from './request-pool.ts'
 
@@ -38,16 +39,28 @@ export type ForwardingOptions = Pick<
   'id' | 'forwardTimeoutMs' | 'maxTimeoutMs' | 'pipelineDepth' | 'preferredBatchBytes'
 >
 
-/** Most bytes of own requests on their way to a primary: those of all batches that it may have in flight. */
+/**
+ * Bytes of own requests that may be on their way to a primary: those of all batches that it may have
+ * in flight. Half of it is there for the small ones, and half for the large, whatever the others have
+ * taken before: so it may be one and a half times as much for a while.
+ */
 export function forwardedBytes(
   options: Pick<ResolvedOptions, 'pipelineDepth' | 'preferredBatchBytes'>,
 ): number {
   return options.pipelineDepth * options.preferredBatchBytes
 }
 
+/** The own requests of one size: in order of arrival, those on their way first. */
+interface Line {
+  /** Of those on their way. */
+  bytes: number
+  /** The ones behind those. */
+  readonly behind: Set<PoolEntry>
+}
+
 /**
- * Gets requests to the primary. Of this replica's own, {@link forwardedBytes} at most are on their way:
- * sent, and not seen in a batch. The rest waits here. Without that bound, large requests would be sent
+ * Gets requests to the primary. Of this replica's own, {@link forwardedBytes} are on their way: sent,
+ * and not seen in a batch. The rest waits here, the small ones not behind the large. Without that bound, large requests would be sent
  * to each new primary, all of them and by all replicas, and on a busy machine the messages of the view
  * change, and of the view, would come behind them, too late: no view would ever achieve anything.
  */
@@ -55,10 +68,8 @@ export class Forwarding {
   readonly #deps: ForwardingDependencies
   readonly #options: ForwardingOptions
   readonly #onTheWay = new Set<PoolEntry>()
-  /** Of those on their way. */
-  #bytes = 0
-  /** Own requests behind those. */
-  readonly #behind = new Set<PoolEntry>()
+  readonly #small: Line = { bytes: 0, behind: new Set() }
+  readonly #large: Line = { bytes: 0, behind: new Set() }
   #view: DeskView = { view: 0n, primary: 0, active: false }
 
   constructor(deps: ForwardingDependencies, options: ForwardingOptions) {
@@ -70,23 +81,26 @@ export class Forwarding {
   enter(view: DeskView): void {
     this.#view = view
     this.#onTheWay.clear()
-    this.#behind.clear()
-    this.#bytes = 0
+    for (const line of this.#lines) {
+      line.behind.clear()
+      line.bytes = 0
+    }
     for (const entry of this.#deps.pool.entries()) entry.forwardedAt = undefined
     if (view.active) this.#takeAll()
   }
 
   /** A request of this replica's own is to get to the primary. */
   take(entry: PoolEntry): void {
-    this.#behind.add(entry)
+    this.#lineOf(entry).behind.add(entry)
     this.#sendOn()
   }
 
   /** They have a number, were executed or given up: others may follow. */
   leave(entries: Iterable<PoolEntry>): void {
     for (const entry of entries) {
-      this.#behind.delete(entry)
-      if (this.#onTheWay.delete(entry)) this.#bytes -= entry.request.length
+      const line = this.#lineOf(entry)
+      line.behind.delete(entry)
+      if (this.#onTheWay.delete(entry)) line.bytes -= entry.request.length
     }
     this.#sendOn()
   }
@@ -135,22 +149,37 @@ export class Forwarding {
     const { pool } = this.#deps
     for (const entry of pool.entries()) {
       const isTaken = this.#onTheWay.has(entry) || pool.isAssigned(entry.digest)
-      if (this.#isOwn(entry) && !isTaken) this.#behind.add(entry)
+      if (this.#isOwn(entry) && !isTaken) this.#lineOf(entry).behind.add(entry)
     }
     this.#sendOn()
   }
 
   #sendOn(): void {
-    if (this.#behind.size === 0 || this.#isPrimary) return
-    for (const entry of this.#behind) {
-      const { length } = entry.request
-      if (this.#bytes > 0 && this.#bytes + length > this.#maxBytes) break
-      this.#behind.delete(entry)
-      this.#onTheWay.add(entry)
-      this.#bytes += length
-      this.#post(entry)
-    }
+    if (this.#isPrimary || this.#lines.every(({ behind }) => behind.size === 0)) return
+    for (const line of this.#lines)
+      for (const entry of line.behind) {
+        const { length } = entry.request
+        if (!this.#fits(line, length)) break
+        line.behind.delete(entry)
+        this.#onTheWay.add(entry)
+        line.bytes += length
+        this.#post(entry)
+      }
     this.#deps.broadcaster.flush()
+  }
+
+  /** Whether so many bytes more of a line may be on their way; one request always may. */
+  #fits({ bytes }: Line, more: number): boolean {
+    const all = this.#small.bytes + this.#large.bytes
+    return bytes === 0 || bytes + more <= this.#maxBytes / 2 || all + more <= this.#maxBytes
+  }
+
+  get #lines(): readonly Line[] {
+    return [this.#small, this.#large]
+  }
+
+  #lineOf({ request }: PoolEntry): Line {
+    return isLarge(request) ? this.#large : this.#small
   }
 
   /** Between two views less will do, as it goes to all. */

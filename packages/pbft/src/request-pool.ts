@@ -1,4 +1,5 @@
 import { FairQueue } from './fair-queue.ts'
+import { isLarge } from './large.ts'
 import { maxReplicas } from './options.ts'
 import type { CheckedRequest } from './request-checker.ts'
 import type { SubmitResult } from './types.ts'
@@ -212,7 +213,7 @@ export class RequestPool {
 
   /** Queues one request to be proposed. */
   propose(entry: PoolEntry): void {
-    this.#ready.push(entry.origin, entry)
+    this.#ready.push(laneOf(entry.origin, entry), entry)
   }
 
   /**
@@ -222,8 +223,9 @@ export class RequestPool {
    * `maxPoolRequests` wait there: it has its turn anyway.
    */
   proposeAlsoFor(entry: PoolEntry, origin: number): void {
-    const isThere = origin === entry.origin || entry.alsoQueuedIn?.has(origin) === true
-    const lane = isThere ? lateLaneOf(origin) : origin
+    const first = laneOf(origin, entry)
+    const isThere = origin === entry.origin || entry.alsoQueuedIn?.has(first) === true
+    const lane = isThere ? lateLaneOf(origin, entry) : first
     if (entry.alsoQueuedIn?.has(lane) === true) return
     if (this.#ready.sizeOf(lane) >= this.#options.maxPoolRequests) return
     entry.alsoQueuedIn ??= new Set()
@@ -243,7 +245,7 @@ export class RequestPool {
   }
 
   /**
-   * Takes the next batch, of the origins in turn: at most `batchSize` requests and
+   * Takes the next batch, of the origins, their small and their large ones, in turn: at most `batchSize` requests and
    * `preferredBatchBytes`, but at least one. What is taken counts as assigned.
    */
   takeBatch(): PoolEntry[] {
@@ -281,5 +283,10 @@ export class RequestPool {
   }
 }
 
-/** The lane of what a replica passed on twice: the second one of each. */
-const lateLaneOf = (replica: number): number => maxReplicas + replica
+/** Each replica has a lane for small requests and one for large ones, which they need not wait for. */
+const laneOf = (replica: number, { request }: PoolEntry): number =>
+  replica + (isLarge(request) ? 2 * maxReplicas : 0)
+
+/** The lane of what a replica passed on twice: one more of each size. */
+const lateLaneOf = (replica: number, entry: PoolEntry): number =>
+  laneOf(maxReplicas + replica, entry)

@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { Broadcaster } from '../../src/broadcaster.ts'
 import { decodeFrame, maxFrameMessages } from '../../src/frame.ts'
+import { smallRequestBytes } from '../../src/large.ts'
 import { nextTurn } from '../support/turns.ts'
 
 const options = { id: 0, n: 4, maxSendQueue: 10, maxSendQueueBytes: 10_000, maxPoolRequests: 10 }
@@ -116,6 +117,19 @@ describe('Broadcaster', () => {
     await nextTurn()
     expect(to(1)).to.deep.equal(['vote', 'f1', 'f2'])
     expect(dropped).to.deep.equal([[1, 1]])
+  })
+
+  it('lets small forwarded requests pass by large ones, and both have their turn', async () => {
+    const { broadcaster, sent } = setup(() => nextTurn(), { maxSendQueueBytes: 10_000_000 })
+    const forward = (name: string, bytes: number): void => {
+      broadcaster.forward(1, Buffer.alloc(bytes, name))
+      broadcaster.flush()
+    }
+    for (const name of 'ABC') forward(name, 600_000)
+    for (const name of 'xy') forward(name, smallRequestBytes)
+    broadcaster.send(1, Buffer.from('protocol'))
+    await nextTurn(20)
+    expect(sent.map(({ text }) => text.charAt(0)).join('')).to.equal('ApxyBC')
   })
 
   it('knows to whom forwarded requests still wait to be sent', async () => {

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { FairQueue } from '../../src/fair-queue.ts'
+import { FairQueue, turnBytes } from '../../src/fair-queue.ts'
 
 /** A queue of names; those in `useless` are of no use any more. */
 function setup(maxItems = 3) {
@@ -8,21 +8,24 @@ function setup(maxItems = 3) {
     isUseful: ({ request }) => !useless.has(request.toString()),
     maxItems,
   })
-  const push = (origin: number, ...names: string[]): boolean[] =>
-    names.map((name) => queue.push(origin, { request: Buffer.from(name) }))
+  const push = (lane: number, ...names: string[]): boolean[] =>
+    names.map((name) => queue.push(lane, { request: Buffer.from(name) }))
+  const pushLong = (lane: number, name: string, bytes: number): boolean =>
+    queue.push(lane, { request: Buffer.alloc(bytes, name) })
   const takeAll = (): string[] => {
     const taken: string[] = []
     for (let item = queue.peek(); item !== undefined; item = queue.peek()) {
-      taken.push(item.request.toString())
+      const text = item.request.toString()
+      taken.push(text.length < turnBytes ? text : text.charAt(0))
       queue.take()
     }
     return taken
   }
-  return { queue, useless, push, takeAll }
+  return { queue, useless, push, pushLong, takeAll }
 }
 
 describe('FairQueue', () => {
-  it('serves the origins in turn, and each in order', () => {
+  it('serves the lanes in turn, and each in order', () => {
     const { push, takeAll } = setup()
     push(1, 'a', 'b', 'c')
     push(2, 'd')
@@ -30,7 +33,33 @@ describe('FairQueue', () => {
     expect(takeAll()).to.deep.equal(['a', 'd', 'e', 'b', 'f', 'c'])
   })
 
-  it('holds maxItems of each origin, and has room again when one was taken', () => {
+  it('gives a long item as many turns as it has turnBytes, and the others theirs meanwhile', () => {
+    const { push, pushLong, takeAll } = setup(10)
+    pushLong(1, 'L', 2 * turnBytes)
+    pushLong(1, 'M', 2 * turnBytes + 1)
+    push(2, 'a', 'b', 'c', 'd', 'e', 'f')
+    pushLong(3, 'x', turnBytes)
+    push(3, 'y')
+    expect(takeAll().join('')).to.equal('axLbycdMef')
+  })
+
+  it('serves a long item at once when nothing else waits', () => {
+    const { pushLong, takeAll } = setup()
+    pushLong(1, 'L', 100 * turnBytes)
+    expect(takeAll()).to.deep.equal(['L'])
+  })
+
+  it('lets no lane save up turns while nothing waits in it', () => {
+    const { push, pushLong, takeAll } = setup(10)
+    push(1, 'a')
+    push(2, 'b', 'c', 'd', 'e')
+    takeAll()
+    pushLong(1, 'L', 3 * turnBytes)
+    push(2, 'f', 'g', 'h', 'i')
+    expect(takeAll().join('')).to.equal('fghLi')
+  })
+
+  it('holds maxItems of each lane, and has room again when one was taken', () => {
     const { queue, push } = setup()
     expect(push(1, 'a', 'b', 'c', 'd')).to.deep.equal([true, true, true, false])
     expect(push(2, 'e')).to.deep.equal([true])

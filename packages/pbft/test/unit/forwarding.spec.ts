@@ -3,6 +3,7 @@ import { expect } from 'chai'
 import type { Broadcaster } from '../../src/broadcaster.ts'
 import { decodeMessage } from '../../src/codec.ts'
 import { Forwarding, forwardedBytes, maxForwardedAgain } from '../../src/forwarding.ts'
+import { smallRequestBytes } from '../../src/large.ts'
 import type { PoolEntry } from '../../src/request-pool.ts'
 import { RequestPool } from '../../src/request-pool.ts'
 import { requestDigest } from '../../src/request-batch.ts'
@@ -81,7 +82,51 @@ describe('Forwarding', () => {
     expect(at.news()).to.deep.equal(['0 c'])
   })
 
-  it('keeps the order: nothing small passes by something large', () => {
+  describe('of small and large requests', () => {
+    /** On their way may be 8 · 40,000 bytes. */
+    const large = 40_000
+    const withRoom = (): Backup => new Backup({ preferredBatchBytes: 4 * large })
+    const takeAll = (at: Backup, bytes: number, names: string): PoolEntry[] =>
+      names.split('').map((name) => at.take(name, bytes))
+    const newsOf = (at: Backup): string => at.news().join(' ').replaceAll('0 ', '')
+
+    it('sends on the small ones while large ones wait', () => {
+      const at = withRoom()
+      takeAll(at, large, 'ABCDEFGHIJ')
+      takeAll(at, 1, 'xyz')
+      expect(newsOf(at)).to.equal('A B C D E F G H x y z')
+    })
+
+    it('sends on the large ones while small ones wait', () => {
+      const at = withRoom()
+      takeAll(at, 32_000, 'abcdefghijk')
+      takeAll(at, large, 'LM')
+      expect(newsOf(at)).to.equal('a b c d e f g h i j L M')
+    })
+
+    it('leaves half of what may be on its way to each size, and keeps the order in it', () => {
+      const at = withRoom()
+      const sent = takeAll(at, large, 'ABCDEFGHIJ')
+      takeAll(at, 32_000, 'abcdefg')
+      expect(newsOf(at)).to.equal('A B C D E F G H a b c d e')
+      at.forwarding.leave(sent.slice(0, 4))
+      expect(newsOf(at), 'there is room for neither').to.equal('')
+      at.forwarding.leave(sent.slice(4, 5))
+      expect(newsOf(at)).to.equal('f I')
+      at.enter(1)
+      expect(at.news().join(' ').replaceAll('1 ', '')).to.equal('a b c d e f g A B C D')
+    })
+
+    it(`calls small what has ${smallRequestBytes} bytes at most`, () => {
+      const at = withRoom()
+      takeAll(at, large, 'ABCDEFGH')
+      at.take('x', smallRequestBytes)
+      at.take('X', smallRequestBytes + 1)
+      expect(newsOf(at)).to.equal('A B C D E F G H x')
+    })
+  })
+
+  it('keeps the order of those of one size: nothing shorter passes by', () => {
     const at = new Backup()
     const first = at.take('a', 150)
     at.take('b', 100)

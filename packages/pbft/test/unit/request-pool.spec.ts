@@ -1,4 +1,6 @@
 import { expect } from 'chai'
+import { turnBytes } from '../../src/fair-queue.ts'
+import { smallRequestBytes } from '../../src/large.ts'
 import { requestDigest } from '../../src/request-batch.ts'
 import { RequestPool } from '../../src/request-pool.ts'
 
@@ -61,6 +63,28 @@ describe('RequestPool', () => {
     for (let i = 0; i < 3; i++) pool.proposeAlsoFor(late, 1)
     expect(names(pool.takeBatch())).to.deep.equal(['own 0', 'late', 'own 1'])
     expect(names(pool.takeBatch()), 'once').to.deep.equal(['own 2', 'own 3', 'own 4'])
+  })
+
+  it('takes small requests without those waiting for the large ones of the same origin', () => {
+    const bounds = { batchSize: 1, preferredBatchBytes: 1_000_000, maxPoolRequests: 100 }
+    const pool = new RequestPool({ ...options, ...bounds })
+    const large = (name: string) => checked(name, smallRequestBytes + 1)
+    const small = 'abcdefghijkl'.split('').map((name) => checked(name, turnBytes))
+    for (const request of [large('L'), large('M'), checked('s', smallRequestBytes), ...small])
+      pool.add(request, 1)
+    pool.startProposing()
+    const order = Array.from({ length: 15 }, () => names(pool.takeBatch())).flat()
+    // A large one takes nine turns, the largest of the small ones eight of the others'.
+    expect(order.join('')).to.equal('sLabcdefghiMjkl')
+  })
+
+  it('gives also what is large and passed on twice a turn beside the other large ones', () => {
+    const pool = new RequestPool({ ...options, batchSize: 1, preferredBatchBytes: 1_000_000 })
+    for (const name of 'LMNO') pool.add(checked(name, smallRequestBytes + 1), 1)
+    pool.startProposing()
+    pool.proposeAlsoFor(pool.get('O')!, 1)
+    const order = Array.from({ length: 4 }, () => names(pool.takeBatch())).flat()
+    expect(order.join('')).to.equal('LOMN')
   })
 
   it('cuts batches in order of arrival, of batchSize at most', () => {
