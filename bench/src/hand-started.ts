@@ -12,11 +12,12 @@ import { common, create, encode, heddle } from '@heddle/proto'
 const cli = fileURLToPath(new URL('../../packages/peer/bin/heddle.js', import.meta.url))
 
 /** What the bench reads of network.json; paths are relative to the network's folder. */
-interface Descriptor {
+export interface Descriptor {
   readonly channelId: string
   readonly validators: readonly {
     readonly name: string
     readonly orderer: string
+    readonly operations: string
     readonly config: string
     readonly tlsRoots: string
   }[]
@@ -32,26 +33,59 @@ interface Descriptor {
 export class HandStarted {
   readonly dir: string
   readonly descriptor: Descriptor
-  readonly #children: ChildProcess[]
+  readonly #children = new Map<string, ChildProcess>()
 
   private constructor(dir: string) {
     this.dir = dir
     this.descriptor = JSON.parse(this.read('network.json').toString()) as Descriptor
-    this.#children = this.descriptor.validators.map(({ config }) =>
-      spawn(process.execPath, [cli, 'peer', 'start', '--config', join(dir, config)], {
-        stdio: 'ignore',
-      }),
-    )
+    for (const name of this.names) this.startValidator(name)
   }
 
   /** Makes a network in `dir` that has ordered the lines of `input`, and starts its validators again. */
-  static start(dir: string, input: string): HandStarted {
-    const made = ['network', 'up', '--exit', '--dir', dir, '--input', input]
+  static start(dir: string, input: string, args: readonly string[] = []): HandStarted {
+    const made = ['network', 'up', '--exit', '--dir', dir, '--input', input, ...args]
     const { status } = spawnSync(process.execPath, [cli, ...made], { stdio: 'ignore' })
     if (status !== 0) throw new Error(`heddle network up ended with status ${String(status)}`)
     const network = new HandStarted(dir)
-    while (!network.#isWell()) network.#assertRunning()
+    while (!network.isWell()) network.#assertRunning()
     return network
+  }
+
+  get names(): string[] {
+    return this.descriptor.validators.map(({ name }) => name)
+  }
+
+  described(name: string): Descriptor['validators'][number] {
+    return this.descriptor.validators.find((each) => each.name === name)!
+  }
+
+  /** Starts the process of a validator, in place of one that has ended. */
+  startValidator(name: string, env: NodeJS.ProcessEnv = {}): void {
+    this.#children.set(name, this.run(['peer', 'start', '--config', this.path(name)], env))
+  }
+
+  /** A command of heddle, in a process of its own. */
+  run(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
+    return spawn(process.execPath, [cli, ...args], {
+      stdio: 'ignore',
+      env: { ...process.env, ...env },
+    })
+  }
+
+  /** Where the configuration of a validator is. */
+  path(name: string): string {
+    return join(this.dir, this.described(name).config)
+  }
+
+  signal(name: string, signal: NodeJS.Signals): void {
+    this.#children.get(name)?.kill(signal)
+  }
+
+  /** Ends its process at once; resolves when it is gone. */
+  async kill(name: string): Promise<void> {
+    const child = this.#children.get(name)!
+    child.kill('SIGKILL')
+    await once(child, 'exit')
   }
 
   get endpoints(): Endpoint[] {
@@ -74,7 +108,7 @@ export class HandStarted {
   /** The most memory that one of the validators ever had resident, in bytes. */
   peakBytes(): number {
     this.#assertRunning()
-    const peaks = this.#children.map(({ pid }) => {
+    const peaks = [...this.#children.values()].map(({ pid }) => {
       const status = readFileSync(`/proc/${String(pid)}/status`, 'utf8')
       return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024
     })
@@ -82,21 +116,25 @@ export class HandStarted {
   }
 
   async stop(): Promise<void> {
-    const running = this.#children.filter((child) => child.exitCode === null)
+    const running = [...this.#children.values()].filter(isRunning)
     for (const child of running) child.kill('SIGTERM')
     await Promise.all(running.map((child) => once(child, 'exit')))
   }
 
-  #isWell(): boolean {
+  /** Whether `heddle network status` finds nothing. */
+  isWell(): boolean {
     const args = [cli, 'network', 'status', '--dir', this.dir]
     return spawnSync(process.execPath, args, { stdio: 'ignore' }).status === 0
   }
 
   #assertRunning(): void {
-    const ended = this.#children.findIndex((child) => child.exitCode !== null)
-    if (ended >= 0) throw new Error(`validator ${String(ended)} ended`)
+    for (const [name, child] of this.#children)
+      if (!isRunning(child)) throw new Error(`${name} ended`)
   }
 }
+
+const isRunning = ({ exitCode, signalCode }: ChildProcess): boolean =>
+  exitCode === null && signalCode === null
 
 /** What became of the envelopes of a {@link sendAt}. */
 export interface Answers {

@@ -8,6 +8,7 @@ const benches: Record<string, () => Promise<{ run: () => Promise<Figure[]> }>> =
   comm: () => import('./comm.ts'),
   pbft: () => import('./pbft.ts'),
   floods: () => import('./floods.ts'),
+  known: () => import('./known.ts'),
   network: () => import('./network.ts'),
   attacked: () => import('./attacked.ts'),
 }
