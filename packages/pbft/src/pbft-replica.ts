@@ -37,7 +37,8 @@ const stuckIntervals = 3
 /** What {@link PbftReplica.status} shows before the journal was read. */
 const notStarted: CoreStatus = {
   ...{ view: 0n, primary: 0, active: false, lowWatermark: 0n, highWatermark: 0n },
-  ...{ lastExecuted: 0n, highestKnown: 0n, transferring: false, failed: false, timeoutFactor: 1 },
+  ...{ lastExecuted: 0n, highestKnown: 0n, accepted: 0n, transferring: false, failed: false },
+  timeoutFactor: 1,
   isVoting: false,
 }
 
@@ -182,10 +183,11 @@ export class PbftReplica implements Replica {
   status(): ReplicaStatus {
     const { id, n } = this.#options
     const core = this.#core?.inspect() ?? notStarted
-    const { view, primary, active, lowWatermark, highWatermark, lastExecuted, highestKnown } = core
+    const { view, primary, active, lowWatermark, highWatermark, lastExecuted } = core
+    const { highestKnown, accepted } = core
     return Object.freeze({
       ...{ id, n, f: faultsTolerated(n), view, primary, activeView: active },
-      ...{ lowWatermark, highWatermark, lastExecuted, highestKnown },
+      ...{ lowWatermark, highWatermark, lastExecuted, highestKnown, accepted },
       transferring: core.transferring,
       pendingRequests: this.#pool.size,
       oldestRequestMs: this.#oldestRequestMs(),

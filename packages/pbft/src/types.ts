@@ -164,6 +164,11 @@ export interface ReplicaStatus {
   readonly lastExecuted: bigint
   /** The highest sequence number that this replica knows of, from a proposal or a signed checkpoint. */
   readonly highestKnown: bigint
+  /**
+   * The highest sequence number at which it accepted a batch, signed a state, or executed what it had to
+   * fetch, as far as its journal remembers: what it executed otherwise than by a transfer is not beyond.
+   */
+  readonly accepted: bigint
   /** Whether the state machine fetches the state from others. */
   readonly transferring: boolean
   /** Requests accepted and not yet executed. */

@@ -72,6 +72,17 @@ function heard(state: State, replica: number, part: Partial<Said>): void {
   if (isFirst) keepHeard(state)
 }
 
+/**
+ * This replica is about to execute what it never accepted, as it had to fetch the batch: kept as heard from
+ * itself, so that what it signs then is never more than its journal knows. Nobody else asks for this entry.
+ */
+export function keepLearnt(state: State, sequence: bigint): void {
+  const own = state.heard[state.id]
+  if (own === undefined) return
+  raise(own, { accepted: sequence })
+  keepHeard(state)
+}
+
 /** Makes durable what was heard so far: at the first word of each, at stable checkpoints, in new views. */
 export function keepHeard(state: State): void {
   state.persist(heardRecord(state))

@@ -3,7 +3,7 @@ import { moveTo } from './amnesia.ts'
 import { certify } from './checkpoints.ts'
 import { commitBatch, executeNext, transferIfBehind } from './execution.ts'
 import { forgetUnwanted, want } from './fetching.ts'
-import { keepHeard } from './heard.ts'
+import { keepHeard, keepLearnt } from './heard.ts'
 import { NULL_BATCH, NULL_DIGEST } from './messages.ts'
 import type { Batch, NewView, ViewChange } from './messages.ts'
 import { acceptBatch, advance, sendPrepare } from './ordering.ts'
@@ -84,8 +84,10 @@ export function onBatch(state: State, batch: Batch): void {
     if (wanted.digest !== batch.digest) continue
     state.wanted.delete(sequence)
     const slot = state.slots.get(sequence)
-    if (slot?.decided?.digest === batch.digest) commitBatch(state, slot, batch)
-    else state.fetched.set(batch.digest, batch)
+    if (slot?.decided?.digest === batch.digest) {
+      keepLearnt(state, sequence)
+      commitBatch(state, slot, batch)
+    } else state.fetched.set(batch.digest, batch)
   }
   resumePendingView(state)
   if (state.wanted.size === 0) state.stopTimer('fetch')

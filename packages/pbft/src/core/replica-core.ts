@@ -58,6 +58,11 @@ export interface CoreStatus {
   readonly lastExecuted: bigint
   /** The highest sequence number that it knows of, from a proposal or a signed checkpoint. */
   readonly highestKnown: bigint
+  /**
+   * The highest sequence number at which it accepted a batch, signed a state, or executed what it had to
+   * fetch, as far as its journal remembers: what it executed otherwise than by a transfer is not beyond.
+   */
+  readonly accepted: bigint
   /** Whether it waits for the answer to `transfer`. */
   readonly transferring: boolean
   /** False when it forgot what it said and could contradict itself. */
@@ -193,11 +198,13 @@ export class ReplicaCore {
     let highestKnown = state.lastExecuted > top ? state.lastExecuted : top
     for (const sequence of state.slots.keys()) if (sequence > highestKnown) highestKnown = sequence
     const { view, primary, active, lowWatermark, highWatermark, lastExecuted } = state
-    const { failed, timeoutFactor } = state
+    const { failed, timeoutFactor, said, heard, id } = state
+    const learnt = heard[id]?.accepted ?? 0n
+    const accepted = said.accepted > learnt ? said.accepted : learnt
     const transferring = state.transfer !== undefined
     return Object.freeze({
       ...{ view, primary, active, lowWatermark, highWatermark, lastExecuted },
-      ...{ highestKnown, transferring, failed, timeoutFactor },
+      ...{ highestKnown, accepted, transferring, failed, timeoutFactor },
       isVoting: mayVote(state),
     })
   }

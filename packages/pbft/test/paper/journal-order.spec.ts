@@ -85,6 +85,19 @@ describe('a restarted replica', () => {
     expect(driver.of('execute').map(({ sequence }) => sequence)).to.deep.equal([1n])
   })
 
+  it('knows how far it executed, also of a batch that it had to fetch, which is in no other record', () => {
+    const before = new Driver({ id: 3 })
+    for (const from of [0, 1, 2]) before.commit(from, 1n, a)
+    const batch = { type: 'batch', batch: a } as const
+    const effects = before.core.step({ type: 'message', from: 0, message: batch })
+    expect(effects.map(({ type }) => type).slice(0, 2)).to.deep.equal(['persist', 'execute'])
+    const records = only(effects, 'persist').map(({ record }) => record)
+    expect(new Driver({ id: 3 }, records).core.inspect().accepted).to.equal(1n)
+    const rewritten = new Driver({ id: 3 }, [...before.core.durableRecords()])
+    expect(rewritten.core.inspect().accepted).to.equal(1n)
+    expect(new Driver({ id: 3 }, [prePrepared(2n)]).core.inspect().accepted).to.equal(2n)
+  })
+
   it('as primary goes on above all that it assigned in its view, in whatever order it was written', () => {
     const next = (journal: JournalRecord[], executed = 0n, id = 0): bigint => {
       const { core } = new Driver({ id }, journal, executed)

@@ -62,6 +62,8 @@ export interface EngineDeps {
   readonly onUnknownRules?: (reason: Error) => void
   /** Told of PEER_STATE_DIVERGED: a block that a quorum signed comes out otherwise here. */
   readonly onDiverged?: (reason: StateDiverged) => void
+  /** Told of each block of other validators, verified, when it is stored. */
+  readonly onTaken?: (block: common.Block) => void
 }
 
 /**
@@ -320,6 +322,7 @@ export class Engine implements StateMachine {
     this.#foresee(candidate)
     await this.#store(block.bytes, tip, execution.txIds, execution.writes)
     this.#tip = tip
+    this.#deps.onTaken?.(block.message)
   }
 
   #reexecuteReceived(deps: ReplayDeps, block: Received<common.Block>): Candidate {

@@ -275,7 +275,10 @@ export interface CompositionEvents {
 function composeEngine(
   deps: CompositionDeps,
   storage: Storage,
-  parts: Pick<EngineDeps, 'reader' | 'offers' | 'collector' | 'onUnknownRules' | 'onDiverged'>,
+  parts: Pick<
+    EngineDeps,
+    'reader' | 'offers' | 'collector' | 'onUnknownRules' | 'onDiverged' | 'onTaken'
+  >,
 ): Engine {
   const { config, material, clock, metrics, logging } = deps
   const { reader } = parts
@@ -327,6 +330,7 @@ export function compose(
   const engine = composeEngine(deps, storage, {
     ...{ reader, offers, collector, onUnknownRules },
     onDiverged: (reason) => health.divergence.found(reason),
+    onTaken: (block) => health.taken(block),
   })
   const replica = composeReplica(deps, { network: network.consensus, engine, storage }, (event) => {
     if (event.type === 'flooding') network.bar(event.from, `too much: ${event.what}`)

@@ -80,6 +80,11 @@ export const conditionKinds = {
     component: 'ledger.engine',
     cure: 'wait while its height grows; otherwise see `deliverclient` in its log',
   },
+  'set-back': {
+    severity: 'degraded',
+    component: 'consensus.pbft',
+    cure: 'see who put an older copy of its folder there, and when; compare what is in the blocks with what your clients know; it is said until the next start',
+  },
   'files-missing': {
     severity: 'degraded',
     component: 'ledger.storage',

@@ -8,12 +8,14 @@ import { ForkWatch } from './fork-watch.ts'
 import { MembersCheck } from './members-check.ts'
 import { ProcessWatch } from './process-watch.ts'
 import { replicaCheck } from './replica-check.ts'
+import { setBackCheck } from './set-back-check.ts'
 import { SettingsWatch } from './settings-watch.ts'
 import { StandstillCheck } from './standstill-check.ts'
 import { createValidatorVerifier } from './validator-verifier.ts'
 import { Watch } from './watch.ts'
 import type { BlockSignatureCollector } from '@heddle/orderer'
 import type { Replica } from '@heddle/pbft'
+import type { common } from '@heddle/proto'
 import type { StateDiverged } from '../engine/state-diverged.ts'
 import type { OwnCertificate } from './certificates-check.ts'
 import type { CompositionDeps } from './compose.ts'
@@ -40,6 +42,8 @@ export interface Health {
   readonly forks: ForkWatch
   readonly divergence: DivergenceWatch
   readonly standstill: StandstillCheck
+  /** Takes note of a block that was fetched from another validator. */
+  readonly taken: (block: common.Block) => void
   readonly conditions: ConditionSink
   /** What holds at this moment. */
   readonly current: () => readonly Condition[]
@@ -104,9 +108,10 @@ export function composeHealth(deps: CompositionDeps, parts: Parts): Health {
       () => conditions.settle(),
     ],
   })
+  const taken = setBackCheck({ self: material.replica, replica, conditions })
   const current = (): readonly Condition[] => {
     watch.look()
     return conditions.current
   }
-  return { watch, clocks, members, forks, divergence, standstill, conditions, current }
+  return { watch, clocks, members, forks, divergence, standstill, taken, conditions, current }
 }

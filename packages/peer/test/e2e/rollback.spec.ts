@@ -3,7 +3,7 @@ import { cp, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { transactionCounts } from '../support/chain.ts'
 import { eventually } from '../support/eventually.ts'
-import { Sandbox } from '../support/heddle.ts'
+import { Sandbox, recordLines } from '../support/heddle.ts'
 import { Load } from '../support/load.ts'
 import { linesAbout, seenBy } from '../support/seen.ts'
 import { Validators } from '../support/validators.ts'
@@ -227,6 +227,42 @@ describe('all validators set back, to copies of different ages without journals'
     await next.pause()
     await expectProof(network, next)
     await next.stop()
+  })
+})
+
+describe('three validators set back while one remembers', function () {
+  this.timeout(180_000)
+  const sandbox = new Sandbox()
+  let network: Validators
+  const three = ['validator0', 'validator1', 'validator2']
+  before(async () => {
+    network = await makeNetwork(sandbox)
+    for (const name of three) await copyOf(network, name, 'copy')
+    await network.startAll(network.names, { env })
+  })
+  after(async () => {
+    try {
+      await network.stop()
+    } finally {
+      await sandbox.close()
+    }
+  })
+
+  it('lose nothing, and say that they were set back, by their own signatures', async () => {
+    // Fewer batches than a checkpoint, which would tell the other two what each of them signed.
+    for (const id of ['a', 'b', 'c']) {
+      const input = recordLines(id, 1)
+      const sent = await sandbox.run(['submit', '--dir', network.dir], { input })
+      expect(sent.status, sent.stderr).to.equal(0)
+    }
+    const { height } = await network.level()
+    for (const name of network.names) await network.kill(name)
+    for (const name of three) await setBack(network, name, `${dataOf(network, name)}-copy`)
+    await network.startAll(network.names, { env })
+    const reason = /it signed block \d+, batch \d+, and its journal knew of 0, its ledger of 0/
+    await seenBy(three, { condition: 'set-back', reason }, { network, sandbox })
+    expect(linesAbout(network, 'validator3', 'set-back')).to.deep.equal([])
+    expect((await network.level()).height >= height, 'nothing is lost').to.equal(true)
   })
 })
 

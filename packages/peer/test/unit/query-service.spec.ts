@@ -19,7 +19,7 @@ const replicaStatus: ReplicaStatus = {
   lowWatermark: 0n,
   highWatermark: 40n,
   lastExecuted: 9n,
-  highestKnown: 9n,
+  highestKnown: 9n, accepted: 9n,
   transferring: false,
   notVoting: undefined,
   heardBy: [],

@@ -6,7 +6,7 @@ import type { Replica, ReplicaStatus } from '@heddle/pbft'
 
 const idle: ReplicaStatus = {
   ...{ id: 0, n: 4, f: 1, view: 0n, primary: 0, activeView: true, lowWatermark: 0n },
-  ...{ highWatermark: 0n, lastExecuted: 7n, highestKnown: 7n, transferring: false },
+  ...{ highWatermark: 0n, lastExecuted: 7n, highestKnown: 7n, accepted: 7n, transferring: false },
   ...{ pendingRequests: 0, oldestRequestMs: 0, notVoting: undefined },
   ...{ heardBy: [], forgetful: [] },
 }
