@@ -23,7 +23,7 @@ export const exitCodes = {
 /** What each means, as `heddle --help` and the README say. */
 export const exitMeanings: Readonly<Record<keyof typeof exitCodes, string>> = {
   ok: 'done',
-  notProven: 'the proof did not hold',
+  notProven: 'the proof did not hold, or validators lack a block that a quorum signed',
   usage: 'wrong option or argument',
   badInput: 'input lines that are no JSON object, or were refused',
   noInput: 'no such file, or no such key',

@@ -5,10 +5,13 @@ import { Command } from 'commander'
 import { blockCheck } from '../engine/as-signed.ts'
 import { blockProofOf } from '../engine/candidate.ts'
 import { PeerError } from '../errors.ts'
+import { exitCodes } from '../exit-status.ts'
 import { transactionsOf } from '../network/block-transactions.ts'
 import { openClient } from '../network/client.ts'
 import { readDescriptor } from '../network/descriptor.ts'
+import { DenialWatch } from '../network/denial-watch.ts'
 import { LastTrouble } from '../network/last-trouble.ts'
+import { Monitor } from '../network/monitor.ts'
 import { orClock } from '../network/own-clock.ts'
 import { Waiting } from '../network/waiting.ts'
 import { blockNumber, dirOption } from './options.ts'
@@ -101,9 +104,16 @@ async function blocks(options: BlocksOptions): Promise<void> {
   process.once('SIGINT', interrupt)
   const trouble = new LastTrouble()
   let next = from
+  const note = (text: string): void => standardOutput.note(text)
+  const monitor = new Monitor(client, systemClock)
+  const denials = new DenialWatch({ monitor, client, clock: systemClock, note })
+  if (options.follow === true) {
+    monitor.start()
+    denials.start()
+  }
   const waiting = new Waiting({
     clock: systemClock,
-    note: (text) => standardOutput.note(text),
+    note,
     progress: () => next,
     what: () => `block ${next}, which no validator has given yet${String(trouble)}`,
   })
@@ -131,6 +141,7 @@ async function blocks(options: BlocksOptions): Promise<void> {
     )
     for await (const { message } of stream) {
       standardOutput.line(options.json === true ? toJson(toObject(message)) : toText(message))
+      denials.hold(message)
       next = (message.header?.number ?? 0n) + 1n
       // No block is fetched before the one before was read; none at all when nobody reads.
       if (!(await taken(process.stdout))) return
@@ -138,7 +149,10 @@ async function blocks(options: BlocksOptions): Promise<void> {
   } catch (error) {
     if (!abort.signal.aborted) throw orMissing(await orClock(client, error), next)
   } finally {
+    if (denials.isDenied) process.exitCode = exitCodes.notProven
     waiting.stop()
+    denials.stop()
+    monitor.stop()
     process.off('SIGINT', interrupt)
     client.close()
   }

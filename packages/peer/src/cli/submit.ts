@@ -6,6 +6,7 @@ import { readDescriptor } from '../network/descriptor.ts'
 import { Submissions } from '../network/submissions.ts'
 import { ChainFollower } from '../network/chain-follower.ts'
 import { LastTrouble } from '../network/last-trouble.ts'
+import { DenialWatch } from '../network/denial-watch.ts'
 import { Monitor } from '../network/monitor.ts'
 import { clockCure, clockSentence, orClock } from '../network/own-clock.ts'
 import { Submitter } from '../network/submitter.ts'
@@ -14,6 +15,7 @@ import { PeerError } from '../errors.ts'
 import { exitCodes } from '../exit-status.ts'
 import { dirOption, wholeNumber } from './options.ts'
 import { grouped, standardOutput, toJson } from './output.ts'
+import type { common } from '@heddle/proto'
 import type { NetworkClient } from '../network/client.ts'
 
 interface SubmitOptions {
@@ -23,8 +25,11 @@ interface SubmitOptions {
 }
 
 /** Asks the validators where they are, and begins to follow the chain there. */
-async function follow(client: NetworkClient, follower: ChainFollower): Promise<Monitor> {
-  const monitor = new Monitor(client, systemClock)
+async function follow(
+  client: NetworkClient,
+  monitor: Monitor,
+  follower: ChainFollower,
+): Promise<void> {
   await monitor.ask()
   const { height, answered } = monitor
   if (height === undefined) {
@@ -36,7 +41,6 @@ async function follow(client: NetworkClient, follower: ChainFollower): Promise<M
     throw await orClock(client, monitor.refusal ?? unavailable)
   }
   follower.start(height > 0n ? height - 1n : 0n)
-  return monitor
 }
 
 function report(submissions: Submissions, submitter: Submitter, json: boolean): void {
@@ -84,23 +88,33 @@ async function submit(file: string | undefined, options: SubmitOptions): Promise
   const trouble = new LastTrouble()
   const submissions = new Submissions()
   const parts = { client, clock: systemClock, submissions, logger: trouble }
-  const follower = new ChainFollower(parts, (error) => abort.abort(error))
+  const note = (text: string): void => standardOutput.note(text)
+  const monitor = new Monitor(client, systemClock)
+  const denials = new DenialWatch({ monitor, client, clock: systemClock, note })
+  const onBlock = (block: common.Block): void => denials.hold(block)
+  const follower = new ChainFollower({ ...parts, onBlock }, (error) => abort.abort(error))
   const submitter = new Submitter(parts, { window: options.window })
   const work = { submissions, submitter, trouble }
   const waiting = new Waiting({
     clock: systemClock,
-    note: (text) => standardOutput.note(text),
+    note,
     progress: () => progressOf(work),
     what: () => waitsFor(work, name),
   })
   try {
-    const wrongClock = clockSentence(await follow(client, follower))
-    if (wrongClock !== undefined) standardOutput.note(`${wrongClock}\n  try: ${clockCure}`)
+    await follow(client, monitor, follower)
+    const wrongClock = clockSentence(monitor)
+    if (wrongClock !== undefined) note(`${wrongClock}\n  try: ${clockCure}`)
+    monitor.start()
+    denials.start()
     await submitter.submitAll(inputLines(source), abort.signal)
     await submissions.allSeen(abort.signal)
     report(submissions, submitter, options.json === true)
+    if (denials.isDenied) process.exitCode = exitCodes.notProven
   } finally {
     waiting.stop()
+    denials.stop()
+    monitor.stop()
     await submitter.stop()
     await follower.stop()
     client.close()

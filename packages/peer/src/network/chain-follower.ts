@@ -3,6 +3,7 @@ import { blockHeaderHash } from '@heddle/proto'
 import { blockCheck } from '../engine/as-signed.ts'
 import { transactionsOf } from './block-transactions.ts'
 import type { Clock, Logger } from '@heddle/interface'
+import type { common } from '@heddle/proto'
 import type { NetworkClient } from './client.ts'
 import type { Submissions } from './submissions.ts'
 
@@ -15,6 +16,7 @@ export class ChainFollower {
   readonly #submissions: Submissions
   readonly #clock: Clock
   readonly #logger: Logger | undefined
+  readonly #onBlock: ((block: common.Block) => void) | undefined
   readonly #stopping = new AbortController()
   #running: Promise<void> | undefined
   #height = 0n
@@ -31,6 +33,8 @@ export class ChainFollower {
       readonly submissions: Submissions
       readonly clock: Clock
       readonly logger?: Logger
+      /** Told of every block. */
+      readonly onBlock?: (block: common.Block) => void
     },
     onFailure: (error: unknown) => void,
   ) {
@@ -38,6 +42,7 @@ export class ChainFollower {
     this.#submissions = deps.submissions
     this.#clock = deps.clock
     this.#logger = deps.logger
+    this.#onBlock = deps.onBlock
     this.#onFailure = onFailure
   }
 
@@ -108,6 +113,7 @@ export class ChainFollower {
         }
         this.#lastHash = blockHeaderHash(header).toString('hex')
         this.#height = header.number + 1n
+        this.#onBlock?.(message)
       }
     } catch (error) {
       if (!signal.aborted) throw error

@@ -1,12 +1,14 @@
 import { ChainFollower } from './chain-follower.ts'
 import { collectEvidence } from './collect-evidence.ts'
 import { countReasons } from './count-reasons.ts'
+import { DenialWatch } from './denial-watch.ts'
 import { Monitor } from './monitor.ts'
 import { prove } from './proof.ts'
 import { Submissions } from './submissions.ts'
 import { Submitter } from './submitter.ts'
 import { saying } from './waiting.ts'
 import type { Clock, ClockTimer } from '@heddle/interface'
+import type { common } from '@heddle/proto'
 import type { InputLine } from '../input/ndjson.ts'
 import type { NetworkClient } from './client.ts'
 import type { ProgressDisplay } from './progress.ts'
@@ -60,6 +62,7 @@ export class Run {
   readonly #submissions = new Submissions()
   readonly #monitor: Monitor
   readonly #failure = new AbortController()
+  readonly #denials: DenialWatch
   readonly #follower: ChainFollower
   readonly #parts: SubmitterDeps
   #submitter: Submitter | undefined
@@ -75,7 +78,9 @@ export class Run {
     this.#monitor = new Monitor(client, clock)
     const parts = { client, clock, submissions: this.#submissions }
     this.#parts = parts
-    this.#follower = new ChainFollower(parts, (error) => this.#failure.abort(error))
+    this.#denials = new DenialWatch({ ...deps, monitor: this.#monitor })
+    const onBlock = (block: common.Block): void => this.#denials.hold(block)
+    this.#follower = new ChainFollower({ ...parts, onBlock }, (error) => this.#failure.abort(error))
   }
 
   /** Submits, waits for the blocks, and proves. Rejects with the reason of `signal`. */
@@ -87,6 +92,7 @@ export class Run {
       this.#cpuBefore = this.#cpu()
       this.#follower.start((this.#monitor.height ?? 1n) - 1n)
       this.#monitor.start()
+      this.#denials.start()
       this.#begin = clock.now()
       this.#show()
       const submitter = new Submitter(this.#parts, {
@@ -105,6 +111,7 @@ export class Run {
     } finally {
       this.#timer?.cancel()
       display.end()
+      this.#denials.stop()
       this.#monitor.stop()
       await this.#submitter?.stop()
       await this.#follower.stop()
