@@ -31,11 +31,11 @@ export interface OrdererServerOptions {
   readonly maxMessageBytes?: number
   /** How many envelopes of one stream are under way at a time. Default 2,000. */
   readonly broadcastWindow?: number
-  /** How many bytes of them; the envelope that exceeds it is still taken. Default 64 MiB. */
+  /** How many bytes of them; the envelope that exceeds it is still taken. Default 16 MiB. */
   readonly broadcastWindowBytes?: number
   /** How many envelopes of all streams of a client certificate. Default 4,000. */
   readonly broadcastWindowPerClient?: number
-  /** How many bytes of them; the envelope that exceeds it is still taken. Default 128 MiB. */
+  /** How many bytes of them; the envelope that exceeds it is still taken. Default 32 MiB. */
   readonly broadcastWindowBytesPerClient?: number
   /** How many streams and calls one connection may have open. Default 1,000. */
   readonly maxConcurrentStreams?: number
@@ -45,7 +45,7 @@ export interface OrdererServerOptions {
   readonly maxStreamsPerClient?: number
   /** Bytes of answers that a client certificate may leave unread; one answer it always may. Default 32 MiB. */
   readonly maxUnsentBytesPerClient?: number
-  /** The same of all clients; then whoever has not read for the longest time gives way. Default 256 MiB. */
+  /** The same of all clients; then whoever has not read for the longest time gives way. Default 128 MiB. */
   readonly maxUnsentBytes?: number
   /** A call ends whose client reads nothing for so long, and a second for each 64 KiB. Default 30,000 ms. */
   readonly unreadTimeoutMs?: number
@@ -83,14 +83,14 @@ export function resolveServerOptions(options: OrdererServerOptions): ResolvedSer
     maxEnvelopeBytes: 10 * mebibyte,
     maxMessageBytes: 100 * mebibyte,
     broadcastWindow: 2000,
-    broadcastWindowBytes: 64 * mebibyte,
+    broadcastWindowBytes: 16 * mebibyte,
     broadcastWindowPerClient: 4000,
-    broadcastWindowBytesPerClient: 128 * mebibyte,
+    broadcastWindowBytesPerClient: 32 * mebibyte,
     maxConcurrentStreams: 1000,
     maxCallsPerClient: 256,
     maxStreamsPerClient: 16,
     maxUnsentBytesPerClient: 32 * mebibyte,
-    maxUnsentBytes: 256 * mebibyte,
+    maxUnsentBytes: 128 * mebibyte,
     unreadTimeoutMs: 30_000,
     maxConnectionsPerCertificate: 64,
     maxSeekBytes: 64 * 1024,

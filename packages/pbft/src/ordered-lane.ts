@@ -8,7 +8,7 @@ interface Item<T> {
 }
 
 export interface OrderedLaneOptions<T> {
-  /** Most items, and bytes, that wait or are being verified. */
+  /** Most items, and bytes, that wait or are being verified; one alone may have more bytes. */
   readonly maxItems: number
   readonly maxBytes: number
   /** Most items that are being verified at the same time. */
@@ -42,7 +42,8 @@ export class OrderedLane<T> {
    */
   push(bytes: number, verify: () => Verified<T>): boolean {
     const { maxItems, maxBytes } = this.#options
-    if (this.#items.length >= maxItems || this.#bytes + bytes > maxBytes) return false
+    const { length } = this.#items
+    if (length >= maxItems || (length > 0 && this.#bytes + bytes > maxBytes)) return false
     this.#items.push({ bytes, verify, result: undefined })
     this.#bytes += bytes
     this.#start()

@@ -29,8 +29,8 @@ import type { Replica, ReplicaDependencies, ReplicaStatus, SubmitResult } from '
 const fetchTimeoutMs = 250
 /** Most bytes of batches sent again to one replica, in answer to its status messages, in one status interval. */
 const maxResendBytes = 32 * 1024 * 1024
-/** The same in answer to its fetch-batch messages. */
-const maxFetchBytes = 32 * 1024 * 1024
+/** The same in answer to its fetch-batch messages. Both, and what is new, have room in its send queue. */
+const maxFetchBytes = 16 * 1024 * 1024
 /** Status intervals without progress, while f + 1 others prove to be ahead, before their state is fetched. */
 const stuckIntervals = 3
 

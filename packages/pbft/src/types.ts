@@ -59,12 +59,12 @@ export interface ReplicaOptions {
   readonly maxRequestBytes?: number
   /** Most pending requests of each replica that they come from, this one included; default 20,000. */
   readonly maxPoolRequests?: number
-  /** Most bytes of them; default 128 MiB. */
+  /** Most bytes of them; default 48 MiB. */
   readonly maxPoolBytes?: number
-  /** Most messages, and bytes, waiting for one destination; the oldest are dropped, counted; defaults 2,000 and 128 MiB. As many may wait for the journal; there the newest are dropped. */
+  /** Most messages, and bytes, waiting for one destination; the oldest are dropped, counted; defaults 2,000 and 64 MiB. As many may wait for the journal; there the newest are dropped. */
   readonly maxSendQueue?: number
   readonly maxSendQueueBytes?: number
-  /** Most messages, and bytes, of one replica waiting for verification; more are dropped, counted; defaults 200 and 256 MiB. */
+  /** Most messages, and bytes, of one replica waiting for verification; more are dropped, counted; defaults 200 and 32 MiB. One always has room, however large it is. */
   readonly maxReceiveQueue?: number
   readonly maxReceiveQueueBytes?: number
   /** Most messages of one replica in a second, at five times as many at once; default 20,000. Whoever sends more is held back, see {@link Replica.receive}. */

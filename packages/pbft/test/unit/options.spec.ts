@@ -26,6 +26,18 @@ describe('resolveReplicaOptions', () => {
     expect(cutAt({ preferredBatchBytes: 3_000_000, maxBatchBytes: 1_000 })).to.equal(1_000)
   })
 
+  it('has one of four replicas hold 544 MiB of requests and queued messages at most', () => {
+    const n = 4
+    const { maxPoolBytes, maxReceiveQueueBytes, maxSendQueueBytes } = resolveReplicaOptions({
+      id: 0,
+      n,
+    })
+    // A request that is forwarded to several is the same bytes in the queues of all of them.
+    const perOther = maxReceiveQueueBytes + maxSendQueueBytes
+    const bytes = n * maxPoolBytes + (n - 1) * perOther + maxSendQueueBytes
+    expect(bytes / 2 ** 20).to.equal(544)
+  })
+
   const bad: [string, Partial<ReplicaOptions>][] = [
     ['an id that is not below n', { id: 4 }],
     ['no replica', { n: 0 }],

@@ -37,15 +37,17 @@ describe('OrderedLane', () => {
     expect(delivered).to.deep.equal(['first', 'second', 'fourth'])
   })
 
+  it('has room for one item of any size', () => {
+    const { lane } = setup(2, 100)
+    const never = () => new Promise<string>(() => undefined)
+    expect([lane.push(101, never), lane.push(1, never)]).to.deep.equal([true, false])
+  })
+
   it('refuses more than its items or bytes, and has room again when they were delivered', () => {
     const { lane } = setup(2, 100)
     const never = () => new Promise<string>(() => undefined)
-    expect(lane.push(101, never), 'bytes').to.equal(false)
-    expect([lane.push(1, never), lane.push(1, never), lane.push(1, never)]).to.deep.equal([
-      true,
-      true,
-      false,
-    ])
+    const taken = [1, 100, 99, 1].map((bytes) => lane.push(bytes, never))
+    expect(taken).to.deep.equal([true, false, true, false])
     const other = setup(1)
     expect([other.lane.push(1, () => 'a'), other.lane.push(1, () => 'b')]).to.deep.equal([
       true,
