@@ -30,7 +30,7 @@ export const exitMeanings: Readonly<Record<keyof typeof exitCodes, string>> = {
   unavailable: 'network or validator not available; Node too old',
   internal: 'an error of heddle itself: please report it',
   limit: 'too few open files, processes or memory allowed',
-  noAccess: 'a file or folder that may not be written or made',
+  noAccess: 'a file or folder that may not be read, written or made',
   disk: 'disk full or failing, ledger damaged',
   busy: 'port or folder in use',
   forbidden: 'not allowed by the network',
@@ -68,12 +68,12 @@ const byCode: Readonly<Record<string, number>> = {
   LEDGER_LOCKED: exitCodes.busy,
   DELIVER_INVALID_OPTIONS: exitCodes.config,
   DELIVER_SIGNER_NOT_VALID: exitCodes.config,
+  LEDGER_INVALID_OPTIONS: exitCodes.config,
   PBFT_INVALID_OPTIONS: exitCodes.config,
   PBFT_JOURNAL_FAILED: exitCodes.disk,
   PBFT_EXECUTION_FAILED: exitCodes.disk,
   PBFT_STATE_DIVERGED: exitCodes.disk,
   PBFT_MALFORMED: exitCodes.disk,
-  PBFT_STOPPED: exitCodes.unavailable,
   COMM_INVALID_OPTIONS: exitCodes.config,
   ORDERER_INVALID_OPTIONS: exitCodes.config,
 }
@@ -87,6 +87,7 @@ const byPackage: readonly (readonly [string, number])[] = [
   ['IDENTITY_', exitCodes.config],
   ['DELIVER_', exitCodes.unavailable],
   ['COMM_', exitCodes.unavailable],
+  ['PBFT_', exitCodes.unavailable],
   ['ORDERER_', exitCodes.unavailable],
 ]
 

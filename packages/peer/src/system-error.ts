@@ -24,7 +24,7 @@ const kinds: readonly Kind[] = [
     names: ['EACCES', 'EPERM'],
     code: 'PEER_NO_ACCESS',
     what: (where) => `no permission for ${where}`,
-    cure: 'give the user who runs heddle the right to write there, or choose another folder',
+    cure: 'give the user who runs heddle the right to read and write there, or choose another path',
   },
   {
     names: ['EROFS'],

@@ -1,4 +1,5 @@
 import { isCodedError } from '@heddle/interface'
+import { cureOfCode } from '../cures.ts'
 import { PeerError, messageOf } from '../errors.ts'
 import { explainSystemError } from '../system-error.ts'
 import { exitCodeOf } from '../exit-status.ts'
@@ -28,11 +29,19 @@ export function describeFailure(error: unknown): string {
     // Most errors say themselves what caused them.
     if (!lines.some((line) => line.includes(text))) lines.push(`  because: ${text}`)
   }
-  const cure = [first, ...causes].map(cureOf).find((each) => each !== undefined)
+  const chain = [first, ...causes]
+  const cure = [...chain.map(cureOf), ...chain.map(generalCureOf)].find(
+    (each) => each !== undefined,
+  )
   if (cure !== undefined) lines.push(`  try: ${cure}`)
   const status = `exit status ${exitCodeOf(error)}`
   lines.push(`  ${isCodedError(first) ? `code: ${first.code}, ${status}` : status}`)
   return `${lines.join('\n')}\n`
+}
+
+/** For errors of packages that know nothing of whoever reads them. */
+function generalCureOf(error: unknown): string | undefined {
+  return isCodedError(error) ? cureOfCode(error.code) : undefined
 }
 
 function cureOf(error: unknown): string | undefined {

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { isCodedError } from '@heddle/interface'
+import { quorumOf } from '@heddle/pbft'
 import { PeerError, messageOf } from '../errors.ts'
 import { openClient } from '../network/client.ts'
 import { readDescriptor } from '../network/descriptor.ts'
@@ -104,13 +105,31 @@ function toObject({ name, status, failure }: Line): unknown {
   return { name, ...markUnverified(said) }
 }
 
+/** @throws {PeerError} PEER_NETWORK_UNAVAILABLE when too few validators work for anything to be ordered */
+export function refuseWithoutQuorum(lines: readonly Line[]): void {
+  const answers = lines.flatMap(({ status }) => status ?? [])
+  const working = answers.filter(({ problems }) => problems.every(({ degraded }) => degraded))
+  const needed = quorumOf(lines.length)
+  if (working.length >= needed) return
+  throw new PeerError(
+    'PEER_NETWORK_UNAVAILABLE',
+    `${working.length} of ${lines.length} validators answer and do their work; a quorum needs ${needed}`,
+    {
+      cure: 'start those that give no answer; --json shows what is wrong with the others, and the cure',
+    },
+  )
+}
+
 async function networkStatus({ dir, json }: StatusOptions): Promise<void> {
   const client = await openClient(dir, await readDescriptor(dir))
   try {
     const lines = await ask(client)
     for (const line of lines)
       standardOutput.line(json === true ? toJson(toObject(line)) : toText(line))
-    if (lines.some(({ status }) => status !== undefined)) return
+    if (lines.some(({ status }) => status !== undefined)) {
+      refuseWithoutQuorum(lines)
+      return
+    }
     const refusal = lines.find(({ failure }) => isCodedError(failure, 'PEER_FORBIDDEN'))
     if (refusal !== undefined) throw await orClock(client, refusal.failure)
     throw new PeerError(
@@ -131,6 +150,9 @@ export function networkStatusCommand(): Command {
     .description('show where each validator of a network stands, as it says itself')
     .addOption(dirOption())
     .option('--json', 'print one JSON object for each validator')
-    .addHelpText('after', '\nExample:\n  heddle network status --json')
+    .addHelpText(
+      'after',
+      '\nEnds with status 69 when too few answer and do their work.\n\nExample:\n  heddle network status --json',
+    )
     .action(networkStatus)
 }

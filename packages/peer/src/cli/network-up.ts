@@ -1,16 +1,15 @@
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '@heddle/events'
 import { faultsTolerated } from '@heddle/pbft'
 import { Command } from 'commander'
-import { PeerError, messageOf, systemCode } from '../errors.ts'
 import { countLines, inputLines, openInput } from '../input/ndjson.ts'
 import { createProgressDisplay } from '../network/progress.ts'
 import { Run } from '../network/run.ts'
 import { NetworkSession } from '../network/session.ts'
 import { nextStepLines, problemLines, summaryLines } from '../network/summary.ts'
 import { readGenesisAccounts } from '../node/genesis-state.ts'
+import { readNamed } from '../read-named.ts'
 import { packageRoot } from '../package-root.ts'
 import { exitCodes } from '../exit-status.ts'
 import { defaultDir, dirOption, validatorCount, wholeNumber } from './options.ts'
@@ -43,16 +42,8 @@ function example(name: string): string | undefined {
 async function genesisAccounts(file: string | undefined): Promise<Map<string, bigint>> {
   const path = file ?? example('accounts.json')
   if (path === undefined) return new Map()
-  try {
-    return readGenesisAccounts(await readFile(path, 'utf8'), path)
-  } catch (error) {
-    if (error instanceof PeerError) throw error
-    const what = systemCode(error) === 'ENOENT' ? `no file ${path}` : messageOf(error)
-    throw new PeerError('PEER_FILE_MISSING', what, {
-      cure: 'check --genesis-accounts',
-      cause: error,
-    })
-  }
+  const text = await readNamed(path, { cure: 'check --genesis-accounts' })
+  return readGenesisAccounts(text.toString(), path)
 }
 
 /** Why a network ends before its time. */

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { parse } from 'yaml'
-import { PeerError, messageOf, systemCode } from '../errors.ts'
+import { PeerError, messageOf } from '../errors.ts'
+import { readNamed } from '../read-named.ts'
 import { fromEnvironment, variableOf } from './environment.ts'
 import { contradictionIn } from './relations.ts'
 import { SettingProblem } from './setting.ts'
@@ -108,19 +108,12 @@ function refuseContradiction(config: Config, where: (key: SettingKey) => string)
 /**
  * Reads the configuration of a validator.
  *
- * @throws {PeerError} PEER_FILE_MISSING, PEER_INVALID_CONFIG
+ * @throws {PeerError} PEER_FILE_MISSING, PEER_NO_ACCESS, PEER_INVALID_CONFIG
  */
 export async function loadConfig(file: string, environment: NodeJS.ProcessEnv): Promise<Config> {
-  let source: string
-  try {
-    source = await readFile(file, 'utf8')
-  } catch (error) {
-    if (systemCode(error) !== 'ENOENT')
-      throw problem(file, messageOf(error), 'check the file', error)
-    throw new PeerError('PEER_FILE_MISSING', `no configuration file ${file}`, {
-      cure: '`heddle network up` writes one for each validator',
-      cause: error,
-    })
-  }
-  return parseConfig(source, file, environment)
+  const source = await readNamed(file, {
+    what: 'configuration file',
+    cure: '`heddle network up` writes one for each validator',
+  })
+  return parseConfig(source.toString(), file, environment)
 }

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs'
-import { stat } from 'node:fs/promises'
-import { PeerError, messageOf, systemCode } from '../errors.ts'
+import { access, constants, stat } from 'node:fs/promises'
+import { PeerError, systemCode } from '../errors.ts'
+import { explainSystemError } from '../system-error.ts'
 
 /** Longest line of an input, in bytes, without its end. */
 export const maxLineBytes = 512 * 1024
@@ -107,13 +108,13 @@ export async function openInput(path: string): Promise<AsyncIterable<Buffer>> {
   if (path === '-') return process.stdin
   try {
     const found = await stat(path)
+    await access(path, constants.R_OK)
     if (found.isDirectory()) {
       throw new PeerError('PEER_FILE_MISSING', `${path} is a folder`, { cure: 'name a file' })
     }
   } catch (error) {
-    if (error instanceof PeerError) throw error
-    const what = systemCode(error) === 'ENOENT' ? `no file ${path}` : messageOf(error)
-    throw new PeerError('PEER_FILE_MISSING', what, {
+    if (systemCode(error) !== 'ENOENT') throw explainSystemError(error, path) ?? error
+    throw new PeerError('PEER_FILE_MISSING', `no file ${path}`, {
       cure: 'check the path; - reads standard input',
       cause: error,
     })

@@ -1,9 +1,10 @@
-import { readFile } from 'node:fs/promises'
 import { common, decode } from '@heddle/proto'
 import { isCodedError } from '@heddle/interface'
 import { loadMsp, loadSigningIdentity } from '@heddle/msp'
 import { matchTlsFiles } from '../config/tls-files.ts'
-import { PeerError, messageOf, systemCode } from '../errors.ts'
+import { PeerError, messageOf } from '../errors.ts'
+import { readOf } from '../read-named.ts'
+import { systemCauseOf } from '../system-error.ts'
 import { readOperationsTls } from '../operations/tls.ts'
 import { certificateHolder } from './certificate-holder.ts'
 import { readChannelConfig } from './channel-config.ts'
@@ -30,19 +31,6 @@ export interface Material {
   readonly operationsTls?: OperationsTls | undefined
 }
 
-async function read(path: string, key: string): Promise<Buffer> {
-  try {
-    return await readFile(path)
-  } catch (error) {
-    const missing = systemCode(error) === 'ENOENT'
-    throw new PeerError(
-      missing ? 'PEER_FILE_MISSING' : 'PEER_INVALID_CONFIG',
-      missing ? `no file ${path}` : messageOf(error),
-      { cure: `check ${key} in the configuration`, cause: error },
-    )
-  }
-}
-
 async function readIdentity(config: Config, logger: Logger): Promise<[Msp, SigningIdentity]> {
   const dir = config['peer.mspConfigPath']
   const mspId = config['peer.localMspId']
@@ -50,6 +38,8 @@ async function readIdentity(config: Config, logger: Logger): Promise<[Msp, Signi
     // Both read the whole folder: what is passed over is said once.
     return [await loadMsp(dir, mspId), await loadSigningIdentity(dir, mspId, { logger })]
   } catch (error) {
+    const refused = systemCauseOf(error, dir)
+    if (refused !== undefined) throw refused
     throw new PeerError('PEER_WRONG_CERTIFICATE', messageOf(error), {
       cure: 'check peer.mspConfigPath and peer.localMspId; `heddle crypto generate` makes new ones',
       cause: error,
@@ -75,8 +65,8 @@ async function readTlsFiles(
 ): Promise<Pick<Material, 'tlsCertificate' | 'tlsKey' | 'tlsRoots'>> {
   const roots = tlsRootsOf(channel)
   const files = { cert: config['peer.tls.cert.file'], key: config['peer.tls.key.file'] }
-  const certificate = await read(files.cert, 'peer.tls.cert.file')
-  const key = await read(files.key, 'peer.tls.key.file')
+  const certificate = await readOf('peer.tls.cert.file', files.cert)
+  const key = await readOf('peer.tls.key.file', files.key)
   const names = { certificate: files.cert, key: files.key, roots: 'TLS authorities of the channel' }
   const keys = 'peer.tls.cert.file and peer.tls.key.file'
   const tls = matchTlsFiles({ certificate, key, roots }, names, keys)
@@ -135,10 +125,10 @@ function tellUnsupported({ rules }: ChannelConfig, logger: Logger): void {
 
 /**
  * Reads and checks everything that the configuration names; `logger` is told what is passed over.
- * @throws {PeerError} PEER_FILE_MISSING, PEER_INVALID_CONFIG, PEER_WRONG_CERTIFICATE
+ * @throws {PeerError} PEER_FILE_MISSING, PEER_NO_ACCESS, PEER_INVALID_CONFIG, PEER_WRONG_CERTIFICATE
  */
 export async function readMaterial(config: Config, logger: Logger): Promise<Material> {
-  const genesis = await read(config['general.genesisFile'], 'general.genesisFile')
+  const genesis = await readOf('general.genesisFile', config['general.genesisFile'])
   const channel = decodeGenesis(genesis, config['general.genesisFile'])
   tellUnsupported(channel, logger)
   const [msp, signer] = await readIdentity(config, logger)

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
-import { PeerError, messageOf, systemCode } from '../errors.ts'
+import { PeerError } from '../errors.ts'
+import { readOf } from '../read-named.ts'
 import { addressToText } from '../config/setting.ts'
 import { matchTlsFiles } from '../config/tls-files.ts'
 import { isLoopback } from './access.ts'
@@ -22,7 +22,7 @@ type FileKey = Extract<keyof Config, `operations.tls.${string}.file${string}`>
  * Reads what `operations.tls` names.
  *
  * @returns undefined without TLS: then the server listens on loopback, or where it was asked to by name
- * @throws {PeerError} PEER_INVALID_CONFIG, PEER_FILE_MISSING, PEER_WRONG_CERTIFICATE
+ * @throws {PeerError} PEER_INVALID_CONFIG, PEER_FILE_MISSING, PEER_NO_ACCESS, PEER_WRONG_CERTIFICATE
  */
 export async function readOperationsTls(config: Config): Promise<OperationsTls | undefined> {
   if (!config['operations.tls.enabled']) {
@@ -41,7 +41,7 @@ export async function readOperationsTls(config: Config): Promise<OperationsTls |
   const certificate = await readFirst(config, 'operations.tls.cert.file')
   const key = await readFirst(config, 'operations.tls.key.file')
   const roots = await Promise.all(
-    files.map((file) => read(file, 'operations.tls.clientRootCAs.files')),
+    files.map((file) => readOf('operations.tls.clientRootCAs.files', file)),
   )
   const names = {
     certificate: config['operations.tls.cert.file'],
@@ -72,21 +72,8 @@ function refuseOpenListener(config: Config): void {
 
 function readFirst(config: Config, key: FileKey & `${string}.file`): Promise<Buffer> {
   const file = config[key]
-  if (file !== '') return read(file, key)
+  if (file !== '') return readOf(key, file)
   throw new PeerError('PEER_INVALID_CONFIG', `operations.tls.enabled needs ${key}`, {
     cure: `set ${key}, or operations.tls.enabled to false`,
   })
-}
-
-async function read(file: string, key: FileKey): Promise<Buffer> {
-  try {
-    return await readFile(file)
-  } catch (error) {
-    const missing = systemCode(error) === 'ENOENT'
-    throw new PeerError(
-      missing ? 'PEER_FILE_MISSING' : 'PEER_INVALID_CONFIG',
-      missing ? `no file ${file}` : messageOf(error),
-      { cure: `check ${key} in the configuration`, cause: error },
-    )
-  }
 }

@@ -1,4 +1,6 @@
 import { expect } from 'chai'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { isCodedError } from '@heddle/interface'
 import { largestFrameBytes } from '@heddle/pbft'
 import { variableOf } from '../../src/config/environment.ts'
@@ -7,6 +9,7 @@ import { maxValidators } from '../../src/config/setting.ts'
 import { settings } from '../../src/config/settings.ts'
 import type { SettingKey } from '../../src/config/settings.ts'
 import { PeerError } from '../../src/errors.ts'
+import { exitCodeOf } from '../../src/exit-status.ts'
 import { replicaOptions } from '../../src/node/replica-options.ts'
 
 const minimal = `
@@ -184,5 +187,19 @@ describe('the configuration of a validator', () => {
       (reason: unknown) => reason,
     )
     expect(isCodedError(error, 'PEER_FILE_MISSING')).to.be.true
+  })
+
+  it('says that a file cannot be read, with the exit status of that, not of a wrong setting', async () => {
+    const folder = dirname(fileURLToPath(import.meta.url))
+    const inFile = `${fileURLToPath(import.meta.url)}/peer.yaml`
+    for (const [path, why] of [
+      [folder, 'EISDIR'],
+      [inFile, 'ENOTDIR'],
+    ] as const) {
+      const error: unknown = await loadConfig(path, {}).catch((reason: unknown) => reason)
+      expect(isCodedError(error, 'PEER_NO_ACCESS'), String(error)).to.be.true
+      expect(String(error)).to.include(path).and.include(why)
+      expect(exitCodeOf(error)).to.equal(73)
+    }
   })
 })

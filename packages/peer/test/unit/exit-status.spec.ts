@@ -34,21 +34,6 @@ describe('exit statuses', () => {
     }
   })
 
-  it('are as the README says for every code of this package', async () => {
-    const rows = [...(await readmeSection('Errors')).matchAll(/^\| (`.*?) +\|.*\| +(\d+) +\|$/gm)]
-    const listed = new Map<string, number>()
-    for (const [, codes, status] of rows) {
-      for (const [, code] of codes!.matchAll(/`([A-Z_]+)`/g)) listed.set(code!, Number(status))
-    }
-    const source = await readFile(new URL('../../src/errors.ts', import.meta.url), 'utf8')
-    const codes = new Set([...source.matchAll(/'(PEER_[A-Z_]+)'/g)].map(([, code]) => code!))
-    for (const code of codes) expect(listed.has(code), `README names ${code}`).to.equal(true)
-    for (const [code, status] of listed) {
-      expect(exitCodeOf(new CodedError(code, 'x')), code).to.equal(status)
-      expect(status, `${code} is no fault of heddle`).not.to.equal(exitCodes.internal)
-    }
-  })
-
   it('are those of what the operating system refused', () => {
     const expected: Record<string, number> = {
       EACCES: 73,

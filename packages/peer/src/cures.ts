@@ -1,0 +1,35 @@
+/** What a person can do about errors of the other packages, which name no cure themselves, by code. */
+const byCode: Readonly<Record<string, string>> = {
+  LEDGER_CORRUPT:
+    'stop the validator, move its folder `ledger` (not `journal`) away, and start it: it fetches its blocks from the others; put no older copy there',
+  LEDGER_LOCKED: 'stop that process, or give each validator its own peer.fileSystemPath',
+  LEDGER_DISK_FULL: 'free some space and start again: what was acknowledged is kept',
+  DELIVER_UNREACHABLE: 'see `heddle network status`; start the network with `heddle network up`',
+  DELIVER_STATUS: 'see `heddle network status`, and the log of the validator that is named',
+  DELIVER_SIGNER_NOT_VALID: 'have its authority renew the own certificate, for the same key',
+  PBFT_STATE_DIVERGED:
+    'run the same version on all validators; otherwise move its folder `ledger` (not `journal`) away to fetch it anew',
+  PBFT_JOURNAL_FAILED: 'see the disk, and the reason above; then start again',
+  PBFT_EXECUTION_FAILED: 'see the disk, and the reason above; then start again',
+  PBFT_MALFORMED:
+    'move the folder `journal` away and start again: the validator votes when the others have gone on',
+}
+
+/** The same by the beginning of the code; of the others only `heddle` itself can be the reason. */
+const byPackage: readonly (readonly [string, string])[] = [
+  ['LEDGER_', 'look at the file and the disk that are named, then start again'],
+  ['MSP_', 'check the MSP folders: certificates, keys, authorities and config.yaml'],
+  ['IDENTITY_', 'check the own certificate, and those of the others'],
+  ['DELIVER_', 'ask other validators, and see the log of the one that is named'],
+  ['COMM_', 'check the addresses and the certificates of both sides'],
+  ['ORDERER_', 'see `heddle network status`, and the log of the validator'],
+  ['PBFT_', 'see `heddle network status`, and the log of the validator; then try again'],
+]
+
+const options = /_INVALID_OPTIONS$/
+
+/** What a person can do about an error with this code; undefined for codes that it says nothing of. */
+export function cureOfCode(code: string): string | undefined {
+  if (options.test(code)) return 'correct the setting or the option that is named'
+  return byCode[code] ?? byPackage.find(([prefix]) => code.startsWith(prefix))?.[1]
+}
