@@ -53,6 +53,9 @@ describe('OrderedLane', () => {
       true,
       true,
     ])
+    const third = setup()
+    third.lane.push(60, () => 'a')
+    expect([third.lane.push(60, never), third.lane.push(40, never)]).to.deep.equal([true, true])
   })
 })
 
