@@ -1,6 +1,6 @@
 import { CodedError } from '@heddle/interface'
 
-/** An option is out of its range, or two do not fit each other. The caller's mistake. */
+/** An option is unknown or out of its range, two do not fit each other, or a port lacks a method. The caller's mistake. */
 export class InvalidOptionsError extends CodedError<'PBFT_INVALID_OPTIONS'> {
   constructor(message: string) {
     super('PBFT_INVALID_OPTIONS', message)

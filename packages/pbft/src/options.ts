@@ -47,6 +47,7 @@ const ranges = {
  * @throws {InvalidOptionsError} PBFT_INVALID_OPTIONS
  */
 export function resolveReplicaOptions(options: ReplicaOptions): ResolvedOptions {
+  refuseUnknown(options)
   const n = integer('n', options.n, 1, maxReplicas)
   const id = integer('id', options.id, 0, n - 1)
   const resolved: Record<string, number | boolean> = { n, id }
@@ -87,7 +88,25 @@ export function largestFrameBytes(options: Omit<ReplicaOptions, 'id'>): number {
   return messageLimits(resolveReplicaOptions({ ...options, id: 0 })).frame
 }
 
+/** Options that have no range of their own above. */
+const others: readonly string[] = ['id', 'n', 'acceptLoss', 'forwardTimeoutMs', 'maxRequestBytes']
+
+/** A mistyped option would be none, and its default would be taken without a word. */
+function refuseUnknown(options: ReplicaOptions): void {
+  if (typeof options !== 'object' || (options as unknown) === null)
+    throw new InvalidOptionsError('the options are no object')
+  const known = [...others, ...Object.keys(ranges)]
+  const unknown = Object.keys(options).find((name) => !known.includes(name))
+  if (unknown !== undefined)
+    throw new InvalidOptionsError(`there is no option ${unknown}; there are ${known.join(', ')}`)
+  const { acceptLoss = false } = options as { readonly acceptLoss?: unknown }
+  if (typeof acceptLoss !== 'boolean')
+    throw new InvalidOptionsError(`acceptLoss is ${String(acceptLoss)}; it must be true or false`)
+}
+
 function integer(name: string, value: number, min: number, max: number): number {
   if (Number.isInteger(value) && value >= min && value <= max) return value
-  throw new InvalidOptionsError(`${name} is ${value}; it must be an integer from ${min} to ${max}`)
+  throw new InvalidOptionsError(
+    `${name} is ${String(value)}; it must be an integer from ${min} to ${max}`,
+  )
 }
