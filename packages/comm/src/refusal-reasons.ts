@@ -55,15 +55,15 @@ function iso(time: string): string {
 }
 
 /**
- * What is said of whoever left in the middle of the TLS handshake. It does not say why; when our own
- * certificate is new, that is most often because it is not valid yet by a clock that is behind.
+ * What is said of whoever left in the middle of the TLS handshake. It does not say why. Most often it does
+ * not trust our certificate; when that is new, perhaps because it is not valid yet by a clock that is behind.
  * @param ownFrom - when our certificate became valid, in milliseconds since 1970, as `now`
  */
 export function leftReason(ownFrom: number, now: number): string {
-  const reason = 'it left in the middle of the TLS handshake'
+  const reason = 'it left in the middle of the TLS handshake; does it trust our certificate?'
   if (now - ownFrom > dayMs) return reason
   const from = new Date(ownFrom).toISOString()
-  return `${reason}; is its clock behind? our certificate is valid from ${from} on`
+  return `${reason} Or is its clock behind? our certificate is valid from ${from} on`
 }
 
 /**

@@ -5,9 +5,9 @@ const now = Date.UTC(2026, 10, 29, 12)
 const day = 86_400_000
 
 describe('reasons of refusals', () => {
-  it('ask for the clock of whoever leaves while our certificate is new, and then no more', () => {
-    const left = 'it left in the middle of the TLS handshake'
-    const hint = `${left}; is its clock behind? our certificate is valid from 2026-11-28T12:00:00.000Z on`
+  it('ask whether who leaves trusts our certificate, and for its clock while that is new', () => {
+    const left = 'it left in the middle of the TLS handshake; does it trust our certificate?'
+    const hint = `${left} Or is its clock behind? our certificate is valid from 2026-11-28T12:00:00.000Z on`
     expect(leftReason(now - day, now)).to.equal(hint)
     expect(leftReason(now - day - 1, now)).to.equal(left)
     const reset = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
