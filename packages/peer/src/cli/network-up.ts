@@ -12,6 +12,7 @@ import { readGenesisAccounts } from '../node/genesis-state.ts'
 import { readNamed } from '../read-named.ts'
 import { packageRoot } from '../package-root.ts'
 import { exitCodes } from '../exit-status.ts'
+import { Interrupted, endWith } from './interrupted.ts'
 import { defaultDir, dirOption, validatorCount, wholeNumber } from './options.ts'
 import { markUnverified, standardOutput, toJson } from './output.ts'
 import type { NetworkClient } from '../network/client.ts'
@@ -45,9 +46,6 @@ async function genesisAccounts(file: string | undefined): Promise<Map<string, bi
   const text = await readNamed(path, { cure: 'check --genesis-accounts' })
   return readGenesisAccounts(text.toString(), path)
 }
-
-/** Why a network ends before its time. */
-class Interrupted extends Error {}
 
 /** The way from Ctrl-C, SIGTERM, `network stop` and failing validators to the end. */
 class Ending {
@@ -159,6 +157,7 @@ async function networkUp(options: UpOptions): Promise<void> {
   const accounts = await genesisAccounts(options.genesisAccounts)
   const input = options.input ?? example('transfers.ndjson')
   const source = input === undefined ? undefined : await openInput(input)
+  if (source !== undefined) endWith(ending.signal, source)
   const session = new NetworkSession(
     {
       dir: options.dir,

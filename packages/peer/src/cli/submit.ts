@@ -9,10 +9,12 @@ import { LastTrouble } from '../network/last-trouble.ts'
 import { DenialWatch } from '../network/denial-watch.ts'
 import { Monitor } from '../network/monitor.ts'
 import { clockCure, clockSentence, orClock } from '../network/own-clock.ts'
+import { standingOf } from '../network/summary.ts'
 import { Submitter } from '../network/submitter.ts'
 import { Waiting } from '../network/waiting.ts'
 import { PeerError } from '../errors.ts'
 import { exitCodes } from '../exit-status.ts'
+import { Interrupted, endWith } from './interrupted.ts'
 import { dirOption, wholeNumber } from './options.ts'
 import { grouped, standardOutput, toJson } from './output.ts'
 import type { common } from '@heddle/proto'
@@ -57,6 +59,9 @@ function report(submissions: Submissions, submitter: Submitter, json: boolean): 
   if (submitter.problemCount > 0) process.exitCode = exitCodes.badInput
 }
 
+/** What ends it before its time: with how far the lines got. */
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
 interface Work {
   readonly submissions: Submissions
   readonly submitter: Submitter
@@ -85,6 +90,9 @@ async function submit(file: string | undefined, options: SubmitOptions): Promise
   const source = await openInput(name)
   const client = await openClient(options.dir, await readDescriptor(options.dir))
   const abort = new AbortController()
+  endWith(abort.signal, source)
+  const interrupt = (): void => abort.abort(new Interrupted('interrupted'))
+  for (const each of signals) process.once(each, interrupt)
   const trouble = new LastTrouble()
   const submissions = new Submissions()
   const parts = { client, clock: systemClock, submissions, logger: trouble }
@@ -111,7 +119,12 @@ async function submit(file: string | undefined, options: SubmitOptions): Promise
     await submissions.allSeen(abort.signal)
     report(submissions, submitter, options.json === true)
     if (denials.isDenied) process.exitCode = exitCodes.notProven
+  } catch (error) {
+    if (submissions.counts.submitted > 0) note(standingOf(submissions))
+    if (!(error instanceof Interrupted)) throw error
+    process.exitCode = exitCodes.interrupted
   } finally {
+    for (const each of signals) process.off(each, interrupt)
     waiting.stop()
     denials.stop()
     monitor.stop()

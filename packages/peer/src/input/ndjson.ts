@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs'
+import type { Readable } from 'node:stream'
 import { access, constants, stat } from 'node:fs/promises'
 import { PeerError, systemCode } from '../errors.ts'
 import { explainSystemError } from '../system-error.ts'
@@ -104,7 +105,7 @@ export async function* inputLines(
  * Opens an input, `-` being standard input.
  * @throws {PeerError} PEER_FILE_MISSING, before anything else is done
  */
-export async function openInput(path: string): Promise<AsyncIterable<Buffer>> {
+export async function openInput(path: string): Promise<Readable> {
   if (path === '-') return process.stdin
   try {
     const found = await stat(path)

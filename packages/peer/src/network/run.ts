@@ -5,6 +5,7 @@ import { DenialWatch } from './denial-watch.ts'
 import { Monitor } from './monitor.ts'
 import { prove } from './proof.ts'
 import { Submissions } from './submissions.ts'
+import { rejectedLines, standingOf } from './summary.ts'
 import { Submitter } from './submitter.ts'
 import { saying } from './waiting.ts'
 import type { Clock, ClockTimer } from '@heddle/interface'
@@ -22,6 +23,8 @@ export interface RunSummary {
   /** Lines that are no JSON object, or that validators refused. */
   readonly notSubmitted: number
   readonly problems: readonly LineProblem[]
+  /** The first lines that stand in a block as rejected, and why. */
+  readonly firstRejected: readonly LineProblem[]
   /** Reasons of rejections with how often each kind came, most frequent first. */
   readonly reasons: readonly { readonly reason: string; readonly count: number }[]
   /** Blocks with a transaction of this run. */
@@ -86,7 +89,7 @@ export class Run {
   /** Submits, waits for the blocks, and proves. Rejects with the reason of `signal`. */
   async toEnd(signal: AbortSignal): Promise<RunSummary> {
     const either = AbortSignal.any([signal, this.#failure.signal])
-    const { clock, display } = this.#deps
+    const { clock, display, note } = this.#deps
     try {
       await this.#monitor.ask()
       this.#cpuBefore = this.#cpu()
@@ -108,6 +111,10 @@ export class Run {
       this.#update()
       display.end()
       return await this.#summarize(submitter, either)
+    } catch (error) {
+      display.end()
+      if (this.#submissions.counts.submitted > 0) note(standingOf(this.#submissions))
+      throw error
     } finally {
       this.#timer?.cancel()
       display.end()
@@ -180,6 +187,7 @@ export class Run {
       rejected,
       notSubmitted: submitter.problemCount,
       problems: submitter.problems,
+      firstRejected: rejectedLines(submissions),
       reasons: countReasons(submissions.all()),
       blocks: Number(this.#follower.blocks),
       seconds: this.#seconds(),

@@ -118,6 +118,12 @@ export class Submissions {
     }
   }
 
+  /** Lines that nobody has acknowledged and no block was seen to hold: whether one will is not known. */
+  *open(): Generator<number> {
+    for (const { submission, acknowledged, verdict } of this.#entries.values())
+      if (!acknowledged && verdict === undefined) yield submission.line
+  }
+
   /** The time within which a share of all acknowledgements came. 0 when there is none. */
   latencyMs(share: number): number {
     const sorted = [...this.#latenciesMs].sort((a, b) => a - b)

@@ -107,6 +107,10 @@ export class Submitter {
         else await this.#submit(line.number, line.text, signal)
       }
       while (this.#inFlight > 0) await this.#change(signal)
+    } catch (error) {
+      // Whoever aborts may have ended the input as well.
+      signal.throwIfAborted()
+      throw error
     } finally {
       signal.removeEventListener('abort', abort)
     }

@@ -1,9 +1,34 @@
 import { grouped } from '../cli/output.ts'
 import type { NetworkDescriptor } from './descriptor.ts'
 import type { RunSummary } from './run.ts'
+import type { Submissions } from './submissions.ts'
+import type { LineProblem } from './submitter.ts'
 
-/** Problems shown with their text. */
-const maxShown = 10
+/** Lines shown each with their number. */
+export const maxShown = 10
+
+/** How far the lines got that were sent, of a run that ends before its time. */
+export function standingOf(submissions: Submissions): string {
+  const open = [...submissions.open()].sort((a, b) => a - b)
+  const { submitted } = submissions.counts
+  const sent = `${grouped(submitted)} lines were sent, ${grouped(submitted - open.length)} of them are acknowledged`
+  if (open.length === 0) return sent
+  const more = open.length > maxShown ? `, and ${grouped(open.length - maxShown)} more` : ''
+  const lines = `line${open.length === 1 ? '' : 's'} ${open.slice(0, maxShown).join(', ')}${more}`
+  return `${sent}; ${grouped(open.length)} are not, and may be in a block all the same: ${lines}`
+}
+
+/** The first lines that stand in a block as rejected, with the reason, in order. */
+export function rejectedLines(submissions: Submissions): LineProblem[] {
+  const first: LineProblem[] = []
+  for (const { submission, verdict } of submissions.all()) {
+    if (verdict === undefined || verdict.accepted) continue
+    first.push({ line: submission.line, problem: verdict.reason ?? '' })
+    first.sort((a, b) => a.line - b.line)
+    first.splice(maxShown)
+  }
+  return first
+}
 
 /** The lines that could not be submitted, for standard error. */
 export function problemLines(name: string, { problems, notSubmitted }: RunSummary): string[] {
@@ -17,11 +42,16 @@ export function problemLines(name: string, { problems, notSubmitted }: RunSummar
 /** The summary and the proof, for people. */
 export function summaryLines(summary: RunSummary): string[] {
   const { accepted, rejected, reasons, blocks, seconds, txPerSecond, latencyMs, proof } = summary
+  const { firstRejected } = summary
   const why = reasons.map(({ reason, count }) => `${reason}: ${grouped(count)}`).join(', ')
   return [
     '',
     `accepted   ${grouped(accepted)}`,
     `rejected   ${grouped(rejected)}${why === '' ? '' : ` (${why})`}`,
+    ...firstRejected.map(({ line, problem }) => `  line ${line}: ${problem}`),
+    ...(rejected > firstRejected.length
+      ? [`  and ${grouped(rejected - firstRejected.length)} more`]
+      : []),
     `blocks     ${grouped(blocks)}`,
     `time       ${seconds.toFixed(2)} s`,
     `throughput ${grouped(Math.round(txPerSecond))} tx/s`,

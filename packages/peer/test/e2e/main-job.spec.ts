@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { Sandbox, gone, isAlive, pidsOf, run } from '../support/heddle.ts'
+import { Sandbox, gone, isAlive, pidsOf, recordLines, run } from '../support/heddle.ts'
 import { provenHeight } from '../support/proof.ts'
 import type { Proof } from '../../src/network/proof.ts'
 
@@ -135,6 +135,16 @@ describe('the main job with real processes', function () {
     await gone(pids)
     const next = await run([...args, '--exit', '--input', sandbox.path('input.ndjson')])
     expect(next.status, next.stderr).to.equal(0)
+  })
+
+  it('says on Ctrl-C how many lines were acknowledged, and which were not', async () => {
+    const input = await sandbox.file('many.ndjson', recordLines('many', 50_000))
+    const dir = ['--dir', sandbox.path('net')]
+    const up = sandbox.start(['network', 'up', '--exit', '--json', ...dir, '--input', input])
+    await up.until((heddle) => Number(heddle.find('progress')?.['accepted']) > 0)
+    up.child.kill('SIGINT')
+    expect(await up.ended, up.stderr).to.equal(130)
+    expect(up.stderr).to.match(/^[\d,]+ lines were sent, [\d,]+ of them are acknowledged/m)
   })
 
   it('stops everything on Ctrl-C', async () => {
