@@ -192,6 +192,7 @@ export class PbftReplica implements Replica {
       pendingRequests: this.#pool.size,
       oldestRequestMs: this.#oldestRequestMs(),
       notVoting: this.#reporter.notVoting,
+      isAsking: this.#reporter.isAsking,
       heardBy: this.#reporter.heardBy,
       forgetful: this.#reporter.forgetful,
     })

@@ -17,6 +17,7 @@ export class Reporter implements BroadcastObserver {
   /** Why this replica does not vote, and until when; undefined when it does. */
   notVoting: string | undefined
   /** See `ReplicaStatus`. */
+  isAsking = false
   forgetful: readonly number[] = []
   heardBy: readonly number[] = []
   /** What was warned of last. */
@@ -44,6 +45,7 @@ export class Reporter implements BroadcastObserver {
   /** Whether this replica votes, and if not, when it will. */
   voting(effect: Extract<ReplicaEffect, { type: 'voting' }>): void {
     const { isVoting, until, votesFrom, forgetful, heardBy } = effect
+    this.isAsking = false
     if (heardBy !== undefined) {
       this.#why = heardMore(heardBy)
       this.heardBy = heardBy
@@ -62,6 +64,7 @@ export class Reporter implements BroadcastObserver {
     if (intervals === 0) return
     const reason = `it asks what others heard from it before it votes: ${needed} must have answered, ${named(unanswered)} did not`
     this.notVoting = reason
+    this.isAsking = true
     if (intervals >= patientIntervals) this.#warn({ reason })
   }
 

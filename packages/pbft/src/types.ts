@@ -179,6 +179,8 @@ export interface ReplicaStatus {
    * it votes.
    */
   readonly notVoting: string | undefined
+  /** Whether that is because it has just been started: for as long as enough others answer, a moment. */
+  readonly isAsking: boolean
   /** While it does not vote: the others that heard more from it than it knows of, if that is why. */
   readonly heardBy: readonly number[]
   /**

@@ -114,6 +114,7 @@ describe('a replica that was set back to an older copy', function () {
       await cluster.start(3)
       await cluster.run(3_000)
       expect(cluster.status(3).notVoting).to.match(/2 must have answered, replicas 0, 1, 2 did not/)
+      expect(cluster.status(3).isAsking).to.equal(true)
     }))
 })
 

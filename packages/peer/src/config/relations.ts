@@ -1,4 +1,5 @@
-import { addressToText } from './setting.ts'
+import { isIP } from 'node:net'
+import { address, addressToText } from './setting.ts'
 import type { Address } from './setting.ts'
 import type { Config, SettingKey } from './settings.ts'
 
@@ -63,4 +64,38 @@ function sameListenAddress(config: Config): Contradiction | undefined {
 function overlap(a: Address, b: Address): boolean {
   if (a.port !== b.port || a.port === 0) return false
   return a.host === b.host || allHosts.includes(a.host) || allHosts.includes(b.host)
+}
+
+/** An address where this validator listens, and another one that the others are told. */
+export interface Elsewhere {
+  readonly key: SettingKey
+  readonly listens: string
+  /** Of the entry of this validator in `validators`. */
+  readonly told: string
+}
+
+/**
+ * Where the entry of this validator in its own `validators` differs from where it listens: on purpose, when
+ * ports are forwarded, or by mistake. Names of hosts are not compared: several may stand for one.
+ */
+export function elsewhereIn(config: Config, replica: number): Elsewhere[] {
+  const own = config.validators.find(({ id }) => id === replica)
+  if (own === undefined) return []
+  const pairs = [
+    ['peer.listenAddress', own.gossip],
+    ['general.listenAddress', own.orderer],
+  ] as const
+  return pairs.flatMap(([key, told]) => {
+    const listens = config[key]
+    const { host, port } = anyAddress.parse(told)
+    const isSame = listens.port === port && mayBeSameHost(listens.host, host)
+    return listens.port === 0 || isSame ? [] : [{ key, listens: addressToText(listens), told }]
+  })
+}
+
+const anyAddress = address('')
+
+function mayBeSameHost(listens: string, told: string): boolean {
+  const areAddresses = isIP(listens) !== 0 && isIP(told) !== 0
+  return listens === told || allHosts.includes(listens) || !areAddresses
 }

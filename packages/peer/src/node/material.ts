@@ -2,6 +2,7 @@ import { common, decode } from '@heddle/proto'
 import { isCodedError } from '@heddle/interface'
 import { loadMsp, loadSigningIdentity } from '@heddle/msp'
 import { matchTlsFiles } from '../config/tls-files.ts'
+import { elsewhereIn } from '../config/relations.ts'
 import { PeerError, messageOf } from '../errors.ts'
 import { readOf } from '../read-named.ts'
 import { systemCauseOf } from '../system-error.ts'
@@ -123,6 +124,15 @@ function tellUnsupported({ rules }: ChannelConfig, logger: Logger): void {
   }
 }
 
+/** The others, and clients, go where `validators` says: perhaps somebody forwards that, perhaps not. */
+function tellElsewhere(config: Config, replica: number, logger: Logger): void {
+  for (const { key, listens, told } of elsewhereIn(config, replica))
+    logger.warn('listens elsewhere than `validators` says', {
+      ...{ setting: key, listens, told },
+      cure: `unless ${told} is forwarded to it, give ${key} and the entry ${replica} of validators the same address, here and on all others`,
+    })
+}
+
 /**
  * Reads and checks everything that the configuration names; `logger` is told what is passed over.
  * @throws {PeerError} PEER_FILE_MISSING, PEER_NO_ACCESS, PEER_INVALID_CONFIG, PEER_WRONG_CERTIFICATE
@@ -148,5 +158,6 @@ export async function readMaterial(config: Config, logger: Logger): Promise<Mate
       { cure: 'list every validator of the genesis block' },
     )
   }
+  tellElsewhere(config, material.replica, logger)
   return material
 }

@@ -9,6 +9,9 @@ export const maxBehind = 60n
 /** A view change that takes so many milliseconds is said: either nothing is ordered, or it left alone. */
 export const longViewChangeMs = 8000
 
+/** So long after a start, in milliseconds, the others may take to say what they heard before it is said. */
+export const askingMs = 5000
+
 /** What {@link replicaCheck} looks at. */
 export interface ReplicaCheckDeps {
   readonly replica: Pick<Replica, 'state' | 'status'>
@@ -29,8 +32,14 @@ export function replicaCheck({ replica, conditions, clock }: ReplicaCheckDeps): 
     const isLong = changingSince !== undefined && clock.now() - changingSince >= longViewChangeMs
     return isLong ? `waits for view ${view}, in which it votes once the others enter it` : undefined
   }
+  let askingSince: number | undefined
+  const isPatient = (isAsking: boolean): boolean => {
+    askingSince = isAsking ? (askingSince ?? clock.now()) : undefined
+    return askingSince !== undefined && clock.now() - askingSince < askingMs
+  }
   return () => {
-    const { notVoting, heardBy, forgetful, ...status } = replica.status()
+    const { isAsking, heardBy, forgetful, ...status } = replica.status()
+    const notVoting = isPatient(isAsking) ? undefined : status.notVoting
     const { highestKnown, lowWatermark, lastExecuted } = status
     const runs = replica.state === 'started'
     say('consensus-stopped', runs ? undefined : `the replica is ${replica.state}`)

@@ -50,6 +50,30 @@ describe('the material of a validator', function () {
     expect(skipped).to.have.length(1)
   })
 
+  it('is told to listen elsewhere than its own entry in `validators` says, naming both', async () => {
+    const warned = async (variables: NodeJS.ProcessEnv): Promise<unknown[]> => {
+      const logger = new RecordingLogger()
+      await readMaterial(await loadConfig(config, variables), logger)
+      return logger.lines.flatMap(({ event, fields }) =>
+        event === 'listens elsewhere than `validators` says' ? [fields] : [],
+      )
+    }
+    const { validators } = await loadConfig(config, {})
+    const { orderer } = validators[3]!
+    const port = orderer.split(':')[1]
+    expect(await warned({})).to.deep.equal([])
+    const listens = '127.0.0.1:1'
+    const variables = { CORE_GENERAL_LISTENADDRESS: listens }
+    const [told, ...more] = (await warned(variables)) as Record<string, unknown>[]
+    expect(more).to.deep.equal([])
+    expect(told).to.include({ setting: 'general.listenAddress', listens, told: orderer })
+    expect(told?.['cure']).to.match(/entry 3 of validators/)
+    for (const host of ['0.0.0.0', 'localhost', 'validator3.example.com'])
+      expect(await warned({ CORE_GENERAL_LISTENADDRESS: `${host}:${port}` })).to.be.empty
+    expect(await warned({ CORE_GENERAL_LISTENADDRESS: '127.0.0.1:0' })).to.be.empty
+    expect(await warned({ CORE_PEER_LISTENADDRESS: '192.0.2.1:7051' })).to.have.length(1)
+  })
+
   it('is that of the same consenter when its certificate was renewed for the same key', async () => {
     const before = await read()
     await issueAgain()

@@ -23,6 +23,7 @@ const replicaStatus: ReplicaStatus = {
   accepted: 9n,
   transferring: false,
   notVoting: undefined,
+  isAsking: false,
   heardBy: [],
   forgetful: [],
   pendingRequests: 0,

@@ -1,13 +1,18 @@
 import { expect } from 'chai'
 import { VirtualClock } from '@heddle/events/testing'
 import { Conditions } from '../../src/node/conditions.ts'
-import { longViewChangeMs, maxBehind, replicaCheck } from '../../src/node/replica-check.ts'
+import {
+  askingMs,
+  longViewChangeMs,
+  maxBehind,
+  replicaCheck,
+} from '../../src/node/replica-check.ts'
 import type { Replica, ReplicaStatus } from '@heddle/pbft'
 
 const idle: ReplicaStatus = {
   ...{ id: 0, n: 4, f: 1, view: 0n, primary: 0, activeView: true, lowWatermark: 0n },
   ...{ highWatermark: 0n, lastExecuted: 7n, highestKnown: 7n, accepted: 7n, transferring: false },
-  ...{ pendingRequests: 0, oldestRequestMs: 0, notVoting: undefined },
+  ...{ pendingRequests: 0, oldestRequestMs: 0, notVoting: undefined, isAsking: false },
   ...{ heardBy: [], forgetful: [] },
 }
 
@@ -37,6 +42,22 @@ describe('the check of the replica', () => {
     expect(said()).to.deep.equal([['not-voting', 'the journal is empty']])
     replica.now = idle
     expect(said()).to.deep.equal([])
+  })
+
+  it('says that it asks the others after askingMs, not before', async () => {
+    const { replica, said, clock } = checking()
+    replica.now = { ...idle, notVoting: 'it asks', isAsking: true }
+    expect(said()).to.deep.equal([])
+    await clock.advance(askingMs - 1)
+    expect(said()).to.deep.equal([])
+    await clock.advance(1)
+    expect(said()).to.deep.equal([['not-voting', 'it asks']])
+    replica.now = idle
+    expect(said()).to.deep.equal([])
+    replica.now = { ...idle, notVoting: 'it asks', isAsking: true }
+    expect(said(), 'again, after another start').to.deep.equal([])
+    replica.now = { ...idle, notVoting: 'the journal is empty' }
+    expect(said()).to.deep.equal([['not-voting', 'the journal is empty']])
   })
 
   it('says that it was set back when others heard more from it, and what helps when others were, too', () => {

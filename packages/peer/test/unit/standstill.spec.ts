@@ -15,7 +15,13 @@ const { differingMs, unsignedMs, requestMs, transferMs } = standstillLimits
 const idle: ReplicaStatus = {
   ...{ id: 0, n: 4, f: 1, view: 5n, primary: 1, activeView: true },
   ...{ lowWatermark: 0n, highWatermark: 40n, lastExecuted: 11n, accepted: 0n, highestKnown: 11n },
-  ...{ transferring: false, pendingRequests: 0, oldestRequestMs: 0, notVoting: undefined },
+  ...{
+    transferring: false,
+    pendingRequests: 0,
+    oldestRequestMs: 0,
+    notVoting: undefined,
+    isAsking: false,
+  },
   ...{ heardBy: [], forgetful: [] },
 }
 
