@@ -127,6 +127,15 @@ export class HandStarted {
     return spawnSync(process.execPath, args, { stdio: 'ignore' }).status === 0
   }
 
+  /** Who is the primary, in the words of the first that answers. */
+  primary(): string {
+    const args = [cli, 'network', 'status', '--json', '--dir', this.dir]
+    const { stdout } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+    const primary = /"primary":(\d+)/.exec(stdout)?.[1]
+    if (primary === undefined) throw new Error(`nobody says who is the primary: ${stdout}`)
+    return this.names[Number(primary)]!
+  }
+
   #assertRunning(): void {
     for (const [name, child] of this.#children)
       if (!isRunning(child)) throw new Error(`${name} ended`)

@@ -10,6 +10,8 @@ import { HandStarted } from './hand-started.ts'
 import type { Figure } from './report.ts'
 
 const barSeconds = 10
+/** pbft.general.timeout.request of validators, by default. */
+const requestTimeoutSeconds = 5
 /** When a bench gives up: long after the bar is missed. */
 const giveUpMs = 60_000
 const dayMs = 24 * 3_600_000
@@ -194,9 +196,30 @@ async function measure(network: HandStarted, event: Event): Promise<Figure> {
     return (await Promise.all(sayings.map((isSaid) => isSaid()))).every(Boolean)
   })
   await takeBack()
-  await until(() => network.isWell())
+  await over(network)
   const bar = { of: 'value', atMost: barSeconds } as const
   return { name: `known: ${name}`, value: seconds, unit: 's', bar }
+}
+
+/** Resolves when nobody names anything any more. */
+async function over(network: HandStarted): Promise<void> {
+  await until(async () => {
+    const said = await Promise.all(network.names.map((name) => conditionsOf(network, name)))
+    return network.isWell() && said.every((conditions) => conditions.length === 0)
+  })
+}
+
+/** From freezing the primary until a line that is submitted then is acknowledged. */
+async function frozenPrimary(network: HandStarted): Promise<Figure> {
+  const primary = network.primary()
+  network.signal(primary, 'SIGSTOP')
+  const start = performance.now()
+  await submitted(network, 1)
+  const seconds = (performance.now() - start) / 1_000
+  network.signal(primary, 'SIGCONT')
+  await over(network)
+  const bar = { of: 'value', atMost: 2 * requestTimeoutSeconds } as const
+  return { name: 'a frozen primary: the next acknowledgement', value: seconds, unit: 's', bar }
 }
 
 export async function run(): Promise<Figure[]> {
@@ -208,6 +231,7 @@ export async function run(): Promise<Figure[]> {
     const network = HandStarted.start(join(dir, 'network'), input, ['--batch-size', '1'])
     try {
       const figures: Figure[] = []
+      figures.push(await frozenPrimary(network))
       for (const event of events) figures.push(await measure(network, event))
       return figures
     } finally {
