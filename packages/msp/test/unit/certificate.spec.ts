@@ -30,6 +30,12 @@ describe('a certificate', () => {
     )
   })
 
+  it('may have no extensions', () => {
+    const plain = parseCertificate(changed(der, (fields) => fields.slice(0, -1)))
+    expect(plain.isCa).to.equal(false)
+    expect(plain.subjectKeyId).to.equal(undefined)
+  })
+
   it('must be one for OpenSSL too, whose reason is the cause', () => {
     const odd = changed(der, ([, ...fields]) => [Buffer.from('a0020500', 'hex'), ...fields])
     expect(lineOf(() => parseCertificate(odd))).to.equal(

@@ -4,8 +4,10 @@ import type { MessageInitShape } from '@heddle/proto'
 import { refuse } from '../../src/anchors.ts'
 import { prefixed } from '../../src/errors.ts'
 import { mspFromConfig } from '../../src/index.ts'
+import { encodePem } from '../../src/pem.ts'
 import { certify, configOf, newKeys, revoke, usualOus } from '../support/ca.ts'
 import type { MspSpec, Pair } from '../support/ca.ts'
+import { sequence, withKey } from '../support/der.ts'
 import { lineOf } from '../support/line-of.ts'
 
 const supported = 'which is not supported: its identities satisfy nothing here'
@@ -72,6 +74,12 @@ describe('a configuration that is refused says which part, and why', () => {
       invalid(
         'intermediate CA "CN=odd" (1 of 1) has a key (Ed448) that is not ECDSA, RSA or Ed25519',
       ),
+    )
+    const bits = Buffer.from('030200ff', 'hex')
+    const unknown = sequence(sequence(Buffer.from('06022a03', 'hex')), bits)
+    const der = withKey(Buffer.from(root.certificate.rawData), unknown)
+    expect(refusal(usual, { rootCerts: pem(encodePem('CERTIFICATE', der)) })).to.equal(
+      invalid('root CA "CN=root" (1 of 1) has a key (unknown) that is not ECDSA, RSA or Ed25519'),
     )
     expect(refusal({ ...usual, roots: [root, middle] })).to.equal(
       invalid(

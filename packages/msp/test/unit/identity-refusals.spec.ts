@@ -30,6 +30,9 @@ describe('an identity that is refused says why', () => {
       'MSP_MALFORMED_IDENTITY: identity of 65537 bytes',
     )
     expect(judged(Buffer.of(0xff))).to.equal('MSP_MALFORMED_IDENTITY: not a SerializedIdentity')
+    expect(() => own.deserialize(Buffer.of(0xff)))
+      .to.throw()
+      .with.property('cause')
     expect(of('x')).to.equal('MSP_MALFORMED_IDENTITY: no PEM block could be decoded')
     expect(of(keyPem)).to.equal(
       'MSP_MALFORMED_IDENTITY: the PEM block is a "PRIVATE KEY", not a CERTIFICATE',

@@ -185,6 +185,8 @@ describe('Identity', () => {
       )
       const raw = parseCertificate(certificateDer(highPem))
       expect(sanitizeCertificate(raw, 'P-256').der).to.deep.equal(der)
+      const low = parseCertificate(der)
+      expect(sanitizeCertificate(low, 'P-256'), 'nothing to change').to.equal(low)
       expect(decodePem(highPem)?.der).to.not.deep.equal(der)
     })
   })

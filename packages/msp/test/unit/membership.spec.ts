@@ -1,10 +1,24 @@
 import { expect } from 'chai'
 import { create, msp } from '@heddle/proto'
-import { mspFromConfig, rolePrincipal } from '../../src/index.ts'
+import { mspFromConfig, rolePrincipal, serializeIdentity } from '../../src/index.ts'
 import type { Msp } from '../../src/index.ts'
 import { certify, configOf, identityOf, mspOf, revoke, usualOus } from '../support/ca.ts'
 import type { MspSpec, Pair } from '../support/ca.ts'
 import { expectCode } from '../support/expect-code.ts'
+
+describe('a role', () => {
+  it('is nobody’s of another organisation, also when both list one certificate as an admin', async () => {
+    const root = await certify({ subject: 'CN=root', ca: true })
+    const admin = await certify({ subject: 'CN=a', issuer: root })
+    const [own, other] = ['Org1MSP', 'Org2MSP'].map((name) =>
+      mspFromConfig({ ...configOf({ roots: [root], admins: [admin] }), name }),
+    )
+    const serialized = serializeIdentity('Org2MSP', Buffer.from(admin.pem))
+    const identity = other!.deserialize(serialized)
+    expect(other!.satisfies(identity, rolePrincipal('Org2MSP', 'admin'))).to.equal(true)
+    expect(own!.satisfies(identity, rolePrincipal('Org1MSP', 'admin'))).to.equal(false)
+  })
+})
 
 describe('membership', () => {
   let root: Pair
