@@ -1,17 +1,11 @@
-/** What one turn is good for: a usual request. One that is longer needs several. */
-export const turnBytes = 4 * 1024
+import { Round } from './round.ts'
+import type { Line, Sized } from './round.ts'
 
-interface Lane<Item> {
-  /** Undefined where they were taken: nothing keeps their bytes. */
-  items: (Item | undefined)[]
-  /** Where what is left begins. */
-  head: number
-  /** Turns not used yet, while something waits. */
-  turns: number
+/** What waits in a {@link FairQueue}. */
+export interface Queued extends Sized {
+  /** Whose it is, if that matters. */
+  readonly client?: string
 }
-
-/** The places of items passed by are cut off a lane once they are so many, and half of it. */
-const minPassedBy = 1_024
 
 /** What a {@link FairQueue} is like. */
 export interface FairQueueOptions<Item> {
@@ -21,19 +15,99 @@ export interface FairQueueOptions<Item> {
   readonly maxItems: number
 }
 
+interface LaneDependencies<Item> {
+  readonly isUseful: (item: Item) => boolean
+  /** It has left the lane. */
+  readonly onGone: (item: Item) => void
+}
+
+/** Items in order of arrival. */
+class Fifo<Item> implements Line<Item> {
+  readonly items = new Set<Item>()
+  readonly #isUseful: (item: Item) => boolean
+  /** Takes it out of here, too. */
+  readonly #remove: (item: Item) => void
+
+  constructor(isUseful: (item: Item) => boolean, remove: (item: Item) => void) {
+    this.#isUseful = isUseful
+    this.#remove = remove
+  }
+
+  peek(): Item | undefined {
+    for (const item of this.items) {
+      if (this.#isUseful(item)) return item
+      this.#remove(item)
+    }
+    return undefined
+  }
+
+  take(): Item | undefined {
+    for (const item of this.items) {
+      this.#remove(item)
+      return item
+    }
+    return undefined
+  }
+}
+
 /**
- * Lanes, served in turn: whoever brings much waits for itself, and whoever brings little is not kept
- * waiting by it. Nobody gains by long items, either: one takes as many turns as it has
- * {@link turnBytes}, or a part of that, and waits until its lane had so many.
- *
- * @see Shreedhar, Varghese: "Efficient fair queuing using deficit round-robin", SIGCOMM 1995
+ * The items of one lane. What has waited longest and what is first of a client, of all clients in turn,
+ * have their turns: so nobody waits for all that another client brings, and nothing is passed by for
+ * long, however many clients there are.
  */
-export class FairQueue<Item extends { readonly request: Uint8Array }> {
+class Lane<Item extends Queued> implements Line<Item> {
+  readonly #deps: LaneDependencies<Item>
+  readonly #all: Fifo<Item>
+  readonly #clients: Round<string, Item, Fifo<Item>>
+  readonly #both: Round<'all' | 'clients', Item, Line<Item>>
+
+  constructor(deps: LaneDependencies<Item>) {
+    this.#deps = deps
+    const make = (): Fifo<Item> => new Fifo(deps.isUseful, (item) => this.remove(item))
+    this.#all = make()
+    this.#clients = new Round(make)
+    this.#both = new Round((key) => (key === 'all' ? this.#all : this.#clients))
+  }
+
+  get size(): number {
+    return this.#all.items.size
+  }
+
+  has(item: Item): boolean {
+    return this.#all.items.has(item)
+  }
+
+  push(item: Item): void {
+    this.#all.items.add(item)
+    this.#clients.of(clientOf(item)).items.add(item)
+    this.#both.of('all')
+    this.#both.of('clients')
+  }
+
+  peek(): Item | undefined {
+    return this.#both.peek()
+  }
+
+  take(): Item | undefined {
+    return this.#both.take()
+  }
+
+  /** Drops what is useless between useful items too: it would keep its bytes. */
+  sweep(): void {
+    for (const item of this.#all.items) if (!this.#deps.isUseful(item)) this.remove(item)
+  }
+
+  remove(item: Item): void {
+    if (!this.#all.items.delete(item)) return
+    this.#clients.find(clientOf(item))?.items.delete(item)
+    this.#deps.onGone(item)
+  }
+}
+
+/** Lanes, served in turn, and in each of them its clients: see {@link Round} and {@link Lane}. */
+export class FairQueue<Item extends Queued> {
   readonly #options: FairQueueOptions<Item>
-  readonly #lanes: Lane<Item>[] = []
-  readonly #byNumber = new Map<number, Lane<Item>>()
-  /** Whose turn it is: an index of `#lanes`. */
-  #turn = 0
+  #lanes = this.#makeLanes()
   #size = 0
   #bytes = 0
 
@@ -52,112 +126,56 @@ export class FairQueue<Item extends { readonly request: Uint8Array }> {
   }
 
   /** Items of one lane that wait, useful or not. */
-  sizeOf(number: number): number {
-    const lane = this.#byNumber.get(number)
-    return lane === undefined ? 0 : sizeOf(lane)
+  sizeOf(lane: number): number {
+    return this.#lanes.find(lane)?.size ?? 0
   }
 
-  /** Queues an item in a lane; false, and nothing done, when `maxItems` useful ones wait there. */
-  push(number: number, item: Item): boolean {
-    let lane = this.#byNumber.get(number)
-    if (lane === undefined) {
-      // The first turn is that of the first one.
-      lane = { items: [], head: 0, turns: this.#lanes.length === 0 ? 1 : 0 }
-      this.#byNumber.set(number, lane)
-      this.#lanes.push(lane)
-    }
-    if (sizeOf(lane) >= this.#options.maxItems) this.#sweep(lane)
-    if (sizeOf(lane) >= this.#options.maxItems) return false
-    lane.items.push(item)
+  /**
+   * Queues an item in a lane, if it is not there; false, and nothing done, when `maxItems` useful ones
+   * wait in it.
+   */
+  push(lane: number, item: Item): boolean {
+    const { maxItems } = this.#options
+    if (this.#lanes.find(lane)?.has(item) === true) return true
+    if (this.sizeOf(lane) >= maxItems) this.#lanes.of(lane).sweep()
+    if (this.sizeOf(lane) >= maxItems) return false
+    this.#lanes.of(lane).push(item)
     this.#size++
     this.#bytes += item.request.length
     return true
   }
 
-  /** What {@link take} takes; items of no use are dropped on the way. */
-  peek(): Item | undefined {
-    for (let empty = 0; empty < this.#lanes.length;) {
-      const lane = this.#lanes[this.#turn]
-      if (lane === undefined) break
-      const item = this.#first(lane)
-      if (item === undefined) {
-        empty++
-        // Nobody saves up for later.
-        lane.turns = 0
-      } else if (lane.turns >= turnsOf(item)) {
-        return item
-      } else {
-        empty = 0
-      }
-      this.#next()
-    }
-    return undefined
+  /** Takes an item out of a lane, if it is there. */
+  remove(lane: number, item: Item): void {
+    this.#lanes.find(lane)?.remove(item)
   }
 
-  /** Takes what {@link peek} gave. */
+  /** What {@link take} takes; items of no use are dropped on the way. */
+  peek(): Item | undefined {
+    return this.#lanes.peek()
+  }
+
+  /** Takes what {@link peek} gave just before. */
   take(): void {
-    const lane = this.#lanes[this.#turn]
-    const item = lane?.items[lane.head]
-    if (lane === undefined || item === undefined) return
-    lane.turns -= turnsOf(item)
-    this.#advance(lane, item)
+    this.#lanes.take()
   }
 
   clear(): void {
-    this.#lanes.length = 0
-    this.#byNumber.clear()
-    this.#turn = 0
+    this.#lanes = this.#makeLanes()
     this.#size = 0
     this.#bytes = 0
   }
 
-  #next(): void {
-    this.#turn = (this.#turn + 1) % this.#lanes.length
-    const lane = this.#lanes[this.#turn]
-    if (lane !== undefined) lane.turns++
-  }
-
-  /** What is first in a lane once the useless items in front of it are dropped. */
-  #first(lane: Lane<Item>): Item | undefined {
-    const { isUseful } = this.#options
-    for (let item = lane.items[lane.head]; item !== undefined; item = lane.items[lane.head]) {
-      if (isUseful(item)) return item
-      this.#advance(lane, item)
+  #makeLanes(): Round<number, Item, Lane<Item>> {
+    const deps: LaneDependencies<Item> = {
+      isUseful: (item) => this.#options.isUseful(item),
+      onGone: ({ request }) => {
+        this.#size--
+        this.#bytes -= request.length
+      },
     }
-    return undefined
-  }
-
-  /** Drops what is useless between useful items too: it would keep its bytes. */
-  #sweep(lane: Lane<Item>): void {
-    const { isUseful } = this.#options
-    const waiting = lane.items.slice(lane.head)
-    lane.items = []
-    lane.head = 0
-    for (const item of waiting) {
-      if (item === undefined) continue
-      if (isUseful(item)) {
-        lane.items.push(item)
-        continue
-      }
-      this.#size--
-      this.#bytes -= item.request.length
-    }
-  }
-
-  #advance(lane: Lane<Item>, item: Item): void {
-    lane.items[lane.head++] = undefined
-    this.#size--
-    this.#bytes -= item.request.length
-    if (lane.head < minPassedBy || lane.head * 2 < lane.items.length) return
-    lane.items = lane.items.slice(lane.head)
-    lane.head = 0
+    return new Round(() => new Lane(deps))
   }
 }
 
-function sizeOf<Item>({ items, head }: Lane<Item>): number {
-  return items.length - head
-}
-
-function turnsOf({ request }: { readonly request: Uint8Array }): number {
-  return Math.max(Math.ceil(request.length / turnBytes), 1)
-}
+const clientOf = ({ client = '' }: Queued): string => client

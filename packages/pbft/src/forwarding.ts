@@ -1,6 +1,7 @@
 import type { Clock } from '@heddle/interface'
 import type { Broadcaster } from './broadcaster.ts'
 import { encodeForward } from './encoder.ts'
+import { FairQueue } from './fair-queue.ts'
 import { isLarge } from './large.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { PoolEntry, RequestPool } from './request-pool.ts'
@@ -50,17 +51,24 @@ export function forwardedBytes(
   return options.pipelineDepth * options.preferredBatchBytes
 }
 
-/** The own requests of one size: in order of arrival, those on their way first. */
+/** The own requests of one size. */
 interface Line {
   /** Of those on their way. */
   bytes: number
-  /** The ones behind those. */
-  readonly behind: Set<PoolEntry>
+  /** The ones behind those: in a single lane, as all are of one origin. */
+  readonly behind: FairQueue<PoolEntry>
 }
+
+const newLine = (): Line => ({
+  bytes: 0,
+  // Whatever is of no use is removed, and the pool bounds the rest.
+  behind: new FairQueue({ isUseful: () => true, maxItems: Infinity }),
+})
 
 /**
  * Gets requests to the primary. Of this replica's own, {@link forwardedBytes} are on their way: sent,
- * and not seen in a batch. The rest waits here, the small ones not behind the large. Without that bound, large requests would be sent
+ * and not seen in a batch. The rest waits here, the small ones not behind the large, and nobody's behind all
+ * that another client has. Without that bound, large requests would be sent
  * to each new primary, all of them and by all replicas, and on a busy machine the messages of the view
  * change, and of the view, would come behind them, too late: no view would ever achieve anything.
  */
@@ -68,8 +76,8 @@ export class Forwarding {
   readonly #deps: ForwardingDependencies
   readonly #options: ForwardingOptions
   readonly #onTheWay = new Set<PoolEntry>()
-  readonly #small: Line = { bytes: 0, behind: new Set() }
-  readonly #large: Line = { bytes: 0, behind: new Set() }
+  readonly #small = newLine()
+  readonly #large = newLine()
   #view: DeskView = { view: 0n, primary: 0, active: false }
 
   constructor(deps: ForwardingDependencies, options: ForwardingOptions) {
@@ -91,7 +99,7 @@ export class Forwarding {
 
   /** A request of this replica's own is to get to the primary. */
   take(entry: PoolEntry): void {
-    this.#lineOf(entry).behind.add(entry)
+    this.#lineOf(entry).behind.push(0, entry)
     this.#sendOn()
   }
 
@@ -99,7 +107,7 @@ export class Forwarding {
   leave(entries: Iterable<PoolEntry>): void {
     for (const entry of entries) {
       const line = this.#lineOf(entry)
-      line.behind.delete(entry)
+      line.behind.remove(0, entry)
       if (this.#onTheWay.delete(entry)) line.bytes -= entry.request.length
     }
     this.#sendOn()
@@ -117,7 +125,9 @@ export class Forwarding {
    * enter, or finds the primary slow, of what is its own.
    */
   send(entry: PoolEntry): void {
-    this.#post(entry)
+    this.#lineOf(entry).behind.remove(0, entry)
+    if (this.#isOwn(entry)) this.#depart(entry)
+    else this.#post(entry)
     this.#deps.broadcaster.flush()
   }
 
@@ -149,7 +159,7 @@ export class Forwarding {
     const { pool } = this.#deps
     for (const entry of pool.entries()) {
       const isTaken = this.#onTheWay.has(entry) || pool.isAssigned(entry.digest)
-      if (this.#isOwn(entry) && !isTaken) this.#lineOf(entry).behind.add(entry)
+      if (this.#isOwn(entry) && !isTaken) this.#lineOf(entry).behind.push(0, entry)
     }
     this.#sendOn()
   }
@@ -157,15 +167,18 @@ export class Forwarding {
   #sendOn(): void {
     if (this.#isPrimary || this.#lines.every(({ behind }) => behind.size === 0)) return
     for (const line of this.#lines)
-      for (const entry of line.behind) {
-        const { length } = entry.request
-        if (!this.#fits(line, length)) break
-        line.behind.delete(entry)
-        this.#onTheWay.add(entry)
-        line.bytes += length
-        this.#post(entry)
+      for (let entry = line.behind.peek(); entry !== undefined; entry = line.behind.peek()) {
+        if (!this.#fits(line, entry.request.length)) break
+        line.behind.take()
+        this.#depart(entry)
       }
     this.#deps.broadcaster.flush()
+  }
+
+  #depart(entry: PoolEntry): void {
+    if (!this.#onTheWay.has(entry)) this.#lineOf(entry).bytes += entry.request.length
+    this.#onTheWay.add(entry)
+    this.#post(entry)
   }
 
   /** Whether so many bytes more of a line may be on their way; one request always may. */

@@ -80,7 +80,7 @@ export class PbftReplica implements Replica {
     this.#options = options
     this.closed = new Promise((resolve) => (this.#close = resolve))
     this.#reporter = new Reporter(deps)
-    this.#pool = new RequestPool(options)
+    this.#pool = new RequestPool(options, stateMachine.clientOf?.bind(stateMachine))
     const maxRemembered = 2 * options.maxPoolRequests
     const checker = new RequestChecker(stateMachine, { ...options, maxRemembered })
     this.#broadcaster = new Broadcaster(network, options, this.#reporter)

@@ -81,6 +81,14 @@ export interface StateMachine {
    * into it. Otherwise one request makes backups refuse batches of correct primaries.
    */
   check(request: Uint8Array, purpose: CheckPurpose): Promise<string>
+  /**
+   * Whose a request is that was found good: any name of its client, such as a digest of what signed it.
+   * Clients have turns, so that nobody waits for all that another one brings to the same replica. Only
+   * which requests wait depends on it. Never throws.
+   *
+   * May be left out. Then all requests are of one client.
+   */
+  clientOf?(request: Uint8Array): string
   /** Whether the request of this id has been executed, here, durably. */
   isExecuted(id: string): boolean
   /**

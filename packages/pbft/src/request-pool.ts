@@ -17,6 +17,8 @@ export interface PoolEntry extends CheckedRequest {
   /** The replica that it came from; this replica's own id when it was submitted here. See {@link RequestPool.adopt}. */
   origin: number
   readonly waiters: Waiter[]
+  /** Whose it is, as StateMachine.clientOf says. */
+  readonly client: string
   /** When it came, by the clock. */
   readonly since: number
   /** How far the others had executed then, as f + 1 of them said. */
@@ -54,6 +56,7 @@ interface Share extends Usage {
  */
 export class RequestPool {
   readonly #options: RequestPoolOptions
+  readonly #clientOf: (request: Uint8Array) => string
   readonly #byId = new Map<string, PoolEntry>()
   readonly #byDigest = new Map<string, PoolEntry>()
   /**
@@ -69,8 +72,10 @@ export class RequestPool {
   /** What this replica, as primary, has still to propose. */
   readonly #ready: FairQueue<PoolEntry>
 
-  constructor(options: RequestPoolOptions) {
+  /** @param clientOf - see StateMachine.clientOf */
+  constructor(options: RequestPoolOptions, clientOf: (request: Uint8Array) => string = () => '') {
     this.#options = options
+    this.#clientOf = clientOf
     this.#ready = new FairQueue({
       isUseful: (entry) => this.#byId.get(entry.id) === entry && !this.isAssigned(entry.digest),
       // Its own, as many that it wants too, and as many useless ones before they are looked for.
@@ -145,6 +150,7 @@ export class RequestPool {
       digest,
       id,
       origin,
+      client: this.#clientOf(request),
       waiters,
       since,
       executedThen,

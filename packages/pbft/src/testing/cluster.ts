@@ -296,11 +296,11 @@ export class Cluster<M extends StateMachine = MemoryStateMachine> {
   #memoryMachine({ id, machineOf }: MachineParts<MemoryStateMachine>): MemoryStateMachine {
     const { machine } = this.#member(id)
     if (machine instanceof MemoryStateMachine) return machine
-    const { executeMs = 1 } = this.#options
+    const { executeMs = 1, clientOf = () => '' } = this.#options
     const { clock } = this
     const sourceMs = (from: number): number => (this.#isSlowSource(from) ? slowSourceMs : 0)
     return new MemoryStateMachine({
-      ...{ clock, executeMs, idOf: this.#idOf },
+      ...{ clock, executeMs, idOf: this.#idOf, clientOf },
       ...{ source: machineOf, sourceMs },
     })
   }

@@ -29,6 +29,8 @@ export interface MemoryStateMachineOptions {
   readonly isValid?: (request: Uint8Array, purpose: CheckPurpose) => boolean
   /** The id of a request; default: hex of its SHA-256. */
   readonly idOf?: (request: Uint8Array) => string
+  /** Whose a request is; default: one client's all. */
+  readonly clientOf?: (request: Uint8Array) => string
   /** The state machine of another replica: where a state transfer copies from. */
   readonly source?: (replica: number) => MemoryStateMachine | undefined
   /** With a clock: how long a replica takes to give one batch to a state transfer; default 0. */
@@ -90,6 +92,10 @@ export class MemoryStateMachine implements StateMachine {
     return isValid(request, purpose)
       ? Promise.resolve(this.#idOf(request))
       : Promise.reject(new InvalidRequestError())
+  }
+
+  clientOf(request: Uint8Array): string {
+    return this.#options.clientOf?.(request) ?? ''
   }
 
   isExecuted(id: string): boolean {

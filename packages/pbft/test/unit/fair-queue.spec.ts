@@ -1,10 +1,11 @@
 import { expect } from 'chai'
-import { FairQueue, turnBytes } from '../../src/fair-queue.ts'
+import { FairQueue } from '../../src/fair-queue.ts'
+import { turnBytes } from '../../src/round.ts'
 
 /** A queue of names; those in `useless` are of no use any more. */
 function setup(maxItems = 3) {
   const useless = new Set<string>()
-  const queue = new FairQueue<{ request: Buffer }>({
+  const queue = new FairQueue<{ request: Buffer; client?: string }>({
     isUseful: ({ request }) => !useless.has(request.toString()),
     maxItems,
   })
@@ -21,7 +22,12 @@ function setup(maxItems = 3) {
     }
     return taken
   }
-  return { queue, useless, push, pushLong, takeAll }
+  /** Each item is named after its client, in lane 1. */
+  const pushOf = (items: string): boolean[] =>
+    items
+      .split(' ')
+      .map((item) => queue.push(1, { request: Buffer.from(item), client: item.charAt(0) }))
+  return { queue, useless, push, pushOf, pushLong, takeAll }
 }
 
 describe('FairQueue', () => {
@@ -49,6 +55,55 @@ describe('FairQueue', () => {
     expect(takeAll()).to.deep.equal(['L'])
   })
 
+  it('serves the clients of a lane in turn, and by turns what has waited longest', () => {
+    const { pushOf, takeAll } = setup(20)
+    pushOf('a1 a2 a3 a4 a5 a6 a7 b1 b2 c1')
+    // Longest, a, longest, b, longest, c, longest, a …
+    expect(takeAll().join(' ')).to.equal('a1 a2 a3 b1 a4 c1 a5 a6 a7 b2')
+  })
+
+  it('passes nothing by for long, however many clients come later', () => {
+    const { queue, pushOf } = setup(1_000)
+    pushOf('a1 a2 a3')
+    const taken: string[] = []
+    for (let i = 0; i < 6; i++) {
+      queue.push(1, { request: Buffer.from(`new ${i}`), client: `new ${i}` })
+      taken.push(queue.peek()?.request.toString() ?? '')
+      queue.take()
+    }
+    expect(taken.slice(0, 6)).to.include.members(['a1', 'a2', 'a3'])
+  })
+
+  it('gives up the line of a client that has nothing more, and begins it anew', () => {
+    const { pushOf, takeAll, queue } = setup(20)
+    pushOf('a1 b1')
+    takeAll()
+    pushOf('b2 a2 a3')
+    expect(takeAll().join(' ')).to.equal('b2 a2 a3')
+    expect([queue.size, queue.bytes, queue.sizeOf(1)]).to.deep.equal([0, 0, 0])
+  })
+
+  it('holds an item once in a lane, and forgets what is removed', () => {
+    const { queue, takeAll } = setup(2)
+    const [a, b] = ['a', 'b'].map((name) => ({ request: Buffer.from(name), client: name }))
+    expect([a!, a!, b!, a!].map((item) => queue.push(1, item))).to.deep.equal(Array(4).fill(true))
+    expect([queue.size, queue.bytes]).to.deep.equal([2, 2])
+    queue.remove(1, a!)
+    queue.remove(1, a!)
+    queue.remove(2, b!)
+    expect([queue.size, queue.bytes]).to.deep.equal([1, 1])
+    expect(takeAll()).to.deep.equal(['b'])
+  })
+
+  it('is empty once cleared', () => {
+    const { queue, push, takeAll } = setup()
+    push(1, 'a', 'b')
+    queue.clear()
+    expect([queue.size, queue.bytes, queue.sizeOf(1)]).to.deep.equal([0, 0, 0])
+    push(1, 'c')
+    expect(takeAll()).to.deep.equal(['c'])
+  })
+
   it('lets no lane save up turns while nothing waits in it', () => {
     const { push, pushLong, takeAll } = setup(10)
     push(1, 'a')
@@ -56,7 +111,7 @@ describe('FairQueue', () => {
     takeAll()
     pushLong(1, 'L', 3 * turnBytes)
     push(2, 'f', 'g', 'h', 'i')
-    expect(takeAll().join('')).to.equal('fghLi')
+    expect(takeAll().join('')).to.equal('fgLhi')
   })
 
   it('holds maxItems of each lane, and has room again when one was taken', () => {

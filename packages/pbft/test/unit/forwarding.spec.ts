@@ -16,9 +16,10 @@ const options = {
 /** What backup 3 sends of its requests; primary is 0 and then 1. */
 class Backup {
   readonly clock = new VirtualClock()
-  readonly pool = new RequestPool({
-    ...{ batchSize: 10, preferredBatchBytes: 100, maxPoolRequests: 1_000, maxPoolBytes: 10_000 },
-  })
+  readonly pool = new RequestPool(
+    { batchSize: 10, preferredBatchBytes: 100, maxPoolRequests: 1_000, maxPoolBytes: 10_000 },
+    (request) => (request[0] === 0x21 ? '!' : ''),
+  )
   /** Names of requests, each after to whom it was sent. */
   readonly sent: string[] = []
   factor = 1
@@ -146,6 +147,30 @@ describe('Forwarding', () => {
     at.take('c', 1)
     expect(at.news()).to.deep.equal([])
     at.forwarding.leave([large])
+    expect(at.news()).to.deep.equal(['0 c'])
+  })
+
+  it('lets what another client brings pass by much of one that waits, but not all', () => {
+    const at = new Backup()
+    const all = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name) => at.take(name, 100))
+    at.take('!', 100)
+    expect(at.news()).to.deep.equal(['0 a', '0 b'])
+    at.forwarding.leave(all.slice(0, 2))
+    expect(at.news()).to.deep.equal(['0 c', '0 d'])
+    at.forwarding.leave(all.slice(2, 4))
+    expect(at.news()).to.deep.equal(['0 e', '0 !'])
+  })
+
+  it('sends one that waits no second time once it was sent out of turn', () => {
+    const at = new Backup()
+    const first = at.take('a', 200)
+    const second = at.take('b', 150)
+    at.forwarding.send(second)
+    at.take('c', 60)
+    expect(at.news()).to.deep.equal(['0 a', '0 b'])
+    at.forwarding.leave([first])
+    expect(at.news(), 'the one sent counts').to.deep.equal([])
+    at.forwarding.leave([second])
     expect(at.news()).to.deep.equal(['0 c'])
   })
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { turnBytes } from '../../src/fair-queue.ts'
+import { turnBytes } from '../../src/round.ts'
 import { smallRequestBytes } from '../../src/large.ts'
 import { requestDigest } from '../../src/request-batch.ts'
 import { RequestPool } from '../../src/request-pool.ts'
@@ -76,6 +76,18 @@ describe('RequestPool', () => {
     const order = Array.from({ length: 15 }, () => names(pool.takeBatch())).flat()
     // A large one takes nine turns, the largest of the small ones eight of the others'.
     expect(order.join('')).to.equal('sLabcdefghiMjkl')
+  })
+
+  it('takes requests of the clients of an origin in turn', () => {
+    const bounds = { ...options, batchSize: 1, maxPoolRequests: 100 }
+    const pool = new RequestPool(bounds, (request) => String.fromCharCode(request[0]!))
+    for (const name of ['a1', 'a2', 'a3', 'a4', 'a5', 'b1']) {
+      const request = Buffer.from(name)
+      pool.add({ request, digest: requestDigest(request), id: name }, 1)
+    }
+    pool.startProposing()
+    const order = Array.from({ length: 6 }, () => names(pool.takeBatch())).flat()
+    expect(order.join(' ')).to.equal('a1 a2 a3 b1 a4 a5')
   })
 
   it('gives also what is large and passed on twice a turn beside the other large ones', () => {

@@ -37,6 +37,8 @@ export interface Collector {
 /** Checks a request before it is ordered: see `EnvelopeChecker`. */
 export interface RequestChecker {
   check(request: Uint8Array, purpose: CheckPurpose): Promise<string>
+  /** Of a request that was found good. */
+  clientOf(request: Uint8Array): string
 }
 
 /** Fetches verified blocks of other validators, in order, from block `from` on. */
@@ -140,6 +142,10 @@ export class Engine implements StateMachine {
 
   check(request: Uint8Array, purpose: CheckPurpose): Promise<string> {
     return this.#deps.checker.check(request, purpose)
+  }
+
+  clientOf(request: Uint8Array): string {
+    return this.#deps.checker.clientOf(request)
   }
 
   isExecuted(id: string): boolean {

@@ -80,6 +80,11 @@ export class EnvelopeChecker implements RequestChecker {
     throw new PeerError('PEER_FORBIDDEN', `the signature is not by the creator (${creator.mspId})`)
   }
 
+  /** The certificate of its creator, however it was encoded. */
+  clientOf(request: Uint8Array): string {
+    return this.#creatorOf(this.#deps.reader.read(request)).id
+  }
+
   #checkChannel({ channelId }: TransactionFacts): void {
     if (channelId === this.#deps.channelId) return
     throw new PeerError('PEER_INVALID_ENVELOPE', `no channel ${channelId.slice(0, 64)} here`)

@@ -28,7 +28,7 @@ const batchSize = 250
 
 function engineOver(ledger: Ledger): Engine {
   const collector = { collect: () => Promise.resolve([]) }
-  const checker = { check: () => Promise.resolve('') }
+  const checker = { check: () => Promise.resolve(''), clientOf: () => '' }
   const source = {
     async *pull() {
       // has no blocks

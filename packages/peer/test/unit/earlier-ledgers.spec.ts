@@ -25,7 +25,7 @@ const fixture = (name: string): URL => new URL(`../fixtures/rules-1/${name}`, im
 
 function engineOver(ledger: Ledger): Engine {
   const collector = { collect: () => Promise.resolve([]) }
-  const checker = { check: () => Promise.resolve('') }
+  const checker = { check: () => Promise.resolve(''), clientOf: () => '' }
   const source = {
     async *pull() {
       // has no blocks

@@ -48,7 +48,7 @@ async function engineOf(
   await ledger.append(makeTestBlock(undefined))
   await ledger.state.apply(1n, 0n, [])
   const collector = { collect: () => Promise.resolve([]) }
-  const checker = { check: () => Promise.resolve('') }
+  const checker = { check: () => Promise.resolve(''), clientOf: () => '' }
   const reader = new TransactionReader()
   const engine = new Engine({ ledger, reader, offers: noOffers, checker, collector, source })
   await engine.recover()

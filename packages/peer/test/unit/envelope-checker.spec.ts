@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { MspManager } from '@heddle/msp'
 import { createTestOrganization } from '@heddle/msp/testing'
+import { create, encode, msp } from '@heddle/proto'
 import { EnvelopeChecker } from '../../src/engine/envelope-checker.ts'
 import { TransactionReader, signTransaction } from '../../src/engine/transaction.ts'
 import type { Clock } from '@heddle/interface'
@@ -56,6 +57,32 @@ describe('EnvelopeChecker', () => {
       (error: unknown) => (error as { code: string }).code,
     )
   }
+
+  it('calls all that one certificate signs of one client, however it is encoded', async () => {
+    const other = await organization.identity('other', 'client', validity)
+    const { mspId, idBytes } = creator
+    const again = msp.SerializedIdentitySchema
+    const encoded = encode(
+      again,
+      create(again, { mspid: mspId, idBytes: Buffer.concat([idBytes, Buffer.from('\n')]) }),
+    )
+    const reader = new TransactionReader()
+    const clock = clockAt(1)
+    const checker = new EnvelopeChecker(
+      { channelId: 'c', rules, consenters: [], reader, clock },
+      { maxEnvelopeBytes: 10_000, timeWindowMs: 15 * minute },
+    )
+    const clientOf = async (serialized: Uint8Array, signer: SigningIdentity): Promise<string> => {
+      const call = { channelId: 'c', contract: 'records', input: Buffer.from('{}') }
+      const signing = { serialized, sign: (data: Uint8Array) => signer.sign(data) }
+      const { bytes } = await signTransaction(signing, clock, call)
+      await checker.check(bytes, 'intake')
+      return checker.clientOf(bytes)
+    }
+    const first = await clientOf(creator.serialized, creator)
+    expect(await clientOf(encoded, creator)).to.equal(first)
+    expect(await clientOf(other.serialized, other)).not.to.equal(first)
+  })
 
   it('takes from a client what was signed within the window, to its very edges', async () => {
     for (const at of [15, 30, 45]) expect(await verdict(30, at, 'intake')).to.equal('good')

@@ -178,7 +178,7 @@ describe('executing a stored block again', () => {
 /** An engine over a chain of a first block, in which rules 1 are in force. */
 function engineOver(ledger: Ledger): Engine {
   const collector = { collect: () => Promise.resolve([]) }
-  const checker = { check: () => Promise.resolve('') }
+  const checker = { check: () => Promise.resolve(''), clientOf: () => '' }
   const source = {
     async *pull() {
       // has no blocks

@@ -1,0 +1,93 @@
+/** What one turn is good for: a usual request. One that is longer needs several. */
+export const turnBytes = 4 * 1024
+
+/** What can be waited for. */
+export interface Sized {
+  readonly request: Uint8Array
+}
+
+/** Where items wait in an order of their own. */
+export interface Line<Item> {
+  /** What {@link take} takes; what is of no use is dropped on the way. */
+  peek(): Item | undefined
+  /** Takes what {@link peek} gave just before, whatever it is of use for by now. */
+  take(): Item | undefined
+}
+
+interface Place<Key, Source> {
+  readonly key: Key
+  readonly source: Source
+  /** Turns not used yet. */
+  turns: number
+}
+
+/**
+ * Lines, served in turn: who brings much waits for itself, and who brings little is not kept waiting
+ * by it. Nobody gains by long items, either: one takes as many turns as it has {@link turnBytes}, or a
+ * part of that, and waits until its line had so many.
+ *
+ * @see Shreedhar, Varghese: "Efficient fair queuing using deficit round-robin", SIGCOMM 1995
+ */
+export class Round<Key, Item extends Sized, Source extends Line<Item>> implements Line<Item> {
+  readonly #make: (key: Key) => Source
+  readonly #places: Place<Key, Source>[] = []
+  readonly #byKey = new Map<Key, Place<Key, Source>>()
+  /** Whose turn it is: an index of `#places`. */
+  #turn = 0
+
+  constructor(make: (key: Key) => Source) {
+    this.#make = make
+  }
+
+  /** The line of this key, which comes last when there was none; gone once it is found empty. */
+  of(key: Key): Source {
+    const known = this.#byKey.get(key)
+    if (known !== undefined) return known.source
+    const turns = this.#places.length === 0 ? 1 : 0
+    const place = { key, source: this.#make(key), turns }
+    this.#byKey.set(key, place)
+    this.#places.push(place)
+    return place.source
+  }
+
+  find(key: Key): Source | undefined {
+    return this.#byKey.get(key)?.source
+  }
+
+  peek(): Item | undefined {
+    for (let place = this.#current; place !== undefined; place = this.#current) {
+      const item = place.source.peek()
+      if (item === undefined) this.#drop(place)
+      else if (place.turns >= turnsOf(item)) return item
+      else this.#begin(this.#turn + 1)
+    }
+    return undefined
+  }
+
+  take(): Item | undefined {
+    const place = this.#current
+    const item = place?.source.take()
+    if (place !== undefined && item !== undefined) place.turns -= turnsOf(item)
+    return item
+  }
+
+  get #current(): Place<Key, Source> | undefined {
+    return this.#places[this.#turn]
+  }
+
+  #begin(turn: number): void {
+    this.#turn = turn < this.#places.length ? turn : 0
+    const place = this.#current
+    if (place !== undefined) place.turns++
+  }
+
+  #drop({ key }: Place<Key, Source>): void {
+    this.#byKey.delete(key)
+    this.#places.splice(this.#turn, 1)
+    this.#begin(this.#turn)
+  }
+}
+
+function turnsOf({ request }: Sized): number {
+  return Math.max(Math.ceil(request.length / turnBytes), 1)
+}
