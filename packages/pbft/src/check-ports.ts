@@ -13,7 +13,7 @@ const required: Readonly<Record<string, readonly string[]>> = {
 
 /** Those that may be left out, and must be methods when they are not. */
 const optional: Readonly<Record<string, readonly string[]>> = {
-  stateMachine: ['journalMark', 'earlierDigests'],
+  stateMachine: ['journalMark', 'earlierDigests', 'clientOf'],
 }
 
 /**

@@ -49,10 +49,12 @@ describe('createReplica without types', () => {
     expect(refusal({ ...goodDeps(), journal: wrong })).to.equal(
       'journal.rewrite is undefined; it must be a function',
     )
-    const stateMachine = Object.assign(new MemoryStateMachine(), { journalMark: 5 })
-    expect(refusal({ ...goodDeps(), stateMachine })).to.equal(
-      'stateMachine.journalMark is number; it must be a function',
-    )
+    for (const method of ['journalMark', 'earlierDigests', 'clientOf']) {
+      const stateMachine = Object.assign(new MemoryStateMachine(), { [method]: 5 })
+      expect(refusal({ ...goodDeps(), stateMachine })).to.equal(
+        `stateMachine.${method} is number; it must be a function`,
+      )
+    }
     expect(refusal({ ...goodDeps(), onEvent: 'log' })).to.equal(
       'onEvent is string; it must be a function',
     )
