@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { copyFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openJournal, openLedger } from '../../src/index.ts'
-import { makeTestChain } from '../../src/testing.ts'
+import { FaultyFiles, MemoryStorage, makeTestChain, openMemoryJournal } from '../../src/testing.ts'
 import { temporaryDirectory } from '../places.ts'
 import type { Journal, Ledger } from '../../src/index.ts'
 
@@ -61,8 +61,26 @@ describe('files that are taken from a store while it is open', () => {
   })
 
   it('are not named in the middle of a rewrite', async () => {
-    const rewritten = journal.rewrite([Buffer.from('another vote')])
-    expect(await journal.missingFiles()).to.deep.equal([])
+    const storage = new MemoryStorage()
+    let renamed = (): void => undefined
+    const isRenamed = new Promise<void>((resolve) => (renamed = resolve))
+    let goOn = (): void => undefined
+    const mayGoOn = new Promise<void>((resolve) => (goOn = resolve))
+    storage.files = Object.assign(new FaultyFiles(storage.memory), {
+      rename: async (from: string, to: string): Promise<void> => {
+        await storage.memory.rename(from, to)
+        renamed()
+        await mayGoOn
+      },
+    })
+    const slow = await openMemoryJournal({}, storage)
+    const rewritten = slow.rewrite([Buffer.from('another vote')])
+    await isRenamed
+    const missing = slow.missingFiles()
+    await new Promise(setImmediate)
+    goOn()
+    expect(await missing).to.deep.equal([])
     await rewritten
+    await slow.close()
   })
 })
