@@ -48,7 +48,10 @@ async function engineOf(
   await ledger.append(makeTestBlock(undefined))
   await ledger.state.apply(1n, 0n, [])
   const collector = { collect: () => Promise.resolve([]) }
-  const checker = { check: () => Promise.resolve(''), clientOf: () => '' }
+  const checker = {
+    check: () => Promise.resolve(''),
+    clientOf: ({ length }: Uint8Array) => `client ${length}`,
+  }
   const reader = new TransactionReader()
   const engine = new Engine({ ledger, reader, offers: noOffers, checker, collector, source })
   await engine.recover()
@@ -99,6 +102,12 @@ const failure = (promise: Promise<unknown>): Promise<unknown> =>
   )
 
 describe('Engine', () => {
+  it('tells whose a transaction is as its checker does', async () => {
+    const { engine, ledger } = await engineOf()
+    expect(engine.clientOf(Buffer.from('four'))).to.equal('client 4')
+    await ledger.close()
+  })
+
   it('executes one of two transactions with one id, in one batch, in two, and in two under way', async () => {
     const [one, other] = await twins()
     for (const batches of [[[one, other]], [[one], [other]], [[other], [one, one], [other]]]) {
