@@ -161,13 +161,14 @@ describe('Forwarding', () => {
     expect(at.news()).to.deep.equal(['0 e', '0 !'])
   })
 
-  it('sends one that waits no second time once it was sent out of turn', () => {
+  it('counts one that was sent out of its turn as on its way, once', () => {
     const at = new Backup()
     const first = at.take('a', 200)
     const second = at.take('b', 150)
     at.forwarding.send(second)
+    at.forwarding.send(second)
     at.take('c', 60)
-    expect(at.news()).to.deep.equal(['0 a', '0 b'])
+    expect(at.news()).to.deep.equal(['0 a', '0 b', '0 b'])
     at.forwarding.leave([first])
     expect(at.news(), 'the one sent counts').to.deep.equal([])
     at.forwarding.leave([second])
@@ -304,6 +305,9 @@ describe('Forwarding', () => {
     expect(at.forwarding.mayRelay(2), 'more bytes').to.equal(false)
     at.add('c', 300, 1)
     expect(at.forwarding.mayRelay(1), 'one alone').to.equal(true)
+    at.pool.remove(at.pool.get('a')!)
+    at.add('e', 99, 2)
+    expect(at.forwarding.mayRelay(2), 'as many bytes as may be').to.equal(true)
     at.add('d', 1, 0)
     expect(at.forwarding.mayRelay(0), 'of the primary').to.equal(false)
   })
