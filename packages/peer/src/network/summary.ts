@@ -11,11 +11,11 @@ export const maxShown = 10
 export function standingOf(submissions: Submissions): string {
   const open = [...submissions.open()].sort((a, b) => a - b)
   const { submitted } = submissions.counts
-  const sent = `${grouped(submitted)} lines were sent, ${grouped(submitted - open.length)} of them are acknowledged`
+  const sent = `lines sent: ${grouped(submitted)}, acknowledged: ${grouped(submitted - open.length)}`
   if (open.length === 0) return sent
   const more = open.length > maxShown ? `, and ${grouped(open.length - maxShown)} more` : ''
-  const lines = `line${open.length === 1 ? '' : 's'} ${open.slice(0, maxShown).join(', ')}${more}`
-  return `${sent}; ${grouped(open.length)} are not, and may be in a block all the same: ${lines}`
+  const first = open.slice(0, maxShown).join(', ')
+  return `${sent}; not acknowledged, and perhaps in a block all the same: ${first}${more}`
 }
 
 /** The first lines that stand in a block as rejected, with the reason, in order. */

@@ -144,7 +144,7 @@ describe('the main job with real processes', function () {
     await up.until((heddle) => Number(heddle.find('progress')?.['accepted']) > 0)
     up.child.kill('SIGINT')
     expect(await up.ended, up.stderr).to.equal(130)
-    expect(up.stderr).to.match(/^[\d,]+ lines were sent, [\d,]+ of them are acknowledged/m)
+    expect(up.stderr).to.match(/^lines sent: [\d,]+, acknowledged: [\d,]+/m)
   })
 
   it('stops everything on Ctrl-C', async () => {

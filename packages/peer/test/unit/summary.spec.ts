@@ -17,15 +17,14 @@ describe('how far lines got', () => {
     submissions.acknowledged('tx1', 1)
     submissions.seen('tx3', { block: 1n, accepted: true })
     expect(standingOf(submissions)).to.equal(
-      '4 lines were sent, 2 of them are acknowledged; ' +
-        '2 are not, and may be in a block all the same: lines 2, 4',
+      'lines sent: 4, acknowledged: 2; not acknowledged, and perhaps in a block all the same: 2, 4',
     )
     for (const line of [2, 4]) submissions.acknowledged(`tx${line}`, 1)
-    expect(standingOf(submissions)).to.equal('4 lines were sent, 4 of them are acknowledged')
+    expect(standingOf(submissions)).to.equal('lines sent: 4, acknowledged: 4')
   })
 
   it('names no more than the first ten', () => {
-    expect(standingOf(sent(maxShown))).to.match(/: lines 1, 2, 3, 4, 5, 6, 7, 8, 9, 10$/)
+    expect(standingOf(sent(maxShown))).to.match(/: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10$/)
     expect(standingOf(sent(maxShown + 1))).to.match(/ 9, 10, and 1 more$/)
   })
 })
