@@ -1,6 +1,12 @@
 /** What one turn is good for: a usual request. One that is longer needs several. */
 export const turnBytes = 4 * 1024
 
+/**
+ * Most turns of others that the longest item waits for: a usual batch. Waiting for as many bytes of each
+ * other line as it has itself, a large request of a large group would take longer than any time-out.
+ */
+export const maxTurnsWaited = 512
+
 /** What can be waited for. */
 export interface Sized {
   readonly request: Uint8Array
@@ -23,8 +29,9 @@ interface Place<Key, Source> {
 
 /**
  * Lines, served in turn: who brings much waits for itself, and who brings little is not kept waiting
- * by it. Nobody gains by long items, either: one takes as many turns as it has {@link turnBytes}, or a
- * part of that, and waits until its line had so many.
+ * by it. Nobody gains much by long items, either: one takes as many turns as it has {@link turnBytes},
+ * or a part of that, and waits until its line had so many, but for no more than {@link maxTurnsWaited}
+ * of all the others.
  *
  * @see Shreedhar, Varghese: "Efficient fair queuing using deficit round-robin", SIGCOMM 1995
  */
@@ -58,7 +65,7 @@ export class Round<Key, Item extends Sized, Source extends Line<Item>> implement
     for (let place = this.#current; place !== undefined; place = this.#current) {
       const item = place.source.peek()
       if (item === undefined) this.#drop(place)
-      else if (place.turns >= turnsOf(item)) return item
+      else if (place.turns >= this.#turnsOf(item)) return item
       else this.#begin(this.#turn + 1)
     }
     return undefined
@@ -67,12 +74,17 @@ export class Round<Key, Item extends Sized, Source extends Line<Item>> implement
   take(): Item | undefined {
     const place = this.#current
     const item = place?.source.take()
-    if (place !== undefined && item !== undefined) place.turns -= turnsOf(item)
+    if (place !== undefined && item !== undefined) place.turns -= this.#turnsOf(item)
     return item
   }
 
   get #current(): Place<Key, Source> | undefined {
     return this.#places[this.#turn]
+  }
+
+  #turnsOf({ request }: Item): number {
+    const most = Math.floor(maxTurnsWaited / this.#places.length)
+    return Math.max(Math.min(Math.ceil(request.length / turnBytes), most), 1)
   }
 
   #begin(turn: number): void {
@@ -86,8 +98,4 @@ export class Round<Key, Item extends Sized, Source extends Line<Item>> implement
     this.#places.splice(this.#turn, 1)
     this.#begin(this.#turn)
   }
-}
-
-function turnsOf({ request }: Sized): number {
-  return Math.max(Math.ceil(request.length / turnBytes), 1)
 }

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { FairQueue } from '../../src/fair-queue.ts'
-import { turnBytes } from '../../src/round.ts'
+import { maxTurnsWaited, turnBytes } from '../../src/round.ts'
 
 /** A queue of names; those in `useless` are of no use any more. */
 function setup(maxItems = 3) {
@@ -47,6 +47,14 @@ describe('FairQueue', () => {
     pushLong(3, 'x', turnBytes)
     push(3, 'y')
     expect(takeAll().join('')).to.equal('axLbycdMef')
+  })
+
+  it('lets the longest item wait for no more than maxTurnsWaited of all the others', () => {
+    const { push, pushLong, takeAll } = setup(maxTurnsWaited)
+    const names = Array.from({ length: maxTurnsWaited }, (_, at) => `${at}`)
+    for (const lane of [1, 2, 3]) push(lane, ...names)
+    pushLong(4, 'L', 2 * maxTurnsWaited * turnBytes)
+    expect(takeAll().indexOf('L')).to.equal((3 * maxTurnsWaited) / 4)
   })
 
   it('serves a long item at once when nothing else waits', () => {
