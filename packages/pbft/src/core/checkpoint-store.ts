@@ -7,10 +7,23 @@ import type { Checkpoint } from './messages.ts'
 export class CheckpointStore {
   readonly #byReplica: Map<bigint, Checkpoint>[]
   readonly #limit: number
+  /** By replica: the highest that was heard of, kept or not. */
+  readonly #latest: bigint[]
 
   constructor(n: number, limit: number) {
     this.#byReplica = Array.from({ length: n }, () => new Map<bigint, Checkpoint>())
     this.#limit = limit
+    this.#latest = new Array<bigint>(n).fill(0n)
+  }
+
+  /** One of this replica, verified: perhaps too late to be kept. */
+  hear({ replica, sequence }: Checkpoint): void {
+    if (sequence > this.latestOf(replica)) this.#latest[replica] = sequence
+  }
+
+  /** The highest sequence number that {@link hear} heard of a replica; 0 when there is none. */
+  latestOf(replica: number): bigint {
+    return this.#latest[replica] ?? 0n
   }
 
   /** Keeps it; `conflict` when the replica signed for another digest there before. */
@@ -22,10 +35,6 @@ export class CheckpointStore {
     own.set(checkpoint.sequence, checkpoint)
     if (own.size > this.#limit) own.delete([...own.keys()].reduce((a, b) => (a < b ? a : b)))
     return 'added'
-  }
-
-  has(replica: number, sequence: bigint): boolean {
-    return this.#byReplica[replica]?.has(sequence) === true
   }
 
   /** All checkpoints for exactly this, in order of replica. */

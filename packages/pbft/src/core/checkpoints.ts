@@ -36,6 +36,7 @@ export function onOwnCheckpoint(state: State, checkpoint: Checkpoint): void {
 /** A signed checkpoint of another replica: one for each replica and sequence number counts. */
 export function onCheckpoint(state: State, from: number, checkpoint: Checkpoint): void {
   const { sequence, replica } = checkpoint
+  state.checkpoints.hear(checkpoint)
   if (sequence <= state.lowWatermark) return
   const at = `checkpoint ${sequence.toString()} of replica ${String(replica)}`
   if (sequence % state.period !== 0n || replica === state.id) {

@@ -172,13 +172,14 @@ export class ReplicaCore {
 
   /**
    * Whether this checkpoint of its author is due, as the group works: asked before its signature is
-   * verified. There are few at a time, and new ones only as the group goes on.
+   * verified. Each is due once, and in order. One that is stable already is, too: of each number some
+   * come after the quorum, and those of a replica with slower links always do.
    */
   awaitsCheckpoint({ sequence, replica }: CheckpointStatement): boolean {
     const { checkpoints, id, period, lowWatermark, highWatermark } = this.#state
     const top = this.executedByOthers + (highWatermark - lowWatermark)
-    if (sequence <= lowWatermark || sequence > top) return false
-    return sequence % period === 0n && replica !== id && !checkpoints.has(replica, sequence)
+    if (sequence > top || sequence % period !== 0n || replica === id) return false
+    return sequence > checkpoints.latestOf(replica)
   }
 
   /** Whether a fetched batch can be of use: asked before its digest is computed. */

@@ -92,13 +92,15 @@ describe('a checkpoint is due', () => {
   const awaited = (driver: Driver, replica: number, sequence: bigint): boolean =>
     driver.core.awaitsCheckpoint({ type: 'checkpoint', sequence, digest: 'aa', replica })
 
-  it('of each other replica, once, at each multiple of K between the watermarks', () => {
-    const driver = new Driver({ id: 2 }, [certified(2n)], 2n)
-    driver.receive(3, checkpoint(3, 6n))
+  it('of each other replica, once and in order, at each multiple of K up to H', () => {
+    const driver = new Driver({ id: 2 }, [certified(4n)], 4n)
     const due = (replica: number): bigint[] =>
       Array.from({ length: 16 }, (_, at) => BigInt(at)).filter((at) => awaited(driver, replica, at))
-    expect(due(0)).to.deep.equal([4n, 6n, 8n, 10n])
-    expect(due(3)).to.deep.equal([4n, 8n, 10n])
+    driver.receive(1, checkpoint(1, 2n))
+    driver.receive(3, checkpoint(3, 8n))
+    expect(due(0), 'stable ones, too').to.deep.equal([2n, 4n, 6n, 8n, 10n, 12n])
+    expect(due(1), 'after one that was stable').to.deep.equal([4n, 6n, 8n, 10n, 12n])
+    expect(due(3)).to.deep.equal([10n, 12n])
     expect(due(2), 'its own').to.deep.equal([])
   })
 
