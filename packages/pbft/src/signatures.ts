@@ -17,6 +17,8 @@ export class Signatures {
   readonly #signer: Signer
   readonly #verifier: Verifier
   readonly #good = new Recent<true>(maxRemembered)
+  /** Those that the verifier was asked about and has not answered for. */
+  readonly #underWay = new Map<string, Promise<void>>()
   #asked = 0
 
   constructor(n: number, signer: Signer, verifier: Verifier) {
@@ -108,6 +110,9 @@ export class Signatures {
     if (replica >= this.#n) throw new MalformedError(`there is no replica ${replica}`)
     const key = keyOf(replica, proof)
     if (this.#good.get(key) === true) return undefined
+    // The view-changes of a new-view carry the same checkpoints, and several replicas the same new-view.
+    const underWay = this.#underWay.get(key)
+    if (underWay !== undefined) return underWay
     let answer
     try {
       this.#asked++
@@ -119,12 +124,16 @@ export class Signatures {
       this.#settle(answer, replica, key)
       return undefined
     }
-    return answer.then(
-      (isGood) => this.#settle(isGood, replica, key),
-      (error: unknown) => {
-        throw new InvalidSignatureError(`of replica ${replica}`, { cause: error })
-      },
-    )
+    const settled = answer
+      .then(
+        (isGood) => this.#settle(isGood, replica, key),
+        (error: unknown) => {
+          throw new InvalidSignatureError(`of replica ${replica}`, { cause: error })
+        },
+      )
+      .finally(() => this.#underWay.delete(key))
+    this.#underWay.set(key, settled)
+    return settled
   }
 
   #settle(isGood: boolean, replica: number, key: string): void {

@@ -8,6 +8,10 @@ import type {
   Statement,
   ViewChange,
 } from '../../src/core/messages.ts'
+import { quorumOf } from '../../src/core/quorum.ts'
+import { resolveReplicaOptions } from '../../src/options.ts'
+import type { Verifier } from '../../src/ports.ts'
+import { burstSeconds } from '../../src/sender-budgets.ts'
 import { Signatures } from '../../src/signatures.ts'
 import { TestKeys } from '../../src/testing.ts'
 import { stateDigest } from '../support/cores.ts'
@@ -42,15 +46,22 @@ const viewChange = (
 const newView = (viewChanges: readonly ViewChange[], by = 1): NewView =>
   sign({ type: 'new-view', view: 1n, viewChanges } as const, by)
 
-/** What becomes of a message when it is opened: `good`, or the code. */
+/** `good`, or the code of what it rejects with. */
+const outcomeOf = (verified: Promise<unknown>): Promise<string> =>
+  verified.then(
+    () => 'good',
+    (error: unknown) => (error as { code: string }).code,
+  )
+
+/** What becomes of a message when it is opened. */
 async function outcome({ type, proof }: SignedStatement): Promise<string> {
-  try {
-    const signatures = new Signatures(4, keys.signer(3), keys)
-    await signatures.verify(signatures.read(type, proof))
-    return 'good'
-  } catch (error) {
-    return (error as { code: string }).code
-  }
+  const signatures = new Signatures(4, keys.signer(3), keys)
+  return outcomeOf((async () => signatures.verify(signatures.read(type, proof)))())
+}
+
+/** As {@link TestKeys}, on another thread, as it were. */
+const asynchronous: Verifier = {
+  verify: (...args) => Promise.resolve(keys.verify(...args)),
 }
 
 const invalid = 'PBFT_INVALID_SIGNATURE'
@@ -92,6 +103,31 @@ describe('Signatures', () => {
     const { proof } = newView(honest())
     const { asked } = refusal((s) => s.verify(s.read('new-view', proof)))
     expect(asked, 'its own, three view-changes, and three checkpoints once').to.equal(7)
+  })
+
+  it('that are asked about already are not asked about again', async () => {
+    const signatures = new Signatures(4, keys.signer(3), asynchronous)
+    const verify = async (kind: Statement['type'], { proof }: SignedStatement) =>
+      await signatures.verify(signatures.read(kind, proof))
+    await Promise.all([1, 2].map(() => verify('new-view', newView(honest()))))
+    expect(signatures.asked).to.equal(7)
+    const forged = checkpoint(0, 3)
+    const both = await Promise.allSettled([1, 2].map(() => verify('checkpoint', forged)))
+    expect(both.map(({ status }) => status)).to.deep.equal(['rejected', 'rejected'])
+    expect(signatures.asked).to.equal(8)
+    expect(await outcomeOf(verify('checkpoint', forged)), 'later').to.equal(invalid)
+    expect(signatures.asked).to.equal(9)
+  })
+
+  it('of a new-view of 128 replicas are fewer than may be verified at once', async () => {
+    const n = 128
+    const { maxSignaturesPerSecond } = resolveReplicaOptions({ id: 3, n })
+    const replicas = Array.from({ length: quorumOf(n) }, (_, id) => id)
+    const stable = replicas.map((id) => checkpoint(id))
+    const { proof } = newView(replicas.map((id) => viewChange(id, id, stable)))
+    const signatures = new Signatures(n, keys.signer(3), asynchronous)
+    await signatures.verify(signatures.read('new-view', proof))
+    expect(signatures.asked).to.be.within(1, burstSeconds * maxSignaturesPerSecond)
   })
 
   it('are all verified in what is good', async () => {
