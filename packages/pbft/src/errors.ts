@@ -7,10 +7,19 @@ export class InvalidOptionsError extends CodedError<'PBFT_INVALID_OPTIONS'> {
   }
 }
 
-/** The request pool is at `maxPoolRequests` or `maxPoolBytes`. Try again when some were executed. */
+/**
+ * The request pool is at `maxPoolRequests` or `maxPoolBytes`, or the client has its share of it. Try
+ * again when some were executed.
+ */
 export class PoolFullError extends CodedError<'PBFT_POOL_FULL'> {
-  constructor(requests: number, bytes: number) {
-    super('PBFT_POOL_FULL', `${requests} requests (${bytes} bytes) are pending already; try later`)
+  /** @param whose - the message names it */
+  constructor(
+    requests: number,
+    bytes: number,
+    whose: 'all clients' | 'this client' = 'all clients',
+  ) {
+    const pending = `${requests} requests (${bytes} bytes) of ${whose} are pending already`
+    super('PBFT_POOL_FULL', `${pending}; try later`)
   }
 }
 

@@ -83,6 +83,12 @@ export class Intake {
     throw new PoolFullError(requests + line.requests, bytes + line.bytes)
   }
 
+  /** @throws {PoolFullError} PBFT_POOL_FULL, when the client of this good request has its share of the room */
+  requireShare(origin: number, request: Uint8Array): void {
+    const has = this.#deps.pool.exceededShare(origin, request, this.#lineOf(origin))
+    if (has !== undefined) throw new PoolFullError(has.requests, has.bytes, 'this client')
+  }
+
   #lineOf(origin: number): Line {
     let line = this.#lines.get(origin)
     if (line === undefined) {

@@ -83,10 +83,11 @@ export interface StateMachine {
   check(request: Uint8Array, purpose: CheckPurpose): Promise<string>
   /**
    * Whose a request is that was found good: any name of its client, such as a digest of what signed it.
-   * Clients have turns, so that nobody waits for all that another one brings to the same replica. Only
-   * which requests wait depends on it. Never throws.
+   * Clients have turns, so that nobody waits for all that another one brings to the same replica, and
+   * shares of its `maxPoolRequests` and `maxPoolBytes`, so that nobody fills it. Only which requests
+   * wait, or must come again, depends on it. Never throws.
    *
-   * May be left out. Then all requests are of one client.
+   * May be left out. Then all requests are of one client, which may fill it.
    */
   clientOf?(request: Uint8Array): string
   /** Whether the request of this id has been executed, here, durably. */

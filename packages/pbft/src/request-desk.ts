@@ -119,6 +119,7 @@ export class RequestDesk {
         executedBefore: true,
       }
     const other = pool.get(checked.id)
+    if (other === undefined) this.#intake.requireShare(self, checked.request)
     const entry = other === undefined ? this.#add(checked, self) : this.#adopt(other)
     return this.#wait(entry, digest, signal)
   }
@@ -281,6 +282,7 @@ export class RequestDesk {
     const { id: self } = this.#options
     if (this.#isOwn(entry)) return entry
     this.#intake.requireRoom(self, entry.request)
+    this.#intake.requireShare(self, entry.request)
     this.#wantedBy(entry, self)
     this.#takeOver(entry, self)
     return entry

@@ -1,6 +1,8 @@
 import { FairQueue } from './fair-queue.ts'
 import { isLarge } from './large.ts'
 import { maxReplicas } from './options.ts'
+import { nothing, OriginShare } from './origin-share.ts'
+import type { Usage } from './origin-share.ts'
 import type { CheckedRequest } from './request-checker.ts'
 import type { SubmitResult } from './types.ts'
 
@@ -40,23 +42,13 @@ export interface RequestPoolOptions {
   readonly maxPoolBytes: number
 }
 
-interface Usage {
-  requests: number
-  bytes: number
-}
-
-/** What came from one replica, in order. */
-interface Share extends Usage {
-  readonly entries: Set<PoolEntry>
-}
-
 /**
  * The requests that wait for their execution, in the order in which they came. Bounded for each
  * origin, so that no replica can crowd out another's. Also knows which have a sequence number.
  */
 export class RequestPool {
   readonly #options: RequestPoolOptions
-  readonly #clientOf: (request: Uint8Array) => string
+  readonly #clientOf: ((request: Uint8Array) => string) | undefined
   readonly #byId = new Map<string, PoolEntry>()
   readonly #byDigest = new Map<string, PoolEntry>()
   /**
@@ -68,12 +60,12 @@ export class RequestPool {
   readonly #assignments = new Map<bigint, readonly string[]>()
   /** The last sequence number executed, here or by a quorum. */
   #released = 0n
-  readonly #shares = new Map<number, Share>()
+  readonly #shares = new Map<number, OriginShare>()
   /** What this replica, as primary, has still to propose. */
   readonly #ready: FairQueue<PoolEntry>
 
   /** @param clientOf - see StateMachine.clientOf */
-  constructor(options: RequestPoolOptions, clientOf: (request: Uint8Array) => string = () => '') {
+  constructor(options: RequestPoolOptions, clientOf?: (request: Uint8Array) => string) {
     this.#options = options
     this.#clientOf = clientOf
     this.#ready = new FairQueue({
@@ -87,18 +79,39 @@ export class RequestPool {
     return this.#byId.size
   }
 
-  usage(origin: number): Readonly<Usage> {
-    return this.#shares.get(origin) ?? { requests: 0, bytes: 0 }
+  usage(origin: number): Usage {
+    return this.#shares.get(origin) ?? nothing
   }
 
   /** Whether `origin` may bring in a request of so many bytes, beside `reserved` ones on their way. */
-  hasRoom(origin: number, bytes: number, reserved: Readonly<Usage>): boolean {
-    const { requests, bytes: used } = this.usage(origin)
+  hasRoom(origin: number, bytes: number, reserved: Usage): boolean {
+    const free = this.#freeFor(origin, reserved)
+    return free.requests >= 1 && free.bytes >= bytes
+  }
+
+  /**
+   * What its client has beside this good request of `origin` when that is more than its share: with the
+   * request, as much as is free. So one client may have half of the room, each of k that want all
+   * a part in k + 1, and as much stays free for whoever has nothing here yet. Without `clientOf` there
+   * are no shares.
+   *
+   * @see Choudhury, Hahne: "Dynamic queue length thresholds for shared-memory packet switches", ToN 1998
+   */
+  exceededShare(origin: number, request: Uint8Array, reserved: Usage): Usage | undefined {
+    if (this.#clientOf === undefined) return undefined
+    const free = this.#freeFor(origin, reserved)
+    const has = this.#shares.get(origin)?.ofClient(this.#clientOf(request)) ?? nothing
+    const fits = has.requests + 1 <= free.requests && has.bytes + request.length <= free.bytes
+    return fits ? undefined : has
+  }
+
+  #freeFor(origin: number, reserved: Usage): Usage {
+    const { requests, bytes } = this.usage(origin)
     const { maxPoolRequests, maxPoolBytes } = this.#options
-    return (
-      requests + reserved.requests < maxPoolRequests &&
-      used + reserved.bytes + bytes <= maxPoolBytes
-    )
+    return {
+      requests: maxPoolRequests - requests - reserved.requests,
+      bytes: maxPoolBytes - bytes - reserved.bytes,
+    }
   }
 
   get(id: string): PoolEntry | undefined {
@@ -132,9 +145,9 @@ export class RequestPool {
 
   /** From now on the request counts as one of `origin`, the latest. */
   adopt(entry: PoolEntry, origin: number): void {
-    this.#leaveShare(entry)
+    this.#shareOf(entry.origin).remove(entry)
     entry.origin = origin
-    this.#enterShare(entry)
+    this.#shareOf(origin).add(entry)
   }
 
   entries(): Iterable<PoolEntry> {
@@ -150,7 +163,7 @@ export class RequestPool {
       digest,
       id,
       origin,
-      client: this.#clientOf(request),
+      client: this.#clientOf?.(request) ?? '',
       waiters,
       since,
       executedThen,
@@ -160,14 +173,14 @@ export class RequestPool {
     }
     this.#byId.set(entry.id, entry)
     this.#byDigest.set(entry.digest, entry)
-    this.#enterShare(entry)
+    this.#shareOf(origin).add(entry)
     return entry
   }
 
   remove(entry: PoolEntry): void {
     if (!this.#byId.delete(entry.id)) return
     this.#byDigest.delete(entry.digest)
-    this.#leaveShare(entry)
+    this.#shareOf(entry.origin).remove(entry)
   }
 
   /** These have `sequence` in the current view, and nothing else has; a number that is over is nobody's. */
@@ -270,22 +283,10 @@ export class RequestPool {
     return batch
   }
 
-  #enterShare(entry: PoolEntry): void {
-    let share = this.#shares.get(entry.origin)
-    if (share === undefined) {
-      share = { requests: 0, bytes: 0, entries: new Set() }
-      this.#shares.set(entry.origin, share)
-    }
-    share.requests++
-    share.bytes += entry.request.length
-    share.entries.add(entry)
-  }
-
-  #leaveShare(entry: PoolEntry): void {
-    const share = this.#shares.get(entry.origin)
-    if (share?.entries.delete(entry) !== true) return
-    share.requests--
-    share.bytes -= entry.request.length
+  #shareOf(origin: number): OriginShare {
+    let share = this.#shares.get(origin)
+    if (share === undefined) this.#shares.set(origin, (share = new OriginShare()))
+    return share
   }
 }
 

@@ -57,9 +57,13 @@ export interface ReplicaOptions {
   readonly transferTimeoutMs?: number
   /** Most bytes of a request: 1 to `maxBatchBytes`; default 1 MiB. */
   readonly maxRequestBytes?: number
-  /** Most pending requests of each replica that they come from, this one included; default 20,000. */
+  /**
+   * Most pending requests of each replica that they come from, this one included; default 20,000. Of
+   * this one's each client has a share, see {@link StateMachine.clientOf}: with one more request, no
+   * more than is free. Half for one that is alone; a part in k + 1 for each of k that want all.
+   */
   readonly maxPoolRequests?: number
-  /** Most bytes of them; default 48 MiB. */
+  /** Most bytes of them, shared likewise; default 48 MiB. */
   readonly maxPoolBytes?: number
   /** Most messages, and bytes, waiting for one destination; the oldest are dropped, counted; defaults 2,000 and 64 MiB. As many may wait for the journal; there the newest are dropped. */
   readonly maxSendQueue?: number

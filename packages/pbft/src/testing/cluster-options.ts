@@ -40,7 +40,7 @@ export interface ClusterOptions<M extends StateMachine = MemoryStateMachine> {
   readonly stateMachine?: MachineFactory<M>
   /** The id that the state machine gives a request; default: hex of its SHA-256. */
   readonly idOf?: (request: Uint8Array) => string
-  /** Whose a request is, as a {@link MemoryStateMachine} says; default: one client's all. */
+  /** Whose a request is, as a {@link MemoryStateMachine} says; default: it knows no clients. */
   readonly clientOf?: (request: Uint8Array) => string
   /** Which replicas lie, and how; at most f of them, or nothing is promised. */
   readonly liars?: Readonly<Record<number, BehaviourName>>

@@ -45,7 +45,7 @@ export function machineOf(
 ): StateMachine {
   return {
     check: (...args) => machine.check(...args),
-    clientOf: (request) => machine.clientOf?.(request) ?? '',
+    ...(machine.clientOf && { clientOf: machine.clientOf.bind(machine) }),
     isExecuted: (executed) => machine.isExecuted(executed),
     lastExecuted: () => machine.lastExecuted(),
     earlierDigests: (downTo) =>

@@ -29,7 +29,7 @@ export interface MemoryStateMachineOptions {
   readonly isValid?: (request: Uint8Array, purpose: CheckPurpose) => boolean
   /** The id of a request; default: hex of its SHA-256. */
   readonly idOf?: (request: Uint8Array) => string
-  /** Whose a request is; default: one client's all. */
+  /** Whose a request is; default: it knows no clients. */
   readonly clientOf?: (request: Uint8Array) => string
   /** The state machine of another replica: where a state transfer copies from. */
   readonly source?: (replica: number) => MemoryStateMachine | undefined
@@ -63,6 +63,8 @@ export class NoSourceError extends CodedError<'TEST_NO_SOURCE'> {
  * that was executed. Durable over {@link MemoryStateMachine.crash}, but for what was under way.
  */
 export class MemoryStateMachine implements StateMachine {
+  /** As the options say; none without. */
+  readonly clientOf?: (request: Uint8Array) => string
   readonly #options: MemoryStateMachineOptions
   readonly #executed = new Map<string, Uint8Array>()
   readonly #history: ExecutedBatch[] = []
@@ -74,6 +76,7 @@ export class MemoryStateMachine implements StateMachine {
 
   constructor(options: MemoryStateMachineOptions = {}) {
     this.#options = options
+    if (options.clientOf !== undefined) this.clientOf = options.clientOf
   }
 
   /** Everything executed, in order. */
@@ -92,10 +95,6 @@ export class MemoryStateMachine implements StateMachine {
     return isValid(request, purpose)
       ? Promise.resolve(this.#idOf(request))
       : Promise.reject(new InvalidRequestError())
-  }
-
-  clientOf(request: Uint8Array): string {
-    return this.#options.clientOf?.(request) ?? ''
   }
 
   isExecuted(id: string): boolean {

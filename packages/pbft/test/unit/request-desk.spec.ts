@@ -58,8 +58,8 @@ class Desk {
   executedByOthers = 0n
   readonly desk: RequestDesk
 
-  constructor(options = resolveReplicaOptions(small)) {
-    const pool = new RequestPool(options)
+  constructor(options = resolveReplicaOptions(small), clientOf?: (request: Uint8Array) => string) {
+    const pool = new RequestPool(options, clientOf)
     this.pool = pool
     const { clock, machine: stateMachine, told } = this
     const broadcaster = {
@@ -240,6 +240,46 @@ describe('RequestDesk', () => {
     await at.clock.advance(0)
     expect(at.errors).to.have.nested.property('0.code', 'PBFT_POOL_FULL')
     expect(at.pool.usage(1).requests).to.equal(1)
+  })
+
+  describe('when a client has its share of the room', () => {
+    const full = async (): Promise<Desk> => {
+      const at = new Desk(options, (request) => Buffer.from(request).toString().split(' ')[0]!)
+      for (let i = 0; i < options.maxPoolRequests / 2; i++) await at.submit(`greedy ${i}`)
+      return at
+    }
+
+    it('refuses another of it with a code, saying why, and takes one of another client', async () => {
+      const at = await full()
+      await at.submit('greedy again')
+      await at.submit('honest')
+      expect(at.errors).to.have.length(1)
+      expect(at.errors).to.have.nested.property('0.code', 'PBFT_POOL_FULL')
+      expect(at.errors)
+        .to.have.nested.property('0.message')
+        .that.includes('10 requests (80 bytes) of this client')
+      expect(at.pool.get('honest')).not.to.equal(undefined)
+    })
+
+    it('refuses another of it that a replica has forwarded, and leaves it with that', async () => {
+      const at = await full()
+      await at.forward(1, 'greedy again')
+      await at.submit('greedy again')
+      expect(at.errors).to.have.nested.property('0.code', 'PBFT_POOL_FULL')
+      expect(at.pool.usage(1).requests).to.equal(1)
+    })
+
+    it('waits for one that is pending already', async () => {
+      const at = await full()
+      await at.submit('greedy 0')
+      expect(at.errors).to.deep.equal([])
+    })
+
+    it('takes what other replicas forward: their clients are theirs', async () => {
+      const at = new Desk(options, () => 'one')
+      for (let i = 0; i < options.maxPoolRequests; i++) await at.forward(1, `forwarded ${i}`)
+      expect(at.pool.usage(1).requests).to.equal(options.maxPoolRequests)
+    })
   })
 
   for (const [count, shared] of [

@@ -34,6 +34,71 @@ describe('RequestPool', () => {
     expect(pool.hasRoom(1, 10, none), 'after one went').to.equal(true)
   })
 
+  describe('of which each client has a share', () => {
+    const clientOf = (request: Uint8Array) => String.fromCharCode(request[0] ?? 0)
+    const roomy = { ...options, maxPoolRequests: 12, maxPoolBytes: 1_200 }
+    /** How many requests each client has after all brought what they may, in turn. */
+    const filled = (pool: RequestPool, clients: readonly string[], bytes: number) => {
+      for (let i = 0; i < roomy.maxPoolRequests; i++)
+        for (const client of clients) {
+          const request = checked(`${client}${i}`, bytes)
+          if (pool.exceededShare(1, request.request, none) === undefined) pool.add(request, 1)
+        }
+      const all = [...pool.entries()]
+      return clients.map((client) => all.filter((entry) => entry.client === client).length)
+    }
+    const sizes = [
+      ['requests', 1],
+      ['bytes', 200],
+    ] as const
+
+    for (const [what, bytes] of sizes) {
+      const all = what === 'requests' ? roomy.maxPoolRequests : roomy.maxPoolBytes / bytes
+
+      it(`half of the ${what} is one client’s that is alone`, () => {
+        expect(filled(new RequestPool(roomy, clientOf), ['a'], bytes)).to.deep.equal([all / 2])
+      })
+
+      it(`a third of the ${what} is each one’s of two, and as much is there for a third`, () => {
+        const pool = new RequestPool(roomy, clientOf)
+        expect(filled(pool, ['a', 'b'], bytes)).to.deep.equal([all / 3, all / 3])
+        expect(pool.exceededShare(1, checked('c', (all / 3) * bytes).request, none)).to.equal(
+          undefined,
+        )
+      })
+
+      it(`all ${what} may be pending where nobody says whose they are`, () => {
+        const pool = new RequestPool(roomy)
+        for (let i = 0; i < all; i++) {
+          expect(pool.exceededShare(1, checked('a', bytes).request, none)).to.equal(undefined)
+          pool.add(checked(`${i}`, bytes), 1)
+        }
+        expect(pool.hasRoom(1, bytes, none)).to.equal(false)
+      })
+    }
+
+    it('counts what is on its way as taken, and what was executed no more', () => {
+      const pool = new RequestPool(roomy, clientOf)
+      for (let i = 0; i < 3; i++) pool.add(checked(`a${i}`), 1)
+      const exceeded = (reserved: typeof none) =>
+        pool.exceededShare(1, checked('a').request, reserved)
+      expect(exceeded({ requests: 5, bytes: 50 })).to.equal(undefined)
+      expect(exceeded({ requests: 6, bytes: 60 })).to.deep.equal({ requests: 3, bytes: 30 })
+      expect(exceeded({ requests: 5, bytes: 1_131 })).to.deep.equal({ requests: 3, bytes: 30 })
+      pool.remove(pool.get('a0')!)
+      expect(exceeded({ requests: 6, bytes: 60 })).to.equal(undefined)
+    })
+
+    it('counts for each origin what came from there, also by adoption', () => {
+      const pool = new RequestPool(roomy, clientOf)
+      for (let i = 0; i < 6; i++) pool.add(checked(`a${i}`), 1)
+      const exceeded = (origin: number) => pool.exceededShare(origin, checked('a').request, none)
+      expect([exceeded(1)?.requests, exceeded(2)]).to.deep.equal([6, undefined])
+      for (let i = 0; i < 6; i++) pool.adopt(pool.get(`a${i}`)!, 2)
+      expect([exceeded(1), exceeded(2)?.requests]).to.deep.equal([undefined, 6])
+    })
+  })
+
   it('counts a request that is adopted as the latest one of its new origin', () => {
     const pool = new RequestPool(options)
     for (const [name, origin] of [
