@@ -7,8 +7,11 @@ import { Recent } from './recent.ts'
  * own doing.
  */
 export class KnownIds {
-  /** A bit for each replica that has been excused; for ids that were executed, or excused. */
-  readonly #excused: Recent<bigint>
+  /**
+   * A bit for each replica that has been excused; for ids that were executed, or excused while pending.
+   * Changed in place: who is excused under old ids makes no newer one forgotten.
+   */
+  readonly #excused: Recent<{ bits: bigint }>
 
   /** @param limit - most ids remembered, the latest; at least half as many are */
   constructor(limit: number) {
@@ -17,7 +20,7 @@ export class KnownIds {
 
   /** A request of this id was executed. */
   executed(id: string): void {
-    this.#excused.set(id, this.#excused.get(id) ?? 0n)
+    this.#excused.set(id, this.#excused.get(id) ?? { bits: 0n })
   }
 
   /**
@@ -27,11 +30,12 @@ export class KnownIds {
    * @param pending - the one of this id that is pending, if one is
    */
   excuse(id: string, from: number, pending: Pick<PoolEntry, 'origin'> | undefined): boolean {
-    const excused = this.#excused.get(id) ?? (pending === undefined ? undefined : 0n)
-    if (excused === undefined || pending?.origin === from) return false
+    const known = this.#excused.get(id)
+    if ((known ?? pending) === undefined || pending?.origin === from) return false
     const bit = 1n << BigInt(from)
-    if ((excused & bit) !== 0n) return false
-    this.#excused.set(id, excused | bit)
+    if (known === undefined) this.#excused.set(id, { bits: bit })
+    else if ((known.bits & bit) === 0n) known.bits |= bit
+    else return false
     return true
   }
 }

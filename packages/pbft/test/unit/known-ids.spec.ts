@@ -38,4 +38,11 @@ describe('KnownIds', () => {
     expect(excused(1), 'forgotten').to.equal(false)
     for (let i = 10; i < 15; i++) expect(excused(i)).to.equal(true)
   })
+  it('forgets none of the last ones for what is brought under older ones', () => {
+    const ids = new KnownIds(10)
+    for (let i = 0; i < 10; i++) ids.executed(`${i}`)
+    for (let i = 0; i < 5; i++) expect(ids.excuse(`${i}`, 1, undefined)).to.equal(true)
+    ids.executed('10')
+    for (let i = 6; i <= 10; i++) expect(ids.excuse(`${i}`, 2, undefined)).to.equal(true)
+  })
 })
