@@ -146,6 +146,8 @@ export class RequestPool {
   /** From now on the request counts as one of `origin`, the latest. */
   adopt(entry: PoolEntry, origin: number): void {
     this.#shareOf(entry.origin).remove(entry)
+    entry.alsoQueuedIn ??= new Set()
+    entry.alsoQueuedIn.add(laneOf(entry.origin, entry))
     entry.origin = origin
     this.#shareOf(origin).add(entry)
   }
@@ -181,6 +183,9 @@ export class RequestPool {
     if (!this.#byId.delete(entry.id)) return
     this.#byDigest.delete(entry.digest)
     this.#shareOf(entry.origin).remove(entry)
+    // Where it was not taken from it would keep its bytes behind all that waits there.
+    for (const lane of [laneOf(entry.origin, entry), ...(entry.alsoQueuedIn ?? [])])
+      this.#ready.remove(lane, entry)
   }
 
   /** These have `sequence` in the current view, and nothing else has; a number that is over is nobody's. */

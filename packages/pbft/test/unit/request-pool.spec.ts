@@ -187,6 +187,20 @@ describe('RequestPool', () => {
     expect(names(pool.takeBatch())).to.deep.equal(['a', 'b', 'c'])
   })
 
+  it('keeps nothing of what is gone in any lane, behind whatever waits there', () => {
+    const pool = poolOf(checked('a', 60))
+    const gone = pool.add(checked('gone', 39), 1)
+    pool.propose(gone)
+    for (let i = 0; i < 2; i++) for (const origin of [0, 2]) pool.proposeAlsoFor(gone, origin)
+    pool.adopt(gone, 2)
+    expect(pool.hasFullBatch).to.equal(true)
+    pool.remove(gone)
+    pool.propose(pool.add(checked('b', 39), 0))
+    expect(pool.hasFullBatch).to.equal(false)
+    pool.propose(pool.add(checked('c', 1), 0))
+    expect(pool.hasFullBatch).to.equal(true)
+  })
+
   it('proposes nothing that has a number or was executed', () => {
     const pool = poolOf(checked('a'), checked('b'), checked('c'))
     pool.assign(1n, [checked('a').digest])
