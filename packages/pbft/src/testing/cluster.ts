@@ -358,7 +358,7 @@ export class Cluster<M extends StateMachine = MemoryStateMachine> {
       { ...this.#options.replica, id, n: this.n },
     )
     member.replica = replica
-    this.network.connect(id, (from, bytes) => void replica.receive(from, bytes))
+    this.network.connect(id, (from, bytes) => replica.receive(from, bytes))
     await replica.start()
   }
 

@@ -27,7 +27,8 @@ interface Lies {
   readonly liar: Liar
 }
 
-type Receive = (from: number, bytes: Uint8Array) => void
+/** May return a promise: until it resolves, no more of the sender is given. */
+type Receive = (from: number, bytes: Uint8Array) => unknown
 
 /** A network that delays, loses, duplicates, reorders and cuts, as its seed says. */
 export class SimulatedNetwork {
@@ -54,7 +55,7 @@ export class SimulatedNetwork {
 
   /** From now on `id` hears what is sent to it. */
   connect(id: number, receive: Receive): void {
-    this.#receivers.set(id, receive)
+    this.#receivers.set(id, heeding(receive))
   }
 
   /** Whoever sends to `id` gets an {@link UnreachableError}. */
@@ -141,4 +142,25 @@ export class SimulatedNetwork {
     if (this.#groups === undefined) return false
     return !this.#groups.some((group) => group.includes(from) && group.includes(to))
   }
+}
+
+/** {@link Receive}, with what comes of a sender that is held back waiting in order. */
+function heeding(receive: Receive): Receive {
+  const waiting = new Map<number, Uint8Array[]>()
+  const give = (from: number, bytes: Uint8Array): void => {
+    const before = waiting.get(from)
+    if (before !== undefined) {
+      before.push(bytes)
+      return
+    }
+    const held = receive(from, bytes)
+    if (!(held instanceof Promise)) return
+    waiting.set(from, [])
+    void held.then(() => {
+      const frames = waiting.get(from) ?? []
+      waiting.delete(from)
+      for (const frame of frames) give(from, frame)
+    })
+  }
+  return give
 }
