@@ -3,6 +3,7 @@ import type { ServerDuplexStream } from '@grpc/grpc-js'
 import { shown } from '@heddle/msp'
 import { common, create, encode, orderer } from '@heddle/proto'
 import { checkExpiry } from './access.ts'
+import { clientKey } from './client-call.ts'
 import type { ClientWindow, WindowStream } from './client-window.ts'
 import { OrdererError, statusOf } from './errors.ts'
 import type { Chain } from './ports.ts'
@@ -45,6 +46,7 @@ export class BroadcastStream implements WindowStream {
   readonly #call: ServerDuplexStream<Buffer, Buffer>
   readonly #context: ServiceContext
   readonly #window: ClientWindow
+  readonly #client: string
   readonly #gone = new AbortController()
   readonly #slots: Slot[] = []
   #bytes = 0
@@ -61,6 +63,7 @@ export class BroadcastStream implements WindowStream {
     this.#call = call
     this.#context = context
     this.#window = window
+    this.#client = clientKey(call)
     setMaxListeners(0, this.#gone.signal) // one for each envelope under way
   }
 
@@ -187,7 +190,10 @@ export class BroadcastStream implements WindowStream {
         cause: errored.reason,
       })
     }
-    await chain.submit(request.envelope, { signal: this.#gone.signal })
+    await chain.submit(request.envelope, {
+      signal: this.#gone.signal,
+      givenBy: this.#client,
+    })
   }
 
   #chainOf({ channelHeader }: SignedRequest): Chain {

@@ -9,6 +9,7 @@ export type {
   SignatureArchive,
   SignatureNetwork,
   SignedData,
+  SubmitOptions,
 } from './ports.ts'
 export {
   blockMetadata,

@@ -17,6 +17,12 @@ export interface Grant {
   readonly expiresAt?: Date | undefined
 }
 
+/** How an envelope is submitted. */
+export interface SubmitOptions extends AbortOptions {
+  /** What tells the client that hands it in from others: its TLS certificate, or without one its address. */
+  readonly givenBy?: string
+}
+
 /**
  * One channel behind the services: it orders envelopes and gives out blocks.
  *
@@ -32,7 +38,7 @@ export interface Chain {
    * again resolves too, without a second execution. Rejects with a `CodedError`, which the server
    * turns into a status (see `statusOf`); never throws.
    */
-  submit(envelope: Received<common.Envelope>, options?: AbortOptions): Promise<void>
+  submit(envelope: Received<common.Envelope>, options?: SubmitOptions): Promise<void>
   /** The number of blocks held: the next block's number. */
   height(): bigint
   /** The stored bytes of block `number`; undefined when there is none yet. */

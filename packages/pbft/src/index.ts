@@ -37,6 +37,7 @@ export type {
   ReplicaNotification,
   ReplicaOptions,
   ReplicaStatus,
+  SubmitOptions,
   SubmitResult,
 } from './types.ts'
 export type { Batch, Message, SignedStatement, Statement } from './core/messages.ts'

@@ -1,5 +1,7 @@
-import { RingQueue } from '@heddle/events'
 import { OverdrawnError, PoolFullError } from './errors.ts'
+import { FairQueue } from './fair-queue.ts'
+import { Usages } from './origin-share.ts'
+import type { Usage } from './origin-share.ts'
 import type { CheckPurpose } from './ports.ts'
 import type { CheckedRequest, RequestChecker } from './request-checker.ts'
 import type { RequestPool } from './request-pool.ts'
@@ -16,6 +18,15 @@ export interface UncheckedRequest {
   readonly request: Uint8Array
   readonly digest: string
   readonly purpose: CheckPurpose
+  /** See SubmitOptions.givenBy. */
+  readonly givenBy?: string | undefined
+}
+
+/** A request whose check is to start. */
+interface Waiting {
+  readonly request: Uint8Array
+  readonly client: string
+  start(): void
 }
 
 /** What of one origin is on its way. */
@@ -23,9 +34,11 @@ interface Line {
   /** All of it, which has room in the pool reserved. */
   requests: number
   bytes: number
+  /** By who gave it. */
+  readonly clients: Usages
   checking: number
-  /** Start the checks of the others. */
-  readonly waiting: RingQueue<() => void>
+  /** Of those whose check has not started, the clients have turns. */
+  readonly waiting: FairQueue<Waiting>
 }
 
 /** What an {@link Intake} works with. */
@@ -35,42 +48,48 @@ export interface IntakeDependencies {
   readonly budgets: Pick<SenderBudgets, 'isOverdrawn'>
 }
 
-/** Has requests checked before they enter the pool: those of each origin in line, with room reserved. */
+/**
+ * Has requests checked before they enter the pool: those of each origin in line, with room reserved.
+ * Whose they are is known after the check; until then whoever gave them has turns and a share.
+ */
 export class Intake {
   readonly #deps: IntakeDependencies
-  readonly #maxPoolRequests: number
   readonly #lines = new Map<number, Line>()
 
-  constructor(deps: IntakeDependencies, maxPoolRequests: number) {
+  constructor(deps: IntakeDependencies) {
     this.#deps = deps
-    this.#maxPoolRequests = maxPoolRequests
   }
 
   /**
    * @param origin - the replica that it came from
    * @throws {PoolFullError} PBFT_POOL_FULL; PBFT_OVERDRAWN; what the state machine rejects with
    */
-  async check(
-    origin: number,
-    { request, digest, purpose }: UncheckedRequest,
-  ): Promise<CheckedRequest> {
+  async check(origin: number, unchecked: UncheckedRequest): Promise<CheckedRequest> {
+    const { request, digest, purpose, givenBy = '' } = unchecked
     this.requireRoom(origin, request)
     const { checker, budgets } = this.#deps
     const line = this.#lineOf(origin)
+    if (givenBy !== '') this.#requireTurn(origin, request, line.clients.of(givenBy))
     line.requests++
     line.bytes += request.length
+    line.clients.add(givenBy, request)
     if (line.checking < maxChecking) line.checking++
-    else await new Promise<void>((start) => line.waiting.push(start))
+    else
+      await new Promise<void>((start) => line.waiting.push(0, { request, client: givenBy, start }))
     try {
       if (budgets.isOverdrawn(origin)) throw new OverdrawnError(origin)
       return await checker.check(request, digest, purpose)
     } finally {
       line.requests--
       line.bytes -= request.length
+      line.clients.remove(givenBy, request)
       // The next one takes the place over.
-      const start = line.waiting.shift()
-      if (start === undefined) line.checking--
-      else start()
+      const next = line.waiting.peek()
+      if (next === undefined) line.checking--
+      else {
+        line.waiting.take()
+        next.start()
+      }
     }
   }
 
@@ -89,11 +108,17 @@ export class Intake {
     if (has !== undefined) throw new PoolFullError(has.requests, has.bytes, 'this client')
   }
 
+  #requireTurn(origin: number, request: Uint8Array, has: Usage): void {
+    if (this.#deps.pool.leavesRoom(origin, request, has, this.#lineOf(origin))) return
+    throw new PoolFullError(has.requests, has.bytes, 'this client')
+  }
+
   #lineOf(origin: number): Line {
     let line = this.#lines.get(origin)
     if (line === undefined) {
-      const waiting = new RingQueue<() => void>(this.#maxPoolRequests)
-      this.#lines.set(origin, (line = { requests: 0, bytes: 0, checking: 0, waiting }))
+      const clients = new Usages()
+      const waiting = new FairQueue<Waiting>({ isUseful: () => true, maxItems: Infinity })
+      this.#lines.set(origin, (line = { requests: 0, bytes: 0, checking: 0, clients, waiting }))
     }
     return line
   }

@@ -6,13 +6,32 @@ export interface Usage {
   readonly bytes: number
 }
 
-/** Of who has nothing pending. */
-export const nothing: Usage = { requests: 0, bytes: 0 }
+const nothing: Usage = { requests: 0, bytes: 0 }
+
+/** How much of something is whose. */
+export class Usages {
+  readonly #byClient = new Map<string, Usage>()
+
+  of(client: string): Usage {
+    return this.#byClient.get(client) ?? nothing
+  }
+
+  add(client: string, { length }: Uint8Array): void {
+    const { requests, bytes } = this.of(client)
+    this.#byClient.set(client, { requests: requests + 1, bytes: bytes + length })
+  }
+
+  remove(client: string, { length }: Uint8Array): void {
+    const { requests, bytes } = this.of(client)
+    if (requests <= 1) this.#byClient.delete(client)
+    else this.#byClient.set(client, { requests: requests - 1, bytes: bytes - length })
+  }
+}
 
 /** What came from one replica, in order, and how much of it is each client's. */
 export class OriginShare implements Usage {
   readonly entries = new Set<PoolEntry>()
-  readonly #byClient = new Map<string, Usage>()
+  readonly clients = new Usages()
   #bytes = 0
 
   get requests(): number {
@@ -23,24 +42,15 @@ export class OriginShare implements Usage {
     return this.#bytes
   }
 
-  ofClient(client: string): Usage {
-    return this.#byClient.get(client) ?? nothing
-  }
-
   add(entry: PoolEntry): void {
     this.entries.add(entry)
-    this.#count(entry, 1)
+    this.#bytes += entry.request.length
+    this.clients.add(entry.client, entry.request)
   }
 
   remove(entry: PoolEntry): void {
-    if (this.entries.delete(entry)) this.#count(entry, -1)
-  }
-
-  #count({ client, request }: PoolEntry, sign: 1 | -1): void {
-    this.#bytes += sign * request.length
-    const { requests, bytes } = this.ofClient(client)
-    const usage = { requests: requests + sign, bytes: bytes + sign * request.length }
-    if (usage.requests === 0) this.#byClient.delete(client)
-    else this.#byClient.set(client, usage)
+    if (!this.entries.delete(entry)) return
+    this.#bytes -= entry.request.length
+    this.clients.remove(entry.client, entry.request)
   }
 }

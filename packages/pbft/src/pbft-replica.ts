@@ -23,7 +23,13 @@ import { RequestDesk } from './request-desk.ts'
 import { RequestPool } from './request-pool.ts'
 import { SenderBudgets } from './sender-budgets.ts'
 import { Signatures } from './signatures.ts'
-import type { Replica, ReplicaDependencies, ReplicaStatus, SubmitResult } from './types.ts'
+import type {
+  Replica,
+  ReplicaDependencies,
+  ReplicaStatus,
+  SubmitOptions,
+  SubmitResult,
+} from './types.ts'
 
 /** How long a holder of a missing batch may take before the next one is asked. */
 const fetchTimeoutMs = 250
@@ -168,7 +174,7 @@ export class PbftReplica implements Replica {
     return this.stop()
   }
 
-  async submit(request: Uint8Array, options: AbortOptions = {}): Promise<SubmitResult> {
+  async submit(request: Uint8Array, options: SubmitOptions = {}): Promise<SubmitResult> {
     if (this.#state !== 'started') throw this.#stoppedError()
     const startedAt = this.#deps.clock.now()
     const result = await this.#desk.submit(request, options)

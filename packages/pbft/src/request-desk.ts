@@ -1,4 +1,4 @@
-import type { AbortOptions, Clock } from '@heddle/interface'
+import type { Clock } from '@heddle/interface'
 import type { Broadcaster } from './broadcaster.ts'
 import type { Batch } from './core/messages.ts'
 import type { StoppedError } from './errors.ts'
@@ -22,7 +22,7 @@ import type { CheckedRequest, RequestChecker } from './request-checker.ts'
 import type { PoolEntry, RequestPool, Waiter } from './request-pool.ts'
 import { RequestWatch } from './request-watch.ts'
 import type { SenderBudgets } from './sender-budgets.ts'
-import type { SubmitResult } from './types.ts'
+import type { SubmitOptions, SubmitResult } from './types.ts'
 
 /** After so many status intervals a replica has heard what the others did before: two, as one may be lost. */
 const statusIntervalsHeard = 2
@@ -71,7 +71,7 @@ export class RequestDesk {
   constructor(deps: RequestDeskDependencies, options: ResolvedOptions) {
     this.#deps = deps
     this.#options = options
-    this.#intake = new Intake(deps, options.maxPoolRequests)
+    this.#intake = new Intake(deps)
     this.#knownIds = new KnownIds(2 * options.maxPoolRequests)
     const { pool, broadcaster, clock, timeoutFactor } = deps
     const isPrimarySlow = (): boolean => this.#pace.isSlow
@@ -98,7 +98,7 @@ export class RequestDesk {
     })
   }
 
-  async submit(given: Uint8Array, { signal }: AbortOptions): Promise<SubmitResult> {
+  async submit(given: Uint8Array, { signal, givenBy }: SubmitOptions): Promise<SubmitResult> {
     signal?.throwIfAborted()
     if (this.#stopped !== undefined) throw this.#stopped
     const { maxRequestBytes, id: self } = this.#options
@@ -109,7 +109,7 @@ export class RequestDesk {
     const digest = requestDigest(request)
     const pending = this.#deps.pool.getByDigest(digest)
     if (pending !== undefined) return this.#wait(this.#adopt(pending), digest, signal)
-    const checked = await this.#check(self, { request, digest, purpose: 'intake' })
+    const checked = await this.#check(self, { request, digest, purpose: 'intake', givenBy })
     signal?.throwIfAborted()
     const { stateMachine, pool } = this.#deps
     if (stateMachine.isExecuted(checked.id))

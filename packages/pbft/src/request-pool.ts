@@ -1,7 +1,7 @@
 import { FairQueue } from './fair-queue.ts'
 import { isLarge } from './large.ts'
 import { maxReplicas } from './options.ts'
-import { nothing, OriginShare } from './origin-share.ts'
+import { OriginShare } from './origin-share.ts'
 import type { Usage } from './origin-share.ts'
 import type { CheckedRequest } from './request-checker.ts'
 import type { SubmitResult } from './types.ts'
@@ -80,7 +80,7 @@ export class RequestPool {
   }
 
   usage(origin: number): Usage {
-    return this.#shares.get(origin) ?? nothing
+    return this.#shares.get(origin) ?? { requests: 0, bytes: 0 }
   }
 
   /** Whether `origin` may bring in a request of so many bytes, beside `reserved` ones on their way. */
@@ -89,20 +89,23 @@ export class RequestPool {
     return free.requests >= 1 && free.bytes >= bytes
   }
 
+  /** What the client of this good request of `origin` has pending there, when that is its share already. */
+  exceededShare(origin: number, request: Uint8Array, reserved: Usage): Usage | undefined {
+    if (this.#clientOf === undefined) return undefined
+    const has = this.#shareOf(origin).clients.of(this.#clientOf(request))
+    return this.leavesRoom(origin, request, has, reserved) ? undefined : has
+  }
+
   /**
-   * What its client has beside this good request of `origin` when that is more than its share: with the
-   * request, as much as is free. So one client may have half of the room, each of k that want all
-   * a part in k + 1, and as much stays free for whoever has nothing here yet. Without `clientOf` there
-   * are no shares.
+   * Whether a client that has so much may have `request`, too: together no more than what is free for
+   * `origin`. So one client may have half of the room, each of k that want all a part in k + 1, and as
+   * much stays free for whoever has nothing yet.
    *
    * @see Choudhury, Hahne: "Dynamic queue length thresholds for shared-memory packet switches", ToN 1998
    */
-  exceededShare(origin: number, request: Uint8Array, reserved: Usage): Usage | undefined {
-    if (this.#clientOf === undefined) return undefined
+  leavesRoom(origin: number, request: Uint8Array, has: Usage, reserved: Usage): boolean {
     const free = this.#freeFor(origin, reserved)
-    const has = this.#shares.get(origin)?.ofClient(this.#clientOf(request)) ?? nothing
-    const fits = has.requests + 1 <= free.requests && has.bytes + request.length <= free.bytes
-    return fits ? undefined : has
+    return has.requests + 1 <= free.requests && has.bytes + request.length <= free.bytes
   }
 
   #freeFor(origin: number, reserved: Usage): Usage {

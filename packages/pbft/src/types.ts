@@ -210,6 +210,16 @@ export interface SubmitResult {
   readonly executedBefore: boolean
 }
 
+/** How a request is submitted. */
+export interface SubmitOptions extends AbortOptions {
+  /**
+   * Any name of who hands it in, as far as that is proven without a look into the request, such as a
+   * digest of a TLS certificate: until requests were checked, and `clientOf` says whose they are, who
+   * gave them have turns and shares of the room. Without it, these are nobody's.
+   */
+  readonly givenBy?: string | undefined
+}
+
 /** One replica of a PBFT group. */
 export interface Replica extends Lifecycle {
   /** Resolves when the replica has stopped: with the reason when it stopped by itself. */
@@ -222,7 +232,7 @@ export interface Replica extends Lifecycle {
    * @throws what {@link StateMachine.check} rejects with; PBFT_REQUEST_TOO_LARGE; PBFT_DUPLICATE_ID
    * (another one with its id was executed); PBFT_POOL_FULL and PBFT_JOURNAL_BUSY (try again later); PBFT_STOPPED (not running; unless executed before, the outcome is unknown)
    */
-  submit(request: Uint8Array, options?: AbortOptions): Promise<SubmitResult>
+  submit(request: Uint8Array, options?: SubmitOptions): Promise<SubmitResult>
   /**
    * Takes bytes that replica `from` sent, as proven by the transport. Never throws; `bytes` must stay as they are.
    *

@@ -3,7 +3,14 @@ import { type Received, blockHeaderHash, common, create, decode, encode } from '
 import { blockMetadata, buildBlock, ordererMetadataValue } from '../block.ts'
 import { OrdererError } from '../errors.ts'
 import { signBlock } from '../sign-block.ts'
-import type { BlockSignature, BlockSigner, Chain, Grant, SignedData } from '../ports.ts'
+import type {
+  BlockSignature,
+  BlockSigner,
+  Chain,
+  Grant,
+  SignedData,
+  SubmitOptions,
+} from '../ports.ts'
 
 /** What a {@link MemoryChain} begins with. */
 export interface MemoryChainOptions {
@@ -79,7 +86,7 @@ export class MemoryChain implements Chain {
     return this.#options.authorize?.(action, signed) ?? Promise.resolve({})
   }
 
-  async submit({ bytes }: Received<common.Envelope>, options: AbortOptions = {}): Promise<void> {
+  async submit({ bytes }: Received<common.Envelope>, options: SubmitOptions = {}): Promise<void> {
     options.signal?.throwIfAborted()
     const key = Buffer.from(bytes).toString('base64')
     const known = this.#known.get(key)

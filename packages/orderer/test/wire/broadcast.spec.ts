@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { expect } from 'chai'
 import { CodedError } from '@heddle/interface'
 import type { Logger } from '@heddle/interface'
@@ -22,6 +23,22 @@ describe('Broadcast', function () {
     expect(await stream.answer()).to.deep.equal({ status: 'SUCCESS', info: '' })
     const block = decode(common.BlockSchema, (await fixture.chain.block(0n))!)
     expect(Buffer.from(block.data!.data[0]!).equals(bytes)).to.equal(true)
+  })
+
+  it('tells the chain whose certificate the client has that gives an envelope', async () => {
+    fixture = await serve()
+    const { chain, clientTls } = fixture
+    const submit = chain.submit.bind(chain)
+    const givenBy: unknown[] = []
+    chain.submit = (given, options) => {
+      givenBy.push(options?.givenBy)
+      return submit(given, options)
+    }
+    const stream = fixture.connect('broadcast')
+    stream.send(envelope(fixture.signer))
+    await stream.answer()
+    const { fingerprint256 } = new X509Certificate(clientTls.certificate)
+    expect(givenBy).to.deep.equal([fingerprint256])
   })
 
   it('answers nothing before the envelope is in a block', async () => {

@@ -242,6 +242,21 @@ describe('RequestDesk', () => {
     expect(at.pool.usage(1).requests).to.equal(1)
   })
 
+  it('refuses more of who has a share of the room on its way to the checks, and takes another’s', async () => {
+    const at = new Desk()
+    at.machine.isSlow = true
+    const give = (content: string, givenBy: string): void =>
+      void at.desk
+        .submit(Buffer.from(content), { givenBy })
+        .catch((error: unknown) => at.errors.push(error))
+    for (let i = 0; i <= options.maxPoolRequests / 2; i++) give(`greedy ${i}`, 'one')
+    give('honest', 'another')
+    await at.clock.advance(0)
+    expect(at.errors).to.have.length(1)
+    expect(at.errors).to.have.nested.property('0.code', 'PBFT_POOL_FULL')
+    expect(at.machine.waiting).to.equal(options.maxPoolRequests / 2 + 1)
+  })
+
   describe('when a client has its share of the room', () => {
     const full = async (): Promise<Desk> => {
       const at = new Desk(options, (request) => Buffer.from(request).toString().split(' ')[0]!)

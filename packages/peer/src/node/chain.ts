@@ -4,7 +4,7 @@ import { common, decode } from '@heddle/proto'
 import { PeerError } from '../errors.ts'
 import type { AbortOptions } from '@heddle/interface'
 import type { Ledger } from '@heddle/ledger'
-import type { Chain, Grant, SignedData } from '@heddle/orderer'
+import type { Chain, Grant, SignedData, SubmitOptions } from '@heddle/orderer'
 import type { Replica, SubmitResult } from '@heddle/pbft'
 import type { Received } from '@heddle/proto'
 import type { TransactionReader } from '../engine/transaction.ts'
@@ -51,7 +51,7 @@ export class PbftChain implements Chain {
     return this.#deps.config.channelId
   }
 
-  async submit(envelope: Received<common.Envelope>, options: AbortOptions = {}): Promise<void> {
+  async submit(envelope: Received<common.Envelope>, options: SubmitOptions = {}): Promise<void> {
     const { txId } = this.#deps.reader.read(envelope.bytes)
     if (this.#deps.ledger.txLocation(txId) !== undefined) {
       return this.#acknowledgeAgain(txId, envelope.bytes)
@@ -87,7 +87,7 @@ export class PbftChain implements Chain {
     return this.#errored.signal
   }
 
-  async #order(txId: string, envelope: Uint8Array, options: AbortOptions): Promise<SubmitResult> {
+  async #order(txId: string, envelope: Uint8Array, options: SubmitOptions): Promise<SubmitResult> {
     try {
       return await this.#deps.replica.submit(envelope, options)
     } catch (error) {

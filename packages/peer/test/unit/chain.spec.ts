@@ -238,6 +238,23 @@ describe('PbftChain', function () {
       expect(opened.chain.height()).to.equal(1n)
     })
 
+    it('tells the replica who gave a transaction', async () => {
+      const { parts, replica } = opened
+      const told: unknown[] = []
+      const submitting: Replica['submit'] = (_, options) => {
+        told.push(options?.givenBy)
+        return Promise.resolve({ id: '', sequence: 1n, executedBefore: false })
+      }
+      const telling = Object.create(replica, { submit: { value: submitting } }) as Replica
+      const { config } = parts.channel
+      const { reader, storage } = parts
+      const { ledger } = storage
+      const chain = new PbftChain({ config, ledger, replica: telling, reader })
+      const envelope = receive(common.EnvelopeSchema, transaction(members.client))
+      await chain.submit(envelope, { givenBy: 'a certificate' })
+      expect(told).to.deep.equal(['a certificate'])
+    })
+
     it('asks for another try when the replica has no room, or a disk that hangs', () => {
       for (const error of [new PoolFullError(1, 1), new JournalBusyError()])
         expect(statusName(error), error.code).to.equal('SERVICE_UNAVAILABLE')
