@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '@heddle/events'
+import { isCodedError } from '@heddle/interface'
 import { faultsTolerated } from '@heddle/pbft'
 import { Command } from 'commander'
 import { countLines, inputLines, openInput } from '../input/ndjson.ts'
@@ -12,6 +13,7 @@ import { readGenesisAccounts } from '../node/genesis-state.ts'
 import { readNamed } from '../read-named.ts'
 import { packageRoot } from '../package-root.ts'
 import { exitCodes } from '../exit-status.ts'
+import { describeFailure } from './failure.ts'
 import { Interrupted, endWith } from './interrupted.ts'
 import { defaultDir, dirOption, validatorCount, wholeNumber } from './options.ts'
 import { markUnverified, standardOutput, toJson } from './output.ts'
@@ -115,6 +117,20 @@ async function runInput(client: NetworkClient, work: Work, signal: AbortSignal):
   return report(await run.toEnd(signal), input, options, output)
 }
 
+/** The status of a run. Without `--exit` others may use the network, though nobody gave out a state. */
+export async function orGoOn(
+  run: Promise<number>,
+  { options, output }: { options: Pick<UpOptions, 'exit'>; output: Pick<Output, 'note'> },
+): Promise<number> {
+  try {
+    return await run
+  } catch (error) {
+    if (options.exit === true || !isCodedError(error, 'PEER_PROOF_FAILED')) throw error
+    output.note(describeFailure(error))
+    return exitCodes.notProven
+  }
+}
+
 function announce(client: NetworkClient, { options, output, input }: Work): void {
   const { validators } = client.descriptor
   if (options.json === true) {
@@ -134,7 +150,7 @@ async function up(session: NetworkSession, ending: Ending, work: Work): Promise<
   try {
     const client = await session.up(ending.signal)
     announce(client, work)
-    status = await runInput(client, work, ending.signal)
+    status = await orGoOn(runInput(client, work, ending.signal), work)
     if (options.exit === true) return status
     const dir = options.dir === defaultDir ? '' : ` --dir ${options.dir}`
     if (options.json !== true)

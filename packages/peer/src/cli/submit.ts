@@ -45,13 +45,15 @@ async function follow(
   follower.start(height > 0n ? height - 1n : 0n)
 }
 
+/** What became of the lines of which that is known. */
 function report(submissions: Submissions, submitter: Submitter, json: boolean): void {
   for (const { submission, verdict } of submissions.all()) {
+    if (verdict === undefined) continue
     const { line, txId, contract } = submission
     if (json) standardOutput.line(toJson({ line, txId, contract, ...verdict }))
     else {
-      const what = verdict?.accepted === true ? 'accepted' : `rejected: ${verdict?.reason ?? ''}`
-      standardOutput.line(`line ${line}  block ${verdict?.block ?? '?'}  ${what}`)
+      const what = verdict.accepted ? 'accepted' : `rejected: ${verdict.reason ?? ''}`
+      standardOutput.line(`line ${line}  block ${verdict.block}  ${what}`)
     }
   }
   for (const { line, problem } of submitter.problems)
@@ -120,6 +122,7 @@ async function submit(file: string | undefined, options: SubmitOptions): Promise
     report(submissions, submitter, options.json === true)
     if (denials.isDenied) process.exitCode = exitCodes.notProven
   } catch (error) {
+    report(submissions, submitter, options.json === true)
     if (submissions.counts.submitted > 0) note(standingOf(submissions))
     if (!(error instanceof Interrupted)) throw error
     process.exitCode = exitCodes.interrupted

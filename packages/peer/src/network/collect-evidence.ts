@@ -18,6 +18,9 @@ import type { Submissions } from './submissions.ts'
 /** How long validators may take to be level when nothing is submitted any more. */
 const levelTimeoutMs = 30_000
 const pollMs = 200
+
+/** How long it is tried again while others submit, in milliseconds. */
+const quietTimeoutMs = 30_000
 /** A digest over a large state takes time. */
 const statusTimeoutMs = 20_000
 
@@ -77,9 +80,7 @@ async function evidenceOf(validator: ValidatorClient): Promise<ValidatorEvidence
 
 /** Waits until every validator is where the followed chain ends; gives up after a while. */
 async function level(
-  client: NetworkClient,
-  follower: ChainFollower,
-  clock: Clock,
+  { client, follower, clock }: EvidenceDeps,
   signal: AbortSignal,
 ): Promise<Evidence['validators']> {
   const end = clock.now() + levelTimeoutMs
@@ -122,18 +123,51 @@ export function genesisTotal(genesis: Uint8Array): bigint {
   )
 }
 
-/** Gathers what `prove` judges, when all transactions of a run stand in the chain. */
-export async function collectEvidence(
-  deps: {
-    readonly client: NetworkClient
-    readonly follower: ChainFollower
-    readonly submissions: Submissions
-    readonly clock: Clock
-  },
-  signal: AbortSignal,
+/** Whether a validator says that blocks came after those: what was read of the state is of no use. */
+async function hasMoved(client: NetworkClient, height: bigint): Promise<boolean> {
+  const isBeyond = client.validators.map((each) =>
+    each.status({ timeoutMs: statusTimeoutMs }).then(
+      (status) => status.height > height,
+      () => false,
+    ),
+  )
+  return (await Promise.all(isBeyond)).includes(true)
+}
+
+interface EvidenceDeps {
+  readonly client: NetworkClient
+  readonly follower: Pick<ChainFollower, 'height' | 'lastHash'>
+  readonly submissions: Submissions
+  readonly clock: Clock
+}
+
+/**
+ * Gathers what `prove` judges, when all transactions of a run stand in the chain; again, when blocks of
+ * others came meanwhile.
+ *
+ * @throws {PeerError} PEER_PROOF_FAILED
+ */
+export async function collectEvidence(deps: EvidenceDeps, signal: AbortSignal): Promise<Evidence> {
+  const { client, clock } = deps
+  const end = clock.now() + quietTimeoutMs
+  for (;;) {
+    const validators = await level(deps, signal)
+    const { height } = deps.follower
+    const isUseful = async (): Promise<boolean> =>
+      clock.now() > end || !(await hasMoved(client, height))
+    try {
+      const evidence = await readState(deps, validators)
+      if (await isUseful()) return evidence
+    } catch (error) {
+      if (await isUseful()) throw error
+    }
+  }
+}
+
+async function readState(
+  { client, follower, submissions }: EvidenceDeps,
+  validators: Evidence['validators'],
 ): Promise<Evidence> {
-  const { client, follower, submissions, clock } = deps
-  const validators = await level(client, follower, clock, signal)
   const wanted = new Set<string>()
   for (const { submission } of submissions.all()) {
     if (submission.record !== undefined) wanted.add(submission.record.key)

@@ -22,6 +22,13 @@ interface Entry {
   seen: number
 }
 
+/** Lines that follow each other. */
+export interface LineRun {
+  readonly first: number
+  readonly last: number
+  readonly count: number
+}
+
 /** Counts of a run so far. */
 export interface Counts {
   readonly submitted: number
@@ -118,10 +125,27 @@ export class Submissions {
     }
   }
 
-  /** Lines that nobody has acknowledged and no block was seen to hold: whether one will is not known. */
-  *open(): Generator<number> {
-    for (const { submission, acknowledged, verdict } of this.#entries.values())
-      if (!acknowledged && verdict === undefined) yield submission.line
+  /**
+   * Lines that nobody has acknowledged and no block was seen to hold, in order: whether one will is not
+   * known. Those between which no other was sent are one run.
+   */
+  openRuns(): LineRun[] {
+    const runs: LineRun[] = []
+    let isOpen = false
+    for (const { submission, acknowledged, verdict } of this.#entries.values()) {
+      const wasOpen = isOpen
+      isOpen = !acknowledged && verdict === undefined
+      if (!isOpen) continue
+      const { line } = submission
+      const run = wasOpen ? runs.pop() : undefined
+      runs.push({ first: run?.first ?? line, last: line, count: (run?.count ?? 0) + 1 })
+    }
+    return runs
+  }
+
+  /** The last line that was sent; 0 when none was. */
+  get lastLine(): number {
+    return [...this.#entries.values()].at(-1)?.submission.line ?? 0
   }
 
   /** The time within which a share of all acknowledgements came. 0 when there is none. */

@@ -1,7 +1,7 @@
 import { grouped } from '../cli/output.ts'
 import type { NetworkDescriptor } from './descriptor.ts'
 import type { RunSummary } from './run.ts'
-import type { Submissions } from './submissions.ts'
+import type { LineRun, Submissions } from './submissions.ts'
 import type { LineProblem } from './submitter.ts'
 
 /** Lines shown each with their number. */
@@ -9,13 +9,21 @@ export const maxShown = 10
 
 /** How far the lines got that were sent, of a run that ends before its time. */
 export function standingOf(submissions: Submissions): string {
-  const open = [...submissions.open()].sort((a, b) => a - b)
+  const runs = submissions.openRuns()
+  const open = linesIn(runs)
   const { submitted } = submissions.counts
-  const sent = `lines sent: ${grouped(submitted)}, acknowledged: ${grouped(submitted - open.length)}`
-  if (open.length === 0) return sent
-  const more = open.length > maxShown ? `, and ${grouped(open.length - maxShown)} more` : ''
-  const first = open.slice(0, maxShown).join(', ')
-  return `${sent}; not acknowledged, and perhaps in a block all the same: ${first}${more}`
+  const last = submissions.lastLine
+  const sent = `lines sent: ${grouped(submitted)}, the last is line ${last}; acknowledged: ${grouped(submitted - open)}`
+  if (open === 0) return sent
+  const shown = runs.slice(0, maxShown)
+  const more = open - linesIn(shown)
+  const first = shown.map((run) => (run.count === 1 ? run.first : `${run.first} to ${run.last}`))
+  const others = more > 0 ? `, and ${grouped(more)} more` : ''
+  return `${sent}; not acknowledged, and perhaps in a block all the same: ${first.join(', ')}${others}`
+}
+
+function linesIn(runs: readonly LineRun[]): number {
+  return runs.reduce((sum, { count }) => sum + count, 0)
 }
 
 /** The first lines that stand in a block as rejected, with the reason, in order. */

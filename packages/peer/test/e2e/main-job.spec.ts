@@ -144,7 +144,29 @@ describe('the main job with real processes', function () {
     await up.until((heddle) => Number(heddle.find('progress')?.['accepted']) > 0)
     up.child.kill('SIGINT')
     expect(await up.ended, up.stderr).to.equal(130)
-    expect(up.stderr).to.match(/^lines sent: [\d,]+, acknowledged: [\d,]+/m)
+    expect(up.stderr).to.match(/^lines sent: [\d,]+, the last is line \d+; acknowledged: [\d,]+/m)
+  })
+
+  it('prints on Ctrl-C in submit what became of the lines of which that is known', async () => {
+    const dir = ['--dir', sandbox.path('net')]
+    const up = sandbox.start(['network', 'up', '--json', ...dir, '--input', '-'])
+    await up.until(({ json }) => json.some(({ type }) => type === 'summary'))
+    const input = await sandbox.file('broken.ndjson', `broken\n${recordLines('kept', 50_000)}`)
+    const submit = sandbox.start(['submit', '--json', ...dir, input])
+    const from = String(provenHeight(up.find('summary')?.['proof'] as Proof))
+    const blocks = sandbox.start(['blocks', '--follow', '--json', ...dir, '--from', from])
+    const isKept = ({ transactions }: Record<string, unknown>): boolean =>
+      (transactions as unknown[]).length > 100
+    await blocks.until(({ json }) => json.filter(isKept).length > 5)
+    blocks.child.kill('SIGINT')
+    submit.child.kill('SIGINT')
+    expect(await submit.ended, submit.stderr).to.equal(130)
+    expect(submit.stderr)
+      .to.match(/^line 1: not JSON/m)
+      .and.to.match(/^lines sent: /m)
+    expect(submit.json[0]).to.include({ line: 2, accepted: true })
+    up.child.kill('SIGINT')
+    await up.ended
   })
 
   it('stops everything on Ctrl-C', async () => {
