@@ -46,6 +46,7 @@ export class FileJournal implements Journal {
   /** Whether anything could not be written: then what is on the disk may be in doubt. */
   #hasFailed = false
   #closing: Promise<void> | undefined
+  #isLost = false
 
   private constructor(parts: JournalParts, bounds: Required<JournalOptions>, file: RecordFile) {
     this.#parts = parts
@@ -118,6 +119,10 @@ export class FileJournal implements Journal {
     return this.#queue.push({ kind: 'rewrite', frames }, bytes, true)
   }
 
+  get isLost(): boolean {
+    return this.#isLost
+  }
+
   async missingFiles(): Promise<string[]> {
     if (this.#closing !== undefined) throw closedError()
     const missing: string[] = []
@@ -146,7 +151,8 @@ export class FileJournal implements Journal {
       return 1
     }
     if (first?.kind === 'look') {
-      if (!(await this.#file.isInPlace())) first.missing.push(this.#file.path)
+      this.#isLost = !(await this.#file.isInPlace())
+      if (this.#isLost) first.missing.push(this.#file.path)
       return 1
     }
     const frames = tasks.flatMap((task) => (task.kind === 'append' ? [task.frame] : []))
@@ -159,6 +165,7 @@ export class FileJournal implements Journal {
   /** Writes a new file beside the old one, and puts it in its place. */
   async #replace(frames: readonly RecordBody[]): Promise<void> {
     const { dir, files, path } = this.#parts
+    if (this.#isLost) await files.makeDirectory(dir)
     const fresh = await this.#writeNew(frames)
     try {
       await files.rename(fresh.path, path)
@@ -168,6 +175,7 @@ export class FileJournal implements Journal {
     }
     const old = this.#file
     this.#file = fresh.renamed(path)
+    this.#isLost = false
     await old.close().catch(() => undefined)
     try {
       await files.syncDirectory(dir)

@@ -184,6 +184,8 @@ export interface Journal extends AsyncDisposable {
    * lost when it is closed. The next `rewrite` puts a file there again. @throws LedgerError LEDGER_CLOSED
    */
   missingFiles(): Promise<string[]>
+  /** Whether the last {@link missingFiles} named its file, and it was not rewritten since. */
+  readonly isLost: boolean
   /** Finishes what was appended and releases the directory. Twice is harmless. */
   close(): Promise<void>
 }

@@ -61,6 +61,11 @@ export class MarkedJournal {
     return !this.#hasHead
   }
 
+  /** Whether nothing of it would be there after a restart. */
+  get isLost(): boolean {
+    return this.#journal.isLost === true
+  }
+
   /** For the state that is executed next: what is durable now must be there whenever that is. */
   mark(): Uint8Array | undefined {
     if (!this.#hasHead) return undefined

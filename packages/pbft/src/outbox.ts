@@ -53,7 +53,7 @@ const emptyGroup = (): Group => ({
  * bound on the replica takes nothing in that leads to records: see {@link Outbox.isFull}.
  */
 export class Outbox {
-  readonly #journal: Pick<MarkedJournal, 'append' | 'rewrite' | 'needsHead'>
+  readonly #journal: Pick<MarkedJournal, 'append' | 'rewrite' | 'needsHead' | 'isLost'>
   readonly #broadcaster: Broadcaster
   readonly #options: OutboxOptions
   #pending = emptyGroup()
@@ -66,7 +66,7 @@ export class Outbox {
   #hasFailed = false
 
   constructor(
-    journal: Pick<MarkedJournal, 'append' | 'rewrite' | 'needsHead'>,
+    journal: Pick<MarkedJournal, 'append' | 'rewrite' | 'needsHead' | 'isLost'>,
     broadcaster: Broadcaster,
     options: OutboxOptions,
   ) {
@@ -115,7 +115,8 @@ export class Outbox {
 
   /** A checkpoint became stable: what lies below it can leave the journal. */
   truncate(): void {
-    this.#rewriteDue = this.#appendedBytes >= this.#options.bounds.journalRewriteBytes
+    const isLong = this.#appendedBytes >= this.#options.bounds.journalRewriteBytes
+    this.#rewriteDue = isLong || this.#journal.isLost
   }
 
   /** Sets going what was collected since the last call. */

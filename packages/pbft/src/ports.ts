@@ -26,6 +26,8 @@ export interface Journal {
   rewrite(records: readonly Uint8Array[]): Promise<void>
   /** Why records that were durable are known to be missing, if so. May be left out. */
   readonly damage?: string | undefined
+  /** Whether its file was taken away: then it is rewritten at the next stable checkpoint. May be left out. */
+  readonly isLost?: boolean
 }
 
 /** Signs view-change and checkpoint messages with the key of this replica. */

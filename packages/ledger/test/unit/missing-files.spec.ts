@@ -56,6 +56,16 @@ describe('files that are taken from a store while it is open', () => {
     expect(await journal.missingFiles()).to.deep.equal([records()])
     await rename(join(dir, 'copy'), records())
     expect(await journal.missingFiles()).to.deep.equal([records()])
+    expect(journal.isLost).to.equal(true)
+    await journal.rewrite([Buffer.from('a vote')])
+    expect(journal.isLost).to.equal(false)
+    expect(await journal.missingFiles()).to.deep.equal([])
+  })
+
+  it('come back with a rewrite of the journal, even when its directory was removed', async () => {
+    expect(journal.isLost).to.equal(false)
+    await rm(join(dir, 'journal'), { recursive: true })
+    expect(await journal.missingFiles()).to.deep.equal([records()])
     await journal.rewrite([Buffer.from('a vote')])
     expect(await journal.missingFiles()).to.deep.equal([])
   })

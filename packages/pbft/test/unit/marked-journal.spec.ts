@@ -39,6 +39,14 @@ describe('MarkedJournal', () => {
     expect(journal.mark()).to.have.length(markBytes)
   })
 
+  it('says whether its file was taken away', async () => {
+    const disk = Object.assign(new MemoryJournal(), { isLost: false })
+    const journal = await reopened(disk)
+    expect(journal.isLost).to.equal(false)
+    disk.isLost = true
+    expect(journal.isLost).to.equal(true)
+  })
+
   it('takes a journal of before as it is, and gives it a head', async () => {
     const disk = new MemoryJournal()
     await disk.append([vote(1n), vote(2n)])

@@ -23,6 +23,7 @@ function setup(bounds: Partial<OutboxBounds> = {}) {
     })
   const journal = {
     needsHead: false,
+    isLost: false,
     append: write('append'),
     rewrite: write('rewrite'),
     records: () => Promise.resolve([]),
@@ -52,7 +53,7 @@ function setup(bounds: Partial<OutboxBounds> = {}) {
     pending.shift()!.resolve()
     await nextTurn()
   }
-  return { outbox, log, pending, durable, failures }
+  return { outbox, log, journal, pending, durable, failures }
 }
 
 const bytes = (text: string) => Buffer.from(text)
@@ -106,6 +107,16 @@ describe('Outbox', () => {
     outbox.flush()
     await durable()
     expect(log).to.deep.equal(['append short', 'rewrite snapshot', 'sent m'])
+  })
+
+  it('rewrites a journal that was taken away at a stable checkpoint, however short', async () => {
+    const { outbox, log, journal, durable } = setup()
+    journal.isLost = true
+    outbox.persist(bytes('p'))
+    outbox.truncate()
+    outbox.flush()
+    await durable()
+    expect(log).to.deep.equal(['rewrite snapshot'])
   })
 
   it('appends no more than 16 MiB at once, in order, and acts after the last part', async () => {

@@ -161,6 +161,9 @@ function replicaJournal({ journal, journalDamage: damage }: Storage): ReplicaJou
     records: () => journal.records(),
     rewrite: (records) => journal.rewrite(records),
     damage,
+    get isLost() {
+      return journal.isLost
+    },
   }
 }
 

@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { appendFile, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { transactionCounts } from '../support/chain.ts'
+import { eventually } from '../support/eventually.ts'
 import { Sandbox, recordLines } from '../support/heddle.ts'
 import { Load } from '../support/load.ts'
 import { seenBy } from '../support/seen.ts'
@@ -117,6 +118,18 @@ describe('a disk that fails', function () {
     const ledger = join(dataOf('validator2'), 'ledger')
     await rename(ledger, `${ledger}.incomplete`)
     network.start('validator2')
+    await expectNothingLost()
+  })
+
+  it('when its journal is removed while it runs, the validator says so, and writes it again', async () => {
+    const journal = join(dataOf('validator2'), 'journal', 'records.journal')
+    await rm(journal)
+    const reason = new RegExp(`${journal} was removed, moved or replaced$`)
+    await seenBy(['validator2'], { condition: 'files-missing', reason }, { network, sandbox })
+    const isThere = (): Promise<boolean> => stat(journal).then(({ size }) => size > 0)
+    // More than ten batches of 100, and far less than what a journal is rewritten for by its length.
+    await loadUntil('journal', (load) => load.more(2000))
+    await eventually('the journal is there again', isThere, 20_000)
     await expectNothingLost()
   })
 
