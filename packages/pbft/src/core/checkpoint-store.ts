@@ -8,12 +8,11 @@ export class CheckpointStore {
   readonly #byReplica: Map<bigint, Checkpoint>[]
   readonly #limit: number
   /** By replica: the highest that was heard of, kept or not. */
-  readonly #latest: bigint[]
+  readonly #latest: bigint[] = []
 
   constructor(n: number, limit: number) {
     this.#byReplica = Array.from({ length: n }, () => new Map<bigint, Checkpoint>())
     this.#limit = limit
-    this.#latest = new Array<bigint>(n).fill(0n)
   }
 
   /** One of this replica, verified: perhaps too late to be kept. */

@@ -102,6 +102,8 @@ describe('a checkpoint is due', () => {
     expect(due(1), 'after one that was stable').to.deep.equal([4n, 6n, 8n, 10n, 12n])
     expect(due(3)).to.deep.equal([10n, 12n])
     expect(due(2), 'its own').to.deep.equal([])
+    driver.receive(3, checkpoint(3, 6n))
+    expect(due(3), 'after one that came out of order').to.deep.equal([10n, 12n])
   })
 
   it('beyond H as well, as far as the others are ahead', () => {
