@@ -37,12 +37,23 @@ function flatten(node: unknown, prefix: string, into: Map<string, unknown>): voi
   }
 }
 
-/** The key that a mistyped one most likely meant: the same letters, or the same last part. */
+/** Whether all that differs is within two characters in a row. */
+function isNear(a: string, b: string): boolean {
+  const shorter = Math.min(a.length, b.length)
+  let same = 0
+  while (same < shorter && a[same] === b[same]) same++
+  let sameAtEnd = 0
+  while (sameAtEnd < shorter - same && a.at(-1 - sameAtEnd) === b.at(-1 - sameAtEnd)) sameAtEnd++
+  return Math.max(a.length, b.length) - same - sameAtEnd <= 2
+}
+
+/** The key that a mistyped one most likely meant: the same letters, the same last part, or nearly the same. */
 function meant(key: string): string {
   const last = key.split('.').at(-1)?.toLowerCase()
   const near =
     keys.find((each) => each.toLowerCase() === key.toLowerCase()) ??
-    keys.find((each) => each.split('.').at(-1)?.toLowerCase() === last)
+    keys.find((each) => each.split('.').at(-1)?.toLowerCase() === last) ??
+    keys.find((each) => isNear(each, key))
   return near === undefined ? 'remove it' : `did you mean ${near}?`
 }
 

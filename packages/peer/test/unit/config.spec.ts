@@ -99,6 +99,13 @@ describe('the configuration of a validator', () => {
     )
   })
 
+  it('asks of an unknown key whether one was meant that differs by two letters in a row, no more', () => {
+    const cureFor = (key: string): unknown => failure(`${minimal}pbft: {general: {${key}: 5}}`).cure
+    for (const key of ['batchsise', 'batchsiz', 'batchsizee', 'bacthsize'])
+      expect(cureFor(key)).to.equal('did you mean pbft.general.batchsize?')
+    expect(cureFor('batchsizeeee')).to.equal('remove it')
+  })
+
   it('names the variable when that is what is wrong', () => {
     expect(failure(minimal, { CORE_PBFT_GENERAL_K: '0' }).message).to.match(
       /^CORE_PBFT_GENERAL_K: 0 is out/,
