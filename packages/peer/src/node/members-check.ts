@@ -67,7 +67,7 @@ export class MembersCheck {
     const needed = quorumOf(this.#members.size + 1) - 1
     if (talking >= needed) return undefined
     const silent = reached === talking ? '' : `, ${reached - talking} of them silent`
-    const reason = `connected with ${reached} validators${silent}; a quorum needs ${needed}`
+    const reason = `connected with ${reached} validators${silent}; a quorum needs ${needed} of the others`
     return { reason }
   }
 }

@@ -103,7 +103,7 @@ describe('a validator', function () {
       const frozen = othersOf(...others)
       for (const name of frozen) network.process(name).kill('SIGSTOP')
       const submitting = submit('waiting', 2)
-      const few = /connected with \d validators.*; a quorum needs 2$/
+      const few = /connected with \d validators.*; a quorum needs 2 of the others$/
       await seen(others, { condition: 'too-few-connected', reason: few })
       // Whom the client gave them to is for chance to say; the others get them from there.
       const wait = /requests wait, and nothing has been ordered for \d+ s/

@@ -59,7 +59,7 @@ describe('the check of the other validators', () => {
     await heard(1, 3)
     expect(said()).to.deep.equal([silent(2)])
     await heard(1)
-    const few = 'connected with 3 validators, 2 of them silent; a quorum needs 2'
+    const few = 'connected with 3 validators, 2 of them silent; a quorum needs 2 of the others'
     expect(said().slice(0, 1)).to.deep.equal([['too-few-connected', few]])
     expect(said()).to.have.length(3)
   })
@@ -93,7 +93,7 @@ describe('the quorum', () => {
       expect(said()).to.deep.equal([])
       if (quorum < 2) return
       connect(...Array.from({ length: quorum - 2 }, (_, other) => other + 1))
-      const few = `connected with ${quorum - 2} validators; a quorum needs ${quorum - 1}`
+      const few = `connected with ${quorum - 2} validators; a quorum needs ${quorum - 1} of the others`
       expect(said()).to.deep.equal([['too-few-connected', few]])
     })
   }
