@@ -105,7 +105,7 @@ class Lane<Item extends Queued> implements Line<Item> {
 }
 
 /** Lanes, served in turn, and in each of them its clients: see {@link Round} and {@link Lane}. */
-export class FairQueue<Item extends Queued> {
+export class FairQueue<Item extends Queued, Key = number> implements Line<Item> {
   readonly #options: FairQueueOptions<Item>
   #lanes = this.#makeLanes()
   #size = 0
@@ -126,7 +126,7 @@ export class FairQueue<Item extends Queued> {
   }
 
   /** Items of one lane that wait, useful or not. */
-  sizeOf(lane: number): number {
+  sizeOf(lane: Key): number {
     return this.#lanes.find(lane)?.size ?? 0
   }
 
@@ -134,7 +134,7 @@ export class FairQueue<Item extends Queued> {
    * Queues an item in a lane, if it is not there; false, and nothing done, when `maxItems` useful ones
    * wait in it.
    */
-  push(lane: number, item: Item): boolean {
+  push(lane: Key, item: Item): boolean {
     const { maxItems } = this.#options
     if (this.#lanes.find(lane)?.has(item) === true) return true
     if (this.sizeOf(lane) >= maxItems) this.#lanes.of(lane).sweep()
@@ -146,7 +146,7 @@ export class FairQueue<Item extends Queued> {
   }
 
   /** Takes an item out of a lane, if it is there. */
-  remove(lane: number, item: Item): void {
+  remove(lane: Key, item: Item): void {
     this.#lanes.find(lane)?.remove(item)
   }
 
@@ -156,8 +156,8 @@ export class FairQueue<Item extends Queued> {
   }
 
   /** Takes what {@link peek} gave just before. */
-  take(): void {
-    this.#lanes.take()
+  take(): Item | undefined {
+    return this.#lanes.take()
   }
 
   clear(): void {
@@ -166,7 +166,7 @@ export class FairQueue<Item extends Queued> {
     this.#bytes = 0
   }
 
-  #makeLanes(): Round<number, Item, Lane<Item>> {
+  #makeLanes(): Round<Key, Item, Lane<Item>> {
     const deps: LaneDependencies<Item> = {
       isUseful: (item) => this.#options.isUseful(item),
       onGone: ({ request }) => {

@@ -4,6 +4,8 @@ import { maxReplicas } from './options.ts'
 import { OriginShare } from './origin-share.ts'
 import type { Usage } from './origin-share.ts'
 import type { CheckedRequest } from './request-checker.ts'
+import { Round } from './round.ts'
+import type { Line } from './round.ts'
 import type { SubmitResult } from './types.ts'
 
 /** Somebody who waits until a request was executed. */
@@ -63,16 +65,22 @@ export class RequestPool {
   readonly #shares = new Map<number, OriginShare>()
   /** What this replica, as primary, has still to propose. */
   readonly #ready: FairQueue<PoolEntry>
+  /** The same by client, whichever replica it came from; empty without `clientOf`. */
+  readonly #ofClients: FairQueue<PoolEntry, string>
+  #both = this.#makeBoth()
 
   /** @param clientOf - see StateMachine.clientOf */
   constructor(options: RequestPoolOptions, clientOf?: (request: Uint8Array) => string) {
     this.#options = options
     this.#clientOf = clientOf
-    this.#ready = new FairQueue({
-      isUseful: (entry) => this.#byId.get(entry.id) === entry && !this.isAssigned(entry.digest),
+    const queueOptions = {
+      isUseful: (entry: PoolEntry) =>
+        this.#byId.get(entry.id) === entry && !this.isAssigned(entry.digest),
       // Its own, as many that it wants too, and as many useless ones before they are looked for.
       maxItems: 3 * options.maxPoolRequests,
-    })
+    }
+    this.#ready = new FairQueue(queueOptions)
+    this.#ofClients = new FairQueue(queueOptions)
   }
 
   get size(): number {
@@ -186,9 +194,14 @@ export class RequestPool {
     if (!this.#byId.delete(entry.id)) return
     this.#byDigest.delete(entry.digest)
     this.#shareOf(entry.origin).remove(entry)
-    // Where it was not taken from it would keep its bytes behind all that waits there.
+    this.#dequeue(entry)
+  }
+
+  /** Where it was not taken from it would keep its bytes behind all that waits there. */
+  #dequeue(entry: PoolEntry): void {
     for (const lane of [laneOf(entry.origin, entry), ...(entry.alsoQueuedIn ?? [])])
       this.#ready.remove(lane, entry)
+    this.#ofClients.remove(clientLaneOf(entry), entry)
   }
 
   /** These have `sequence` in the current view, and nothing else has; a number that is over is nobody's. */
@@ -236,11 +249,21 @@ export class RequestPool {
 
   stopProposing(): void {
     this.#ready.clear()
+    this.#ofClients.clear()
+    this.#both = this.#makeBoth()
   }
 
   /** Queues one request to be proposed. */
   propose(entry: PoolEntry): void {
-    this.#ready.push(laneOf(entry.origin, entry), entry)
+    this.#queue(laneOf(entry.origin, entry), entry)
+  }
+
+  #queue(lane: number, entry: PoolEntry): void {
+    this.#ready.push(lane, entry)
+    this.#both.of('replicas')
+    if (this.#clientOf === undefined) return
+    this.#ofClients.push(clientLaneOf(entry), entry)
+    this.#both.of('clients')
   }
 
   /**
@@ -257,12 +280,12 @@ export class RequestPool {
     if (this.#ready.sizeOf(lane) >= this.#options.maxPoolRequests) return
     entry.alsoQueuedIn ??= new Set()
     entry.alsoQueuedIn.add(lane)
-    this.#ready.push(lane, entry)
+    this.#queue(lane, entry)
   }
 
   /** Whether anything waits to be proposed. */
   get hasReady(): boolean {
-    return this.#ready.peek() !== undefined
+    return this.#both.peek() !== undefined
   }
 
   /** Whether what waits fills a batch. */
@@ -272,23 +295,29 @@ export class RequestPool {
   }
 
   /**
-   * Takes the next batch, of the origins, their small and their large ones, in turn: at most `batchSize` requests and
-   * `preferredBatchBytes`, but at least one. What is taken counts as assigned.
+   * Takes the next batch: at most `batchSize` requests and `preferredBatchBytes`, but at least one. Half of it
+   * goes to the origins in turn, so that no replica keeps those of another waiting, and half to the clients in
+   * turn, so that no client does by giving to every replica. What is taken counts as assigned.
    */
   takeBatch(): PoolEntry[] {
     const { batchSize, preferredBatchBytes } = this.#options
     const batch: PoolEntry[] = []
     let bytes = 0
     while (batch.length < batchSize) {
-      const entry = this.#ready.peek()
+      const entry = this.#both.peek()
       if (entry === undefined) break
       if (batch.length > 0 && bytes + entry.request.length > preferredBatchBytes) break
       bytes += entry.request.length
       batch.push(entry)
       this.#assigned.set(entry.digest, undefined)
-      this.#ready.take()
+      this.#both.take()
+      this.#dequeue(entry)
     }
     return batch
+  }
+
+  #makeBoth(): Round<'replicas' | 'clients', PoolEntry, Line<PoolEntry>> {
+    return new Round((key) => (key === 'replicas' ? this.#ready : this.#ofClients))
   }
 
   #shareOf(origin: number): OriginShare {
@@ -301,6 +330,10 @@ export class RequestPool {
 /** Each replica has a lane for small requests and one for large ones, which they need not wait for. */
 const laneOf = (replica: number, { request }: PoolEntry): number =>
   replica + (isLarge(request) ? 2 * maxReplicas : 0)
+
+/** Each client has two as well. */
+const clientLaneOf = ({ client, request }: PoolEntry): string =>
+  `${isLarge(request) ? 'large' : 'small'} ${client}`
 
 /** The lane of what a replica passed on twice: one more of each size. */
 const lateLaneOf = (replica: number, entry: PoolEntry): number =>

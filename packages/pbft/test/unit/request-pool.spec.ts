@@ -155,6 +155,61 @@ describe('RequestPool', () => {
     expect(order.join(' ')).to.equal('a1 a2 a3 b1 a4 a5')
   })
 
+  describe('of clients that give to every replica', () => {
+    const clientOf = (request: Uint8Array) => String.fromCharCode(request[0] ?? 0)
+    const many = { ...options, batchSize: 12, preferredBatchBytes: 10_000, maxPoolRequests: 100 }
+    /** Replicas 0 to 3 have 20 of client g each, and replica 0 then 6 of client h. */
+    const crowded = (pool: RequestPool, bytes = 10): RequestPool => {
+      for (let i = 0; i < 20; i++)
+        for (const origin of [0, 1, 2, 3])
+          pool.add(checked(`g${String(origin)}${String(i)}`, bytes), origin)
+      for (let i = 0; i < 6; i++) pool.add(checked(`h${String(i)}`, bytes), 0)
+      pool.startProposing()
+      return pool
+    }
+    const perBatch = (pool: RequestPool): number[] =>
+      [1, 2, 3].map(() => pool.takeBatch().filter(({ client }) => client === 'h').length)
+
+    it('gives another one, who gives to one, its part of half of the turns', () => {
+      const pool = crowded(new RequestPool(many, clientOf))
+      expect(perBatch(pool)[0]).to.be.at.least(3)
+      expect(pool.takeBatch().length, 'and all the rest').to.equal(12)
+    })
+
+    it('gives a replica its part of the other half, however many clients others have', () => {
+      const pool = new RequestPool(many, clientOf)
+      for (let i = 0; i < 40; i++) pool.add(checked(String.fromCharCode(33 + i)), 1)
+      for (let i = 0; i < 6; i++) pool.add(checked(`h${String(i)}`), 0)
+      pool.startProposing()
+      const fromFirst = pool.takeBatch().filter(({ origin }) => origin === 0)
+      expect(fromFirst.length).to.be.at.least(3)
+    })
+
+    it('keeps to the replicas’ turns where nobody says whose a request is', () => {
+      const pool = crowded(new RequestPool(many))
+      const origins = pool.takeBatch().map(({ origin }) => origin)
+      for (const origin of [0, 1, 2, 3])
+        expect(origins.filter((each) => each === origin)).to.have.length(3)
+    })
+
+    it('takes each once', () => {
+      const pool = crowded(new RequestPool(many, clientOf))
+      const taken = Array.from({ length: 8 }, () => names(pool.takeBatch())).flat()
+      expect(new Set(taken).size).to.equal(86)
+      expect(taken).to.have.length(86)
+      expect(pool.hasReady).to.equal(false)
+    })
+
+    it('counts what was taken in no line any more', () => {
+      const pool = new RequestPool(many, clientOf)
+      for (let i = 0; i < 15; i++) pool.add(checked(`g${String(i)}`), 0)
+      for (let i = 0; i < 8; i++) pool.add(checked(`h${String(i)}`), 0)
+      pool.startProposing()
+      expect(pool.takeBatch()).to.have.length(12)
+      expect(pool.hasFullBatch, 'of the eleven that are left').to.equal(false)
+    })
+  })
+
   it('gives also what is large and passed on twice a turn beside the other large ones', () => {
     const pool = new RequestPool({ ...options, batchSize: 1, preferredBatchBytes: 1_000_000 })
     for (const name of 'LMNO') pool.add(checked(name, smallRequestBytes + 1), 1)
