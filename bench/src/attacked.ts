@@ -1,13 +1,11 @@
 // A client that is permitted takes every bound to its limit, at all validators at once.
-import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { generateOrganization } from '@heddle/msp'
-import type { Attack, Held } from './attacker.ts'
+import type { Held } from './attacker.ts'
 import { HandStarted, sendAt } from './hand-started.ts'
+import { attacksOn, begin } from './intruders.ts'
 import { percentile } from './measure.ts'
 import type { Figure } from './report.ts'
 
@@ -23,43 +21,12 @@ function writeInput(file: string): void {
   writeFileSync(file, lines.join('\n') + '\n')
 }
 
-/** A client of its own in the organisation of the network's client. */
-async function attackOn(network: HandStarted): Promise<Attack> {
-  const { channelId, client, validators } = network.descriptor
-  const organization = await generateOrganization({
-    mspId: client.mspId,
-    domain: 'client.example.com',
-    dir: join(network.dir, 'crypto', 'client.example.com'),
-    nodes: [{ name: 'attacker', role: 'client', sans: ['localhost'] }],
-  })
-  const node = organization.nodes.find(({ name }) => name === 'attacker')!
-  return {
-    channelId,
-    mspId: client.mspId,
-    msp: node.mspDir,
-    tls: {
-      certificate: readFileSync(node.tls.certificate, 'utf8'),
-      key: readFileSync(node.tls.key, 'utf8'),
-    },
-    targets: validators.map(({ orderer, tlsRoots }) => ({
-      address: orderer,
-      roots: network.read(tlsRoots).toString(),
-    })),
-  }
-}
-
-async function begin(attack: Attack): Promise<ChildProcess> {
-  const child = fork(fileURLToPath(new URL('attacker.ts', import.meta.url)))
-  child.send(attack)
-  await once(child, 'message')
-  return child
-}
-
 async function measure(network: HandStarted): Promise<Figure[]> {
   await sendAt(network, { rate, seconds: 5, prefix: 'warm' })
   const alone = await sendAt(network, { rate, seconds, prefix: 'alone' })
   const peakAlone = network.peakBytes() / mebibyte
-  const attacker = await begin(await attackOn(network))
+  const [attack] = await attacksOn(network, ['attacker'])
+  const attacker = await begin('attacker.ts', attack!)
   const attacked = await sendAt(network, { rate, seconds, prefix: 'attacked' })
   attacker.send('count')
   const [held] = (await once(attacker, 'message')) as [Held]

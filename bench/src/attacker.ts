@@ -6,17 +6,7 @@ import { signedEnvelope, seekEnvelope, tlsCertificateHash } from '@heddle/delive
 import { systemClock } from '@heddle/events'
 import { loadSigningIdentity } from '@heddle/msp'
 import { common, create, encode, heddle } from '@heddle/proto'
-
-/** What the attacker is told. */
-export interface Attack {
-  readonly channelId: string
-  readonly mspId: string
-  /** Its MSP folder. */
-  readonly msp: string
-  readonly tls: { readonly certificate: string; readonly key: string }
-  /** `host:port` of the Broadcast and Deliver services of all validators, and who is trusted there. */
-  readonly targets: readonly { readonly address: string; readonly roots: string }[]
-}
+import type { Attack } from './intruders.ts'
 
 /** More than are allowed of each: connections, streams of each, connections that never say hello. */
 const connections = 80

@@ -1,0 +1,99 @@
+// Two clients that are permitted have all under way that they may have, at all validators at once.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Crowded, Crowding } from './crowder.ts'
+import { HandStarted, sendAt } from './hand-started.ts'
+import { attacksOn, begin, heard } from './intruders.ts'
+import { percentile } from './measure.ts'
+import type { Figure } from './report.ts'
+
+const rate = 100
+const seconds = 30
+const mebibyte = 1024 * 1024
+/** What the window of a client takes, in MiB: see `broadcastWindowBytesPerClient`. */
+const windowMebibytes = 32
+
+/** Their records, and what of the window such fill: 4,000 small ones are as many as it takes. */
+const crowds = [
+  { name: 'crowded with 1 MB records', recordBytes: 1_000_000, filledMebibytes: windowMebibytes },
+  { name: 'crowded with 1 KB records', recordBytes: 1_000, filledMebibytes: 4 },
+]
+
+async function measure(
+  network: HandStarted,
+  { name, recordBytes, filledMebibytes }: (typeof crowds)[0],
+): Promise<Figure[]> {
+  await sendAt(network, { rate, seconds: 5, prefix: 'warm' })
+  const alone = await sendAt(network, { rate, seconds, prefix: 'alone' })
+  const peakAlone = network.peakBytes() / mebibyte
+  const attacks = await attacksOn(network, ['greedy0', 'greedy1'])
+  const crowders = await Promise.all(
+    attacks.map((attack) => begin('crowder.ts', { ...attack, recordBytes } as Crowding)),
+  )
+  const start = performance.now()
+  const crowded = await sendAt(network, { rate, seconds, prefix: 'crowded' })
+  const forSeconds = (performance.now() - start) / 1000
+  const all: Crowded[] = []
+  for (const crowder of crowders) {
+    crowder.send('count')
+    all.push(
+      await heard(crowder, (message) => typeof message === 'object' && 'written' in message!),
+    )
+    crowder.kill('SIGKILL')
+  }
+  return [
+    // Without it there was no attack.
+    {
+      name: `${name}: each validator has read of each client`,
+      value: Math.min(...all.map(({ written }) => written)) / mebibyte,
+      unit: 'MiB',
+      bar: { of: 'value', atLeast: filledMebibytes },
+    },
+    {
+      name: `${name}: answers to others`,
+      value: crowded.perSecond,
+      unit: 'tx/s',
+      limit: alone.perSecond,
+      bar: { of: 'ratio', atLeast: 0.9 },
+    },
+    {
+      name: `${name}: answers to each of the two`,
+      value: Math.max(...all.map(({ taken }) => taken)) / forSeconds,
+      unit: 'tx/s',
+    },
+    {
+      name: `${name}: latency p99 of others`,
+      value: percentile(crowded.latencies, 0.99),
+      unit: 'ms',
+      limit: percentile(alone.latencies, 0.99),
+    },
+    {
+      name: `${name}: peak memory of a validator`,
+      value: network.peakBytes() / mebibyte,
+      unit: 'MiB',
+      limit: peakAlone,
+      bar: { of: 'value', atMost: 1024 },
+    },
+  ]
+}
+
+export async function run(): Promise<Figure[]> {
+  const figures: Figure[] = []
+  for (const crowd of crowds) {
+    const dir = mkdtempSync(join(tmpdir(), 'heddle-bench-'))
+    try {
+      const input = join(dir, 'input.ndjson')
+      writeFileSync(input, '{"id":"first"}\n')
+      const network = HandStarted.start(join(dir, 'network'), input)
+      try {
+        figures.push(...(await measure(network, crowd)))
+      } finally {
+        await network.stop()
+      }
+    } finally {
+      rmSync(dir, { recursive: true, force: true })
+    }
+  }
+  return figures
+}

@@ -1,0 +1,61 @@
+// Clients that are permitted, each with certificates and a process of its own.
+import { fork, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { generateOrganization } from '@heddle/msp'
+import type { HandStarted } from './hand-started.ts'
+
+/** What a client is told that goes too far. */
+export interface Attack {
+  readonly channelId: string
+  readonly mspId: string
+  /** Its MSP folder. */
+  readonly msp: string
+  readonly tls: { readonly certificate: string; readonly key: string }
+  /** `host:port` of the Broadcast and Deliver services of all validators, and who is trusted there. */
+  readonly targets: readonly { readonly address: string; readonly roots: string }[]
+}
+
+/** Clients of these names in the organisation of the network's client. */
+export async function attacksOn(network: HandStarted, names: readonly string[]): Promise<Attack[]> {
+  const { channelId, client, validators } = network.descriptor
+  const organization = await generateOrganization({
+    mspId: client.mspId,
+    domain: 'client.example.com',
+    dir: join(network.dir, 'crypto', 'client.example.com'),
+    nodes: names.map((name) => ({ name, role: 'client', sans: ['localhost'] })),
+  })
+  const targets = validators.map(({ orderer, tlsRoots }) => ({
+    address: orderer,
+    roots: network.read(tlsRoots).toString(),
+  }))
+  return names.map((name) => {
+    const node = organization.nodes.find((each) => each.name === name)!
+    const tls = {
+      certificate: readFileSync(node.tls.certificate, 'utf8'),
+      key: readFileSync(node.tls.key, 'utf8'),
+    }
+    return { channelId, mspId: client.mspId, msp: node.mspDir, tls, targets }
+  })
+}
+
+/** Runs `script` of this folder, which is told about the attack and says when it has begun. */
+export async function begin(script: string, attack: Attack): Promise<ChildProcess> {
+  const child = fork(fileURLToPath(new URL(script, import.meta.url)))
+  child.send(attack)
+  await heard(child, (message) => message === 'begun')
+  return child
+}
+
+/** The next of its messages that is meant; the loader of TypeScript sends some of its own. */
+export async function heard<T>(
+  child: ChildProcess,
+  isMeant: (message: unknown) => boolean,
+): Promise<T> {
+  for (;;) {
+    const [message] = (await once(child, 'message')) as [T]
+    if (isMeant(message)) return message
+  }
+}
