@@ -74,6 +74,16 @@ async function expectVotes(network: Validators, load: Load, name: string): Promi
   await eventually(`${other} works`, () => network.healthy(other))
 }
 
+/** Started again, it catches up, and votes for what comes then: there is something to forget. */
+async function startAndVote(network: Validators, load: Load, name: string): Promise<void> {
+  network.start(name, { env })
+  await eventually(`${name} works`, () => network.healthy(name))
+  await load.pause()
+  await network.level()
+  load.resume()
+  await load.more(some)
+}
+
 /** Goes on until `name` votes, or waits for nothing but the next view. @returns whether it waits */
 async function awaitsView(network: Validators, load: Load, name: string): Promise<boolean> {
   let checks: Condition[] = []
@@ -121,9 +131,7 @@ describe('validators set back to older copies under load', function () {
     const name = 'validator3'
     await network.kill(name)
     const copy = await copyOf(network, name, 'copy')
-    network.start(name, { env })
-    await eventually(`${name} works`, () => network.healthy(name))
-    await load.more(some)
+    await startAndVote(network, load, name)
     // Then it goes on saying so.
     await load.pause()
     await network.kill(name)
@@ -142,9 +150,7 @@ describe('validators set back to older copies under load', function () {
       const name = network.names[round % network.names.length]!
       await network.kill(name)
       const copy = await copyOf(network, name, `copy-${round}`)
-      network.start(name, { env })
-      await eventually(`${name} works`, () => network.healthy(name))
-      await load.more(some)
+      await startAndVote(network, load, name)
       await network.kill(name)
       await setBack(network, name, copy)
       await rm(copy, { recursive: true })
