@@ -94,12 +94,19 @@ async function leaveBehind(network: HandStarted): Promise<() => Promise<void>> {
   }
 }
 
-async function submitted(network: HandStarted, count: number): Promise<void> {
+/** Submits so many lines; false when `heddle submit` could reach nobody, or did not get an answer to all. */
+async function isTaken(network: HandStarted, count: number): Promise<boolean> {
   const input = join(network.dir, 'lines.ndjson')
   const id = performance.now()
   const lines = Array.from({ length: count }, (_, i) => JSON.stringify({ id: `${id} ${i}` }))
   writeFileSync(input, lines.join('\n') + '\n')
-  await once(network.run(['submit', input, '--dir', network.dir]), 'exit')
+  const command = network.run(['submit', input, '--dir', network.dir])
+  const [status] = (await once(command, 'exit')) as [number | null]
+  return status === 0
+}
+
+async function submitted(network: HandStarted, count: number): Promise<void> {
+  if (!(await isTaken(network, count))) throw new Error('heddle submit failed')
 }
 
 const events: readonly Event[] = [
@@ -209,17 +216,74 @@ async function over(network: HandStarted): Promise<void> {
   })
 }
 
-/** From freezing the primary until a line that is submitted then is acknowledged. */
-async function frozenPrimary(network: HandStarted): Promise<Figure> {
+/** From what befalls a network until a line that is submitted then is acknowledged. */
+interface Blow {
+  readonly name: string
+  /** What returns takes it back. */
+  readonly strike: (network: HandStarted) => Promise<() => void> | (() => void)
+}
+
+async function killPrimary(network: HandStarted): Promise<() => void> {
   const primary = network.primary()
-  network.signal(primary, 'SIGSTOP')
-  const start = performance.now()
-  await submitted(network, 1)
-  const seconds = (performance.now() - start) / 1_000
-  network.signal(primary, 'SIGCONT')
+  await network.kill(primary)
+  return () => {
+    network.startValidator(primary)
+  }
+}
+
+const blows: readonly Blow[] = [
+  {
+    name: 'a frozen primary',
+    strike: (network) => {
+      const primary = network.primary()
+      network.signal(primary, 'SIGSTOP')
+      return () => {
+        network.signal(primary, 'SIGCONT')
+      }
+    },
+  },
+  { name: 'a killed primary', strike: killPrimary },
+  {
+    name: 'a killed primary, in the instant in which another was thawed',
+    strike: async (network) => {
+      const primary = network.primary()
+      const other = network.names.find((name) => name !== primary)!
+      network.signal(other, 'SIGSTOP')
+      await submitted(network, 200)
+      network.signal(other, 'SIGCONT')
+      await network.kill(primary)
+      return () => {
+        network.startValidator(primary)
+      }
+    },
+  },
+  {
+    name: 'the second of two killed primaries',
+    strike: async (network) => {
+      const startAgain = await killPrimary(network)
+      await submitted(network, 1)
+      startAgain()
+      await over(network)
+      return killPrimary(network)
+    },
+  },
+  {
+    name: 'all killed and started',
+    strike: async (network) => {
+      await Promise.all(network.names.map((name) => network.kill(name)))
+      for (const name of network.names) network.startValidator(name)
+      return () => undefined
+    },
+  },
+]
+
+async function recovery(network: HandStarted, { name, strike }: Blow): Promise<Figure> {
+  const takeBack = await strike(network)
+  const seconds = await until(() => isTaken(network, 1))
+  takeBack()
   await over(network)
   const bar = { of: 'value', atMost: 2 * requestTimeoutSeconds } as const
-  return { name: 'a frozen primary: the next acknowledgement', value: seconds, unit: 's', bar }
+  return { name: `${name}: the next acknowledgement`, value: seconds, unit: 's', bar }
 }
 
 export async function run(): Promise<Figure[]> {
@@ -231,7 +295,7 @@ export async function run(): Promise<Figure[]> {
     const network = HandStarted.start(join(dir, 'network'), input, ['--batch-size', '1'])
     try {
       const figures: Figure[] = []
-      figures.push(await frozenPrimary(network))
+      for (const blow of blows) figures.push(await recovery(network, blow))
       for (const event of events) figures.push(await measure(network, event))
       return figures
     } finally {
