@@ -3,15 +3,15 @@ import { dirname, join } from 'node:path'
 
 /** A user without rights of its own: `nobody`. */
 const nobody = 65_534
-/** Others may go through a folder. */
-const passable = 0o001
+/** Its group and others may go through a folder: the group of the process stays. */
+const passable = 0o011
 
 /** Lets everybody go through the folders above `dir`: temporary ones are often their owner's alone. @returns takes it back */
 function openWayTo(dir: string): () => void {
   const closed: (readonly [string, number])[] = []
   for (let path = dirname(dir); path !== dirname(path); path = dirname(path)) {
     const { mode } = statSync(path)
-    if ((mode & passable) !== 0) continue
+    if ((mode & passable) === passable) continue
     chmodSync(path, mode | passable)
     closed.push([path, mode])
   }
