@@ -17,8 +17,8 @@ const optional: Readonly<Record<string, readonly string[]>> = {
 }
 
 /**
- * Refuses a port that is missing or lacks a method, when the replica is made: where there are no types, it
- * would fail in the middle of the protocol otherwise.
+ * Refuses a port that is missing or lacks a method, when the replica is made. In JavaScript no compiler
+ * says so, and it would fail in the middle of the protocol.
  *
  * @throws {InvalidOptionsError} PBFT_INVALID_OPTIONS, naming the port and the method
  */
