@@ -1,10 +1,10 @@
 import type { Clock } from '@heddle/interface'
 import type { Broadcaster } from './broadcaster.ts'
 import { encodeForward } from './encoder.ts'
-import { FairQueue } from './fair-queue.ts'
 import { isLarge } from './large.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { PoolEntry, RequestPool } from './request-pool.ts'
+import { SendLine } from './send-line.ts'
 
 /** Most requests sent to the primary again at one time; `preferredBatchBytes` bounds their bytes. */
 export const maxForwardedAgain = 1_000
@@ -51,33 +51,18 @@ export function forwardedBytes(
   return options.pipelineDepth * options.preferredBatchBytes
 }
 
-/** The own requests of one size. */
-interface Line {
-  /** Of those on their way. */
-  bytes: number
-  /** The ones behind those: in a single lane, as all are of one origin. */
-  readonly behind: FairQueue<PoolEntry>
-}
-
-const newLine = (): Line => ({
-  bytes: 0,
-  // Whatever is of no use is removed, and the pool bounds the rest.
-  behind: new FairQueue({ isUseful: () => true, maxItems: Infinity }),
-})
-
 /**
  * Gets requests to the primary. Of this replica's own, {@link forwardedBytes} are on their way: sent,
- * and not seen in a batch. The rest waits here, the small ones not behind the large, and nobody's behind all
- * that another client has. Without that bound, large requests would be sent
+ * and not seen in a batch. The rest waits here, the small ones not behind the large, and nobody's behind
+ * what another client has much of. Without that bound, large requests would be sent
  * to each new primary, all of them and by all replicas, and on a busy machine the messages of the view
  * change, and of the view, would come behind them, too late: no view would ever achieve anything.
  */
 export class Forwarding {
   readonly #deps: ForwardingDependencies
   readonly #options: ForwardingOptions
-  readonly #onTheWay = new Set<PoolEntry>()
-  readonly #small = newLine()
-  readonly #large = newLine()
+  #small = new SendLine()
+  #large = new SendLine()
   #view: DeskView = { view: 0n, primary: 0, active: false }
 
   constructor(deps: ForwardingDependencies, options: ForwardingOptions) {
@@ -88,28 +73,21 @@ export class Forwarding {
   /** Another view: nothing is on its way to its primary yet. */
   enter(view: DeskView): void {
     this.#view = view
-    this.#onTheWay.clear()
-    for (const line of this.#lines) {
-      line.behind.clear()
-      line.bytes = 0
-    }
+    this.#small = new SendLine()
+    this.#large = new SendLine()
     for (const entry of this.#deps.pool.entries()) entry.forwardedAt = undefined
     if (view.active) this.#takeAll()
   }
 
   /** A request of this replica's own is to get to the primary. */
   take(entry: PoolEntry): void {
-    this.#lineOf(entry).behind.push(0, entry)
+    this.#lineOf(entry).push(entry)
     this.#sendOn()
   }
 
   /** They have a number, were executed or given up: others may follow. */
   leave(entries: Iterable<PoolEntry>): void {
-    for (const entry of entries) {
-      const line = this.#lineOf(entry)
-      line.behind.remove(0, entry)
-      if (this.#onTheWay.delete(entry)) line.bytes -= entry.request.length
-    }
+    for (const entry of entries) this.#lineOf(entry).leave(entry)
     this.#sendOn()
   }
 
@@ -125,9 +103,8 @@ export class Forwarding {
    * enter, or finds the primary slow, of what is its own.
    */
   send(entry: PoolEntry): void {
-    this.#lineOf(entry).behind.remove(0, entry)
-    if (this.#isOwn(entry)) this.#depart(entry)
-    else this.#post(entry)
+    if (this.#isOwn(entry)) this.#lineOf(entry).depart(entry)
+    this.#post(entry)
     this.#deps.broadcaster.flush()
   }
 
@@ -150,7 +127,7 @@ export class Forwarding {
     // While some still wait to be sent, nothing is sent twice.
     if (broadcaster.hasForwards(this.#view.primary)) return
     const before = clock.now() - Math.min(forwardTimeoutMs * timeoutFactor(), maxTimeoutMs)
-    const old = [...this.#onTheWay].filter(({ forwardedAt = before }) => forwardedAt <= before)
+    const old = this.#onTheWay.filter(({ forwardedAt = before }) => forwardedAt <= before)
     this.#postSome(old, maxForwardedAgain)
   }
 
@@ -158,41 +135,42 @@ export class Forwarding {
   #takeAll(): void {
     const { pool } = this.#deps
     for (const entry of pool.entries()) {
-      const isTaken = this.#onTheWay.has(entry) || pool.isAssigned(entry.digest)
-      if (this.#isOwn(entry) && !isTaken) this.#lineOf(entry).behind.push(0, entry)
+      if (!this.#isOwn(entry) || pool.isAssigned(entry.digest)) continue
+      const line = this.#lineOf(entry)
+      if (!line.sent.has(entry)) line.push(entry)
     }
     this.#sendOn()
   }
 
   #sendOn(): void {
-    if (this.#isPrimary || this.#lines.every(({ behind }) => behind.size === 0)) return
+    if (this.#isPrimary) return
+    let count = 0
     for (const line of this.#lines)
-      for (let entry = line.behind.peek(); entry !== undefined; entry = line.behind.peek()) {
+      for (let entry = line.next(); entry !== undefined; entry = line.next()) {
         if (!this.#fits(line, entry.request.length)) break
-        line.behind.take()
-        this.#depart(entry)
+        line.depart(entry)
+        this.#post(entry)
+        count++
       }
-    this.#deps.broadcaster.flush()
-  }
-
-  #depart(entry: PoolEntry): void {
-    if (!this.#onTheWay.has(entry)) this.#lineOf(entry).bytes += entry.request.length
-    this.#onTheWay.add(entry)
-    this.#post(entry)
+    if (count > 0) this.#deps.broadcaster.flush()
   }
 
   /** Whether so many bytes more of a line may be on their way; one request always may. */
-  #fits({ bytes }: Line, more: number): boolean {
+  #fits({ bytes }: SendLine, more: number): boolean {
     const all = this.#small.bytes + this.#large.bytes
     return bytes === 0 || bytes + more <= this.#maxBytes / 2 || all + more <= this.#maxBytes
   }
 
-  get #lines(): readonly Line[] {
+  get #lines(): readonly SendLine[] {
     return [this.#small, this.#large]
   }
 
-  #lineOf({ request }: PoolEntry): Line {
+  #lineOf({ request }: PoolEntry): SendLine {
     return isLarge(request) ? this.#large : this.#small
+  }
+
+  get #onTheWay(): PoolEntry[] {
+    return this.#lines.flatMap(({ sent }) => [...sent])
   }
 
   /** Between two views less will do, as it goes to all. */

@@ -150,15 +150,40 @@ describe('Forwarding', () => {
     expect(at.news()).to.deep.equal(['0 c'])
   })
 
-  it('lets what another client brings pass by much of one that waits, but not all', () => {
+  it('sends next what is of the client with the least bytes on their way', () => {
     const at = new Backup()
-    const all = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name) => at.take(name, 100))
-    at.take('!', 100)
-    expect(at.news()).to.deep.equal(['0 a', '0 b'])
+    const all = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name) => at.take(name, 50))
+    at.take('!', 50)
+    at.take('!!', 50)
+    at.take('!!!', 50)
+    expect(at.news()).to.deep.equal(['0 a', '0 b', '0 c', '0 d'])
+    at.forwarding.leave(all.slice(0, 1))
+    expect(at.news(), 'nothing of it was on its way').to.deep.equal(['0 !'])
+    at.forwarding.leave(all.slice(1, 2))
+    expect(at.news(), 'less of it than of the other').to.deep.equal(['0 !!'])
+    at.forwarding.leave(all.slice(2, 3))
+    expect(at.news(), 'more of it').to.deep.equal(['0 e'])
+  })
+
+  it('sends next what has waited longest, of clients with as much on their way', () => {
+    const at = new Backup()
+    const first = at.take('a', 200)
+    at.take('b', 50)
+    at.take('!', 50)
+    at.forwarding.leave([first])
+    expect(at.news()).to.deep.equal(['0 a', '0 b', '0 !'])
+  })
+
+  it('lets nobody who has more on the way pass by one that needs more room', () => {
+    const at = new Backup()
+    const all = ['a', 'b', 'c', 'd'].map((name) => at.take(name, 50))
+    at.take('!', 150)
+    at.take('e', 1)
+    at.news()
     at.forwarding.leave(all.slice(0, 2))
-    expect(at.news()).to.deep.equal(['0 c', '0 d'])
-    at.forwarding.leave(all.slice(2, 4))
-    expect(at.news()).to.deep.equal(['0 e', '0 !'])
+    expect(at.news()).to.deep.equal([])
+    at.forwarding.leave(all.slice(2, 3))
+    expect(at.news()).to.deep.equal(['0 !'])
   })
 
   it('counts one that was sent out of its turn as on its way, once', () => {
