@@ -10,6 +10,7 @@ import type { CheckedServerTls } from '@heddle/msp'
 import { tellRefusedCalls } from './call-refusals.ts'
 import { judgeHttp2, judgeTls, peek } from './first-bytes.ts'
 import type { Verdict } from './first-bytes.ts'
+import { refuseCompression } from './refuse-compression.ts'
 import { addressOf, PendingSockets } from './pending-sockets.ts'
 import type { RefusalLog } from './refusal-log.ts'
 import { brokenReason, certificateReason, leftReason, tlsReason } from './refusal-reasons.ts'
@@ -83,9 +84,18 @@ export class GrpcPort {
     )
   }
 
-  /** For the gRPC server behind this port: calls that the transport ends get their line, too. */
+  /**
+   * For the gRPC server behind this port: calls that the transport ends get their line, too, and what is
+   * compressed is refused.
+   */
   get interceptor(): ServerInterceptor {
-    return tellRefusedCalls(({ address, ...call }) => this.refused(address, 'call refused', call))
+    const tell = tellRefusedCalls(({ address, ...call }) =>
+      this.refused(address, 'call refused', call),
+    )
+    return (method, call) => {
+      refuseCompression(call)
+      return tell(method, call)
+    }
   }
 
   /**

@@ -1,5 +1,10 @@
 import { Server } from '@grpc/grpc-js'
-import type { sendUnaryData, ServerDuplexStream } from '@grpc/grpc-js'
+import type {
+  sendUnaryData,
+  ServerDuplexStream,
+  ServerInterceptingCall,
+  ServerInterceptor,
+} from '@grpc/grpc-js'
 import type { Clock, LogFields, Logger } from '@heddle/interface'
 import { formatEndpoint } from './endpoint.ts'
 import { CommError, reasonOf } from './errors.ts'
@@ -7,10 +12,20 @@ import { GossipStream } from './gossip-stream.ts'
 import { GrpcPort } from './grpc-port.ts'
 import type { ResolvedCommOptions } from './options.ts'
 import type { RefusalLog } from './refusal-log.ts'
+import { boundIncoming, UnfinishedMessages } from './unfinished-messages.ts'
 import { emptyMessage, gossipService, transportOptions } from './wire.ts'
 
 /** A peer needs one stream and a ping at a time; a probe beside it does no harm. */
 const maxConcurrentStreams = 16
+
+/**
+ * Most bytes of the first messages of all calls of a connection, as long as they are not whole: an
+ * introduction with the largest identity, twice.
+ */
+export const maxFirstBytes = 128 * 1024
+
+/** The same of all connections: then whoever has most gives way. */
+export const maxFirstBytesOfAll = 8 * 1024 * 1024
 
 /** What a {@link Listener} needs. */
 export interface ListenerDeps {
@@ -30,11 +45,23 @@ export class Listener {
   readonly #options: ResolvedCommOptions
   readonly #deps: ListenerDeps
   readonly #port: GrpcPort
+  /** Messages of those who have not said who they are, by connection. */
+  readonly #first = new UnfinishedMessages({
+    maxBytesEach: maxFirstBytes,
+    maxBytes: maxFirstBytesOfAll,
+  })
+  /** Later ones, by certificate: nobody gets so far without one. */
+  readonly #later: UnfinishedMessages
   #grpc: Server | undefined
 
   constructor(options: ResolvedCommOptions, deps: ListenerDeps) {
     this.#options = options
     this.#deps = deps
+    // A message, in whatever parts it comes, and one of a connection that takes the place of the first.
+    this.#later = new UnfinishedMessages({
+      maxBytesEach: 2 * options.maxMessageBytes,
+      maxBytes: Infinity,
+    })
     this.#port = new GrpcPort(deps, {
       ...options,
       tls: options.tls.server,
@@ -85,6 +112,21 @@ export class Listener {
     await this.#port.cut()
   }
 
+  /** For the messages that come: those that are not whole are bounded. */
+  readonly #incoming: ServerInterceptor = ({ path: method }, call) => {
+    const address = call.getPeer()
+    const certificate = call.getAuthContext().sslPeerCertificate?.fingerprint256 ?? address
+    const accounts = {
+      first: { of: this.#first, sender: address },
+      others: { of: this.#later, sender: certificate },
+    }
+    boundIncoming(call, accounts, (reason) =>
+      this.refused(address, 'call refused', { method, code: 'RESOURCE_EXHAUSTED', reason }),
+    )
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- grpc-js wants no more than the interface; a real one around the call would cost each message a detour
+    return call as ServerInterceptingCall
+  }
+
   #grpcServer(): Server {
     const server = new Server({
       ...transportOptions(this.#options),
@@ -92,7 +134,7 @@ export class Listener {
       'grpc.keepalive_time_ms': this.#options.pingAfterMs,
       'grpc.keepalive_timeout_ms': this.#options.pingTimeoutMs,
       'grpc.max_concurrent_streams': maxConcurrentStreams,
-      interceptors: [this.#port.interceptor],
+      interceptors: [this.#port.interceptor, this.#incoming],
     })
     server.addService(gossipService, {
       ping: (_call: unknown, answer: sendUnaryData<Buffer>) => answer(null, emptyMessage),

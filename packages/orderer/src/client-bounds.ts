@@ -2,6 +2,7 @@ import { constants } from 'node:http2'
 import type { ServerHttp2Stream } from 'node:http2'
 import { status } from '@grpc/grpc-js'
 import type { ServerInterceptingCall, ServerInterceptor } from '@grpc/grpc-js'
+import { boundIncoming, UnfinishedMessages } from '@heddle/comm'
 import type { Clock, ClockTimer } from '@heddle/interface'
 import { type Client, ClientCall, clientKey } from './client-call.ts'
 
@@ -11,6 +12,8 @@ export interface ClientBoundsOptions {
   readonly maxStreamsPerClient: number
   readonly maxUnsentBytesPerClient: number
   readonly maxUnsentBytes: number
+  readonly maxUnfinishedBytesPerClient: number
+  readonly maxUnfinishedBytes: number
   readonly unreadTimeoutMs: number
 }
 
@@ -31,12 +34,14 @@ type Method = Parameters<ServerInterceptor>[0]
 /**
  * Bounds what clients hold of a server's memory. Whatever is written for a client and is not with the
  * operating system yet counts for its certificate, and for the server. When the server holds too much,
- * whoever has not read for the longest time gives way.
+ * whoever has not read for the longest time gives way. Messages that have begun to come are bounded as
+ * well: see `UnfinishedMessages`.
  */
 export class ClientBounds {
   readonly #clock: Clock
   readonly #options: ClientBoundsOptions
   readonly #onRefused: RefusalListener
+  readonly #unfinished: UnfinishedMessages
   readonly #clients = new Map<string, Client>()
   /** Calls with something unsent; those that have waited longest come first. */
   readonly #waiting = new Set<ClientCall>()
@@ -47,6 +52,10 @@ export class ClientBounds {
     this.#clock = clock
     this.#options = options
     this.#onRefused = onRefused
+    this.#unfinished = new UnfinishedMessages({
+      maxBytesEach: options.maxUnfinishedBytesPerClient,
+      maxBytes: options.maxUnfinishedBytes,
+    })
   }
 
   /** Bytes written for clients that do not have them yet. */
@@ -92,6 +101,11 @@ export class ClientBounds {
     this.#clients.set(client.key, client)
     this.#followEnd(call, entry)
     this.#followMessages(method, call, entry)
+    const account = { of: this.#unfinished, sender: client.key }
+    boundIncoming(call, { first: account, others: account }, (reason) => {
+      this.#ended(entry)
+      this.#onRefused(entry.address, entry.method, reason)
+    })
   }
 
   #clientOf(call: Call): Client {

@@ -47,6 +47,13 @@ export interface OrdererServerOptions {
   readonly maxUnsentBytesPerClient?: number
   /** The same of all clients; then whoever has not read for the longest time gives way. Default 128 MiB. */
   readonly maxUnsentBytes?: number
+  /**
+   * Bytes of messages that a client certificate may have begun and not ended: none can be longer. Default
+   * 16 MiB, or two envelopes if that is more.
+   */
+  readonly maxUnfinishedBytesPerClient?: number
+  /** The same of all clients; then whoever has most gives way. Default 24 MiB, or three envelopes. */
+  readonly maxUnfinishedBytes?: number
   /** A call ends whose client reads nothing for so long, and a second for each 64 KiB. Default 30,000 ms. */
   readonly unreadTimeoutMs?: number
   /** Connections that a client certificate may have. Default 64. */
@@ -78,9 +85,10 @@ const mebibyte = 1024 * 1024
  * @throws {OrdererError} ORDERER_INVALID_OPTIONS
  */
 export function resolveServerOptions(options: OrdererServerOptions): ResolvedServerOptions {
+  const { maxEnvelopeBytes: envelope = 10 * mebibyte } = options
   const resolved = {
     timeWindowMs: 15 * 60 * 1000,
-    maxEnvelopeBytes: 10 * mebibyte,
+    maxEnvelopeBytes: envelope,
     maxMessageBytes: 100 * mebibyte,
     broadcastWindow: 2000,
     broadcastWindowBytes: 16 * mebibyte,
@@ -91,6 +99,8 @@ export function resolveServerOptions(options: OrdererServerOptions): ResolvedSer
     maxStreamsPerClient: 16,
     maxUnsentBytesPerClient: 32 * mebibyte,
     maxUnsentBytes: 128 * mebibyte,
+    maxUnfinishedBytesPerClient: Math.max(16 * mebibyte, 2 * envelope),
+    maxUnfinishedBytes: Math.max(24 * mebibyte, 3 * envelope),
     unreadTimeoutMs: 30_000,
     maxConnectionsPerCertificate: 64,
     maxSeekBytes: 64 * 1024,
@@ -113,6 +123,8 @@ export function resolveServerOptions(options: OrdererServerOptions): ResolvedSer
   const { maxUnsentBytesPerClient, maxUnsentBytes, unreadTimeoutMs, maxSeekBytes } = resolved
   assertAtLeastOne({ maxUnsentBytesPerClient, maxUnsentBytes, unreadTimeoutMs, maxSeekBytes })
   assertAtLeastOne({ broadcastWindow, broadcastWindowBytes, maxConcurrentStreams })
+  const { maxUnfinishedBytesPerClient, maxUnfinishedBytes } = resolved
+  assertAtLeastOne({ maxUnfinishedBytesPerClient, maxUnfinishedBytes })
   return Object.freeze({ ...resolved, tls: resolveTls(options.tls) })
 }
 

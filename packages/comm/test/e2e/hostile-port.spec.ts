@@ -1,11 +1,13 @@
-import { connect as connectHttp2 } from 'node:http2'
+import { connect as connectHttp2, constants } from 'node:http2'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { TLSSocket } from 'node:tls'
+import { gzipSync } from 'node:zlib'
 import { Client, credentials, status } from '@grpc/grpc-js'
 import { VirtualClock } from '@heddle/events/testing'
 import { expect } from 'chai'
+import { maxFirstBytes } from '../../src/listener.ts'
 import {
   createNode,
   dataMessage,
@@ -264,6 +266,68 @@ describe('the port of a node', function () {
     )
     expect(compressed['grpc-status']).to.not.equal('0')
     session.close()
+    await works()
+  })
+
+  /** A call over a connection of its own, with or without a certificate, and how it ends. */
+  const calling = async (
+    path: string,
+    body: Buffer,
+    { certified = true, ...headers }: { certified?: boolean } & Record<string, unknown> = {},
+  ): Promise<{ code: number | undefined; status: unknown }> => {
+    const { a } = await organizations()
+    const { certificate: cert, key } = await a.tls('stranger')
+    const session = connectHttp2(`https://localhost:${port}`, {
+      ca: a.tlsCa.certificate,
+      ...(certified && { cert, key }),
+    })
+    session.on('error', () => undefined)
+    const stream = session.request({
+      ...{ ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' },
+      ...headers,
+    })
+    let status: unknown
+    stream.on('response', (answer) => (status = answer['grpc-status']))
+    stream.on('error', () => undefined).resume()
+    const over = new Promise<void>((resolve) => {
+      stream.once('close', resolve).once('end', resolve)
+    })
+    stream.write(body)
+    await over
+    session.destroy()
+    return { code: stream.rstCode, status }
+  }
+
+  for (const path of ['/gossip.Gossip/Ping', '/gossip.Gossip/GossipStream'])
+    it(`refuses a first message of more than an introduction has, before it is whole: ${path}`, async () => {
+      await start({ connTimeoutMs: 60_000 })
+      const announced = Buffer.alloc(5 + maxFirstBytes)
+      announced.writeUInt32BE(1024 * 1024, 1)
+      const certified = path.endsWith('Stream')
+      const { code } = await calling(path, announced, { certified })
+      expect(code).to.equal(constants.NGHTTP2_ENHANCE_YOUR_CALM)
+      const line = await node.logger.line('call refused', { port: 'gossip', method: path })
+      expect(line.fields['reason']).to.match(/that are not whole hold more than 131072 bytes$/)
+      await works()
+    })
+
+  it('takes a later message that is longer than an introduction', async () => {
+    await start()
+    const peer = await createNode()
+    const inbox = new Inbox(node.comm)
+    await peer.comm.push(dataMessage(1, 2 * maxFirstBytes), node.peer)
+    await inbox.take(1)
+  })
+
+  it('refuses compressed messages, without expanding them', async () => {
+    await start()
+    const zipped = gzipSync(Buffer.alloc(1024 * 1024))
+    const head = Buffer.from([1, 0, 0, 0, 0])
+    head.writeUInt32BE(zipped.length, 1)
+    const body = Buffer.concat([head, zipped])
+    const ended = await calling('/gossip.Gossip/Ping', body, { 'grpc-encoding': 'gzip' })
+    expect(ended.status).to.equal(String(status.UNIMPLEMENTED))
+    await node.logger.line('call refused', { port: 'gossip', code: 'UNIMPLEMENTED' })
     await works()
   })
 

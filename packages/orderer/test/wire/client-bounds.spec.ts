@@ -189,6 +189,60 @@ describe('bounds of clients', () => {
     expect(await resetOf(forgotten)).to.equal(constants.NGHTTP2_ENHANCE_YOUR_CALM)
   })
 
+  /** A call whose only message has begun, with so many bytes, and lacks the last one. */
+  async function begun(bytes: number, name?: string): Promise<ClientHttp2Stream> {
+    const stream = await called(name)
+    const session = stream.session!
+    const head = Buffer.alloc(5)
+    head.writeUInt32BE(bytes + 1, 1)
+    await new Promise((sent) => stream.write(Buffer.concat([head, Buffer.alloc(bytes)]), sent))
+    // It is there when the ping behind it is.
+    await new Promise((there) => session.ping(there))
+    return stream
+  }
+
+  async function called(name?: string): Promise<ClientHttp2Stream> {
+    const tls = name === undefined ? fixture.clientTls : await (await organization()).tls(name)
+    const { certificate: cert, key, roots } = tls
+    const session = connectHttp2(`https://${fixture.server.address!}`, {
+      cert,
+      key,
+      ca: [...roots],
+    })
+    sessions.push(session.on('error', () => undefined))
+    await once(session, 'remoteSettings')
+    const stream = session.request({
+      ...{ ':method': 'POST', ':path': '/t.T/One', 'content-type': 'application/grpc' },
+    })
+    return stream.on('error', () => undefined).resume()
+  }
+
+  it('let a client begin messages of maxUnfinishedBytesPerClient, over all its calls', async () => {
+    await start({ maxUnfinishedBytesPerClient: mebibyte })
+    const first = await begun(0.7 * mebibyte)
+    const second = await begun(0.2 * mebibyte)
+    const other = await begun(0.7 * mebibyte, 'another')
+    const third = await begun(0.2 * mebibyte)
+    expect(await resetOf(third)).to.equal(constants.NGHTTP2_ENHANCE_YOUR_CALM)
+    for (const stream of [first, second, other]) {
+      expect(stream.closed).to.equal(false)
+      stream.end(Buffer.alloc(1))
+      expect(await resetOf(stream)).to.equal(constants.NGHTTP2_NO_ERROR)
+    }
+  })
+
+  it('let the client that has begun most give way when clients began maxUnfinishedBytes', async () => {
+    await start({ maxUnfinishedBytes: mebibyte })
+    const greedy = await begun(0.6 * mebibyte)
+    const other = await begun(0.3 * mebibyte, 'another')
+    const last = await begun(0.2 * mebibyte, 'a third')
+    expect(await resetOf(greedy)).to.equal(constants.NGHTTP2_ENHANCE_YOUR_CALM)
+    for (const stream of [other, last]) {
+      stream.end(Buffer.alloc(1))
+      expect(await resetOf(stream)).to.equal(constants.NGHTTP2_NO_ERROR)
+    }
+  })
+
   it('end a call whose client reads nothing for unreadTimeoutMs, and a second for each 64 KiB', async () => {
     await start({ unreadTimeoutMs: 10_000 })
     const from = await client()
