@@ -62,6 +62,7 @@ step('types', () => pnpm(['turbo', 'run', 'typecheck', '--output-logs=errors-onl
 step('lint', () => pnpm(['exec', 'eslint', '.', '--max-warnings', '0']))
 step('format', () => pnpm(['exec', 'prettier', '--check', '.']))
 step('boundaries', () => pnpm(['exec', 'node', 'tooling/boundaries/check.mjs']))
+step('links', () => pnpm(['exec', 'node', 'tooling/links/check.mjs']))
 step('unused code', () => pnpm(['exec', 'knip', '--no-config-hints']))
 step('generated code', generatedCodeIsCurrent)
 step('package checks', () => pnpm(['turbo', 'run', 'pkgcheck', '--output-logs=errors-only']))
