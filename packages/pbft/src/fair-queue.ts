@@ -50,10 +50,13 @@ class Fifo<Item> implements Line<Item> {
   }
 }
 
+/** Turns that the clients of a lane have for each one of what has waited longest there. */
+export const clientTurns = 7
+
 /**
- * The items of one lane. What has waited longest and what is first of a client, of all clients in turn,
- * have their turns: so nobody waits for all that another client brings, and nothing is passed by for
- * long, however many clients there are.
+ * The items of one lane. What is first of a client, of all clients in turn, and what has waited longest
+ * have their turns, {@link clientTurns} to one: so nobody waits for all that another client brings, and
+ * nothing is passed by for long, however many clients there are.
  */
 class Lane<Item extends Queued> implements Line<Item> {
   readonly #deps: LaneDependencies<Item>
@@ -66,7 +69,10 @@ class Lane<Item extends Queued> implements Line<Item> {
     const make = (): Fifo<Item> => new Fifo(deps.isUseful, (item) => this.remove(item))
     this.#all = make()
     this.#clients = new Round(make)
-    this.#both = new Round((key) => (key === 'all' ? this.#all : this.#clients))
+    this.#both = new Round(
+      (key) => (key === 'all' ? this.#all : this.#clients),
+      (key) => (key === 'all' ? 1 : clientTurns),
+    )
   }
 
   get size(): number {

@@ -18,7 +18,7 @@ export interface UncheckedRequest {
   readonly request: Uint8Array
   readonly digest: string
   readonly purpose: CheckPurpose
-  /** See SubmitOptions.givenBy. */
+  /** See SubmitOptions.givenBy. Has turns and a share. */
   readonly givenBy?: string | undefined
 }
 
@@ -46,11 +46,14 @@ export interface IntakeDependencies {
   readonly pool: RequestPool
   readonly checker: RequestChecker
   readonly budgets: Pick<SenderBudgets, 'isOverdrawn'>
+  /** Whose a request claims to be. */
+  readonly clientOf: (request: Uint8Array) => string
 }
 
 /**
  * Has requests checked before they enter the pool: those of each origin in line, with room reserved.
- * Whose they are is known after the check; until then whoever gave them has turns and a share.
+ * Whose they are is known after the check. Until then whoever gave them has turns and a share; of those
+ * that another replica brings, which has checked them, whoever signed has turns, as it says.
  */
 export class Intake {
   readonly #deps: IntakeDependencies
@@ -67,7 +70,7 @@ export class Intake {
   async check(origin: number, unchecked: UncheckedRequest): Promise<CheckedRequest> {
     const { request, digest, purpose, givenBy = '' } = unchecked
     this.requireRoom(origin, request)
-    const { checker, budgets } = this.#deps
+    const { checker, budgets, clientOf } = this.#deps
     const line = this.#lineOf(origin)
     if (givenBy !== '') this.#requireTurn(origin, request, line.clients.of(givenBy))
     line.requests++
@@ -75,7 +78,10 @@ export class Intake {
     line.clients.add(givenBy, request)
     if (line.checking < maxChecking) line.checking++
     else
-      await new Promise<void>((start) => line.waiting.push(0, { request, client: givenBy, start }))
+      await new Promise<void>((start) => {
+        const client = givenBy === '' ? clientOf(request) : givenBy
+        line.waiting.push(0, { request, client, start })
+      })
     try {
       if (budgets.isOverdrawn(origin)) throw new OverdrawnError(origin)
       return await checker.check(request, digest, purpose)

@@ -84,7 +84,8 @@ export interface StateMachine {
    */
   check(request: Uint8Array, purpose: CheckPurpose): Promise<string>
   /**
-   * Whose a request is that was found good: any name of its client, such as a digest of what signed it.
+   * Whose a request is: any name of its client, such as a digest of what signed it. Of one that was not
+   * checked, or is not good, whose it claims to be; '' when that can't be said.
    * Clients have turns, so that nobody waits for all that another one brings to the same replica, and
    * shares of its `maxPoolRequests` and `maxPoolBytes`, so that nobody fills it. Only which requests
    * wait, or must come again, depends on it. Never throws.

@@ -71,9 +71,10 @@ export class RequestDesk {
   constructor(deps: RequestDeskDependencies, options: ResolvedOptions) {
     this.#deps = deps
     this.#options = options
-    this.#intake = new Intake(deps)
     this.#knownIds = new KnownIds(2 * options.maxPoolRequests)
-    const { pool, broadcaster, clock, timeoutFactor } = deps
+    const { pool, stateMachine, broadcaster, clock, timeoutFactor } = deps
+    const clientOf = (request: Uint8Array): string => stateMachine.clientOf?.(request) ?? ''
+    this.#intake = new Intake({ ...deps, clientOf })
     const isPrimarySlow = (): boolean => this.#pace.isSlow
     this.#forwarding = new Forwarding(
       { pool, broadcaster, clock, timeoutFactor, isPrimarySlow },

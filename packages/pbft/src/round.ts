@@ -23,6 +23,8 @@ export interface Line<Item> {
 interface Place<Key, Source> {
   readonly key: Key
   readonly source: Source
+  /** Turns that it has when it is its turn. */
+  readonly weight: number
   /** Turns not used yet. */
   turns: number
 }
@@ -37,21 +39,28 @@ interface Place<Key, Source> {
  */
 export class Round<Key, Item extends Sized, Source extends Line<Item>> implements Line<Item> {
   readonly #make: (key: Key) => Source
+  readonly #weightOf: (key: Key) => number
+  /** Of all places. */
+  #weights = 0
   readonly #places: Place<Key, Source>[] = []
   readonly #byKey = new Map<Key, Place<Key, Source>>()
   /** Whose turn it is: an index of `#places`. */
   #turn = 0
 
-  constructor(make: (key: Key) => Source) {
+  /** @param weightOf - turns that a line has at once when the others have one; 1 or more */
+  constructor(make: (key: Key) => Source, weightOf: (key: Key) => number = () => 1) {
     this.#make = make
+    this.#weightOf = weightOf
   }
 
   /** The line of this key, which comes last when there was none; gone once it is found empty. */
   of(key: Key): Source {
     const known = this.#byKey.get(key)
     if (known !== undefined) return known.source
-    const turns = this.#places.length === 0 ? 1 : 0
-    const place = { key, source: this.#make(key), turns }
+    const weight = this.#weightOf(key)
+    const turns = this.#places.length === 0 ? weight : 0
+    const place = { key, source: this.#make(key), weight, turns }
+    this.#weights += weight
     this.#byKey.set(key, place)
     this.#places.push(place)
     return place.source
@@ -65,7 +74,7 @@ export class Round<Key, Item extends Sized, Source extends Line<Item>> implement
     for (let place = this.#current; place !== undefined; place = this.#current) {
       const item = place.source.peek()
       if (item === undefined) this.#drop(place)
-      else if (place.turns >= this.#turnsOf(item)) return item
+      else if (place.turns >= this.#turnsOf(item, place)) return item
       else this.#begin(this.#turn + 1)
     }
     return undefined
@@ -74,7 +83,7 @@ export class Round<Key, Item extends Sized, Source extends Line<Item>> implement
   take(): Item | undefined {
     const place = this.#current
     const item = place?.source.take()
-    if (place !== undefined && item !== undefined) place.turns -= this.#turnsOf(item)
+    if (place !== undefined && item !== undefined) place.turns -= this.#turnsOf(item, place)
     return item
   }
 
@@ -82,19 +91,20 @@ export class Round<Key, Item extends Sized, Source extends Line<Item>> implement
     return this.#places[this.#turn]
   }
 
-  #turnsOf({ request }: Item): number {
-    const most = Math.floor(maxTurnsWaited / this.#places.length)
+  #turnsOf({ request }: Item, { weight }: Place<Key, Source>): number {
+    const most = Math.floor((maxTurnsWaited * weight) / this.#weights)
     return Math.max(Math.min(Math.ceil(request.length / turnBytes), most), 1)
   }
 
   #begin(turn: number): void {
     this.#turn = turn < this.#places.length ? turn : 0
     const place = this.#current
-    if (place !== undefined) place.turns++
+    if (place !== undefined) place.turns += place.weight
   }
 
-  #drop({ key }: Place<Key, Source>): void {
+  #drop({ key, weight }: Place<Key, Source>): void {
     this.#byKey.delete(key)
+    this.#weights -= weight
     this.#places.splice(this.#turn, 1)
     this.#begin(this.#turn)
   }

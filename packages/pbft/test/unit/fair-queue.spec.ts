@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { FairQueue } from '../../src/fair-queue.ts'
+import { FairQueue, clientTurns } from '../../src/fair-queue.ts'
 import { maxTurnsWaited, turnBytes } from '../../src/round.ts'
 
 /** A queue of names; those in `useless` are of no use any more. */
@@ -63,23 +63,37 @@ describe('FairQueue', () => {
     expect(takeAll()).to.deep.equal(['L'])
   })
 
-  it('serves the clients of a lane in turn, and by turns what has waited longest', () => {
+  it(`serves the clients of a lane in turn, and what has waited longest after ${clientTurns} of them`, () => {
     const { pushOf, takeAll } = setup(20)
-    pushOf('a1 a2 a3 a4 a5 a6 a7 b1 b2 c1')
-    // Longest, a, longest, b, longest, c, longest, a …
-    expect(takeAll().join(' ')).to.equal('a1 a2 a3 b1 a4 c1 a5 a6 a7 b2')
+    pushOf('a1 a2 a3 a4 a5 a6 a7 a8 b1 b2 b3 b4 b5')
+    const taken = takeAll()
+    expect(taken.slice(0, 1 + clientTurns).join(' ')).to.equal('a1 a2 b1 a3 b2 a4 b3 a5')
+    expect(taken.slice(1 + clientTurns).join(' '), 'longest, b, a').to.equal('a6 b4 a7 b5 a8')
   })
 
   it('passes nothing by for long, however many clients come later', () => {
     const { queue, pushOf } = setup(1_000)
     pushOf('a1 a2 a3')
     const taken: string[] = []
-    for (let i = 0; i < 6; i++) {
+    for (let i = 0; i <= 2 * (1 + clientTurns); i++) {
       queue.push(1, { request: Buffer.from(`new ${i}`), client: `new ${i}` })
       taken.push(queue.peek()?.request.toString() ?? '')
       queue.take()
     }
-    expect(taken.slice(0, 6)).to.include.members(['a1', 'a2', 'a3'])
+    expect(taken).to.include.members(['a1', 'a2', 'a3'])
+  })
+
+  it('lets the longest item that has waited longest wait for no more than maxTurnsWaited', () => {
+    const { queue } = setup(5_000)
+    queue.push(1, { request: Buffer.alloc(maxTurnsWaited * turnBytes), client: 'a' })
+    let waited = 0
+    // Others come all the time, each the only one of its client.
+    const next = (): number => {
+      queue.push(1, { request: Buffer.alloc(1), client: String(waited) })
+      return queue.peek()?.request.length ?? 0
+    }
+    for (; next() === 1; waited++) queue.take()
+    expect(waited).to.be.within(1, maxTurnsWaited)
   })
 
   it('gives up the line of a client that has nothing more, and begins it anew', () => {

@@ -38,7 +38,10 @@ function setup() {
   const pool = new RequestPool({ ...limits, maxPoolRequests, maxPoolBytes })
   const bounds = { ...limits, maxRequestBytes: 100_000, maxRemembered: 10 }
   const checker = new RequestChecker(machine, bounds)
-  const intake = new Intake({ pool, checker, budgets: { isOverdrawn: () => false } })
+  const intake = new Intake({
+    ...{ pool, checker, budgets: { isOverdrawn: () => false } },
+    clientOf: (request) => String.fromCharCode(request[0] ?? 0),
+  })
   const codes: string[] = []
   let given = 0
   /** Gives as many different requests as one client. */
@@ -51,8 +54,15 @@ function setup() {
         .catch((error: unknown) => codes.push((error as { code: string }).code))
     }
   }
+  /** Another replica brings as many different requests of one client. */
+  const bring = (client: string, count: number): void => {
+    for (let i = 0; i < count; i++) {
+      const request = Buffer.from(`${client} ${given++}`)
+      void intake.check(1, { request, digest: requestDigest(request), purpose: 'proposal' })
+    }
+  }
   const settled = () => machine.answer(0)
-  return { machine, give, codes, settled }
+  return { machine, give, bring, codes, settled }
 }
 
 describe('Intake', () => {
@@ -71,6 +81,15 @@ describe('Intake', () => {
     give('b', 1)
     await machine.answer(4)
     expect(machine.started.slice(maxChecking)).to.include('b')
+  })
+
+  it('gives whoever signed turns among what another replica brings, as it claims', async () => {
+    const { machine, bring } = setup()
+    bring('a', maxChecking + 50)
+    bring('b', 20)
+    await machine.answer(30)
+    const ofB = machine.started.filter((each) => each === 'b').length
+    expect(ofB).to.be.within(12, 18)
   })
 
   it('gives as many bytes their turn, not as many requests', async () => {

@@ -82,6 +82,21 @@ describe('EnvelopeChecker', () => {
     const first = await clientOf(creator.serialized, creator)
     expect(await clientOf(encoded, creator)).to.equal(first)
     expect(await clientOf(other.serialized, other)).not.to.equal(first)
+    expect(checker.clientOf(Buffer.from('none')), 'malformed').to.equal('')
+  })
+
+  it('names no client for a creator of whom nothing was checked', async () => {
+    const reader = new TransactionReader()
+    const clock = clockAt(1)
+    const checker = new EnvelopeChecker(
+      { channelId: 'c', rules, consenters: [], reader, clock },
+      { maxEnvelopeBytes: 10_000, timeWindowMs: 15 * minute },
+    )
+    const call = { channelId: 'c', contract: 'records', input: Buffer.from('{}') }
+    const { bytes } = await signTransaction(creator, clock, call)
+    expect(checker.clientOf(bytes)).to.equal('')
+    await checker.check(bytes, 'proposal')
+    expect(checker.clientOf(bytes)).not.to.equal('')
   })
 
   it('takes from a client what was signed within the window, to its very edges', async () => {
