@@ -82,7 +82,8 @@ export class RequestGuard {
     // Ours are on the clock, and know which connection has waited longest.
     server.keepAliveTimeout = 0
     server.on('connection', (socket: Socket) => this.#await(socket))
-    server.on('request', ({ socket }, response) => this.#serve(addressOf(socket), response))
+    // Before any answer begins.
+    server.prependListener('request', ({ socket }, response) => this.#serve(socket, response))
     server.on('clientError', (error, socket) => {
       const refusal = refusalOf(error)
       if (refusal === undefined || !(socket instanceof Socket)) socket.destroy()
@@ -147,9 +148,18 @@ export class RequestGuard {
       this.#connections.delete(watched.address)
   }
 
-  #serve(address: string, response: ServerResponse): void {
+  #serve(socket: Socket, response: ServerResponse): void {
+    const address = addressOf(socket)
     const watched = this.#connections.get(address)
     if (watched === undefined) return
+    if (watched.isBusy) {
+      // Node would take as many as come, each with all that its answer holds.
+      this.#refuse(socket, {
+        reason: 'a further request came before the answer to the last one',
+        status: undefined,
+      })
+      return
+    }
     const { answerTimeoutMs, idleTimeoutMs } = this.#options
     const expire = (): void => {
       this.refused(address, `the answer was not taken within ${answerTimeoutMs} ms`)

@@ -55,6 +55,9 @@ export const operationsLimits: OperationsLimits = {
   maxRefusalLinesPerMinute: 100,
 }
 
+/** How old the text of /metrics may be, in milliseconds: however often they are asked for, they cost little. */
+export const metricsAgeMs = 250
+
 /** Largest body of a request. */
 export const maxRequestBytes = 4096
 
@@ -76,6 +79,8 @@ export class OperationsServer implements Lifecycle {
   readonly #tls: OperationsTls | undefined
   readonly #rules: AccessRules
   readonly #guard: RequestGuard
+  /** The text of /metrics that was made last. */
+  #metrics: { readonly at: number; readonly text: Promise<string> } | undefined
   #server: Server | undefined
   #state: LifecycleState = 'idle'
 
@@ -193,7 +198,7 @@ export class OperationsServer implements Lifecycle {
         return
       case 'GET /metrics':
         response.setHeader('content-type', this.#deps.metrics.contentType)
-        response.end(await this.#deps.metrics.text())
+        response.end(await this.#metricsText())
         return
       case 'GET /version':
         sendJson(response, 200, this.#deps.version)
@@ -206,6 +211,14 @@ export class OperationsServer implements Lifecycle {
       default:
         sendJson(response, 404, { error: `no ${route}` })
     }
+  }
+
+  #metricsText(): Promise<string> {
+    const { clock, metrics } = this.#deps
+    const now = clock.now()
+    if (this.#metrics === undefined || now - this.#metrics.at >= metricsAgeMs)
+      this.#metrics = { at: now, text: metrics.text() }
+    return this.#metrics.text
   }
 
   #health(response: ServerResponse): void {

@@ -7,7 +7,12 @@ import { VirtualClock } from '@heddle/events/testing'
 import { createLogging } from '../../src/logging/logger.ts'
 import { isEnabled, parseLogSpec } from '../../src/logging/logspec.ts'
 import { createMetrics } from '../../src/operations/metrics.ts'
-import { OperationsServer, maxRequestBytes, operationsLimits } from '../../src/operations/server.ts'
+import {
+  OperationsServer,
+  maxRequestBytes,
+  metricsAgeMs,
+  operationsLimits,
+} from '../../src/operations/server.ts'
 import type { Socket } from 'node:net'
 import type { Logging } from '../../src/logging/logger.ts'
 import type { Condition } from '../../src/node/conditions.ts'
@@ -124,6 +129,30 @@ describe('the operations server', () => {
     const text = await (await fetch(at('/metrics'))).text()
     expect(text).to.include('things_total{kind="a"} 3')
     expect(text).to.include('height 7').and.include('time_seconds_bucket{le="1"} 1')
+  })
+
+  it('makes the text of the metrics once for all who ask within metricsAgeMs', async () => {
+    const clock = new VirtualClock()
+    let made = 0
+    const counted = { ...metrics, text: () => Promise.resolve(String(++made)) }
+    const other = new OperationsServer(
+      {
+        ...{ clock, logging, metrics: counted, conditions: () => [] },
+        version: { Version: '', CommitSHA: '' },
+      },
+      { listen: { host: '127.0.0.1', port: 0 } },
+    )
+    await other.start()
+    const text = async (): Promise<string> =>
+      (
+        await fetch(`http://127.0.0.1:${other.port}/metrics`, { headers: { connection: 'close' } })
+      ).text()
+    expect(await Promise.all([text(), text()])).to.deep.equal(['1', '1'])
+    await clock.advance(metricsAgeMs - 1)
+    expect(await text()).to.equal('1')
+    await clock.advance(1)
+    expect(await text()).to.equal('2')
+    await other.stop()
   })
 
   it('shows the version', async () => {
@@ -355,6 +384,21 @@ describe('what the operations server refuses', () => {
     await clock.advance(1)
     await end
     expect(lines, 'nothing is wrong with that').to.deep.equal([])
+  })
+
+  it('who asks again before the answer: at once, whatever else has come, and nobody else', async () => {
+    const asking = await connected()
+    await ask(asking)
+    await ask(asking)
+    const socket = await connected()
+    const end = answerOn(socket)
+    socket.write('GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n'.repeat(1000))
+    expect(await end).to.equal('')
+    expect(lines).to.have.length(1)
+    const reason = 'a further request came before the answer to the last one'
+    expect(lines[0]).to.include({ msg: 'request refused', reason })
+    await ask(asking)
+    asking.destroy()
   })
 
   it('who sends a request in part, or does not take its answer, within answerTimeoutMs', async () => {
