@@ -1,18 +1,28 @@
 import { RingQueue } from '@heddle/events'
+import { encodeForward } from './encoder.ts'
 import { FairQueue } from './fair-queue.ts'
-import { frameOf, maxFrameMessages, maxJoinedBytes } from './frame.ts'
+import type { Queued } from './fair-queue.ts'
+import { frameOf, framingBytes, maxFrameMessages, maxJoinedBytes } from './frame.ts'
 import { isLarge } from './large.ts'
 import type { Network } from './ports.ts'
 
 export interface BroadcasterOptions {
   readonly id: number
   readonly n: number
-  /** Most messages, and bytes, waiting for one destination; so many bytes of requests besides. */
+  /** Most messages, and bytes, waiting for one destination; as many bytes of each kind of requests. */
   readonly maxSendQueue: number
   readonly maxSendQueueBytes: number
-  /** Most forwarded requests of each size, small and large, waiting for one destination. */
+  /** Most requests of each kind waiting for one destination: own and relayed ones, small and large. */
   readonly maxPoolRequests: number
 }
+
+/** Whose a request is that is sent on: this replica's own, or another's. */
+export type Owner = 'own' | 'relayed'
+
+/** Requests of one owner and of one size: each kind has room and turns of its own. */
+type Kind = `${Owner} ${'small' | 'large'}`
+
+const kinds: readonly Kind[] = ['own small', 'own large', 'relayed small', 'relayed large']
 
 /** Told about what did not arrive. */
 export interface BroadcastObserver {
@@ -26,7 +36,7 @@ interface Lane {
   readonly to: number
   readonly queue: RingQueue<Uint8Array>
   /** Requests on their way to the primary: they travel when no message of the protocol waits. */
-  readonly forwards: FairQueue<{ readonly request: Uint8Array }>
+  readonly forwards: FairQueue<Queued, Kind>
   /** Of `queue`. */
   bytes: number
   draining: boolean
@@ -35,7 +45,7 @@ interface Lane {
 /**
  * Sends to the other replicas: one bounded queue and one drainer for each, so that a slow one holds
  * back nobody else and never the caller. Order is kept per destination, but small requests pass by
- * large ones. What waits together travels together, in one frame.
+ * large ones, and own ones by those of others. What waits together travels together, in one frame.
  */
 export class Broadcaster {
   readonly #lanes: readonly (Lane | undefined)[]
@@ -74,15 +84,26 @@ export class Broadcaster {
     for (const lane of this.#lanes) if (lane !== undefined) this.#enqueue(lane, frame)
   }
 
-  /** Queues an encoded request; when there is no room it is dropped, for its owner to send again. */
-  forward(to: number | 'all', message: Uint8Array): void {
+  /**
+   * Queues a request, unless it waits already; when there is no room for its kind it is dropped, for its
+   * owner to send again. It is encoded when its turn comes: until then it is the bytes of the pool, and
+   * whoever takes it from there has to {@link withdraw} it.
+   */
+  forward(to: number | 'all', item: Queued, owner: Owner): void {
     if (this.#isClosed) return
-    const frame = frameOf(message)
+    const kind: Kind = `${owner} ${isLarge(item.request) ? 'large' : 'small'}`
     for (const lane of this.#lanes) {
       if (lane === undefined || (to !== 'all' && to !== lane.to)) continue
-      const fits = lane.forwards.bytes + frame.length <= this.#options.maxSendQueueBytes
-      if (!fits || !lane.forwards.push(isLarge(message) ? 1 : 0, { request: frame }))
+      if (!this.#hasRoom(lane, kind, item) || !lane.forwards.push(kind, item))
         this.#observer.dropped(lane.to, 1)
+    }
+  }
+
+  /** It need not be sent any more. */
+  withdraw(item: Queued): void {
+    for (const lane of this.#lanes) {
+      if (lane === undefined || lane.forwards.size === 0) continue
+      for (const kind of kinds) lane.forwards.remove(kind, item)
     }
   }
 
@@ -105,6 +126,13 @@ export class Broadcaster {
       lane?.queue.clear()
       lane?.forwards.clear()
     }
+  }
+
+  /** One that waits alone always has room; one that waits already needs no more. */
+  #hasRoom({ forwards }: Lane, kind: Kind, item: Queued): boolean {
+    const bytes = forwards.bytesOf(kind)
+    if (bytes === 0 || forwards.has(kind, item)) return true
+    return bytes + item.request.length <= this.#options.maxSendQueueBytes
   }
 
   #enqueue(lane: Lane, frame: Uint8Array): void {
@@ -142,20 +170,34 @@ export class Broadcaster {
   #take(lane: Lane): Uint8Array[] {
     const frames: Uint8Array[] = []
     let bytes = 0
-    for (let next = nextOf(lane); next !== undefined; next = nextOf(lane)) {
-      if (frames.length > 0 && bytes + next.length > maxJoinedBytes) break
-      if (frames.length >= maxFrameMessages) break
-      if (lane.queue.size > 0) lane.bytes -= lane.queue.shift()?.length ?? 0
-      else lane.forwards.take()
-      bytes += next.length
-      frames.push(next)
+    while (frames.length < maxFrameMessages) {
+      const length = nextLength(lane)
+      if (length === undefined || (frames.length > 0 && bytes + length > maxJoinedBytes)) break
+      bytes += length
+      const frame = takeNext(lane)
+      if (frame !== undefined) frames.push(frame)
     }
     return frames
   }
 }
 
-function nextOf({ queue, forwards }: Lane): Uint8Array | undefined {
-  return queue.peek() ?? forwards.peek()?.request
+/** Most bytes of the frame of what is sent next. */
+function nextLength({ queue, forwards }: Lane): number | undefined {
+  const message = queue.peek()
+  if (message !== undefined) return message.length
+  const forward = forwards.peek()
+  return forward && forward.request.length + framingBytes
+}
+
+/** Takes what {@link nextLength} has looked at. */
+function takeNext(lane: Lane): Uint8Array | undefined {
+  if (lane.queue.size === 0) {
+    const forward = lane.forwards.take()
+    return forward && frameOf(encodeForward(forward.request))
+  }
+  const message = lane.queue.shift()
+  lane.bytes -= message?.length ?? 0
+  return message
 }
 
 function hasWork(lane: Lane): boolean {

@@ -63,6 +63,7 @@ class Lane<Item extends Queued> implements Line<Item> {
   readonly #all: Fifo<Item>
   readonly #clients: Round<string, Item, Fifo<Item>>
   readonly #both: Round<'all' | 'clients', Item, Line<Item>>
+  #bytes = 0
 
   constructor(deps: LaneDependencies<Item>) {
     this.#deps = deps
@@ -79,12 +80,17 @@ class Lane<Item extends Queued> implements Line<Item> {
     return this.#all.items.size
   }
 
+  get bytes(): number {
+    return this.#bytes
+  }
+
   has(item: Item): boolean {
     return this.#all.items.has(item)
   }
 
   push(item: Item): void {
     this.#all.items.add(item)
+    this.#bytes += item.request.length
     this.#clients.of(clientOf(item)).items.add(item)
     this.#both.of('all')
     this.#both.of('clients')
@@ -105,6 +111,7 @@ class Lane<Item extends Queued> implements Line<Item> {
 
   remove(item: Item): void {
     if (!this.#all.items.delete(item)) return
+    this.#bytes -= item.request.length
     this.#clients.find(clientOf(item))?.items.delete(item)
     this.#deps.onGone(item)
   }
@@ -136,13 +143,22 @@ export class FairQueue<Item extends Queued, Key = number> implements Line<Item> 
     return this.#lanes.find(lane)?.size ?? 0
   }
 
+  /** Bytes of their requests. */
+  bytesOf(lane: Key): number {
+    return this.#lanes.find(lane)?.bytes ?? 0
+  }
+
+  has(lane: Key, item: Item): boolean {
+    return this.#lanes.find(lane)?.has(item) === true
+  }
+
   /**
    * Queues an item in a lane, if it is not there; false, and nothing done, when `maxItems` useful ones
    * wait in it.
    */
   push(lane: Key, item: Item): boolean {
     const { maxItems } = this.#options
-    if (this.#lanes.find(lane)?.has(item) === true) return true
+    if (this.has(lane, item)) return true
     if (this.sizeOf(lane) >= maxItems) this.#lanes.of(lane).sweep()
     if (this.sizeOf(lane) >= maxItems) return false
     this.#lanes.of(lane).push(item)

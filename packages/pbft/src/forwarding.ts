@@ -1,6 +1,5 @@
 import type { Clock } from '@heddle/interface'
 import type { Broadcaster } from './broadcaster.ts'
-import { encodeForward } from './encoder.ts'
 import { isLarge } from './large.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { PoolEntry, RequestPool } from './request-pool.ts'
@@ -87,7 +86,10 @@ export class Forwarding {
 
   /** They have a number, were executed or given up: others may follow. */
   leave(entries: Iterable<PoolEntry>): void {
-    for (const entry of entries) this.#lineOf(entry).leave(entry)
+    for (const entry of entries) {
+      this.#lineOf(entry).leave(entry)
+      this.#deps.broadcaster.withdraw(entry)
+    }
     this.#sendOn()
   }
 
@@ -202,7 +204,9 @@ export class Forwarding {
   #post(entry: PoolEntry, to?: number | 'all'): void {
     const { clock, broadcaster, isPrimarySlow } = this.#deps
     entry.forwardedAt = clock.now()
-    const isForAll = !this.#view.active || (isPrimarySlow() && this.#isOwn(entry))
-    broadcaster.forward(to ?? (isForAll ? 'all' : this.#view.primary), encodeForward(entry.request))
+    const isOwn = this.#isOwn(entry)
+    const isForAll = !this.#view.active || (isPrimarySlow() && isOwn)
+    const owner = isOwn ? 'own' : 'relayed'
+    broadcaster.forward(to ?? (isForAll ? 'all' : this.#view.primary), entry, owner)
   }
 }

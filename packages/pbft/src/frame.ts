@@ -17,8 +17,8 @@ export function frameOf(message: Uint8Array): Buffer {
   return frame
 }
 
-/** What a frame adds to a message: two tags and two lengths. */
-const framingBytes = 12
+/** What a frame adds to the content of a message, at most: two tags and two lengths. */
+export const framingBytes = 12
 
 /** Most bytes of a frame of several messages; a single larger message still makes one. */
 export const maxJoinedBytes = 1024 * 1024

@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { Broadcaster } from '../../src/broadcaster.ts'
-import { decodeFrame, maxFrameMessages } from '../../src/frame.ts'
+import { decodeMessage } from '../../src/codec.ts'
+import { decodeFrame, maxFrameMessages, maxJoinedBytes } from '../../src/frame.ts'
 import { smallRequestBytes } from '../../src/large.ts'
 import { nextTurn } from '../support/turns.ts'
 
@@ -14,10 +15,12 @@ function setup(
   const sent: { to: number; text: string }[] = []
   const dropped: [number, number][] = []
   const failed: number[] = []
+  const frames: number[] = []
   const network = {
     send: async (to: number, bytes: Uint8Array) => {
       await behave(to)
-      for (const message of decodeFrame(bytes)) sent.push({ to, text: message.toString() })
+      frames.push(bytes.length)
+      for (const message of decodeFrame(bytes)) sent.push({ to, text: textOf(message) })
     },
   }
   const broadcaster = new Broadcaster(
@@ -29,8 +32,17 @@ function setup(
     },
   )
   const to = (id: number) => sent.filter((s) => s.to === id).map((s) => s.text)
-  return { broadcaster, sent, dropped, failed, to }
+  return { broadcaster, sent, dropped, failed, frames, to }
 }
+
+/** Of a request that is forwarded, its own bytes. */
+function textOf(message: Buffer): string {
+  if (message[0] !== 0x52) return message.toString()
+  const incoming = decodeMessage(message)
+  return incoming.type === 'forward' ? Buffer.from(incoming.request).toString() : ''
+}
+
+const item = (text: string): { readonly request: Buffer } => ({ request: Buffer.from(text) })
 
 const forever = (): Promise<void> => new Promise(() => undefined)
 
@@ -111,7 +123,7 @@ describe('Broadcaster', () => {
 
   it('lets messages of the protocol go ahead of forwarded requests, and bounds those', async () => {
     const { broadcaster, dropped, to } = setup(undefined, { maxPoolRequests: 2 })
-    for (const name of ['f1', 'f2', 'f3']) broadcaster.forward(1, Buffer.from(name))
+    for (const name of ['f1', 'f2', 'f3']) broadcaster.forward(1, item(name), 'own')
     broadcaster.send(1, Buffer.from('vote'))
     broadcaster.flush()
     await nextTurn()
@@ -122,7 +134,7 @@ describe('Broadcaster', () => {
   it('lets small forwarded requests pass by large ones, and both have their turn', async () => {
     const { broadcaster, sent } = setup(() => nextTurn(), { maxSendQueueBytes: 10_000_000 })
     const forward = (name: string, bytes: number): void => {
-      broadcaster.forward(1, Buffer.alloc(bytes, name))
+      broadcaster.forward(1, { request: Buffer.alloc(bytes, name) }, 'own')
       broadcaster.flush()
     }
     for (const name of 'ABC') forward(name, 600_000)
@@ -135,7 +147,7 @@ describe('Broadcaster', () => {
   it('knows to whom forwarded requests still wait to be sent', async () => {
     const { broadcaster } = setup()
     broadcaster.send(1, Buffer.from('vote'))
-    broadcaster.forward(2, Buffer.from('f'))
+    broadcaster.forward(2, item('f'), 'own')
     expect([0, 1, 2, 9].map((to) => broadcaster.hasForwards(to))).to.deep.equal([
       ...[false, false, true, false],
     ])
@@ -145,15 +157,80 @@ describe('Broadcaster', () => {
   })
 
   it('bounds the bytes of forwarded requests, and has room again when they went', async () => {
-    const { broadcaster, dropped, to } = setup(undefined, { maxSendQueueBytes: 8 })
-    for (const name of ['12', '34', '5']) broadcaster.forward(1, Buffer.from(name))
+    const { broadcaster, dropped, to } = setup(undefined, { maxSendQueueBytes: 4 })
+    for (const name of ['12', '34', '5']) broadcaster.forward(1, item(name), 'own')
     expect(dropped).to.deep.equal([[1, 1]])
     broadcaster.flush()
     await nextTurn()
-    broadcaster.forward(1, Buffer.from('67'))
+    for (const name of ['12345', '6']) broadcaster.forward(1, item(name), 'own')
+    expect(dropped, 'one alone always has room').to.have.length(2)
     broadcaster.flush()
     await nextTurn()
-    expect(to(1)).to.deep.equal(['12', '34', '67'])
+    expect(to(1)).to.deep.equal(['12', '34', '12345'])
+  })
+
+  const [small, large] = ['s', 'L'].map((name) => name.padEnd(smallRequestBytes + 1, name))
+  for (const [what, others, own] of [
+    ['own requests for those of others', 'relayed', small!.slice(1)],
+    ['large own requests for those of others', 'relayed', large!],
+    ['small own requests for large ones', 'own', small!.slice(1)],
+  ] as const)
+    it(`drops no ${what}, however many wait, in number or in bytes`, () => {
+      for (const bounds of [{ maxPoolRequests: 3 }, { maxSendQueueBytes: 3 * large!.length }]) {
+        const more = { maxPoolRequests: 1_000, maxSendQueueBytes: 1e9, ...bounds }
+        const { broadcaster, dropped } = setup(undefined, more)
+        for (let i = 0; i < 5; i++) {
+          broadcaster.forward(1, item(large!), others)
+          if (others === 'relayed') broadcaster.forward(1, item(small!.slice(1)), others)
+        }
+        const before = dropped.length
+        expect(before).to.be.above(0)
+        for (let i = 0; i < 3; i++) broadcaster.forward(1, item(own), 'own')
+        expect(dropped.slice(before)).to.deep.equal([])
+      }
+    })
+
+  it('lets own requests and those of others have their turns', async () => {
+    const { broadcaster, to } = setup()
+    for (const name of ['a', 'b', 'c']) broadcaster.forward(1, item(name), 'relayed')
+    for (const name of ['x', 'y']) broadcaster.forward(1, item(name), 'own')
+    broadcaster.flush()
+    await nextTurn()
+    expect(to(1)).to.deep.equal(['a', 'x', 'b', 'y', 'c'])
+  })
+
+  it('sends what was withdrawn to nobody, has its room again, and sends the same once', async () => {
+    const { broadcaster, dropped, to } = setup(undefined, { maxSendQueueBytes: 4 })
+    const [first, second] = [item('12'), item('34')]
+    for (const each of [first, second, second]) broadcaster.forward('all', each, 'own')
+    broadcaster.withdraw(first)
+    broadcaster.forward('all', item('56'), 'own')
+    broadcaster.flush()
+    await nextTurn()
+    for (const id of [1, 2, 3]) expect(to(id), `to ${id}`).to.deep.equal(['34', '56'])
+    expect(dropped).to.deep.equal([])
+  })
+
+  it('keeps no copy of a request that waits: it is encoded when it is sent', async () => {
+    const { broadcaster, to } = setup()
+    const { request } = item('before')
+    broadcaster.forward(1, { request }, 'own')
+    request.set(Buffer.from('later '))
+    broadcaster.flush()
+    await nextTurn()
+    expect(to(1)).to.deep.equal(['later '])
+  })
+
+  it('joins forwarded requests to frames of maxJoinedBytes at most', async () => {
+    const { broadcaster, frames, to } = setup(undefined, {
+      maxSendQueueBytes: 1e7,
+      maxPoolRequests: 1e3,
+    })
+    for (let i = 0; i < 100; i++) broadcaster.forward(1, { request: Buffer.alloc(30_000) }, 'own')
+    broadcaster.flush()
+    await nextTurn(20)
+    expect(to(1)).to.have.length(100)
+    expect(Math.max(...frames)).to.be.within(maxJoinedBytes - 40_000, maxJoinedBytes)
   })
 
   it('puts no more than maxFrameMessages messages into a frame', async () => {

@@ -1,7 +1,6 @@
 import { VirtualClock } from '@heddle/events/testing'
 import { expect } from 'chai'
-import type { Broadcaster } from '../../src/broadcaster.ts'
-import { decodeMessage } from '../../src/codec.ts'
+import type { Broadcaster, Owner } from '../../src/broadcaster.ts'
 import { Forwarding, forwardedBytes, maxForwardedAgain } from '../../src/forwarding.ts'
 import { smallRequestBytes } from '../../src/large.ts'
 import type { PoolEntry } from '../../src/request-pool.ts'
@@ -22,6 +21,7 @@ class Backup {
   )
   /** Names of requests, each after to whom it was sent. */
   readonly sent: string[] = []
+  readonly withdrawn: string[] = []
   factor = 1
   isSlow = false
   hasForwards = false
@@ -29,11 +29,11 @@ class Backup {
 
   constructor(bounds: { readonly preferredBatchBytes?: number } = {}) {
     const broadcaster = {
-      forward: (to: number | 'all', message: Uint8Array) => {
-        const incoming = decodeMessage(Buffer.from(message))
-        if (incoming.type !== 'forward') return
-        this.sent.push(`${to} ${Buffer.from(incoming.request).toString().replaceAll('.', '')}`)
+      forward: (to: number | 'all', { request }: PoolEntry, owner: Owner) => {
+        const mark = owner === 'own' ? '' : '~'
+        this.sent.push(`${to} ${mark}${Buffer.from(request).toString().replaceAll('.', '')}`)
       },
+      withdraw: ({ id }: PoolEntry) => void this.withdrawn.push(id),
       flush: () => undefined,
       hasForwards: () => this.hasForwards,
     }
@@ -209,6 +209,17 @@ describe('Forwarding', () => {
     at.forwarding.leave([second])
     at.forwarding.leave([first])
     expect(at.news()).to.deep.equal(['0 a', '0 c'])
+  })
+
+  it('says whose a request is that it sends, and withdraws what need not be sent any more', () => {
+    const at = new Backup()
+    const own = at.take('own', 1)
+    const other = at.add('other', 1, 2)
+    at.forwarding.send(other)
+    at.forwarding.remind(other)
+    expect(at.news()).to.deep.equal(['0 own', '0 ~other', '0 ~other'])
+    at.forwarding.leave([own, other])
+    expect(at.withdrawn).to.deep.equal(['own', 'other'])
   })
 
   it('sends each new primary no more than that either, however much waits', () => {

@@ -26,16 +26,16 @@ describe('resolveReplicaOptions', () => {
     expect(cutAt({ preferredBatchBytes: 3_000_000, maxBatchBytes: 1_000 })).to.equal(1_000)
   })
 
-  it('has one of four replicas hold 544 MiB of requests and queued messages at most', () => {
+  it('has one of four replicas hold 480 MiB of requests and queued messages at most', () => {
     const n = 4
     const { maxPoolBytes, maxReceiveQueueBytes, maxSendQueueBytes } = resolveReplicaOptions({
       id: 0,
       n,
     })
-    // A request that is forwarded to several is the same bytes in the queues of all of them.
+    // A request that is forwarded is the bytes of the pool, in the queues of all to whom it goes.
     const perOther = maxReceiveQueueBytes + maxSendQueueBytes
-    const bytes = n * maxPoolBytes + (n - 1) * perOther + maxSendQueueBytes
-    expect(bytes / 2 ** 20).to.equal(544)
+    const bytes = n * maxPoolBytes + (n - 1) * perOther
+    expect(bytes / 2 ** 20).to.equal(480)
   })
 
   const bad: [string, Partial<ReplicaOptions>][] = [

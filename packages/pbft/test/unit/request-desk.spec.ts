@@ -1,7 +1,6 @@
 import { VirtualClock } from '@heddle/events/testing'
 import { SenderBudgets } from '../../src/sender-budgets.ts'
 import { expect } from 'chai'
-import { decodeMessage } from '../../src/codec.ts'
 import type { Broadcaster } from '../../src/broadcaster.ts'
 import { resolveReplicaOptions } from '../../src/options.ts'
 import { RequestChecker } from '../../src/request-checker.ts'
@@ -9,6 +8,7 @@ import { maxShared } from '../../src/forwarding.ts'
 import { RequestDesk } from '../../src/request-desk.ts'
 import { gracePart } from '../../src/primary-pace.ts'
 import { RequestBatch } from '../../src/request-batch.ts'
+import type { PoolEntry } from '../../src/request-pool.ts'
 import { RequestPool } from '../../src/request-pool.ts'
 import { MemoryStateMachine } from '../../src/testing.ts'
 
@@ -63,11 +63,10 @@ class Desk {
     this.pool = pool
     const { clock, machine: stateMachine, told } = this
     const broadcaster = {
-      forward: (to: number | 'all', message: Uint8Array) => {
-        const incoming = decodeMessage(Buffer.from(message))
-        if (incoming.type === 'forward')
-          this.sent.push(`${to} ${Buffer.from(incoming.request).toString()}`)
+      forward: (to: number | 'all', { request }: PoolEntry) => {
+        this.sent.push(`${to} ${Buffer.from(request).toString()}`)
       },
+      withdraw: () => undefined,
       flush: () => undefined,
       hasForwards: () => false,
     }
