@@ -1,9 +1,10 @@
 import { join } from 'node:path'
-import { LedgerError, toLedgerError } from './errors.ts'
-import { readRecord } from './record-access.ts'
+import { corrupt, LedgerError, toLedgerError } from './errors.ts'
+import { readFileHeader, readRecord } from './record-access.ts'
 import { RecordFile } from './record-file.ts'
 import type { RecordBody } from './record-file.ts'
 import { headerBytes } from './record-format.ts'
+import { scanRecords } from './record-scan.ts'
 import type { RecordPosition, ScannedRecord } from './record-scan.ts'
 import type { Files, StorageFile } from './storage.ts'
 
@@ -56,7 +57,7 @@ export class BlockFiles {
       const salt = await RecordFile.saltOf(files, join(dir, nameOf(0n)))
       if (salt !== undefined) return salt
       // The header is not whole. Unless a crash cut the making of the file short, that is damage.
-      if (firsts.length > 1 || syncedBelow > 0n) throw missing(dir, 0n)
+      if (firsts.length > 1 || syncedBelow > 0n) throw cutShort(dir, 0n)
     }
     const made = await makeFile(files, dir, 0n)
     await made.close()
@@ -123,8 +124,14 @@ export class BlockFiles {
   async read(position: RecordPosition): Promise<Buffer> {
     const first = this.#fileOf(position.sequence)
     if (first === this.#current.firstSequence) return this.#current.read(position)
-    const path = join(this.#options.dir, nameOf(first))
-    return readRecord(await this.#reader(first, path), path, position)
+    const { dir } = this.#options
+    const path = join(dir, nameOf(first))
+    const file = await this.#reader(first, path)
+    return readRecord(file, path, position).catch(async (error: unknown) => {
+      const next = await endOf(file, path).catch(() => undefined)
+      // Where it would be if the file behind this one had been there when they were opened.
+      throw next !== undefined && next <= position.sequence ? missing(dir, next) : error
+    })
   }
 
   /**
@@ -217,9 +224,10 @@ async function openOne(
   // A file was synced to its end before the next one was begun: only the last can have a torn tail.
   const syncedBelow = follower ?? options.syncedBelow
   const start = from !== undefined && from.sequence >= first ? { from } : {}
-  const opened = await RecordFile.open(files, { path, visit, syncedBelow, ...start })
+  const whatFollowed = (next: bigint): LedgerError => missing(dir, next)
+  const opened = await RecordFile.open(files, { path, visit, syncedBelow, whatFollowed, ...start })
   if (opened === undefined) {
-    if (first < syncedBelow) throw missing(dir, first)
+    if (first < syncedBelow) throw cutShort(dir, first)
     return makeFile(files, dir, first)
   }
   if (opened.firstSequence === first && (follower ?? opened.next) === opened.next) return opened
@@ -227,6 +235,19 @@ async function openOne(
   const has = `${opened.firstSequence.toString()} to ${(opened.next - 1n).toString()}`
   const message = `${path} holds blocks ${has}, which its name or its neighbour does not fit: was it renamed?`
   throw new LedgerError('LEDGER_CORRUPT', message, { file: path, offset: 0, block: first })
+}
+
+/** The block behind the last one of a file that ends whole; undefined for others. */
+async function endOf(file: StorageFile, path: string): Promise<bigint | undefined> {
+  const header = await readFileHeader(file, path)
+  if (header === undefined) return undefined
+  const { salt, firstSequence: sequence } = header
+  const visit = (): void => undefined
+  const { end, next, size } = await scanRecords({
+    ...{ file, path, salt, visit, sequence },
+    offset: headerBytes,
+  })
+  return end === size ? next : undefined
 }
 
 async function makeFile(files: Files, dir: string, first: bigint): Promise<RecordFile> {
@@ -247,9 +268,16 @@ async function syncNames(files: Files, dir: string): Promise<void> {
   })
 }
 
+/** Files begin where the one before ended, so the name of one that is not there is known. */
 function missing(dir: string, block: bigint): LedgerError {
+  const file = join(dir, nameOf(block))
   const message =
-    `${dir} has no file with block ${block.toString()}, though it was stored: restore the file, or ` +
-    `move the directory away and fetch the blocks again from others`
-  return new LedgerError('LEDGER_CORRUPT', message, { file: join(dir, nameOf(block)), block })
+    `${file} is missing: blocks from ${block.toString()} on were stored in it. Nothing was changed; put ` +
+    `this very file back, or move the directory ${dir} away: blocks are fetched again from others`
+  return new LedgerError('LEDGER_CORRUPT', message, { file, block })
+}
+
+function cutShort(dir: string, block: bigint): LedgerError {
+  const file = join(dir, nameOf(block))
+  return corrupt(`${file} has lost its content: not even its header is whole`, { file, block })
 }

@@ -15,6 +15,8 @@ export interface OpenRecordFile {
   readonly from?: { readonly offset: number; readonly sequence: bigint }
   /** Records below this sequence are known to have been synced: damage there is no torn tail. */
   readonly syncedBelow: bigint
+  /** What is wrong when it ends whole, with the record before `next`, and more were synced; default: damage. */
+  readonly whatFollowed?: (next: bigint) => LedgerError
   /** No power loss came since it was last open: a record that is all there and wrong is damage. */
   readonly wasPowerKept?: boolean
   /** Called for every good record from `from` on, in order. */
@@ -111,6 +113,8 @@ export class RecordFile {
     const { visit, wasPowerKept } = open
     const scan = await scanRecords({ file, path, salt, ...from, visit, wasPowerKept })
     if (scan.next < open.syncedBelow) {
+      if (scan.size === scan.end && open.whatFollowed !== undefined)
+        throw open.whatFollowed(scan.next)
       throw corrupt(
         `${path} ends or is damaged at offset ${scan.end}, in a record that was synced`,
         {

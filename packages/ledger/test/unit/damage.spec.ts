@@ -184,6 +184,10 @@ describe('damaged block file', () => {
       await storage.files.remove(path)
       const error = await errorOf(openMemoryLedger(small, storage))
       expect(error?.code, `without ${name}`).to.equal('LEDGER_CORRUPT')
+      expect(error).to.include({ file: path, block: BigInt(name.split('.')[0]!) })
+      expect(error?.message).to.match(
+        /^\/ledger\/\d+\.blocks is missing: .* put this very file back, /,
+      )
       storage.memory.put(path, bytes)
     }
     const again = await openMemoryLedger(small, storage)
@@ -192,6 +196,43 @@ describe('damaged block file', () => {
     for (const name of names) await storage.files.remove(`/ledger/${name}`)
     const error = await errorOf(openMemoryLedger(small, storage))
     expect(error?.code, 'without any file').to.equal('LEDGER_CORRUPT')
+    expect(error?.file).to.equal(blocksPath)
+  })
+
+  it('names the first of two missing files, and one that lost its content', async () => {
+    const storage = new MemoryStorage()
+    const small = { maxSegmentBytes: 4_096 }
+    const ledger = await openMemoryLedger(small, storage)
+    await Promise.all(makeTestChain(30, { bytes: 500 }).map((block) => ledger.append(block)))
+    await ledger.close()
+    const names = (await storage.files.list('/ledger')).filter((name) => name.endsWith('.blocks'))
+    const [, second = '', third = '', fourth = ''] = names.sort()
+    storage.memory.put(`/ledger/${fourth}`, Buffer.from('HE'))
+    const emptied = await errorOf(openMemoryLedger(small, storage))
+    expect(emptied).to.include({ code: 'LEDGER_CORRUPT', file: `/ledger/${fourth}` })
+    expect(emptied?.message).to.contain('has lost its content')
+    for (const name of [second, third]) await storage.files.remove(`/ledger/${name}`)
+    const error = await errorOf(openMemoryLedger(small, storage))
+    expect(error?.message).to.match(new RegExp(`^/ledger/${second} is missing: `))
+  })
+
+  it('names a missing file on reading when opening read only the tail', async () => {
+    const storage = new MemoryStorage()
+    const options = { maxSegmentBytes: 4_096, verifyOnOpen: 'tail' } as const
+    const ledger = await openMemoryLedger(options, storage)
+    await Promise.all(makeTestChain(30, { bytes: 500 }).map((block) => ledger.append(block)))
+    await ledger.close()
+    const names = (await storage.files.list('/ledger')).filter((name) => name.endsWith('.blocks'))
+    const path = `/ledger/${names.sort()[1]!}`
+    await storage.files.remove(path)
+    const tail = await openMemoryLedger(options, storage)
+    const first = BigInt(names[1]!.split('.')[0]!)
+    for (const block of [first, first + 1n]) {
+      const error = await errorOf(tail.block(block))
+      expect(error).to.include({ code: 'LEDGER_CORRUPT', file: path, block: first })
+    }
+    expect(await tail.block(first - 1n)).to.be.instanceOf(Uint8Array)
+    await tail.close()
   })
 
   it('tells damage in an older file, and on reading when opening read only the tail', async () => {
