@@ -1,7 +1,8 @@
+import { unknownOption } from '@heddle/interface'
 import { readTls } from '@heddle/msp'
 import type { CheckedServerTls } from '@heddle/msp'
 import { CommError, reasonOf } from './errors.ts'
-import type { CommOptions } from './types.ts'
+import type { CommOptions, CommTlsOptions } from './types.ts'
 
 /** {@link CommOptions} with every default filled in. */
 export type ResolvedCommOptions = Required<Omit<CommOptions, 'tls'>> & {
@@ -35,14 +36,24 @@ const defaults = {
   barMs: 60_000,
 }
 
+const known = Object.keys({
+  ...{ listen: true, tls: true, identity: true },
+  ...defaults,
+} satisfies Record<keyof CommOptions, unknown>)
+
+const knownOfTls = Object.keys({
+  ...{ certificate: true, key: true, roots: true, clientCertificate: true, clientKey: true },
+} satisfies Record<keyof CommTlsOptions, true>)
+
 // Timers of more than 2^31-1 ms would fire at once; nothing here is larger in earnest.
 const largest = 2 ** 31 - 1
 
 /**
- * Fills in the defaults and checks ranges and PEM texts.
+ * Fills in the defaults and checks names, ranges and PEM texts.
  * @throws {CommError} COMM_INVALID_OPTIONS
  */
 export function resolveCommOptions(options: CommOptions): ResolvedCommOptions {
+  refuseUnknown(options)
   const resolved: Record<string, unknown> = { ...defaults }
   for (const name of Object.keys(defaults) as (keyof typeof defaults)[]) {
     const value = options[name] ?? defaults[name]
@@ -64,6 +75,14 @@ export function resolveCommOptions(options: CommOptions): ResolvedCommOptions {
     tls: resolveTls(options.tls),
     identity: Uint8Array.prototype.slice.call(options.identity),
   })
+}
+
+function refuseUnknown(options: CommOptions): void {
+  const unknown =
+    unknownOption(options, known) ??
+    unknownOption(options.listen, ['host', 'port'], 'listen') ??
+    unknownOption(options.tls, knownOfTls, 'tls')
+  if (unknown !== undefined) throw invalid(unknown)
 }
 
 function longestRedialDelay({ maxRedialDelayMs: most }: CommOptions, least: number): number {

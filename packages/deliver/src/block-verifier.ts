@@ -12,6 +12,7 @@ import {
 } from './block-check.ts'
 import { type ChannelConfig, channelConfigOf } from './channel-config.ts'
 import { BlockError } from './errors.ts'
+import { type Known, refuseUnknown } from './refuse-unknown.ts'
 
 /** A block whose place, form and hashes are right; its signatures are being checked. */
 export interface PendingBlock {
@@ -164,13 +165,19 @@ export class BlockVerifier {
   }
 }
 
+const known: Known<BlockVerifierOptions> = {
+  ...{ channelId: true, configBlock: true, lastBlock: true, checkBlock: true },
+}
+
 /**
  * Makes a verifier from a configuration block that is trusted.
  *
  * @throws {BlockError} DELIVER_CONFIG when the block cannot be used, is of another channel or lies
  *   behind `lastBlock` or not in force after it; DELIVER_BLOCK_MALFORMED for a block without header
+ * @throws {DeliverError} DELIVER_INVALID_OPTIONS
  */
 export function createBlockVerifier(options: BlockVerifierOptions): BlockVerifier {
+  refuseUnknown(options, known)
   const { channelId, configBlock, lastBlock = configBlock } = options
   const config = trustedConfig(channelId, configBlock)
   const header = headerOf(lastBlock)

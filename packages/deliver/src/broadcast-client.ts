@@ -10,7 +10,7 @@ import type {
 import { common, decode } from '@heddle/proto'
 import { type BackOffOptions, defaultBackOff } from './back-off.ts'
 import { BroadcastLane, type LaneContext } from './broadcast-lane.ts'
-import { assertPositive, definedNumbers, proxiesOf } from './deliver-options.ts'
+import { assertPositive, numbersOf, proxiesOf } from './deliver-options.ts'
 import { EndpointSet } from './endpoint-set.ts'
 import { tlsFor } from './endpoint-tls.ts'
 import { DeliverError, type StatusError } from './errors.ts'
@@ -18,6 +18,7 @@ import { type BroadcastMetrics, broadcastMetrics } from './metrics.ts'
 import { Outage } from './outage.ts'
 import type { ClientTls, Endpoint } from './ports.ts'
 import type { ProxyChoice } from './proxy.ts'
+import { type Known, refuseUnknown } from './refuse-unknown.ts'
 import { type BroadcastResult, Submission } from './submission.ts'
 
 /** What a {@link BroadcastClient} works with. */
@@ -106,6 +107,7 @@ export function createBroadcastClient(
   deps: BroadcastClientDeps,
   options: BroadcastClientOptions,
 ): BroadcastClient {
+  refuseUnknown(options, known)
   return new FailoverBroadcastClient(deps, options)
 }
 
@@ -131,6 +133,13 @@ const defaults = {
   answerTimeoutMs: 30_000,
   maxMessageBytes: 100 * 1024 * 1024,
   maxBreaks: 12,
+}
+
+const known: Known<BroadcastClientOptions> = {
+  ...{ endpoints: true, tls: true, faults: true, spreadAfterMs: true, window: true },
+  ...{ maxQueued: true, connectTimeoutMs: true, unreachableTimeoutMs: true },
+  ...{ answerTimeoutMs: true, maxMessageBytes: true, maxBreaks: true },
+  ...{ minBackOffMs: true, maxBackOffMs: true },
 }
 
 class FailoverBroadcastClient implements BroadcastClient {
@@ -159,8 +168,8 @@ class FailoverBroadcastClient implements BroadcastClient {
 
   constructor(deps: BroadcastClientDeps, options: BroadcastClientOptions) {
     this.#deps = deps
-    const { faults = 0, ...others } = options
-    const limits = { ...defaults, ...definedNumbers(others) }
+    const { faults = 0 } = options
+    const limits = numbersOf(options, defaults)
     assertPositive({ ...limits, 'faults + 1': faults + 1 })
     this.#options = { ...limits, faults }
     const ways = {

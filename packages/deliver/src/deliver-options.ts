@@ -11,6 +11,7 @@ import { deliverMetrics } from './metrics.ts'
 import { Outage } from './outage.ts'
 import type { ClientTls, Endpoint, EnvelopeSigner } from './ports.ts'
 import { type ProxyChoice, announced, proxyFor } from './proxy.ts'
+import type { Known } from './refuse-unknown.ts'
 
 /** What pulling blocks works with. */
 export interface PullDeps {
@@ -57,6 +58,24 @@ export interface PullOptions extends BackOffOptions {
   readonly maxBlocksAhead?: number
 }
 
+/** The names of {@link PullOptions}. */
+export const knownPullOptions: Known<PullOptions> = {
+  ...{ channelId: true, endpoints: true, onlyGiven: true, addressOverrides: true, tls: true },
+  ...{ minBackOffMs: true, maxBackOffMs: true, connectTimeoutMs: true, stallTimeoutMs: true },
+  ...{ blockCensorshipTimeoutMs: true, maxHeaderStreams: true, maxMessageBytes: true },
+  maxBlocksAhead: true,
+}
+
+const defaults = {
+  ...defaultBackOff,
+  connectTimeoutMs: 3000,
+  stallTimeoutMs: 30_000,
+  blockCensorshipTimeoutMs: 20_000,
+  maxHeaderStreams: 3,
+  maxMessageBytes: 100 * 1024 * 1024,
+  maxBlocksAhead: 16,
+}
+
 /**
  * Fills in the defaults and checks the ranges.
  *
@@ -68,16 +87,7 @@ export function resolvePullOptions(
   maxFailures: number,
 ): PullContext {
   const { random = Math.random, clock } = deps
-  const limits = {
-    ...defaultBackOff,
-    connectTimeoutMs: 3000,
-    stallTimeoutMs: 30_000,
-    blockCensorshipTimeoutMs: 20_000,
-    maxHeaderStreams: 3,
-    maxMessageBytes: 100 * 1024 * 1024,
-    maxBlocksAhead: 16,
-    ...definedNumbers(options),
-  }
+  const limits = numbersOf(options, defaults)
   assertPositive({ ...limits, maxFailures })
   const { onlyGiven = false, addressOverrides = [] } = options
   const endpoints = new EndpointSet(options.endpoints, clock, random)
@@ -128,13 +138,14 @@ export function proxiesOf(
   return choice
 }
 
-/** The settings that are numbers and given. */
-export function definedNumbers(options: object): Record<string, number> {
-  return Object.fromEntries(
-    Object.entries(options).filter(
-      (entry): entry is [string, number] => typeof entry[1] === 'number',
-    ),
-  )
+/** What `options` say of the settings that have a default number, and the defaults of the others. */
+export function numbersOf<Names extends string>(
+  options: { readonly [Name in NoInfer<Names>]?: number | undefined },
+  defaults: Readonly<Record<Names, number>>,
+): Record<Names, number> {
+  const names = Object.keys(defaults) as Names[]
+  const values = names.map((name) => [name, options[name] ?? defaults[name]])
+  return Object.fromEntries(values) as Record<Names, number>
 }
 
 /**
@@ -144,7 +155,8 @@ export function definedNumbers(options: object): Record<string, number> {
  */
 export function assertPositive(values: Readonly<Record<string, number>>): void {
   for (const [name, value] of Object.entries(values)) {
-    if (value > 0) continue
+    // In JavaScript no compiler keeps texts out.
+    if (typeof value === 'number' && value > 0) continue
     throw new DeliverError('DELIVER_INVALID_OPTIONS', `${name} must be above 0, not ${value}`)
   }
 }

@@ -4,10 +4,16 @@ import { backOffMs, pause } from './back-off.ts'
 import { type Position, lastConfigOf } from './block-check.ts'
 import { type AcceptedBlock, type PullContext, pull } from './block-puller.ts'
 import { createBlockVerifier, genesisPosition, trustedConfig } from './block-verifier.ts'
-import { type PullDeps, type PullOptions, resolvePullOptions } from './deliver-options.ts'
+import {
+  type PullDeps,
+  type PullOptions,
+  knownPullOptions,
+  resolvePullOptions,
+} from './deliver-options.ts'
 import { lastBlockNumber } from './envelope.ts'
 import { DeliverError } from './errors.ts'
 import type { BlockSink, LedgerInfo } from './ports.ts'
+import { type Known, refuseUnknown } from './refuse-unknown.ts'
 
 /** What a {@link DeliverService} works with. */
 export interface DeliverServiceDeps extends PullDeps {
@@ -24,6 +30,8 @@ export interface DeliverServiceOptions extends PullOptions {
    */
   readonly configBlock: Uint8Array
 }
+
+const known: Known<DeliverServiceOptions> = { ...knownPullOptions, configBlock: true }
 
 /** How a {@link DeliverService} does. */
 export interface DeliverStatus {
@@ -61,6 +69,7 @@ export function createDeliverService(
   deps: DeliverServiceDeps,
   options: DeliverServiceOptions,
 ): DeliverService {
+  refuseUnknown(options, known)
   return new PullingDeliverService(deps, options)
 }
 

@@ -3,8 +3,14 @@ import { type Received, common, decode } from '@heddle/proto'
 import type { Position } from './block-check.ts'
 import { type PullContext, type PullTask, pull } from './block-puller.ts'
 import { trustedConfig } from './block-verifier.ts'
-import { type PullDeps, type PullOptions, resolvePullOptions } from './deliver-options.ts'
+import {
+  type PullDeps,
+  type PullOptions,
+  knownPullOptions,
+  resolvePullOptions,
+} from './deliver-options.ts'
 import { lastBlockNumber } from './envelope.ts'
+import { type Known, refuseUnknown } from './refuse-unknown.ts'
 import { type FetchBlock, type Trusted, assertReachable, fetchBlock, locate } from './locate.ts'
 
 /** Which blocks, and how long to try. */
@@ -21,6 +27,11 @@ export interface PullBlocksOptions extends PullOptions, AbortOptions {
   readonly maxFailures?: number
 }
 
+const known: Known<PullBlocksOptions> = {
+  ...knownPullOptions,
+  ...{ configBlock: true, from: true, to: true, follow: true, maxFailures: true, signal: true },
+}
+
 /**
  * Pulls blocks of a channel, verified and in order, from whichever endpoint works.
  *
@@ -35,6 +46,7 @@ export function pullBlocks(
   deps: PullDeps,
   options: PullBlocksOptions,
 ): AsyncGenerator<Received<common.Block>> {
+  refuseUnknown(options, known)
   const { from = 0n, follow = false, to = follow ? lastBlockNumber : 'newest' } = options
   const maxFailures = options.maxFailures ?? (follow ? Infinity : 10)
   const context = resolvePullOptions(deps, options, maxFailures)

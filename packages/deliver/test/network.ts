@@ -186,8 +186,11 @@ export async function grow(chain: MemoryChain, count: number, config?: bigint): 
   }
 }
 
-/** Hardly any wait after a failure, and nobody is asked but whom the test names. */
-export const impatient = { minBackOffMs: 1, maxBackOffMs: 1, onlyGiven: true } as const
+/** Hardly any wait after a failure. */
+export const hasty = { minBackOffMs: 1, maxBackOffMs: 1 } as const
+
+/** The same, and nobody is asked but whom the test names. */
+export const impatient = { ...hasty, onlyGiven: true } as const
 
 /** Resolves when `condition` holds; the test's time-out ends a vain wait. */
 export async function until(condition: () => boolean): Promise<void> {

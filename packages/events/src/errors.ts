@@ -38,15 +38,15 @@ export class ReceiverFailedError extends CodedError<'EVENTS_RECEIVER_FAILED'> {
   }
 }
 
-/** An option is out of its range. The caller's mistake. */
+/** An option is unknown or out of its range. The caller's mistake. */
 export class InvalidOptionsError extends CodedError<'EVENTS_INVALID_OPTIONS'> {
-  constructor(option: string, rule: string, value: unknown) {
-    super('EVENTS_INVALID_OPTIONS', `${option} must be ${rule}, not ${String(value)}`)
+  constructor(message: string) {
+    super('EVENTS_INVALID_OPTIONS', message)
   }
 }
 
 /** `value`, if it is a whole number from 1 to `max`; otherwise {@link InvalidOptionsError}. */
 export function positiveInteger(option: string, value: number, max: number): number {
   if (Number.isInteger(value) && value >= 1 && value <= max) return value
-  throw new InvalidOptionsError(option, `a whole number from 1 to ${max}`, value)
+  throw new InvalidOptionsError(`${option} must be a whole number from 1 to ${max}, not ${value}`)
 }

@@ -1,6 +1,8 @@
+import { unknownOption } from '@heddle/interface'
 import type { AbortOptions, LifecycleState, Logger, Metrics } from '@heddle/interface'
 import {
   EventsStoppedError,
+  InvalidOptionsError,
   NoReceiverError,
   OverloadedError,
   ReceiverFailedError,
@@ -32,12 +34,19 @@ export interface ManagerOptions {
   readonly metrics?: Metrics
 }
 
+const known = Object.keys({
+  ...{ capacity: true, batchSize: true, maxWaiting: true, onError: true },
+  ...{ name: true, logger: true, metrics: true },
+} satisfies Record<keyof ManagerOptions, true>)
+
 /**
  * A manager without a receiver, in state `idle`.
  *
- * @throws {InvalidOptionsError} EVENTS_INVALID_OPTIONS when a bound is out of range
+ * @throws {InvalidOptionsError} EVENTS_INVALID_OPTIONS when an option is unknown, or a bound out of range
  */
 export function createManager<E>(options: ManagerOptions = {}): Manager<E> {
+  const unknown = unknownOption(options, known)
+  if (unknown !== undefined) throw new InvalidOptionsError(unknown)
   return new QueueManager<E>(options)
 }
 

@@ -1,3 +1,4 @@
+import { unknownOption } from '@heddle/interface'
 import type { Clock, Logger, Metrics } from '@heddle/interface'
 import { IdentityError } from './errors.ts'
 import type { MessageCryptoService, SecurityAdvisor } from './ports.ts'
@@ -39,8 +40,15 @@ export interface MapperOptions {
 /** {@link MapperOptions} with every default filled in. */
 export type ResolvedMapperOptions = Required<MapperOptions>
 
-/** Fills in the defaults and checks the ranges; the result is frozen and keeps no caller's bytes. */
+const known = Object.keys({
+  ...{ selfIdentity: true, usageThresholdMs: true, maxIdentities: true, maxIdentityBytes: true },
+  onPurge: true,
+} satisfies Record<keyof MapperOptions, true>)
+
+/** Fills in the defaults and checks names and ranges; the result is frozen and keeps no caller's bytes. */
 export function resolveMapperOptions(options: MapperOptions): ResolvedMapperOptions {
+  const unknown = unknownOption(options, known)
+  if (unknown !== undefined) throw new IdentityError('IDENTITY_INVALID_OPTIONS', unknown)
   const resolved = {
     selfIdentity: Uint8Array.prototype.slice.call(options.selfIdentity),
     usageThresholdMs: options.usageThresholdMs ?? 3_600_000,

@@ -1,4 +1,5 @@
 export { CodedError, InvariantError, isCodedError } from './errors.ts'
+export { nearestName, unknownOption } from './names.ts'
 export type { Clock, ClockTimer } from './clock.ts'
 export type { AbortOptions, Lifecycle, LifecycleState } from './lifecycle.ts'
 export type { LogFields, Logger } from './logger.ts'

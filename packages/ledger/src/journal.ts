@@ -4,7 +4,7 @@ import { BootMarker } from './boot-marker.ts'
 import { diskStorage } from './disk-storage.ts'
 import { toLedgerError } from './errors.ts'
 import { FileJournal } from './file-journal.ts'
-import { numberOption } from './options.ts'
+import { numberOption, refuseUnknown } from './options.ts'
 import type { Journal } from './ports.ts'
 import type { Storage } from './storage.ts'
 
@@ -31,6 +31,10 @@ export interface JournalOptions {
 const KiB = 1_024
 const MiB = 1_024 * KiB
 
+const known: Readonly<Record<keyof JournalOptions, true>> = {
+  ...{ maxRecordBytes: true, maxJournalBytes: true, maxPendingBytes: true },
+}
+
 /**
  * Opens the journal in `deps.dir`, cutting off what a crash left half written. Without a power loss
  * that is a record which ends too early: one that is all there and wrong is damage.
@@ -42,6 +46,7 @@ export async function openJournal(
   deps: JournalDeps,
   options: JournalOptions = {},
 ): Promise<Journal> {
+  refuseUnknown(options, known)
   const { maxRecordBytes, maxJournalBytes, maxPendingBytes } = options
   const bounds = {
     maxRecordBytes: numberOption('maxRecordBytes', maxRecordBytes, 128 * MiB, [KiB, 512 * MiB]),

@@ -9,7 +9,7 @@ import { LedgerError, corrupt, toLedgerError } from './errors.ts'
 import { FileLedger } from './file-ledger.ts'
 import type { LastBlock } from './file-ledger.ts'
 import { ledgerMetrics } from './metrics.ts'
-import { numberOption } from './options.ts'
+import { numberOption, refuseUnknown } from './options.ts'
 import type { Ledger, LedgerHeader } from './ports.ts'
 import type { ScannedRecord } from './record-scan.ts'
 import { KeyValueStateStore } from './state-store.ts'
@@ -50,9 +50,18 @@ export type ResolvedLedgerOptions = Required<LedgerOptions>
 const KiB = 1_024
 const MiB = 1_024 * KiB
 
+const known: Readonly<Record<keyof LedgerOptions, true>> = {
+  ...{ maxSegmentBytes: true, maxRecordBytes: true, maxPendingBytes: true, verifyOnOpen: true },
+}
+
 /** Fills in defaults. @throws LedgerError LEDGER_INVALID_OPTIONS */
 function resolveLedgerOptions(options: LedgerOptions): ResolvedLedgerOptions {
-  const { maxSegmentBytes, maxRecordBytes, maxPendingBytes, verifyOnOpen } = options
+  refuseUnknown(options, known)
+  const { maxSegmentBytes, maxRecordBytes, maxPendingBytes, verifyOnOpen = 'all' } = options
+  if (!['all', 'tail'].includes(verifyOnOpen)) {
+    const message = `verifyOnOpen is ${verifyOnOpen}: it must be all or tail`
+    throw new LedgerError('LEDGER_INVALID_OPTIONS', message)
+  }
   return Object.freeze({
     maxSegmentBytes: numberOption('maxSegmentBytes', maxSegmentBytes, 64 * MiB, [
       4 * KiB,
@@ -63,7 +72,7 @@ function resolveLedgerOptions(options: LedgerOptions): ResolvedLedgerOptions {
       KiB,
       4_096 * MiB,
     ]),
-    verifyOnOpen: verifyOnOpen ?? 'all',
+    verifyOnOpen,
   })
 }
 

@@ -1,4 +1,11 @@
+import { unknownOption } from '@heddle/interface'
 import { LedgerError } from './errors.ts'
+
+/** @throws LedgerError LEDGER_INVALID_OPTIONS when one of the options has another name than those that are known */
+export function refuseUnknown(options: object, known: Readonly<Record<string, true>>): void {
+  const unknown = unknownOption(options, Object.keys(known))
+  if (unknown !== undefined) throw new LedgerError('LEDGER_INVALID_OPTIONS', unknown)
+}
 
 /**
  * The value of an option, or its default.

@@ -12,6 +12,7 @@ import type { PemFile } from './folder-files.ts'
 import { keyFor } from './keystore.ts'
 import { Msp } from './msp.ts'
 import { certificateDer, decodePem } from './pem.ts'
+import { refuseUnknown } from './refuse-unknown.ts'
 import type { SigningIdentity } from './signing-identity.ts'
 
 /** Options of {@link loadMsp}. */
@@ -172,7 +173,7 @@ async function load(folder: Folder, mspId: string): Promise<Msp> {
  * they point to; what is no PEM file is skipped, except in crls.
  *
  * @throws MspError `MSP_INVALID_FOLDER` (missing, unreadable, config.yaml), `MSP_INVALID_CONFIG`,
- *   `MSP_UNSUPPORTED_MSP`
+ *   `MSP_UNSUPPORTED_MSP`, `MSP_INVALID_OPTIONS`
  * @see fabric v3.1.5 msp/configbuilder.go
  */
 export async function loadMsp(
@@ -180,6 +181,7 @@ export async function loadMsp(
   mspId: string,
   options: FolderOptions = {},
 ): Promise<Msp> {
+  refuseUnknown(options, { logger: true } satisfies Record<keyof FolderOptions, true>)
   const folder = openFolder(dir, options)
   return inFolder(folder, () => load(folder, mspId))
 }
@@ -210,6 +212,8 @@ export async function loadSigningIdentity(
   mspId: string,
   options: SigningIdentityOptions = {},
 ): Promise<SigningIdentity> {
+  const known: Record<keyof SigningIdentityOptions, true> = { logger: true, at: true }
+  refuseUnknown(options, known)
   const folder = openFolder(dir, options)
   return inFolder(folder, async () => {
     const own = await load(folder, mspId)

@@ -13,6 +13,7 @@ import { Identity, readSerialized, serializeIdentity } from './identity.ts'
 import type { IdentityParts } from './identity.ts'
 import { certificateBlock, certificateDer, encodePem } from './pem.ts'
 import { satisfies } from './principals.ts'
+import { refuseUnknown } from './refuse-unknown.ts'
 import { certifiersIdOf, membershipFault, rolesOf } from './rules.ts'
 import type { MspRules } from './rules.ts'
 import { shown } from './shown.ts'
@@ -49,6 +50,7 @@ export class Msp {
 
   /** Use {@link mspFromConfig} or `loadMsp`. */
   constructor(config: msp.FabricMSPConfig, options: MspOptions = {}, origins?: Origins) {
+    refuseUnknown(options, { identityCacheSize: true } satisfies Record<keyof MspOptions, true>)
     const { identityCacheSize = defaultIdentityCacheSize } = options
     if (!Number.isInteger(identityCacheSize) || identityCacheSize < 1) {
       throw new MspError('MSP_INVALID_OPTIONS', `identityCacheSize ${identityCacheSize} is below 1`)

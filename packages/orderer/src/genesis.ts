@@ -12,6 +12,7 @@ import {
 import { blockMetadata, buildBlock, ordererMetadataValue } from './block.ts'
 import { configGroup } from './config-group.ts'
 import { OrdererError } from './errors.ts'
+import { refuseUnknown } from './options.ts'
 import { anyRole, consenterQuorum, implicitMeta } from './policies.ts'
 
 const { ImplicitMetaPolicy_Rule: Rule } = common
@@ -59,15 +60,21 @@ export interface GenesisOptions {
   readonly consensusMetadata: Uint8Array
 }
 
+const known: Readonly<Record<keyof GenesisOptions, true>> = {
+  ...{ channelId: true, timestamp: true, nonce: true, ordererOrgs: true, applicationOrgs: true },
+  ...{ consenters: true, batchSize: true, batchTimeout: true, consensusMetadata: true },
+}
+
 /**
  * Makes block 0 of a channel ordered by BFT: a configuration block as Fabric's configtxgen writes
  * it for consensus type `BFT`, with capability V3_0. The same options give the same bytes.
  *
- * @throws {OrdererError} ORDERER_INVALID_OPTIONS when there is no organisation, no consenter, an
+ * @throws {OrdererError} ORDERER_INVALID_OPTIONS when an option is unknown, there is no organisation, no consenter, an
  *   orderer organisation without endpoint (V3_0 forbids it), or an id or a name twice
  * @see fabric v3.1.5 sampleconfig/configtx.yaml; fixture `fabric v3.1.5` genesis block
  */
 export function createGenesisBlock(options: GenesisOptions): common.Block {
+  refuseUnknown(options, known)
   validate(options)
   const config = create(common.ConfigEnvelopeSchema, {
     config: { sequence: 0n, channelGroup: channelGroup(options) },

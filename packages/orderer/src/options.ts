@@ -1,4 +1,18 @@
+import { unknownOption } from '@heddle/interface'
 import { OrdererError } from './errors.ts'
+
+/**
+ * @param within - the option that holds these; default: they are the options themselves
+ * @throws {OrdererError} ORDERER_INVALID_OPTIONS when one has another name than those that are known
+ */
+export function refuseUnknown(
+  options: object,
+  known: Readonly<Record<string, true>>,
+  within?: string,
+): void {
+  const unknown = unknownOption(options, Object.keys(known), within)
+  if (unknown !== undefined) throw new OrdererError('ORDERER_INVALID_OPTIONS', unknown)
+}
 
 /**
  * Checks settings that count something.

@@ -1,7 +1,7 @@
 import { type CheckedServerTls, readTls } from '@heddle/msp'
 import type { common } from '@heddle/proto'
 import { OrdererError } from './errors.ts'
-import { assertAtLeastOne } from './options.ts'
+import { assertAtLeastOne, refuseUnknown } from './options.ts'
 
 /** Certificates of a server. */
 export interface ServerTls {
@@ -79,12 +79,30 @@ export type ResolvedServerOptions = Required<Omit<OrdererServerOptions, 'tls'>> 
 
 const mebibyte = 1024 * 1024
 
+const known: Readonly<Record<keyof OrdererServerOptions, true>> = {
+  ...{ listen: true, tls: true, timeWindowMs: true, maxEnvelopeBytes: true, maxMessageBytes: true },
+  ...{ broadcastWindow: true, broadcastWindowBytes: true, broadcastWindowPerClient: true },
+  ...{ broadcastWindowBytesPerClient: true, maxConcurrentStreams: true, maxCallsPerClient: true },
+  ...{ maxStreamsPerClient: true, maxUnsentBytesPerClient: true, maxUnsentBytes: true },
+  ...{ maxUnfinishedBytesPerClient: true, maxUnfinishedBytes: true },
+  ...{ unreadTimeoutMs: true, maxConnectionsPerCertificate: true, maxSeekBytes: true },
+  ...{ setupTimeoutMs: true, maxPendingConnections: true, maxRefusalLinesPerMinute: true },
+  ...{ drainTimeoutMs: true, statuses: true },
+}
+
+const knownOfTls: Readonly<Record<keyof ServerTls, true>> = {
+  ...{ certificate: true, key: true, roots: true, requireClientCertificate: true },
+}
+
 /**
- * Fills in the defaults and checks the ranges.
+ * Fills in the defaults and checks names and ranges.
  *
  * @throws {OrdererError} ORDERER_INVALID_OPTIONS
  */
 export function resolveServerOptions(options: OrdererServerOptions): ResolvedServerOptions {
+  refuseUnknown(options, known)
+  refuseUnknown(options.listen, { host: true, port: true }, 'listen')
+  refuseUnknown(options.tls, knownOfTls, 'tls')
   const { maxEnvelopeBytes: envelope = 10 * mebibyte } = options
   const resolved = {
     timeWindowMs: 15 * 60 * 1000,

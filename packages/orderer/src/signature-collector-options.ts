@@ -1,6 +1,6 @@
 import type { Clock, Logger, Metrics } from '@heddle/interface'
 import { OrdererError } from './errors.ts'
-import { assertAtLeastOne } from './options.ts'
+import { assertAtLeastOne, refuseUnknown } from './options.ts'
 import type {
   BlockSignatureVerifier,
   BlockSigner,
@@ -40,14 +40,20 @@ export interface SignatureCollectorOptions {
   readonly maxAnswersInFlight?: number
 }
 
+const known: Readonly<Record<keyof SignatureCollectorOptions, true>> = {
+  ...{ channelId: true, self: true, consenters: true, nextBlock: true, window: true },
+  ...{ maxOpenBlocks: true, resendIntervalMs: true, maxResends: true, maxAnswersInFlight: true },
+}
+
 /**
- * Fills in the defaults and checks the ranges.
+ * Fills in the defaults and checks names and ranges.
  *
  * @throws {OrdererError} ORDERER_INVALID_OPTIONS
  */
 export function resolveCollectorOptions(
   options: SignatureCollectorOptions,
 ): Required<SignatureCollectorOptions> {
+  refuseUnknown(options, known)
   const resolved = {
     nextBlock: 0n,
     window: 256,

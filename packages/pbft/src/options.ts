@@ -1,3 +1,4 @@
+import { unknownOption } from '@heddle/interface'
 import { InvalidOptionsError } from './errors.ts'
 import { messageLimits } from './message-limits.ts'
 import type { ReplicaOptions } from './types.ts'
@@ -93,12 +94,8 @@ const others: readonly string[] = ['id', 'n', 'acceptLoss', 'forwardTimeoutMs', 
 
 /** A mistyped option would be none, and its default would be taken without a word. */
 function refuseUnknown(options: ReplicaOptions): void {
-  if (typeof options !== 'object' || (options as unknown) === null)
-    throw new InvalidOptionsError('the options are no object')
-  const known = [...others, ...Object.keys(ranges)]
-  const unknown = Object.keys(options).find((name) => !known.includes(name))
-  if (unknown !== undefined)
-    throw new InvalidOptionsError(`there is no option ${unknown}; there are ${known.join(', ')}`)
+  const unknown = unknownOption(options, [...others, ...Object.keys(ranges)])
+  if (unknown !== undefined) throw new InvalidOptionsError(unknown)
   const { acceptLoss = false } = options as { readonly acceptLoss?: unknown }
   if (typeof acceptLoss !== 'boolean')
     throw new InvalidOptionsError(`acceptLoss is ${String(acceptLoss)}; it must be true or false`)

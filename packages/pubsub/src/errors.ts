@@ -51,9 +51,9 @@ export class ClosedError extends CodedError<'PUBSUB_CLOSED'> {
   }
 }
 
-/** An option or a time to live is out of its range. The caller's mistake. */
+/** An option is unknown, or an option or a time to live out of its range. The caller's mistake. */
 export class InvalidOptionsError extends CodedError<'PUBSUB_INVALID_OPTIONS'> {
-  constructor(option: string, rule: string, value: unknown) {
-    super('PUBSUB_INVALID_OPTIONS', `${option} must be ${rule}, not ${String(value)}`)
+  constructor(message: string) {
+    super('PUBSUB_INVALID_OPTIONS', message)
   }
 }

@@ -1,3 +1,4 @@
+import { unknownOption } from '@heddle/interface'
 import type { Clock, ClockTimer, Metrics } from '@heddle/interface'
 import {
   ClosedError,
@@ -25,6 +26,10 @@ export interface PubSubOptions {
   readonly maxSubscriptions?: number
 }
 
+const known = Object.keys({
+  ...{ bufferSize: true, overflow: true, maxSubscriptions: true },
+} satisfies Record<keyof PubSubOptions, true>)
+
 /**
  * Topics, compared as exact strings, without wildcards. Every subscriber of a topic gets every item
  * published after it subscribed, in order, the same reference; a slow one loses items, and nobody
@@ -43,8 +48,10 @@ export class PubSub<T> {
   #subscriptions = 0
   #isClosed = false
 
-  /** @throws {InvalidOptionsError} PUBSUB_INVALID_OPTIONS when a bound is out of range */
+  /** @throws {InvalidOptionsError} PUBSUB_INVALID_OPTIONS when an option is unknown or out of range */
   constructor(deps: PubSubDeps, options: PubSubOptions = {}) {
+    const unknown = unknownOption(options, known)
+    if (unknown !== undefined) throw new InvalidOptionsError(unknown)
     this.#clock = deps.clock
     this.#metrics = deps.metrics && pubSubMetrics(deps.metrics)
     this.#bufferSize = wholeNumber('bufferSize', options.bufferSize ?? 50, 65_536)
@@ -75,7 +82,7 @@ export class PubSub<T> {
    */
   subscribe(topic: string, ttlMs: number): Subscription<T> {
     if (this.#isClosed) throw new ClosedError()
-    if (!(ttlMs >= 0)) throw new InvalidOptionsError('ttlMs', '0 or more', ttlMs)
+    if (!(ttlMs >= 0)) throw new InvalidOptionsError(`ttlMs must be 0 or more, not ${ttlMs}`)
     if (this.#subscriptions >= this.#maxSubscriptions) {
       throw new TooManySubscriptionsError(this.#maxSubscriptions)
     }
@@ -143,10 +150,10 @@ export class PubSub<T> {
 
 function wholeNumber(option: string, value: number, max: number): number {
   if (Number.isInteger(value) && value >= 1 && value <= max) return value
-  throw new InvalidOptionsError(option, `a whole number from 1 to ${max}`, value)
+  throw new InvalidOptionsError(`${option} must be a whole number from 1 to ${max}, not ${value}`)
 }
 
 function overflowPolicy(value: string): OverflowPolicy {
   if (value === 'drop-newest' || value === 'drop-oldest') return value
-  throw new InvalidOptionsError('overflow', 'drop-newest or drop-oldest', value)
+  throw new InvalidOptionsError(`overflow must be drop-newest or drop-oldest, not ${value}`)
 }

@@ -186,6 +186,18 @@ describe('a comm', function () {
         { tls: { ...tls, clientCertificate: other.certificate, clientKey: tls.key } },
         /^tls\.clientKey is not the key of tls\.clientCertificate/,
       ],
+      [
+        { dialTimeout: 1 } as object,
+        /^there is no option dialTimeout \(did you mean dialTimeoutMs\?\)/,
+      ],
+      [
+        { tls: { ...tls, root: [] } as typeof tls },
+        /^there is no option tls\.root \(did you mean tls\.roots\?\)/,
+      ],
+      [
+        { listen: { ...right.listen, hots: 'x' } as typeof right.listen },
+        /^there is no option listen\.hots/,
+      ],
       [{ identity: Buffer.from('ff', 'hex') }, /^identity is no/],
     ]
     for (const [options, message] of wrong) {

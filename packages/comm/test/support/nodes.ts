@@ -59,6 +59,13 @@ const patient = { dialTimeoutMs: 25_000, connTimeoutMs: 25_000, setupTimeoutMs: 
 // On a virtual clock the answer to a ping, which takes real time, always comes late.
 const unpinged = { pingAfterMs: 2 ** 31 - 1 }
 
+/** What {@link NodeOptions} has besides the options of a comm. */
+const ofNode = ['proxyFor', 'organization', 'clock', 'tls', 'start', 'as', 'mapper']
+
+function commOptionsOf(options: NodeOptions): Partial<CommOptions> {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !ofNode.includes(name)))
+}
+
 const running = new Set<Comm>()
 const mappers = new Set<Mapper>()
 
@@ -88,7 +95,7 @@ export async function createNode(options: NodeOptions = {}): Promise<Node> {
       listen: { host: 'localhost', port: 0 },
       // On the real clock nothing may hang on how busy the machine is.
       ...(options.clock === undefined ? patient : unpinged),
-      ...options,
+      ...commOptionsOf(options),
       tls: {
         certificate: tls.certificate,
         key: tls.key,

@@ -17,6 +17,18 @@ import { type Network, networks, recorded } from '../recorded.ts'
 
 type Block = Received<common.Block>
 
+it('a block verifier refuses an option that it does not know: a check would be left out', () => {
+  const [configBlock] = recorded(networks[0]!)
+  const mistyped = {
+    channelId: 'ch1',
+    configBlock: configBlock!.message,
+    checkblock: () => undefined,
+  }
+  expect(() => createBlockVerifier(mistyped))
+    .to.throw(/^there is no option checkblock \(did you mean checkBlock\?\)/)
+    .with.property('code', 'DELIVER_INVALID_OPTIONS')
+})
+
 async function refusal(verifier: BlockVerifier, block: Block): Promise<string> {
   try {
     await verifier.verify(block)

@@ -16,7 +16,7 @@ import {
   channel,
   channelId,
   honest,
-  impatient,
+  hasty,
   scripted,
   started,
   stopAll,
@@ -51,7 +51,7 @@ async function clientOf(
   const { clientTls } = await channel()
   const client = createBroadcastClient(
     { clock, random: () => 0 },
-    { tls: clientTls, ...impatient, ...options },
+    { tls: clientTls, ...hasty, ...options },
   )
   await client.start()
   started.push(client)
@@ -619,6 +619,8 @@ describe('BroadcastClient', function () {
       { answerTimeoutMs: -1 },
       { faults: -1 },
       { spreadAfterMs: 0 },
+      { window: '9' as unknown as number },
+      { windows: 9 },
     ]) {
       expect(() => createBroadcastClient(deps, { endpoints, ...spoilt }), JSON.stringify(spoilt))
         .to.throw()

@@ -79,7 +79,7 @@ class Lines implements Logger {
 async function pulled(
   environment: Record<string, string>,
   endpoint: Endpoint,
-  options: Partial<PullOptions> & { logger?: Logger } = {},
+  { logger, ...options }: Partial<PullOptions> & { logger?: Logger } = {},
 ): Promise<bigint[]> {
   const { client, clientTls, genesis } = await channel()
   const numbers: bigint[] = []
@@ -87,7 +87,7 @@ async function pulled(
     signer: client,
     clock: systemClock,
     proxyFor: (address: string) => proxyFor(address, environment),
-    ...(options.logger && { logger: options.logger }),
+    ...(logger && { logger }),
   }
   for await (const { message } of pullBlocks(deps, {
     channelId,

@@ -141,6 +141,8 @@ describe('pullBlocks', function () {
     { maxBlocksAhead: 0 },
     { maxFailures: 0 },
     { minBackOffMs: NaN },
+    { stallTimeoutMs: '9' as unknown as number },
+    { stalltimeoutMs: 9 },
   ]
   for (const spoilt of wrong) {
     it(`refuses ${JSON.stringify(spoilt)}`, async () => {

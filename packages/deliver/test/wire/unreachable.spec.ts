@@ -14,6 +14,7 @@ import {
   channelId,
   grow,
   honest,
+  hasty,
   impatient,
   scripted,
   started,
@@ -82,7 +83,7 @@ describe('when nobody can be reached', function () {
       const logger = new Lines()
       const client = createBroadcastClient(
         { clock, logger },
-        { endpoints: nobody, unreachableTimeoutMs: 200, ...impatient },
+        { endpoints: nobody, unreachableTimeoutMs: 200, ...hasty },
       )
       started.push(client)
       await client.start()
@@ -114,7 +115,7 @@ describe('when nobody can be reached', function () {
       const logger = new Lines()
       const client = createBroadcastClient(
         { clock: systemClock, logger },
-        { endpoints: [endpoint], tls, unreachableTimeoutMs: 1, ...impatient },
+        { endpoints: [endpoint], tls, unreachableTimeoutMs: 1, ...hasty },
       )
       started.push(client)
       await client.start()

@@ -88,7 +88,8 @@ export class VirtualClock implements Clock {
    * @throws {ClockRunawayError} EVENTS_CLOCK_RUNAWAY beyond {@link maxTimersPerAdvance} timers
    */
   async advance(ms: number): Promise<void> {
-    if (!(ms >= 0 && ms < Infinity)) throw new InvalidOptionsError('ms', 'finite, 0 or more', ms)
+    if (!(ms >= 0 && ms < Infinity))
+      throw new InvalidOptionsError(`ms must be finite, 0 or more, not ${ms}`)
     if (this.#isAdvancing) throw new ClockBusyError()
     this.#isAdvancing = true
     try {

@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events'
 import { expect } from 'chai'
 import fc from 'fast-check'
 import type { Logger } from '@heddle/interface'
-import { createManager, type ReceiverFailedError } from '../../src/index.ts'
+import { createManager, type ManagerOptions, type ReceiverFailedError } from '../../src/index.ts'
 import { RecordingMetrics, codeOf, recording, turn } from './support.ts'
 
 describe('Manager', () => {
@@ -549,6 +549,14 @@ describe('Manager', () => {
       manager.tryQueue('b')
       await turn()
       expect(seen).to.deep.equal(['old a', 'new b'])
+    })
+
+    it('refuses an option that it does not know, and says which was meant', async () => {
+      const mistyped = { capcity: 5 } as ManagerOptions
+      expect(() => createManager(mistyped)).to.throw(
+        /^there is no option capcity \(did you mean capacity\?\)/,
+      )
+      expect(await codeOf(() => createManager(mistyped))).to.equal('EVENTS_INVALID_OPTIONS')
     })
 
     it('refuses bounds that are out of range', async () => {

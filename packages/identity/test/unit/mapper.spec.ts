@@ -1,7 +1,12 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { VirtualClock } from '@heddle/events/testing'
-import { byOrganization, createIdentityMapper, type Mapper } from '../../src/index.ts'
+import {
+  byOrganization,
+  createIdentityMapper,
+  type Mapper,
+  type MapperOptions,
+} from '../../src/index.ts'
 import { MemoryMembership, type Member } from '../../src/testing.ts'
 import { codeOf, fixture, startTime } from './support.ts'
 
@@ -723,6 +728,14 @@ describe('Mapper', () => {
           'IDENTITY_INVALID_SELF',
         )
       }
+    })
+
+    it('refuses an option that it does not know, and says which was meant', async () => {
+      const mistyped = { maxIdentites: 5 } as Partial<MapperOptions>
+      expect(() => fixture(mistyped)).to.throw(
+        /^there is no option maxIdentites \(did you mean maxIdentities\?\)/,
+      )
+      expect(await codeOf(() => fixture(mistyped))).to.equal('IDENTITY_INVALID_OPTIONS')
     })
 
     it('refuses options out of their range', async () => {

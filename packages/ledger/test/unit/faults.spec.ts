@@ -1,7 +1,7 @@
 import { isCodedError } from '@heddle/interface'
 import { expect } from 'chai'
 import { LedgerError } from '../../src/index.ts'
-import type { BlockRecord, Ledger } from '../../src/index.ts'
+import type { BlockRecord, JournalOptions, Ledger, LedgerOptions } from '../../src/index.ts'
 import { maxUnindexedKeys } from '../../src/block-index.ts'
 import { maxWaitingChanges } from '../../src/state-store.ts'
 import {
@@ -267,6 +267,19 @@ describe('ledger on a failing disk', function () {
 })
 
 describe('bounds', () => {
+  it('refuses an option that it does not know, and says which was meant', async () => {
+    const ledger = await openMemoryLedger({ maxSegmentBites: 1 } as LedgerOptions).catch(
+      (error: unknown) => error as LedgerError,
+    )
+    expect(ledger).to.have.property('code', 'LEDGER_INVALID_OPTIONS')
+    const meant = 'there is no option maxSegmentBites (did you mean maxSegmentBytes?); there are '
+    expect(ledger).to.have.property('message').that.contains(meant)
+    const journal = openMemoryJournal({ verifyOnOpen: 'all' } as JournalOptions)
+    expect(await codeOf(journal)).to.equal('LEDGER_INVALID_OPTIONS')
+    const other = openMemoryLedger({ verifyOnOpen: 'tial' } as unknown as LedgerOptions)
+    expect(await codeOf(other)).to.equal('LEDGER_INVALID_OPTIONS')
+  })
+
   it('refuses options out of range', async () => {
     for (const options of [
       { maxSegmentBytes: 4_095 },

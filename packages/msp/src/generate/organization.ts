@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Clock } from '@heddle/interface'
 import { MspError } from '../errors.ts'
 import type { Role } from '../identity.ts'
+import { refuseUnknown } from '../refuse-unknown.ts'
 import { readIfThere, writeWhole } from './files.ts'
 import type { CertificateRequest } from './issue.ts'
 import { ensureAuthority, ensurePair } from './pair.ts'
@@ -71,9 +72,18 @@ interface Authorities {
 
 const safeName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/
 
+const known: Readonly<Record<keyof OrganizationSpec, true>> = {
+  ...{ mspId: true, domain: true, nodes: true, dir: true, validityDays: true, clock: true },
+}
+
+const roles: Readonly<Record<Role, true>> = { client: true, peer: true, admin: true, orderer: true }
+
 function planOf(spec: OrganizationSpec): Plan {
   const { validityDays = defaultValidityDays, clock } = spec
   const refuse = (detail: string): MspError => new MspError('MSP_INVALID_OPTIONS', detail)
+  refuseUnknown(spec, known)
+  for (const { name, role } of spec.nodes)
+    if (!Object.hasOwn(roles, role)) throw refuse(`${name} has the role ${role}, which is none`)
   if (spec.mspId === '') throw refuse('mspId is empty')
   if (!(validityDays >= 1 && validityDays <= 36_500)) throw refuse(`validityDays ${validityDays}`)
   for (const name of [spec.domain, ...spec.nodes.map((node) => node.name)]) {

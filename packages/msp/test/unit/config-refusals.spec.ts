@@ -4,6 +4,7 @@ import type { MessageInitShape } from '@heddle/proto'
 import { refuse } from '../../src/anchors.ts'
 import { prefixed } from '../../src/errors.ts'
 import { mspFromConfig } from '../../src/index.ts'
+import type { MspOptions } from '../../src/index.ts'
 import { encodePem } from '../../src/pem.ts'
 import { certify, configOf, newKeys, revoke, usualOus } from '../support/ca.ts'
 import type { MspSpec, Pair } from '../support/ca.ts'
@@ -214,5 +215,9 @@ describe('a configuration that is refused says which part, and why', () => {
     expect(sized(0)).to.equal('MSP_INVALID_OPTIONS: identityCacheSize 0 is below 1')
     expect(sized(1.5)).to.equal('MSP_INVALID_OPTIONS: identityCacheSize 1.5 is below 1')
     expect(sized(1)).to.equal('taken')
+    const mistyped = { identityCachesize: 5 } as MspOptions
+    expect(lineOf(() => mspFromConfig(configOf(usual), mistyped))).to.match(
+      /^MSP_INVALID_OPTIONS: there is no option identityCachesize \(did you mean identityCacheSize\?\)/,
+    )
   })
 })

@@ -16,7 +16,7 @@ import type { TLSSocket } from 'node:tls'
 import type { AddressInfo } from 'node:net'
 import { expect } from 'chai'
 import { generateOrganization, loadMsp, loadSigningIdentity } from '../../src/index.ts'
-import type { GeneratedOrganization, NodeSpec, OrganizationSpec } from '../../src/index.ts'
+import type { GeneratedOrganization, NodeSpec, OrganizationSpec, Role } from '../../src/index.ts'
 import { parseCertificate } from '../../src/certificate.ts'
 import { certificateDer } from '../../src/pem.ts'
 import { isLowS } from '../../src/signature.ts'
@@ -303,6 +303,8 @@ describe('generateOrganization', () => {
           { name: 'a', role: 'client' },
         ],
       },
+      { nodes: [{ name: 'a', role: 'per' as Role }] },
+      { validityDay: 1 } as Partial<OrganizationSpec>,
       { validityDays: 0 },
       { validityDays: Number.NaN },
       { validityDays: 1e9 },

@@ -132,6 +132,7 @@ describe('createGenesisBlock', () => {
       'an orderer organisation without endpoint',
       { ordererOrgs: [{ ...recordedOptions().ordererOrgs[0]!, endpoints: [] }] },
     ],
+    ['an option that it does not know', { consenter: [] } as Partial<GenesisOptions>],
     ['a consenter id twice', { consenters: [{ id: 1 }, { id: 1 }] }],
     [
       'an organisation twice',

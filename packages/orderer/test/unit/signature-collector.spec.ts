@@ -650,6 +650,13 @@ describe('BlockSignatureCollector', function () {
     expect(again).to.have.property('code', 'ORDERER_STOPPED')
   })
 
+  it('refuses an option that it does not know, and says which was meant', () => {
+    const mistyped = { channelId, self: 1, consenters: [1], nextblock: 5n }
+    expect(() => new BlockSignatureCollector({} as never, mistyped))
+      .to.throw(/^there is no option nextblock \(did you mean nextBlock\?\); there are channelId, /)
+      .with.property('code', 'ORDERER_INVALID_OPTIONS')
+  })
+
   it('refuses consenters that are not distinct or lack itself', () => {
     for (const ids of [[1, 1], [2, 3], []]) {
       expect(

@@ -198,6 +198,15 @@ describe('OrdererServer', function () {
     ['a negative time window', (right) => ({ ...right, timeWindowMs: -1 })],
     ['no authority of clients', (right) => ({ ...right, tls: { ...right.tls, roots: [] } })],
     ['an empty authority', (right) => ({ ...right, tls: { ...right.tls, roots: [''] } })],
+    ['an option that it does not know', (right) => ({ ...right, timewindowMs: 1 }) as typeof right],
+    [
+      'an option of tls that it does not know',
+      (right) => ({ ...right, tls: { ...right.tls, requireClientCertficate: false } }),
+    ],
+    [
+      'an option of listen that it does not know',
+      (right) => ({ ...right, listen: { ...right.listen, prot: 1 } }),
+    ],
     [
       'a certificate that is none',
       (right) => ({ ...right, tls: { ...right.tls, certificate: 'x' } }),

@@ -62,7 +62,7 @@ describe('createReplica without types', () => {
 
   it('names an option that there is not, and one of another type', () => {
     expect(refusal(goodDeps(), { id: 0, n: 4, batchsize: 10 })).to.match(
-      /^there is no option batchsize; there are id, n, .*batchSize/,
+      /^there is no option batchsize \(did you mean batchSize\?\); there are id, n, .*batchSize/,
     )
     expect(refusal(goodDeps(), { id: 0, n: 4, batchSize: '10' })).to.match(/^batchSize is 10; /)
     expect(refusal(goodDeps(), { id: 0, n: 4, acceptLoss: 'no' })).to.match(/^acceptLoss is no; /)

@@ -38,6 +38,13 @@ describe('resolveReplicaOptions', () => {
     expect(bytes / 2 ** 20).to.equal(480)
   })
 
+  it('refuses an option that it does not know, and says which was meant', () => {
+    const mistyped = { id: 0, n: 4, batchsize: 7 }
+    expect(() => resolveReplicaOptions(mistyped))
+      .to.throw('there is no option batchsize (did you mean batchSize?); there are id, n, ')
+      .with.property('code', 'PBFT_INVALID_OPTIONS')
+  })
+
   const bad: [string, Partial<ReplicaOptions>][] = [
     ['an id that is not below n', { id: 4 }],
     ['no replica', { n: 0 }],

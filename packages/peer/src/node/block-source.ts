@@ -47,7 +47,7 @@ export function createBlockSource({
     ]
   }
   return {
-    pull: (from, replicas, options) =>
+    pull: (from, replicas, { signal }) =>
       pullBlocks(
         {
           signer,
@@ -57,7 +57,7 @@ export function createBlockSource({
           checkBlock: blockCheck(material.genesis),
         },
         {
-          ...options,
+          ...(signal && { signal }),
           channelId: channel.channelId,
           configBlock: material.genesis,
           endpoints: replicas.flatMap(endpointOf),

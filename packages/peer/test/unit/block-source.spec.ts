@@ -88,7 +88,9 @@ describe('the source of blocks of a state transfer', function () {
     replicas: readonly number[],
   ): Promise<Uint8Array[]> {
     const pulled: Uint8Array[] = []
-    for await (const { bytes } of source.pull(from, replicas, {})) pulled.push(bytes)
+    // What a state transfer is given, with what is none of a source's business.
+    const options = { signal: new AbortController().signal, mark: Buffer.from('mark') }
+    for await (const { bytes } of source.pull(from, replicas, options)) pulled.push(bytes)
     return pulled
   }
 

@@ -3,7 +3,12 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import type { Metrics } from '@heddle/interface'
 import { VirtualClock } from '@heddle/events/testing'
-import { PubSub, type OverflowPolicy, type Subscription } from '../../src/index.ts'
+import {
+  PubSub,
+  type OverflowPolicy,
+  type PubSubOptions,
+  type Subscription,
+} from '../../src/index.ts'
 import { broker, codeOf } from './support.ts'
 
 describe('PubSub', () => {
@@ -301,6 +306,14 @@ describe('PubSub', () => {
       expect(await codeOf(refused)).to.equal('PUBSUB_TOO_MANY_SUBSCRIPTIONS')
       await clock.advance(10)
       pubsub.subscribe('c', 10)
+    })
+
+    it('refuses an option that it does not know, and says which was meant', async () => {
+      const mistyped = { buffersize: 5 } as PubSubOptions
+      expect(() => broker(mistyped)).to.throw(
+        /^there is no option buffersize \(did you mean bufferSize\?\)/,
+      )
+      expect(await codeOf(() => broker(mistyped))).to.equal('PUBSUB_INVALID_OPTIONS')
     })
 
     it('refuses options and times out of their range', async () => {
