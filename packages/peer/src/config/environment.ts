@@ -1,8 +1,11 @@
 import type { SettingKey } from './settings.ts'
 
+/** Of every variable that overrides a key. */
+export const variablePrefix = 'CORE_'
+
 /** The variable that overrides a key: `peer.tls.cert.file` → `CORE_PEER_TLS_CERT_FILE`. */
 export function variableOf(key: SettingKey): string {
-  return `CORE_${key.replaceAll('.', '_').toUpperCase()}`
+  return `${variablePrefix}${key.replaceAll('.', '_').toUpperCase()}`
 }
 
 /** The variable that Fabric reads for the levels of its loggers; it wins over `logging.spec`. */

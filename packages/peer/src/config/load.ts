@@ -1,8 +1,9 @@
 import { dirname, resolve } from 'node:path'
+import { nearestName } from '@heddle/interface'
 import { parse } from 'yaml'
 import { PeerError, messageOf } from '../errors.ts'
 import { readNamed } from '../read-named.ts'
-import { fromEnvironment, variableOf } from './environment.ts'
+import { fromEnvironment, variableOf, variablePrefix } from './environment.ts'
 import { contradictionIn } from './relations.ts'
 import { SettingProblem } from './setting.ts'
 import { settings } from './settings.ts'
@@ -37,24 +38,30 @@ function flatten(node: unknown, prefix: string, into: Map<string, unknown>): voi
   }
 }
 
-/** Whether all that differs is within two characters in a row. */
-function isNear(a: string, b: string): boolean {
-  const shorter = Math.min(a.length, b.length)
-  let same = 0
-  while (same < shorter && a[same] === b[same]) same++
-  let sameAtEnd = 0
-  while (sameAtEnd < shorter - same && a.at(-1 - sameAtEnd) === b.at(-1 - sameAtEnd)) sameAtEnd++
-  return Math.max(a.length, b.length) - same - sameAtEnd <= 2
+/** The name that a mistyped one most likely meant: nearly the same, or the same last part, between `separator`s. */
+function meant(name: string, known: readonly string[], separator: string): string | undefined {
+  const lastOf = (each: string): string | undefined => each.split(separator).at(-1)?.toLowerCase()
+  return nearestName(name, known) ?? known.find((each) => lastOf(each) === lastOf(name))
 }
 
-/** The key that a mistyped one most likely meant: the same letters, the same last part, or nearly the same. */
-function meant(key: string): string {
-  const last = key.split('.').at(-1)?.toLowerCase()
-  const near =
-    keys.find((each) => each.toLowerCase() === key.toLowerCase()) ??
-    keys.find((each) => each.split('.').at(-1)?.toLowerCase() === last) ??
-    keys.find((each) => isNear(each, key))
-  return near === undefined ? 'remove it' : `did you mean ${near}?`
+function refuseUnknownKeys(given: Iterable<string>, file: string): void {
+  for (const key of given) {
+    if (keys.includes(key as SettingKey)) continue
+    const near = meant(key, keys, '.')
+    const cure = near === undefined ? 'remove it' : `did you mean ${near}?`
+    throw problem(file, `unknown key ${key}`, cure)
+  }
+}
+
+/** A mistyped variable would override nothing, without a word, as a mistyped key in the file would. */
+function refuseUnknownVariables(environment: NodeJS.ProcessEnv): void {
+  const known = keys.map(variableOf)
+  for (const name of Object.keys(environment)) {
+    if (!name.startsWith(variablePrefix) || known.includes(name)) continue
+    const near = meant(name, known, '_')
+    const cure = near === undefined ? 'unset it' : `did you mean ${near}? Otherwise unset it`
+    throw problem(name, 'no key has this variable', cure)
+  }
 }
 
 function valueOf(file: string, key: SettingKey, raw: unknown, where: string): unknown {
@@ -92,9 +99,8 @@ export function parseConfig(source: string, file: string, environment: NodeJS.Pr
   }
   const given = new Map<string, unknown>()
   if (document !== null && document !== undefined) flatten(document, '', given)
-  for (const key of given.keys()) {
-    if (!keys.includes(key as SettingKey)) throw problem(file, `unknown key ${key}`, meant(key))
-  }
+  refuseUnknownKeys(given.keys(), file)
+  refuseUnknownVariables(environment)
   const config: Record<string, unknown> = {}
   for (const key of keys) {
     const variable = fromEnvironment(key, environment)

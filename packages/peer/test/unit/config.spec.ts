@@ -106,6 +106,27 @@ describe('the configuration of a validator', () => {
     expect(cureFor('batchsizeeee')).to.equal('remove it')
   })
 
+  it('refuses a CORE_ variable that overrides nothing, and asks which was meant', () => {
+    for (const [name, cure] of [
+      [
+        'CORE_PBFT_GENERAL_BATCHSISE',
+        'did you mean CORE_PBFT_GENERAL_BATCHSIZE? Otherwise unset it',
+      ],
+      [
+        'CORE_PBFT_TIMEOUT_REQUEST',
+        'did you mean CORE_PBFT_GENERAL_TIMEOUT_REQUEST? Otherwise unset it',
+      ],
+      ['CORE_VM_DOCKER', 'unset it'],
+    ] as const) {
+      const error = failure(minimal, { [name]: '5' })
+      expect(error.code).to.equal('PEER_INVALID_CONFIG')
+      expect(error.message).to.equal(`${name}: no key has this variable`)
+      expect(error.cure).to.equal(cure)
+    }
+    const others = { PATH: '/bin', CORES: '2', FABRIC_CFG_PATH: '/etc', core_pattern: 'x' }
+    expect(parseConfig(minimal, 'peer.yaml', others)['peer.id']).to.equal('v0')
+  })
+
   it('names the variable when that is what is wrong', () => {
     expect(failure(minimal, { CORE_PBFT_GENERAL_K: '0' }).message).to.match(
       /^CORE_PBFT_GENERAL_K: 0 is out/,
