@@ -110,7 +110,7 @@ async function runInput(client: NetworkClient, work: Work, signal: AbortSignal):
     { client, clock: systemClock, display, note: (text) => output.note(text) },
     {
       lines: inputLines(source),
-      total: input === '-' ? undefined : await countLines(input),
+      total: await countLines(input),
       window: options.window ?? Math.max(100, 2 * options.batchSize),
     },
   )

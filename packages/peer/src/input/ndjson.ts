@@ -1,6 +1,9 @@
-import { createReadStream } from 'node:fs'
+import { closeSync, constants, createReadStream, openSync } from 'node:fs'
+import { access, stat } from 'node:fs/promises'
+import { Socket } from 'node:net'
+import type { Stats } from 'node:fs'
 import type { Readable } from 'node:stream'
-import { access, constants, stat } from 'node:fs/promises'
+import { ReadStream, isatty } from 'node:tty'
 import { PeerError, systemCode } from '../errors.ts'
 import { explainSystemError } from '../system-error.ts'
 
@@ -101,18 +104,12 @@ export async function* inputLines(
   if (last !== undefined) yield last
 }
 
-/**
- * Opens an input, `-` being standard input.
- * @throws {PeerError} PEER_FILE_MISSING, before anything else is done
- */
-export async function openInput(path: string): Promise<Readable> {
-  if (path === '-') return process.stdin
+/** What a path leads to, when it can be read. @throws {PeerError} PEER_FILE_MISSING */
+async function inputAt(path: string): Promise<Stats> {
   try {
     const found = await stat(path)
     await access(path, constants.R_OK)
-    if (found.isDirectory()) {
-      throw new PeerError('PEER_FILE_MISSING', `${path} is a folder`, { cure: 'name a file' })
-    }
+    if (!found.isDirectory()) return found
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') throw explainSystemError(error, path) ?? error
     throw new PeerError('PEER_FILE_MISSING', `no file ${path}`, {
@@ -120,11 +117,42 @@ export async function openInput(path: string): Promise<Readable> {
       cause: error,
     })
   }
-  return createReadStream(path, { highWaterMark: readBytes })
+  throw new PeerError('PEER_FILE_MISSING', `${path} is a folder`, { cure: 'name a file' })
 }
 
-/** Number of lines of a file that are not blank, as {@link inputLines} counts them roughly: for a bar. */
-export async function countLines(path: string): Promise<number> {
+/**
+ * Opens an input, `-` being standard input.
+ * @throws {PeerError} PEER_FILE_MISSING, before anything else is done
+ */
+export async function openInput(path: string): Promise<Readable> {
+  if (path === '-') return process.stdin
+  const found = await inputAt(path)
+  const isWaiting = found.isFIFO() || found.isCharacterDevice()
+  const waiting = isWaiting ? openWaiting(path) : undefined
+  return waiting ?? createReadStream(path, { highWaterMark: readBytes })
+}
+
+/**
+ * Opens a named pipe or a terminal, undefined for other devices. As a file, it could not be closed before
+ * somebody writes: a thread would hang in `open` or `read`, and the process with it.
+ */
+function openWaiting(path: string): Readable | undefined {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  if (isatty(fd)) return new ReadStream(fd)
+  try {
+    return new Socket({ fd, readable: true, writable: false })
+  } catch {
+    closeSync(fd)
+    return undefined
+  }
+}
+
+/**
+ * Number of lines of a file that are not blank, as {@link inputLines} counts them roughly: for a bar.
+ * Undefined for what can be read once only, as a pipe.
+ */
+export async function countLines(path: string): Promise<number | undefined> {
+  if (path === '-' || !(await stat(path)).isFile()) return undefined
   let lines = 0
   let blank = true
   const chunks: AsyncIterable<Buffer> = createReadStream(path, { highWaterMark: readBytes })

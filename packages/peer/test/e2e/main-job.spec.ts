@@ -1,4 +1,6 @@
 import { expect } from 'chai'
+import { execFileSync } from 'node:child_process'
+import { open } from 'node:fs/promises'
 import { Sandbox, gone, isAlive, pidsOf, recordLines, run } from '../support/heddle.ts'
 import { provenHeight } from '../support/proof.ts'
 import type { Proof } from '../../src/network/proof.ts'
@@ -165,6 +167,25 @@ describe('the main job with real processes', function () {
       .to.match(/^line 1: not JSON/m)
       .and.to.match(/^lines sent: /m)
     expect(submit.json[0]).to.include({ line: 2, accepted: true })
+    up.child.kill('SIGINT')
+    await up.ended
+  })
+
+  it('ends submit on Ctrl-C with what became of the lines, though a named pipe gives no more', async () => {
+    const dir = ['--dir', sandbox.path('net')]
+    const up = sandbox.start(['network', 'up', '--json', ...dir, '--input', '-'])
+    await up.until(({ json }) => json.some(({ type }) => type === 'summary'))
+    execFileSync('mkfifo', [sandbox.path('pipe')])
+    const submit = sandbox.start(['submit', '--json', ...dir, sandbox.path('pipe')])
+    const writer = await open(sandbox.path('pipe'), 'w')
+    await writer.write('broken\n{"id":"piped"}\n')
+    await submit.until(({ stderr }) => stderr.includes('waiting for lines of'))
+    submit.child.kill('SIGINT')
+    expect(await submit.ended, submit.stderr).to.equal(130)
+    await writer.close()
+    expect(submit.stderr)
+      .to.match(/^line 1: not JSON/m)
+      .and.to.match(/^lines sent: 1, /m)
     up.child.kill('SIGINT')
     await up.ended
   })

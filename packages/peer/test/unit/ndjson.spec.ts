@@ -1,6 +1,8 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { closeSync, constants, openSync } from 'node:fs'
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isCodedError } from '@heddle/interface'
@@ -81,6 +83,46 @@ describe('reading lines', () => {
       const error: unknown = await openInput(path).catch((reason: unknown) => reason)
       expect(isCodedError(error, 'PEER_FILE_MISSING'), path).to.be.true
     }
+  })
+
+  describe('of a named pipe', () => {
+    let dir: string
+    let path: string
+    beforeEach(async () => {
+      dir = await mkdtemp(join(tmpdir(), 'heddle-pipe-'))
+      path = join(dir, 'pipe')
+      execFileSync('mkfifo', [path])
+    })
+    afterEach(async () => {
+      // Lets go whoever still waits in it.
+      closeSync(openSync(path, constants.O_RDWR | constants.O_NONBLOCK))
+      await rm(dir, { recursive: true })
+    })
+
+    it('ends at once when it is destroyed, though nobody has opened the other end', async () => {
+      const source = await openInput(path)
+      const reading = (async () => {
+        for await (const line of inputLines(source)) expect.fail(`read ${line.text}`)
+      })()
+      setImmediate(() => source.destroy())
+      expect(await reading.catch((error: unknown) => error)).to.be.an('error')
+      expect(source.closed).to.equal(true)
+    })
+
+    it('takes the lines when somebody writes them, until that one closes it, and counts none', async () => {
+      expect(await countLines(path)).to.equal(undefined)
+      const source = await openInput(path)
+      const numbers: number[] = []
+      const reading = (async () => {
+        for await (const line of inputLines(source)) numbers.push(line.number)
+      })()
+      const writer = await open(path, 'w')
+      await writer.write('{"a":1}\n')
+      await writer.write('{"b":2}')
+      await writer.close()
+      await reading
+      expect(numbers).to.deep.equal([1, 2])
+    })
   })
 
   it('counts the lines of a file', async () => {
