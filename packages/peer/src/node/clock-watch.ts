@@ -1,13 +1,7 @@
 import { create, decode, encode, heddle } from '@heddle/proto'
 import { hold } from './conditions.ts'
-import type {
-  Clock,
-  ClockTimer,
-  Gauge,
-  Lifecycle,
-  LifecycleState,
-  Metrics,
-} from '@heddle/interface'
+import { Repeating } from './repeating.ts'
+import type { Clock, Gauge, Metrics } from '@heddle/interface'
 import type { ConditionSink } from './conditions.ts'
 import type { ProcessWatch } from './process-watch.ts'
 import type { SettingsWatch } from './settings-watch.ts'
@@ -55,41 +49,19 @@ interface Member {
  * so much: what counts is the largest offset of the last seconds. Others may lie about their time;
  * so nothing comes of it but a warning.
  */
-export class ClockWatch implements Lifecycle {
+export class ClockWatch extends Repeating {
   readonly #deps: ClockWatchDeps
   readonly #members = new Map<number, Member>()
   readonly #offset: Gauge | undefined
-  #state: LifecycleState = 'idle'
-  #timer: ClockTimer | undefined
 
   constructor(deps: ClockWatchDeps) {
+    super(deps.clock, tellIntervalMs)
     this.#deps = deps
     this.#offset = deps.metrics?.gauge({
       name: 'heddle_clock_offset_seconds',
       help: 'By how much the clock of another validator is ahead of ours.',
       labelNames: ['validator'],
     })
-  }
-
-  get state(): LifecycleState {
-    return this.#state
-  }
-
-  // eslint-disable-next-line @typescript-eslint/require-await -- a Lifecycle
-  async start(): Promise<void> {
-    if (this.#state !== 'idle') return
-    this.#state = 'started'
-    this.#tell()
-  }
-
-  // eslint-disable-next-line @typescript-eslint/require-await -- a Lifecycle
-  async stop(): Promise<void> {
-    this.#state = 'stopped'
-    this.#timer?.cancel()
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.stop()
   }
 
   /**
@@ -157,10 +129,8 @@ export class ClockWatch implements Lifecycle {
     this.#offset?.set(0, { validator: `validator${from}` })
   }
 
-  #tell(): void {
-    const { clock, tell } = this.#deps
-    tell(this.#told())
-    this.#timer = clock.schedule(tellIntervalMs, () => this.#tell())
+  protected override repeat(): void {
+    this.#deps.tell(this.#told())
   }
 
   #told(): Uint8Array {

@@ -1,7 +1,8 @@
 import { quorumOf } from '@heddle/pbft'
 import { ProtoMalformedError, common, decode, encode, heddle } from '@heddle/proto'
 import { forkOf, readSignedHeader, signedHeaderOf, signersOf } from './fork.ts'
-import type { Clock, ClockTimer, Lifecycle, LifecycleState, Logger } from '@heddle/interface'
+import { Repeating } from './repeating.ts'
+import type { Clock, Logger } from '@heddle/interface'
 import type { Ledger } from '@heddle/ledger'
 import type { Verifier } from '@heddle/pbft'
 import type { ConditionSink } from './conditions.ts'
@@ -32,10 +33,8 @@ export interface ForkWatchDeps {
  * others its last block from time to time. Whoever is further compares it with its own of that number,
  * and tells that, so that all see it.
  */
-export class ForkWatch implements Lifecycle {
+export class ForkWatch extends Repeating {
   readonly #deps: ForkWatchDeps
-  #state: LifecycleState = 'idle'
-  #timer: ClockTimer | undefined
   /** By validator, the number at which its chain was seen to be another one. */
   readonly #forks = new Map<number, bigint>()
   /** Whose words are being checked: one at a time of each. */
@@ -44,34 +43,13 @@ export class ForkWatch implements Lifecycle {
   #hasShown = false
 
   constructor(deps: ForkWatchDeps) {
+    super(deps.clock, tellIntervalMs)
     this.#deps = deps
-  }
-
-  get state(): LifecycleState {
-    return this.#state
   }
 
   /** Whether the chain of another validator is known to be another one. */
   get isForked(): boolean {
     return this.#forks.size > 0
-  }
-
-  start(): Promise<void> {
-    if (this.#state === 'idle') {
-      this.#state = 'started'
-      this.#tellOn()
-    }
-    return Promise.resolve()
-  }
-
-  stop(): Promise<void> {
-    this.#state = 'stopped'
-    this.#timer?.cancel()
-    return Promise.resolve()
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop()
   }
 
   /** Takes an encoded `heddle.SignedHeader` of validator `from`. @throws {ProtoMalformedError} also when it is too long */
@@ -82,7 +60,7 @@ export class ForkWatch implements Lifecycle {
     const { number } = readSignedHeader(signedHeader)
     // All validators of a channel have the same block 0.
     const isKnown = number > 0n && number < this.#deps.ledger.height
-    if (this.#state !== 'started' || !isKnown || this.#checking.has(from)) return
+    if (this.state !== 'started' || !isKnown || this.#checking.has(from)) return
     this.#checking.add(from)
     void this.#compare(from, signedHeader)
       .catch((error: unknown) => {
@@ -91,13 +69,12 @@ export class ForkWatch implements Lifecycle {
       .finally(() => this.#checking.delete(from))
   }
 
-  #tellOn(): void {
+  protected override repeat(): void {
     this.#hasShown = false
     const block = this.#deps.ledger.height - 1n
     void this.#tell(block).catch((error: unknown) => {
       this.#deps.logger?.warn('the last block could not be told', { block }, error)
     })
-    this.#timer = this.#deps.clock.schedule(tellIntervalMs, () => this.#tellOn())
   }
 
   async #tell(number: bigint): Promise<void> {

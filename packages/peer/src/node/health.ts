@@ -94,20 +94,17 @@ export function composeHealth(deps: CompositionDeps, parts: Parts): Health {
     logger: deps.logging.logger.child('ledger.engine'),
   })
   const disk = new DiskCheck({ storage: parts.storage, clock, conditions, metrics })
-  const watch = new Watch({
-    clock,
-    checks: [
-      replicaCheck({ replica, conditions, clock }),
-      () => members.look(),
-      () => standstill.look(),
-      dissentCheck({ collector, others, conditions }),
-      () => divergence.look(),
-      () => clocks.look(),
-      () => disk.look(),
-      certificatesCheck({ certificates, clock, conditions, metrics }),
-      () => conditions.settle(),
-    ],
-  })
+  const watch = new Watch(clock, [
+    replicaCheck({ replica, conditions, clock }),
+    () => members.look(),
+    () => standstill.look(),
+    dissentCheck({ collector, others, conditions }),
+    () => divergence.look(),
+    () => clocks.look(),
+    () => disk.look(),
+    certificatesCheck({ certificates, clock, conditions, metrics }),
+    () => conditions.settle(),
+  ])
   const taken = setBackCheck({ self: material.replica, replica, conditions })
   const current = (): readonly Condition[] => {
     watch.look()

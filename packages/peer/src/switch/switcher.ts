@@ -4,8 +4,8 @@ import { OfferBook } from './offer-book.ts'
 import { maxOfferBytes, signOffer } from './offer.ts'
 import { SwitchTurns } from './switch-turns.ts'
 import { encodeSwitch } from './switch.ts'
-import type { AbortOptions, Clock, ClockTimer, Lifecycle } from '@heddle/interface'
-import type { LifecycleState, Logger, Metrics } from '@heddle/interface'
+import { Repeating } from '../node/repeating.ts'
+import type { AbortOptions, Clock, Logger, Metrics } from '@heddle/interface'
 import type { OfferMoment } from './offer-book.ts'
 import type { OfferSigner, OfferVerifier } from './offer.ts'
 import type { SwitchPlace } from './switch.ts'
@@ -42,7 +42,7 @@ export interface RulesSwitcherOptions {
  * says so to the others every second; when all offer the same, the validator whose turn it is has a
  * switch ordered.
  */
-export class RulesSwitcher implements Lifecycle {
+export class RulesSwitcher extends Repeating {
   readonly #deps: RulesSwitcherDeps
   readonly #options: RulesSwitcherOptions
   readonly #book: OfferBook
@@ -51,12 +51,11 @@ export class RulesSwitcher implements Lifecycle {
   readonly #stop = new AbortController()
   /** When the last offer of each validator was looked at. */
   readonly #checkedAt = new Map<number, number>()
-  #state: LifecycleState = 'idle'
-  #timer: ClockTimer | undefined
   #isSubmitting = false
   #told: string | undefined
 
   constructor(deps: RulesSwitcherDeps, options: RulesSwitcherOptions) {
+    super(deps.clock, offerIntervalMs)
     const { validators } = deps.verifier
     this.#deps = deps
     this.#options = options
@@ -70,27 +69,9 @@ export class RulesSwitcher implements Lifecycle {
     }
   }
 
-  get state(): LifecycleState {
-    return this.#state
-  }
-
-  start(): Promise<void> {
-    if (this.#state === 'idle') {
-      this.#state = 'started'
-      this.#tick()
-    }
-    return Promise.resolve()
-  }
-
-  stop(): Promise<void> {
-    this.#state = 'stopped'
-    this.#timer?.cancel()
+  override stop(): Promise<void> {
     this.#stop.abort(new PeerError('PEER_STOPPED', 'the validator stops'))
-    return Promise.resolve()
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop()
+    return super.stop()
   }
 
   /** By which rules this validator executes, and on whom it waits. */
@@ -127,8 +108,7 @@ export class RulesSwitcher implements Lifecycle {
     return { block, since, now: this.#deps.clock.now() }
   }
 
-  #tick(): void {
-    this.#timer = this.#deps.clock.schedule(offerIntervalMs, () => this.#tick())
+  protected override repeat(): void {
     try {
       this.#look()
     } catch (error) {

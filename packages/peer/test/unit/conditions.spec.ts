@@ -116,7 +116,7 @@ describe('the watch', () => {
     const clock = new VirtualClock()
     const looks: string[] = []
     const checks = ['a', 'b'].map((name) => () => void looks.push(name))
-    const watch = new Watch({ clock, checks })
+    const watch = new Watch(clock, checks)
     await watch.start()
     await watch.start()
     expect(watch.state).to.equal('started')
