@@ -15,10 +15,15 @@ interface ConditionKind {
  * same. Failed: it does not do its work. Degraded: it does, and somebody should look.
  */
 export const conditionKinds = {
+  starting: {
+    severity: 'failed',
+    component: 'consensus.pbft',
+    cure: 'wait: after 5 s it says what it still lacks',
+  },
   'consensus-stopped': {
     severity: 'failed',
     component: 'consensus.pbft',
-    cure: 'wait until it has started; if it has given up, the end of its log says why',
+    cure: 'see the end of its log, which says why',
   },
   'not-voting': {
     severity: 'failed',

@@ -10,6 +10,7 @@ import { ProcessWatch } from './process-watch.ts'
 import { replicaCheck } from './replica-check.ts'
 import { setBackCheck } from './set-back-check.ts'
 import { SettingsWatch } from './settings-watch.ts'
+import { StartCheck } from './start-check.ts'
 import { StandstillCheck } from './standstill-check.ts'
 import { createValidatorVerifier } from './validator-verifier.ts'
 import { Watch } from './watch.ts'
@@ -79,7 +80,9 @@ export function composeHealth(deps: CompositionDeps, parts: Parts): Health {
     tell: network.tellTime,
   })
   const connected = (): readonly number[] => network.connectedReplicas
-  const members = new MembersCheck({ others, connected, clock, conditions })
+  const start = new StartCheck({ replica, others, connected, clock, conditions })
+  const isStarting = (): boolean => start.isStarting
+  const members = new MembersCheck({ others, connected, isStarting, clock, conditions })
   const certificates = ownCertificates(material)
   const n = material.channel.consenters.length
   const forks = new ForkWatch({
@@ -95,7 +98,8 @@ export function composeHealth(deps: CompositionDeps, parts: Parts): Health {
   })
   const disk = new DiskCheck({ storage: parts.storage, clock, conditions, metrics })
   const watch = new Watch(clock, [
-    replicaCheck({ replica, conditions, clock }),
+    () => start.look(),
+    replicaCheck({ replica, isStarting, conditions, clock }),
     () => members.look(),
     () => standstill.look(),
     dissentCheck({ collector, others, conditions }),

@@ -18,6 +18,8 @@ export interface MembersCheckDeps {
   readonly others: readonly number[]
   /** Those connected now. */
   readonly connected: () => readonly number[]
+  /** See {@link StartCheck}: connections come about then. */
+  readonly isStarting: () => boolean
   readonly clock: Clock
   readonly conditions: ConditionSink
 }
@@ -47,7 +49,7 @@ export class MembersCheck {
   }
 
   look(): void {
-    const { clock, connected, conditions } = this.#deps
+    const { clock, connected, conditions, isStarting } = this.#deps
     const now = clock.now()
     const step = Math.min(now - this.#lookedAt, longestStepMs)
     this.#lookedAt = now
@@ -60,7 +62,8 @@ export class MembersCheck {
       if (isReached && member.silentMs < silentMs) talking++
       tell(conditions, replica, member)
     }
-    hold(conditions, 'too-few-connected', this.#tooFew(reached.size, talking))
+    const tooFew = isStarting() ? undefined : this.#tooFew(reached.size, talking)
+    hold(conditions, 'too-few-connected', tooFew)
   }
 
   #tooFew(reached: number, talking: number): ConditionDetails | undefined {

@@ -9,18 +9,18 @@ export const maxBehind = 60n
 /** A view change that takes so many milliseconds is said: either nothing is ordered, or it left alone. */
 export const longViewChangeMs = 8000
 
-/** So long after a start, in milliseconds, the others may take to say what they heard before it is said. */
-export const askingMs = 5000
-
 /** What {@link replicaCheck} looks at. */
 export interface ReplicaCheckDeps {
   readonly replica: Pick<Replica, 'state' | 'status'>
+  /** See {@link StartCheck}. */
+  readonly isStarting: () => boolean
   readonly conditions: ConditionSink
   readonly clock: Clock
 }
 
 /** Says when the consensus of this validator does not run or does not vote, or is behind the others. */
-export function replicaCheck({ replica, conditions, clock }: ReplicaCheckDeps): () => void {
+export function replicaCheck(deps: ReplicaCheckDeps): () => void {
+  const { replica, isStarting, conditions, clock } = deps
   const say = (name: Parameters<typeof hold>[1], reason: string | undefined): void =>
     hold(conditions, name, reason === undefined ? undefined : { reason })
   let changingSince: number | undefined
@@ -32,17 +32,11 @@ export function replicaCheck({ replica, conditions, clock }: ReplicaCheckDeps): 
     const isLong = changingSince !== undefined && clock.now() - changingSince >= longViewChangeMs
     return isLong ? `waits for view ${view}, in which it votes once the others enter it` : undefined
   }
-  let askingSince: number | undefined
-  const isPatient = (isAsking: boolean): boolean => {
-    askingSince = isAsking ? (askingSince ?? clock.now()) : undefined
-    return askingSince !== undefined && clock.now() - askingSince < askingMs
-  }
   return () => {
     const { isAsking, heardBy, forgetful, ...status } = replica.status()
-    const notVoting = isPatient(isAsking) ? undefined : status.notVoting
+    const notVoting = isAsking && isStarting() ? undefined : status.notVoting
     const { highestKnown, lowWatermark, lastExecuted } = status
-    const runs = replica.state === 'started'
-    say('consensus-stopped', runs ? undefined : `the replica is ${replica.state}`)
+    say('consensus-stopped', whyStopped(replica.state, isStarting()))
     const awaited = awaitedView(status)
     const why = notVoting === undefined ? awaited : notVoting + alsoSilent(forgetful)
     const isSetBack = notVoting !== undefined && heardBy.length > 0
@@ -58,6 +52,11 @@ export function replicaCheck({ replica, conditions, clock }: ReplicaCheckDeps): 
         : `${behind} batches behind the others: ${lastExecuted} of ${known} are executed`,
     )
   }
+}
+
+function whyStopped(state: Replica['state'], isStarting: boolean): string | undefined {
+  const begins = isStarting && (state === 'idle' || state === 'starting')
+  return state === 'started' || begins ? undefined : `the replica is ${state}`
 }
 
 /** When no quorum is left that remembers, only its owners can help. */

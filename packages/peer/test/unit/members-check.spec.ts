@@ -10,7 +10,11 @@ function checking(n: number) {
   const conditions = new Conditions({ clock })
   const others = Array.from({ length: n - 1 }, (_, index) => index + 1)
   let connected = others
-  const check = new MembersCheck({ others, connected: () => connected, clock, conditions })
+  const at = { isStarting: false }
+  const isStarting = (): boolean => at.isStarting
+  const check = new MembersCheck({
+    ...{ others, connected: () => connected, isStarting, clock, conditions },
+  })
   const advance = async (ms: number): Promise<void> => {
     for (let left = ms; left > 0; left -= 1000) {
       await clock.advance(Math.min(left, 1000))
@@ -22,7 +26,7 @@ function checking(n: number) {
     check.look()
   }
   const said = () => conditions.current.map(({ condition, reason }) => [condition, reason])
-  return { clock, check, advance, connect, said }
+  return { at, clock, check, advance, connect, said }
 }
 
 describe('the check of the other validators', () => {
@@ -62,6 +66,16 @@ describe('the check of the other validators', () => {
     const few = 'connected with 3 validators, 2 of them silent; a quorum needs 2 of the others'
     expect(said().slice(0, 1)).to.deep.equal([['too-few-connected', few]])
     expect(said()).to.have.length(3)
+  })
+
+  it('does not say of one that starts that it is connected with too few', () => {
+    const { at, connect, said } = checking(4)
+    at.isStarting = true
+    connect()
+    expect(said()).to.deep.equal([])
+    at.isStarting = false
+    connect()
+    expect(said().map(([condition]) => condition)).to.deep.equal(['too-few-connected'])
   })
 
   it('takes nobody for silent or down because this process stood still itself', async () => {

@@ -1,12 +1,7 @@
 import { expect } from 'chai'
 import { VirtualClock } from '@heddle/events/testing'
 import { Conditions } from '../../src/node/conditions.ts'
-import {
-  askingMs,
-  longViewChangeMs,
-  maxBehind,
-  replicaCheck,
-} from '../../src/node/replica-check.ts'
+import { longViewChangeMs, maxBehind, replicaCheck } from '../../src/node/replica-check.ts'
 import type { Replica, ReplicaStatus } from '@heddle/pbft'
 
 const idle: ReplicaStatus = {
@@ -21,12 +16,14 @@ describe('the check of the replica', () => {
     const clock = new VirtualClock()
     const conditions = new Conditions({ clock })
     const replica = { now: idle, state: 'started' as Replica['state'], status: () => replica.now }
-    const check = replicaCheck({ replica, conditions, clock })
+    const at = { isStarting: false }
+    const isStarting = (): boolean => at.isStarting
+    const check = replicaCheck({ replica, isStarting, conditions, clock })
     const said = () => {
       check()
       return conditions.current.map(({ condition, reason }) => [condition, reason])
     }
-    return { replica, said, clock }
+    return { at, replica, said, clock }
   }
 
   it('says nothing of one that runs and votes', () => {
@@ -44,20 +41,28 @@ describe('the check of the replica', () => {
     expect(said()).to.deep.equal([])
   })
 
-  it('says that it asks the others after askingMs, not before', async () => {
-    const { replica, said, clock } = checking()
+  it('says that it asks the others once it should have started, not before', () => {
+    const { at, replica, said } = checking()
     replica.now = { ...idle, notVoting: 'it asks', isAsking: true }
+    at.isStarting = true
     expect(said()).to.deep.equal([])
-    await clock.advance(askingMs - 1)
-    expect(said()).to.deep.equal([])
-    await clock.advance(1)
+    at.isStarting = false
     expect(said()).to.deep.equal([['not-voting', 'it asks']])
-    replica.now = idle
-    expect(said()).to.deep.equal([])
-    replica.now = { ...idle, notVoting: 'it asks', isAsking: true }
-    expect(said(), 'again, after another start').to.deep.equal([])
+    at.isStarting = true
     replica.now = { ...idle, notVoting: 'the journal is empty' }
-    expect(said()).to.deep.equal([['not-voting', 'the journal is empty']])
+    expect(said(), 'that is known').to.deep.equal([['not-voting', 'the journal is empty']])
+  })
+
+  it('says that it does not run when it should have started, or stops', () => {
+    const { at, replica, said } = checking()
+    at.isStarting = true
+    replica.state = 'starting'
+    expect(said()).to.deep.equal([])
+    replica.state = 'stopping'
+    expect(said()).to.deep.equal([['consensus-stopped', 'the replica is stopping']])
+    at.isStarting = false
+    replica.state = 'starting'
+    expect(said()).to.deep.equal([['consensus-stopped', 'the replica is starting']])
   })
 
   it('says that it was set back when others heard more from it, and what helps when others were, too', () => {
