@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { open, readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { eventually } from '../support/eventually.ts'
-import { UnderLoad } from '../support/under-load.ts'
+import { withNetwork } from '../support/with-network.ts'
 import type { Load } from '../support/load.ts'
 import type { Validators } from '../support/validators.ts'
 
@@ -14,14 +14,13 @@ const some = 300
 
 describe('several validators lost at once, under load', function () {
   this.timeout(180_000)
-  const underLoad = new UnderLoad(env)
+  const suite = withNetwork({ args: ['--batch-size', '100'], env, underLoad: true })
   let network: Validators
   let load: Load
   before(async () => {
-    ;({ network, load } = await underLoad.open())
+    ;({ network, load } = suite)
     await load.more(some)
   })
-  after(() => underLoad.close())
 
   it('a paused one resumes in the instant in which the primary is killed: the load goes on', async () => {
     const primary = await network.primary()
@@ -33,7 +32,7 @@ describe('several validators lost at once, under load', function () {
     await load.more(some)
     network.start(primary, { env })
     await load.more(some)
-    await underLoad.expectProof()
+    await suite.expectProof()
   })
 
   it('two primaries in a row are killed, each started again: the load goes on', async () => {
@@ -49,28 +48,27 @@ describe('several validators lost at once, under load', function () {
       )
     }
     await load.more(some)
-    await underLoad.expectProof()
+    await suite.expectProof()
   })
 
   it('all are killed, and started again: the load goes on', async () => {
     await Promise.all(network.names.map((name) => network.kill(name)))
     for (const name of network.names) network.start(name, { env })
     await load.more(some)
-    await underLoad.expectProof()
+    await suite.expectProof()
   })
 })
 
 describe('a validator whose journal was lost', function () {
   this.timeout(180_000)
-  const underLoad = new UnderLoad(env)
+  const suite = withNetwork({ args: ['--batch-size', '100'], env, underLoad: true })
   let network: Validators
   let load: Load
   before(async () => {
-    ;({ network, load } = await underLoad.open())
+    ;({ network, load } = suite)
     await load.more(some)
     await load.pause()
   })
-  after(() => underLoad.close())
 
   const journalOf = (name: string): string => join(dirname(network.config(name)), 'data', 'journal')
 

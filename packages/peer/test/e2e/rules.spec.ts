@@ -31,7 +31,7 @@ describe('validators upgraded one by one under load', function () {
     await sandbox.open()
     network = await Validators.make(sandbox, 'net', { args: ['--batch-size', '100'] })
     await network.startAll(network.names, offering(1))
-    load = new Load(network.client, 'load', network.client.endpoints, 200)
+    load = new Load(network.client, 'load', network.client.endpoints, { window: 200 })
     const { lineOf } = load
     // What the rejection of a line says that is no JSON depends on the rules.
     load.lineOf = (order) => (order % 4 === 0 ? `{bad: ${order}` : lineOf(order))

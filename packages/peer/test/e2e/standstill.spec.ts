@@ -2,12 +2,13 @@ import { expect } from 'chai'
 import { accountsContract, encodeBalance } from '../../src/rules/rules-2/accounts.ts'
 import { alterState, forgetState, markRebuilt } from '../support/altered-state.ts'
 import { rebuildAfterMs } from '../../src/node/divergence.ts'
+import { standstillLimits } from '../../src/node/standstill.ts'
 import { eventually } from '../support/eventually.ts'
-import { Sandbox } from '../support/heddle.ts'
 import { linesAbout, overFor, seenBy } from '../support/seen.ts'
-import { Validators } from '../support/validators.ts'
+import { withNetwork } from '../support/with-network.ts'
 import type { HealthCheck } from '../../src/operations/server.ts'
 import type { Heddle, JsonLine } from '../support/heddle.ts'
+import type { Validators } from '../support/validators.ts'
 
 const line = JSON.stringify({ from: 'alice', to: 'bob', amount: 50 })
 
@@ -16,38 +17,35 @@ const differ = 'heddle_condition{condition="results-differ"'
 const rebuilds = 'state diverged: it is set aside and rebuilt from the blocks'
 
 /** A network of four; the state of `odd` is wrong, as with a fault of memory, disk or software. */
-async function makeNetwork(sandbox: Sandbox, odd: readonly string[]): Promise<Validators> {
-  await sandbox.open()
-  const accounts = await sandbox.file('accounts.json', '{"alice": 100}')
-  const network = await Validators.make(sandbox, 'net', { args: ['--genesis-accounts', accounts] })
-  const change = { namespace: accountsContract, key: 'alice', value: encodeBalance(10n) }
-  for (const name of odd) await alterState(network.config(name), change)
-  return network
+function withOdd(odd: readonly string[], rebuiltBefore: (names: string[]) => readonly string[]) {
+  return withNetwork({
+    argsOf: async (sandbox) => [
+      '--genesis-accounts',
+      await sandbox.file('accounts.json', '{"alice": 100}'),
+    ],
+    beforeStart: async (network) => {
+      const change = { namespace: accountsContract, key: 'alice', value: encodeBalance(10n) }
+      for (const name of odd) await alterState(network.config(name), change)
+      for (const name of rebuiltBefore(network.names)) await markRebuilt(network.config(name), 1n)
+    },
+  })
 }
 
-async function end(network: Validators, sandbox: Sandbox): Promise<void> {
-  try {
-    await network.stop()
-  } finally {
-    await sandbox.close()
-  }
-}
+const none = (): readonly string[] => []
 
 /** The kind: validators execute the same and come to other results; nobody lies, nobody is down. */
 describe('two validators of four with other results, rebuilt before in vain', function () {
   this.timeout(180_000)
-  const sandbox = new Sandbox()
+  const odd = ['validator2', 'validator3']
+  const suite = withOdd(odd, (names) => names)
+  const { sandbox } = suite
   let network: Validators
   let submitting: Heddle
-  const odd = ['validator2', 'validator3']
 
-  before(async () => {
-    network = await makeNetwork(sandbox, odd)
-    for (const name of network.names) await markRebuilt(network.config(name), 1n)
-    await network.startAll()
+  before(() => {
+    ;({ network } = suite)
     submitting = sandbox.start(['submit', '--dir', network.dir], { input: `${line}\n` })
   })
-  after(() => end(network, sandbox))
 
   function lines(name: string, event: string): JsonLine[] {
     return network
@@ -77,19 +75,23 @@ describe('two validators of four with other results, rebuilt before in vain', fu
     }
   }
 
-  it('are seen on all four within 10 s, each naming the other two', async () => {
+  it('are seen on all four, each naming the other two', async () => {
     for (const name of network.names) {
       const others = odd.includes(name) ? [0, 1] : [2, 3]
       let reply = { status: 0, body: '' }
       await eventually(`${name} is not well`, async () => {
         reply = await network.operations(name, '/healthz')
-        return reply.status === 503
+        return reply.body.includes('results-differ')
       })
+      expect(reply.status).to.equal(503)
       const { failed_checks: failed } = JSON.parse(reply.body) as { failed_checks: HealthCheck[] }
       expect(failed).to.have.length(1)
       const condition = 'results-differ'
       expect(failed[0]).to.deep.include({ component: 'orderer.signatures', condition })
-      expect(Date.parse(failed[0]!.since)).to.be.within(Date.now() - 60_000, Date.now())
+      const [started] = network.process(name).json.filter(({ msg }) => msg === 'started')
+      expect(failed[0]!.since > String(started?.['time']), 'since, later than the start').to.equal(
+        true,
+      )
       expect(failed[0]?.reason).to.match(
         new RegExp(`^results of block 1 differ from those of validators ${others.join(', ')}; `),
       )
@@ -97,8 +99,8 @@ describe('two validators of four with other results, rebuilt before in vain', fu
       const [warning] = lines(name, 'not well')
       expect(warning).to.deep.include({ level: 'warn', block: 1, validators: others })
       expect(warning!['cure']).to.match(/^wait: .* rebuilt from its blocks after 20 s/)
-      // By its own clock, since it executed the block: however busy this machine is.
-      expect(warning!['seconds']).to.be.within(1, 9)
+      // By its own clock, since it executed the block.
+      expect(warning!['seconds']).to.be.at.least(standstillLimits.differingMs / 1000)
     }
   })
 
@@ -144,16 +146,11 @@ describe('two validators of four with other results, rebuilt before in vain', fu
 
 describe('two validators of four with other results', function () {
   this.timeout(180_000)
-  const sandbox = new Sandbox()
-  let network: Validators
   const odd = ['validator2', 'validator3']
-  before(async () => {
-    network = await makeNetwork(sandbox, odd)
-    await network.startAll()
-  })
-  after(() => end(network, sandbox))
+  const suite = withOdd(odd, none)
 
   it('rebuild the wrong state by themselves, and are well again with the right one', async () => {
+    const { network, sandbox } = suite
     const submitted = await sandbox.run(['submit', '--dir', network.dir], { input: `${line}\n` })
     expect(submitted.status, submitted.stderr).to.equal(0)
     for (const name of network.names)
@@ -169,20 +166,13 @@ describe('two validators of four with other results', function () {
 
 describe('one validator of four with other results', function () {
   this.timeout(180_000)
-  const sandbox = new Sandbox()
-  let network: Validators
   const others = ['validator0', 'validator1', 'validator2']
+  const suite = withOdd(['validator3'], none)
 
-  before(async () => {
-    network = await makeNetwork(sandbox, ['validator3'])
-    await network.startAll()
-  })
-  after(() => end(network, sandbox))
-
-  it('is named by the other three within 10 s, and not any more when it signs as they do', async () => {
+  it('is named by the other three, and not any more when it signs as they do', async () => {
+    const { network, sandbox } = suite
     const submitted = await sandbox.run(['submit', '--dir', network.dir], { input: `${line}\n` })
     expect(submitted.status, submitted.stderr).to.equal(0)
-    const from = Date.now()
     const reason = /validator3 does not sign block 1 as a quorum did$/
     const what = { condition: 'validator-diverged', about: 'validator3', reason } as const
     await seenBy(others, what, { network, sandbox })
@@ -190,7 +180,6 @@ describe('one validator of four with other results', function () {
       expect(await network.healthy(name)).to.equal(true)
       const lines = linesAbout(network, name, 'validator-diverged', 'validator3')
       expect(lines, `lines of ${name}`).to.have.length(1)
-      expect(Date.parse(lines[0]!['time'] as string)).to.be.below(from + 10_000)
     }
     // It rebuilds its state.
     await overFor(others, 'validator-diverged', network)
@@ -201,16 +190,10 @@ describe('one validator of four with other results', function () {
 
 describe('one validator of four with other results, rebuilt before in vain', function () {
   this.timeout(180_000)
-  const sandbox = new Sandbox()
-  let network: Validators
-  before(async () => {
-    network = await makeNetwork(sandbox, ['validator3'])
-    await markRebuilt(network.config('validator3'), 1n)
-    await network.startAll()
-  })
-  after(() => end(network, sandbox))
+  const suite = withOdd(['validator3'], () => ['validator3'])
 
   it('ends with the cure, and the others go on', async () => {
+    const { network, sandbox } = suite
     const submitted = await sandbox.run(['submit', '--dir', network.dir], { input: `${line}\n` })
     expect(submitted.status, submitted.stderr).to.equal(0)
     const process = network.process('validator3')

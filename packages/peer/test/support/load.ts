@@ -11,7 +11,6 @@ export interface Acknowledged {
   readonly txId: string
   /** Place in the order of sending. */
   readonly order: number
-  readonly atMs: number
   /** Who acknowledged it. */
   readonly address: string
 }
@@ -42,7 +41,7 @@ export class Load {
     client: NetworkClient,
     prefix: string,
     connections: readonly Endpoint[],
-    window = defaultWindow,
+    { window = defaultWindow, answerTimeoutMs = 30_000 } = {},
   ) {
     this.#window = window
     this.#client = client
@@ -58,7 +57,7 @@ export class Load {
           ],
           tls: client.tls,
           faults: faultsTolerated(client.endpoints.length),
-          window,
+          ...{ window, answerTimeoutMs },
         },
       ),
     )
@@ -124,7 +123,7 @@ export class Load {
     this.#unacknowledged.add(txId)
     try {
       const { endpoint } = await client.submit(bytes)
-      this.acknowledged.push({ txId, order, atMs: performance.now(), address: endpoint })
+      this.acknowledged.push({ txId, order, address: endpoint })
     } catch (error) {
       this.refused.push(error)
       this.#running = false
@@ -139,11 +138,4 @@ export class Load {
     if (this.refused.length > 0) throw this.refused[0]
     await new Promise<void>((resolve) => this.#wakers.add(resolve))
   }
-}
-
-/** Acknowledgements in a second, over the last `count` of those given. */
-export function rateOf(acknowledged: readonly Acknowledged[], count: number): number {
-  const last = acknowledged.slice(-count)
-  const ms = (last.at(-1)?.atMs ?? 0) - (last[0]?.atMs ?? 0)
-  return (1000 * (last.length - 1)) / ms
 }
