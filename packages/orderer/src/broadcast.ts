@@ -5,7 +5,7 @@ import { common, create, encode, orderer } from '@heddle/proto'
 import { checkExpiry } from './access.ts'
 import { clientKey } from './client-call.ts'
 import type { ClientWindow, WindowStream } from './client-window.ts'
-import { OrdererError, statusOf } from './errors.ts'
+import { OrdererError, isPassing, statusOf } from './errors.ts'
 import type { Chain } from './ports.ts'
 import { logRefused } from './refused-request.ts'
 import { type SignedRequest, badRequest, decodeRequest } from './request.ts'
@@ -159,6 +159,7 @@ export class BroadcastStream implements WindowStream {
       const isAbandoned = error === this.#gone.signal.reason
       status = isAbandoned ? SERVICE_UNAVAILABLE : statusOf(error, options.statuses)
       info = error instanceof Error ? error.message : 'unknown error'
+      if (!isPassing(status)) this.#window.refused()
       const address = this.#call.getPeer()
       logRefused(this.#context, 'broadcast refused', { status, error, address, about })
     }

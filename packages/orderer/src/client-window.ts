@@ -1,8 +1,20 @@
+import { Budget } from '@heddle/events'
+import type { Clock, ClockTimer } from '@heddle/interface'
+
 /** Bounds of a {@link ClientWindow}, see `OrdererServerOptions`. */
 export interface ClientWindowOptions {
   readonly broadcastWindowPerClient: number
   readonly broadcastWindowBytesPerClient: number
+  readonly maxRefusalsPerSecondPerClient: number
 }
+
+/** So many seconds' worth of refusals may come at once. */
+export const refusalBurstSeconds = 5
+
+/** Clients whose refusals are remembered when they have left. */
+export const maxRefusedClients = 1000
+
+type Refusals = Budget<'refusals'>
 
 /** A stream that takes envelopes. */
 export interface WindowStream {
@@ -12,31 +24,48 @@ export interface WindowStream {
   readOn(): void
 }
 
-/** Envelopes that the Broadcast streams of one client have under way together. */
+/**
+ * Envelopes that the Broadcast streams of one client have under way together. When too many of them were
+ * refused, nothing more of it is read for a while: each costs about as much as one that is ordered.
+ */
 export class ClientWindow {
   readonly #options: ClientWindowOptions
   readonly #onIdle: () => void
+  readonly #clock: Clock
+  readonly #refusals: Refusals
+  /** Runs while nothing is read because of refusals. */
+  #hold: ClockTimer | undefined
   readonly #streams = new Set<WindowStream>()
   /** Of those: such as wait for room. */
   readonly #waiting = new Set<WindowStream>()
   #envelopes = 0
   #bytes = 0
 
-  /** @param onIdle - called when there is neither a stream nor an envelope any more */
-  constructor(options: ClientWindowOptions, onIdle: () => void) {
+  /**
+   * @param refusals - those of the client, also over streams before
+   * @param onIdle - called when there is neither a stream nor an envelope any more
+   */
+  constructor(
+    clock: Clock,
+    options: ClientWindowOptions,
+    { refusals, onIdle }: { readonly refusals: Refusals; readonly onIdle: () => void },
+  ) {
+    this.#clock = clock
     this.#options = options
+    this.#refusals = refusals
     this.#onIdle = onIdle
   }
 
   get isFull(): boolean {
     const { broadcastWindowPerClient: envelopes, broadcastWindowBytesPerClient: bytes } =
       this.#options
-    return this.#envelopes >= envelopes || this.#bytes >= bytes
+    return this.#hold !== undefined || this.#envelopes >= envelopes || this.#bytes >= bytes
   }
 
   /** A stream begins. While the window is full it waits. */
   open(stream: WindowStream): void {
     this.#streams.add(stream)
+    this.#holdBack()
     if (!this.isFull) return
     stream.pause()
     this.await(stream)
@@ -46,6 +75,7 @@ export class ClientWindow {
   close(stream: WindowStream): void {
     this.#streams.delete(stream)
     this.#waiting.delete(stream)
+    if (this.#streams.size === 0) this.#readAgain()
     this.#settle()
   }
 
@@ -53,11 +83,13 @@ export class ClientWindow {
   take(bytes: number): void {
     this.#envelopes += 1
     this.#bytes += bytes
-    if (!this.isFull) return
-    for (const stream of this.#streams) {
-      stream.pause()
-      this.await(stream)
-    }
+    if (this.isFull) this.#pauseAll()
+  }
+
+  /** An envelope was refused, for another reason than that the chain is busy. */
+  refused(): void {
+    this.#refusals.spend('refusals', 1)
+    this.#holdBack()
   }
 
   /** It is answered, or nobody waits for its answer and the chain has let go of it. */
@@ -72,6 +104,30 @@ export class ClientWindow {
     this.#waiting.add(stream)
   }
 
+  #holdBack(): void {
+    if (this.#hold !== undefined || this.#streams.size === 0) return
+    const overdraft = this.#refusals.settle()
+    if (overdraft === undefined) return
+    this.#hold = this.#clock.schedule(overdraft.holdMs, () => {
+      this.#readAgain()
+      this.#holdBack()
+      this.#settle()
+    })
+    this.#pauseAll()
+  }
+
+  #readAgain(): void {
+    this.#hold?.cancel()
+    this.#hold = undefined
+  }
+
+  #pauseAll(): void {
+    for (const stream of this.#streams) {
+      stream.pause()
+      this.await(stream)
+    }
+  }
+
   #settle(): void {
     for (const stream of [...this.#waiting]) {
       if (this.isFull) break
@@ -84,10 +140,14 @@ export class ClientWindow {
 
 /** The windows of all clients that have something under way. */
 export class ClientWindows {
+  readonly #clock: Clock
   readonly #options: ClientWindowOptions
   readonly #byClient = new Map<string, ClientWindow>()
+  /** Of those that came last, also when they have left: a new stream begins with what the last one left. */
+  readonly #refusals = new Map<string, Refusals>()
 
-  constructor(options: ClientWindowOptions) {
+  constructor(clock: Clock, options: ClientWindowOptions) {
+    this.#clock = clock
     this.#options = options
   }
 
@@ -95,8 +155,23 @@ export class ClientWindows {
   of(client: string): ClientWindow {
     const known = this.#byClient.get(client)
     if (known !== undefined) return known
-    const made = new ClientWindow(this.#options, () => this.#byClient.delete(client))
+    const made = new ClientWindow(this.#clock, this.#options, {
+      refusals: this.#refusalsOf(client),
+      onIdle: () => this.#byClient.delete(client),
+    })
     this.#byClient.set(client, made)
     return made
+  }
+
+  #refusalsOf(client: string): Refusals {
+    const { maxRefusalsPerSecondPerClient: perSecond } = this.#options
+    const limits = { refusals: { perSecond, burst: refusalBurstSeconds * perSecond } }
+    const known = this.#refusals.get(client)
+    const refusals = known ?? new Budget(this.#clock, { limits, maxHeldMs: Infinity })
+    this.#refusals.delete(client)
+    this.#refusals.set(client, refusals)
+    const [oldest = client] = this.#refusals.keys()
+    if (this.#refusals.size > maxRefusedClients) this.#refusals.delete(oldest)
+    return refusals
   }
 }

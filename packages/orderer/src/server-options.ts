@@ -37,6 +37,11 @@ export interface OrdererServerOptions {
   readonly broadcastWindowPerClient?: number
   /** How many bytes of them; the envelope that exceeds it is still taken. Default 32 MiB. */
   readonly broadcastWindowBytesPerClient?: number
+  /**
+   * Envelopes of a client certificate that may be refused in a second, and five times as many at once;
+   * beyond, nothing more of it is read for a while. Default 100.
+   */
+  readonly maxRefusalsPerSecondPerClient?: number
   /** How many streams and calls one connection may have open. Default 1,000. */
   readonly maxConcurrentStreams?: number
   /** Calls of any kind that a client certificate may have at a time. Default 256. */
@@ -112,6 +117,7 @@ export function resolveServerOptions(options: OrdererServerOptions): ResolvedSer
     broadcastWindowBytes: 16 * mebibyte,
     broadcastWindowPerClient: 4000,
     broadcastWindowBytesPerClient: 32 * mebibyte,
+    maxRefusalsPerSecondPerClient: 100,
     maxConcurrentStreams: 1000,
     maxCallsPerClient: 256,
     maxStreamsPerClient: 16,
@@ -142,7 +148,9 @@ export function resolveServerOptions(options: OrdererServerOptions): ResolvedSer
   assertAtLeastOne({ maxUnsentBytesPerClient, maxUnsentBytes, unreadTimeoutMs, maxSeekBytes })
   assertAtLeastOne({ broadcastWindow, broadcastWindowBytes, maxConcurrentStreams })
   const { maxUnfinishedBytesPerClient, maxUnfinishedBytes } = resolved
+  const { maxRefusalsPerSecondPerClient } = resolved
   assertAtLeastOne({ maxUnfinishedBytesPerClient, maxUnfinishedBytes })
+  assertAtLeastOne({ maxRefusalsPerSecondPerClient })
   return Object.freeze({ ...resolved, tls: resolveTls(options.tls) })
 }
 

@@ -110,7 +110,7 @@ class GrpcOrdererServer implements OrdererServer {
       metrics: metrics && serviceMetrics(metrics),
     }
     this.#readers = new ReaderCalls(this.#context)
-    this.#windows = new ClientWindows(options)
+    this.#windows = new ClientWindows(clock, options)
   }
 
   get state(): LifecycleState {

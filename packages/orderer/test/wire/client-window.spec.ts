@@ -1,5 +1,5 @@
+import { VirtualClock } from '@heddle/events/testing'
 import { expect } from 'chai'
-import type { OrdererServerOptions } from '../../src/index.ts'
 import { type Fixture, type RawStream, envelope, organization, serve } from '../harness.ts'
 
 describe('the Broadcast streams of one client', function () {
@@ -10,7 +10,7 @@ describe('the Broadcast streams of one client', function () {
   let finish: Map<string, () => void>
   let nonce: number
 
-  async function start(options: Partial<OrdererServerOptions>): Promise<void> {
+  async function start(options: Parameters<typeof serve>[0]): Promise<void> {
     fixture = await serve(options)
     finish = new Map()
     nonce = 0
@@ -83,6 +83,24 @@ describe('the Broadcast streams of one client', function () {
       expect(ends, 'after one answer').to.have.length(expected + 1)
     })
   }
+
+  it('are read no further for a while when too much of it is refused, which others do not feel', async () => {
+    const clock = new VirtualClock()
+    await start({ maxRefusalsPerSecondPerClient: 1, deps: { clock } })
+    const [first, second] = [fixture.connect('broadcast'), fixture.connect('broadcast')]
+    for (let count = 0; count < 6; count++) {
+      first.send(Buffer.from('nonsense'))
+      expect((await first.answer()).status).to.equal('BAD_REQUEST')
+    }
+    send(second)
+    await taken(0, 'while it is held back')
+    send(fixture.connect('broadcast', await (await organization()).tls('another')))
+    await taken(1, 'of another client')
+    await clock.advance(1000)
+    await taken(2, 'when that has come back')
+    for (const end of finish.values()) end()
+    expect((await second.answer()).status).to.equal('SUCCESS')
+  })
 
   it('have room again when one of them breaks off and the chain has let go of its envelopes', async () => {
     await start({ broadcastWindowPerClient: 2 })
