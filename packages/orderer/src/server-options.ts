@@ -88,6 +88,7 @@ const known: Readonly<Record<keyof OrdererServerOptions, true>> = {
   ...{ listen: true, tls: true, timeWindowMs: true, maxEnvelopeBytes: true, maxMessageBytes: true },
   ...{ broadcastWindow: true, broadcastWindowBytes: true, broadcastWindowPerClient: true },
   ...{ broadcastWindowBytesPerClient: true, maxConcurrentStreams: true, maxCallsPerClient: true },
+  ...{ maxRefusalsPerSecondPerClient: true },
   ...{ maxStreamsPerClient: true, maxUnsentBytesPerClient: true, maxUnsentBytes: true },
   ...{ maxUnfinishedBytesPerClient: true, maxUnfinishedBytes: true },
   ...{ unreadTimeoutMs: true, maxConnectionsPerCertificate: true, maxSeekBytes: true },
