@@ -11,6 +11,7 @@ export interface ReplicaMetrics {
   readonly batches: Counter
   readonly requests: Counter
   readonly poolSize: Gauge
+  readonly poolBytes: Gauge
   readonly latency: Histogram
   readonly rejected: Counter
   readonly dropped: Counter
@@ -37,6 +38,7 @@ export function createReplicaMetrics(metrics: Metrics): ReplicaMetrics {
     batches: counter('view_count_batch_all', 'Batches executed.'),
     requests: counter('view_count_txs_all', 'Requests in executed batches.'),
     poolSize: gauge('pool_count_of_elements', 'Requests that wait for their execution.'),
+    poolBytes: gauge('pool_bytes', 'Bytes of these.'),
     latency: metrics.histogram({
       name: 'consensus_pbft_submit_latency_seconds',
       help: 'From submit to durable execution here.',

@@ -132,7 +132,7 @@ export class PbftReplica implements Replica {
     this.#executions = new Executions(stateMachine, {
       executed: (sequence, digest, batch) => {
         this.#desk.onExecuted(sequence, batch)
-        this.#reporter.executed(sequence, batch.requests.length, this.#pool.size)
+        this.#reporter.executed(sequence, batch.requests.length, this.#pool)
         this.#post({ type: 'executed', sequence, digest })
         // Only now: what comes of it is for a core that knows what was executed.
         this.#desk.watchExecuted()

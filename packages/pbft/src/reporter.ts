@@ -93,11 +93,12 @@ export class Reporter implements BroadcastObserver {
     this.#notify({ type: 'viewChanged', view, primary, active })
   }
 
-  executed(sequence: bigint, requests: number, pending: number): void {
+  executed(sequence: bigint, requests: number, pending: { size: number; bytes: number }): void {
     this.#metrics?.lastExecuted.set(Number(sequence))
     this.#metrics?.batches.add(1)
     this.#metrics?.requests.add(requests)
-    this.#metrics?.poolSize.set(pending)
+    this.#metrics?.poolSize.set(pending.size)
+    this.#metrics?.poolBytes.set(pending.bytes)
     this.#logger?.debug('batch executed', { sequence, requests })
     this.#notify({ type: 'executed', sequence, requests })
   }

@@ -87,6 +87,13 @@ export class RequestPool {
     return this.#byId.size
   }
 
+  /** Of all origins. */
+  get bytes(): number {
+    let bytes = 0
+    for (const share of this.#shares.values()) bytes += share.bytes
+    return bytes
+  }
+
   usage(origin: number): Usage {
     return this.#shares.get(origin) ?? { requests: 0, bytes: 0 }
   }

@@ -605,6 +605,25 @@ describe('Replica: what peers send', () => {
     await replica.stop()
   })
 
+  it('says after each batch how much waits, and its bytes', async () => {
+    const gauges = new Map<string, number>()
+    const metrics = {
+      counter: () => ({ add: () => undefined }),
+      gauge: ({ name }: { name: string }) => ({
+        set: (value: number) => void gauges.set(name.replace('consensus_pbft_pool_', ''), value),
+      }),
+      histogram: () => ({ observe: () => undefined }),
+    }
+    const { replica } = setup({ batchSize: 1, pipelineDepth: 1 }, { metrics })
+    await replica.start()
+    const sent = ['one', 'second'].map((text) => replica.submit(bytes(text)))
+    await sent[0]
+    expect([gauges.get('count_of_elements'), gauges.get('bytes')]).to.deep.equal([1, 6])
+    await sent[1]
+    expect([gauges.get('count_of_elements'), gauges.get('bytes')]).to.deep.equal([0, 0])
+    await replica.stop()
+  })
+
   it('fetches no state before the journal has the proof of it', async () => {
     let transfers = 0
     const stateMachine = Object.assign(new MemoryStateMachine(), {

@@ -111,6 +111,7 @@ describe('RequestPool', () => {
     expect([1, 2].map((origin) => pool.oldestOf(origin)?.id)).to.deep.equal(['b', 'c'])
     expect([1, 2].map((origin) => pool.usage(origin).requests)).to.deep.equal([1, 2])
     expect([1, 2].map((origin) => pool.usage(origin).bytes)).to.deep.equal([10, 20])
+    expect(pool.bytes, 'of all').to.equal(30)
     pool.remove(pool.get('c')!)
     expect(pool.oldestOf(2)?.id).to.equal('a')
     pool.remove(pool.get('a')!)
