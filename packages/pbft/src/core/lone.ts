@@ -1,3 +1,4 @@
+import { primaryOf } from './quorum.ts'
 import type { State } from './state.ts'
 
 /**
@@ -37,7 +38,8 @@ export function newLone(): Lone {
 
 /**
  * A status interval ended. Returns the view to follow somebody to, if it is time for that: the very one
- * where that one waits, for it may be there because of a lie and would not come back view by view.
+ * where that one waits, for it may be there because of a lie and would not come back view by view; or the
+ * next one, see {@link viewAfter}.
  *
  * @param isIdle - whether nothing was executed in it
  */
@@ -47,13 +49,22 @@ export function countLone(state: State, isIdle: boolean): bigint | undefined {
   for (const [id, lone] of state.lone.entries()) {
     const left = state.viewChanges[id]?.view ?? 0n
     lone.intervals = left > state.view ? lone.intervals + (isIdle ? 1 : 1 / busyFactor) : 0
-    if (lone.intervals >= lone.patience) due.push(left)
+    if (lone.intervals >= lone.patience) due.push(viewAfter(state, id, left))
   }
   const nearest = nearestOf(due)
   if (nearest === undefined) return undefined
   const next = state.view + 1n
   // Nobody correct is further away alone.
   return nearest <= next + maxLeap ? nearest : next
+}
+
+/**
+ * Where to go after a replica that waits in `view` alone: there, but not where it is the primary itself.
+ * From there it follows the others, when it is correct. A liar would be the primary of every view that
+ * they go to because of it, and each such view costs a time-out.
+ */
+export function viewAfter({ n }: State, replica: number, view: bigint): bigint {
+  return primaryOf(view, n) === replica ? view + 1n : view
 }
 
 /** The least of these views. */

@@ -1,5 +1,5 @@
 import { moveTo } from './amnesia.ts'
-import { countLone, followsLone, maxLeap, nearestOf } from './lone.ts'
+import { countLone, followsLone, maxLeap, nearestOf, viewAfter } from './lone.ts'
 import type { Claim, ViewChange, ViewChangeStatement } from './messages.ts'
 import { tryNewView } from './new-view.ts'
 import { isSilent } from './silence.ts'
@@ -189,7 +189,9 @@ export function onNewViewTimeout(state: State): void {
  */
 function viewAfterAwaited(state: State): bigint {
   const next = state.view + 1n
-  if (currentViewChanges(state).length >= state.quorum) return next
   const views = state.viewChanges.map((vc) => vc?.view ?? 0n)
-  return nearestOf(views.filter((view) => view >= next && view <= next + maxLeap)) ?? next
+  const isNextAnyway = views.includes(next) || currentViewChanges(state).length >= state.quorum
+  if (isNextAnyway) return next
+  const away = [...views.entries()].filter(([, view]) => view > next && view <= next + maxLeap)
+  return nearestOf(away.map(([id, view]) => viewAfter(state, id, view))) ?? next
 }
