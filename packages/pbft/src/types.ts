@@ -166,7 +166,7 @@ export interface ReplicaStatus {
   readonly highWatermark: bigint
   /** The last sequence number executed, durably. */
   readonly lastExecuted: bigint
-  /** The highest sequence number that this replica knows of, from a proposal or a signed checkpoint. */
+  /** The highest sequence number that this replica knows of: in its window, or from signed checkpoints of f + 1. */
   readonly highestKnown: bigint
   /**
    * The highest sequence number at which it accepted a batch, signed a state, or executed what it had to

@@ -49,11 +49,14 @@ export class CheckpointStore {
     )
   }
 
-  highest(): bigint {
-    let highest = 0n
-    for (const own of this.#byReplica)
-      for (const sequence of own.keys()) if (sequence > highest) highest = sequence
-    return highest
+  /** The highest sequence number that so many replicas, each by one kept of it, say to have reached; or 0. */
+  reachedBy(replicas: number): bigint {
+    const highest = this.#byReplica.map((own) => {
+      let top = 0n
+      for (const sequence of own.keys()) if (sequence > top) top = sequence
+      return top
+    })
+    return highest.sort((a, b) => (a > b ? -1 : 1))[replicas - 1] ?? 0n
   }
 
   /** Forgets all up to and including `sequence`. */

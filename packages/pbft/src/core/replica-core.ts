@@ -56,7 +56,7 @@ export interface CoreStatus {
   readonly highWatermark: bigint
   /** The last sequence number with its `executed`. */
   readonly lastExecuted: bigint
-  /** The highest sequence number that it knows of, from a proposal or a signed checkpoint. */
+  /** The highest sequence number that it knows of: in its window, or from signed checkpoints of f + 1. */
   readonly highestKnown: bigint
   /**
    * The highest sequence number at which it accepted a batch, signed a state, or executed what it had to
@@ -195,7 +195,7 @@ export class ReplicaCore {
   /** A copy of where this replica is. */
   inspect(): CoreStatus {
     const state = this.#state
-    const top = state.checkpoints.highest()
+    const top = state.checkpoints.reachedBy(state.weakQuorum)
     let highestKnown = state.lastExecuted > top ? state.lastExecuted : top
     for (const sequence of state.slots.keys()) if (sequence > highestKnown) highestKnown = sequence
     const { view, primary, active, lowWatermark, highWatermark, lastExecuted } = state

@@ -26,16 +26,19 @@ const certified = (sequence: bigint) =>
   }) as const
 
 describe('what a replica says of itself', () => {
-  it('is the highest number that it executed, saw a proposal for, or has a checkpoint of', () => {
+  it('is the highest number that it executed, saw a proposal for, or f + 1 have a checkpoint of', () => {
     const known = (driver: Driver): bigint => driver.core.inspect().highestKnown
     const driver = new Driver({ id: 1 }, [], 2n)
     expect(known(driver)).to.equal(2n)
     driver.receive(3, checkpoint(3, 4n))
+    expect(known(driver), 'one may lie').to.equal(2n)
+    driver.receive(2, checkpoint(2, 4n))
     expect(known(driver)).to.equal(4n)
     driver.prePrepare(6n, a)
     driver.prePrepare(5n, a)
     expect(known(driver)).to.equal(6n)
     driver.receive(3, checkpoint(3, 8n))
+    driver.receive(2, checkpoint(2, 10n))
     expect(known(driver)).to.equal(8n)
   })
 

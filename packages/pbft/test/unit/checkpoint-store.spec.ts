@@ -28,14 +28,14 @@ describe('CheckpointStore', () => {
     expect(kept(filled(3, 8n, 6n, 4n, 2n)), 'the lowest comes last').to.deep.equal([4n, 6n, 8n])
   })
 
-  it('forgets up to a number, and knows the highest that is left', () => {
+  it('forgets up to a number, and knows what so many have reached of what is left', () => {
     const store = filled(3, 6n, 2n, 4n)
     store.add(checkpoint(0, 5n))
-    expect(store.highest()).to.equal(6n)
+    expect([1, 2, 3].map((count) => store.reachedBy(count))).to.deep.equal([6n, 5n, 0n])
     store.forget(4n)
-    expect([kept(store), kept(store, 0), store.highest()]).to.deep.equal([[6n], [5n], 6n])
+    expect([kept(store), kept(store, 0), store.reachedBy(1)]).to.deep.equal([[6n], [5n], 6n])
     store.forget(6n)
-    expect([kept(store), store.highest()]).to.deep.equal([[], 0n])
+    expect([kept(store), store.reachedBy(1)]).to.deep.equal([[], 0n])
   })
 
   it('gives those for one state in the order of the replicas', () => {
