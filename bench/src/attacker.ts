@@ -35,7 +35,7 @@ const streams = new Set<ClientHttp2Stream>()
 
 function tell(): void {
   const fed = [...streams].filter(({ readableLength }) => readableLength > 0).length
-  process.send?.({ connections: open.size, streams: fed } satisfies Held)
+  process.send?.({ counted: { connections: open.size, streams: fed } satisfies Held })
 }
 
 function frameOf(message: Uint8Array): Buffer {

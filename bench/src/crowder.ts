@@ -18,7 +18,7 @@ const headers = { ':method': 'POST', 'content-type': 'application/grpc', te: 'tr
 process.on('disconnect', () => process.exit(0))
 process.on('message', (message: Crowding | 'count') => {
   if (message === 'count')
-    process.send?.({ written: Math.min(...written), taken } satisfies Crowded)
+    process.send?.({ counted: { written: Math.min(...written), taken } satisfies Crowded })
   else void crowd(message)
 })
 

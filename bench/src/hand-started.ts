@@ -84,6 +84,7 @@ export class HandStarted {
   /** Ends its process at once; resolves when it is gone. */
   async kill(name: string): Promise<void> {
     const child = this.#children.get(name)!
+    this.#children.delete(name)
     child.kill('SIGKILL')
     await once(child, 'exit')
   }

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { generateOrganization } from '@heddle/msp'
+import { loadConfig } from '@heddle/peer'
 import type { HandStarted } from './hand-started.ts'
 
 /** What a client is told that goes too far. */
@@ -20,17 +21,14 @@ export interface Attack {
 
 /** Clients of these names in the organisation of the network's client. */
 export async function attacksOn(network: HandStarted, names: readonly string[]): Promise<Attack[]> {
-  const { channelId, client, validators } = network.descriptor
+  const { channelId, client } = network.descriptor
   const organization = await generateOrganization({
     mspId: client.mspId,
     domain: 'client.example.com',
     dir: join(network.dir, 'crypto', 'client.example.com'),
     nodes: names.map((name) => ({ name, role: 'client', sans: ['localhost'] })),
   })
-  const targets = validators.map(({ orderer, tlsRoots }) => ({
-    address: orderer,
-    roots: network.read(tlsRoots).toString(),
-  }))
+  const targets = targetsOf(network)
   return names.map((name) => {
     const node = organization.nodes.find((each) => each.name === name)!
     const tls = {
@@ -41,19 +39,48 @@ export async function attacksOn(network: HandStarted, names: readonly string[]):
   })
 }
 
-/** Runs `script` of this folder, which is told about the attack and says when it has begun. */
-export async function begin(script: string, attack: Attack): Promise<ChildProcess> {
+/** A validator as a client of the others. */
+export async function attackOf(network: HandStarted, name: string): Promise<Attack> {
+  const config = await loadConfig(network.path(name), {})
+  const tls = {
+    certificate: readFileSync(config['peer.tls.cert.file'], 'utf8'),
+    key: readFileSync(config['peer.tls.key.file'], 'utf8'),
+  }
+  return {
+    channelId: network.descriptor.channelId,
+    mspId: config['peer.localMspId'],
+    msp: config['peer.mspConfigPath'],
+    ...{ tls, targets: targetsOf(network, name) },
+  }
+}
+
+function targetsOf(network: HandStarted, but?: string): Attack['targets'] {
+  return network.descriptor.validators
+    .filter(({ name }) => name !== but)
+    .map(({ orderer, tlsRoots }) => ({
+      address: orderer,
+      roots: network.read(tlsRoots).toString(),
+    }))
+}
+
+/** Runs `script` of this folder, which is told `what` and says when it has begun. */
+export async function begin(script: string, what: object): Promise<ChildProcess> {
   const child = fork(fileURLToPath(new URL(script, import.meta.url)))
-  child.send(attack)
+  child.send(what)
   await heard(child, (message) => message === 'begun')
   return child
 }
 
+/** What a process answers to `count`. */
+export async function counted<Count>(child: ChildProcess): Promise<Count> {
+  child.send('count')
+  const isAnswer = (message: unknown): boolean =>
+    typeof message === 'object' && message !== null && 'counted' in message
+  return (await heard<{ readonly counted: Count }>(child, isAnswer)).counted
+}
+
 /** The next of its messages that is meant; the loader of TypeScript sends some of its own. */
-export async function heard<T>(
-  child: ChildProcess,
-  isMeant: (message: unknown) => boolean,
-): Promise<T> {
+async function heard<T>(child: ChildProcess, isMeant: (message: unknown) => boolean): Promise<T> {
   for (;;) {
     const [message] = (await once(child, 'message')) as [T]
     if (isMeant(message)) return message

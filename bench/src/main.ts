@@ -12,6 +12,7 @@ const benches: Record<string, () => Promise<{ run: () => Promise<Figure[]> }>> =
   network: () => import('./network.ts'),
   attacked: () => import('./attacked.ts'),
   crowded: () => import('./crowded.ts'),
+  members: () => import('./members.ts'),
 }
 
 const wanted = process.argv.slice(2)
