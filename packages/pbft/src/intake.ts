@@ -99,12 +99,16 @@ export class Intake {
     }
   }
 
+  /** Whether `origin` may bring in this request too. */
+  hasRoom(origin: number, request: Uint8Array): boolean {
+    return this.#deps.pool.hasRoom(origin, request.length, this.#lineOf(origin))
+  }
+
   /** @throws {PoolFullError} PBFT_POOL_FULL, when `origin` may not bring in this request too */
   requireRoom(origin: number, request: Uint8Array): void {
+    if (this.hasRoom(origin, request)) return
     const line = this.#lineOf(origin)
-    const { pool } = this.#deps
-    if (pool.hasRoom(origin, request.length, line)) return
-    const { requests, bytes } = pool.usage(origin)
+    const { requests, bytes } = this.#deps.pool.usage(origin)
     throw new PoolFullError(requests + line.requests, bytes + line.bytes)
   }
 

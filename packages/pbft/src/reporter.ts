@@ -140,7 +140,12 @@ export class Reporter implements BroadcastObserver {
     this.#notify({ type: 'rejected', from, code, detail })
   }
 
+  /** @param error - undefined: there was no room for it */
   rejectedRequest(from: number, error: unknown): void {
+    if (error === undefined) {
+      this.rejected(from, 'PBFT_POOL_FULL', 'no room for what it forwards')
+      return
+    }
     const code = isCodedError(error) ? error.code : 'PBFT_INVALID_REQUEST'
     this.rejected(from, code, error instanceof Error ? error.message : 'a forwarded request')
   }

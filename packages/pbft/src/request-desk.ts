@@ -52,8 +52,11 @@ export interface RequestDeskDependencies {
   readonly onCalm: (view: bigint, factor: number) => void
   /** The primary of `view` left a request waiting for too long. */
   readonly onSuspect: (view: bigint) => void
-  /** A forwarded request of replica `from` was refused. */
-  readonly onReject: (from: number, error: unknown) => void
+  /**
+   * A forwarded request of replica `from` was refused. Without an error there is no room for it: making one
+   * for each would take longer than a check.
+   */
+  readonly onReject: (from: number, error?: unknown) => void
 }
 
 /** Takes requests in, gets them to the primary, and watches that they are executed. */
@@ -131,6 +134,10 @@ export class RequestDesk {
       const request = Uint8Array.prototype.slice.call(bytes)
       const digest = requestDigest(request)
       if (this.#isPending(digest, from)) return
+      if (!this.#intake.hasRoom(from, request)) {
+        this.#deps.onReject(from)
+        return
+      }
       const isKnown = this.#deps.checker.idOf(digest) !== undefined
       const checked = await this.#check(from, { request, digest, purpose: 'proposal' })
       // It may have come from several at once: then it was checked once.

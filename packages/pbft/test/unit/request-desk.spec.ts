@@ -53,6 +53,8 @@ class Desk {
   readonly sent: string[] = []
   /** Whose request was checked in vain, at its expense. */
   readonly charged: number[] = []
+  /** Whose forwarded requests were refused, and why. */
+  readonly refused: [number, unknown][] = []
   awaitsPrimary = false
   isBehind = false
   executedByOthers = 0n
@@ -87,7 +89,7 @@ class Desk {
         onLate: (view, isLate) => void told.push([view, isLate]),
         onCalm: () => undefined,
         onSuspect: (view) => void told.push([view]),
-        onReject: () => undefined,
+        onReject: (from, error) => void this.refused.push([from, error]),
       },
       options,
     )
@@ -239,6 +241,17 @@ describe('RequestDesk', () => {
     await at.clock.advance(0)
     expect(at.errors).to.have.nested.property('0.code', 'PBFT_POOL_FULL')
     expect(at.pool.usage(1).requests).to.equal(1)
+  })
+
+  it('refuses what another forwards beyond its room without an error for each', async () => {
+    const at = new Desk()
+    for (let i = 0; i < options.maxPoolRequests + 2; i++) await at.forward(1, `another’s ${i}`)
+    expect(at.refused).to.deep.equal([
+      [1, undefined],
+      [1, undefined],
+    ])
+    await at.forward(1, 'another’s 0')
+    expect(at.refused, 'what waits needs none').to.have.length(2)
   })
 
   it('refuses more of who has a share of the room on its way to the checks, and takes another’s', async () => {
