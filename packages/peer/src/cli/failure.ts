@@ -21,21 +21,42 @@ function causeOf(error: unknown): unknown {
   return error instanceof Error ? error.cause : undefined
 }
 
-/** What is printed on standard error: what happened, why, what to do, and the code to look up. */
-export function describeFailure(error: unknown): string {
-  const [first, ...causes] = chainOf(explainSystemError(error) ?? error)
-  const lines = [`heddle: ${messageOf(first)}`]
+/** What can be said about an error. */
+export interface Failure {
+  /** What happened, then what caused it and is not said in that already. */
+  readonly texts: readonly [string, ...string[]]
+  readonly cure: string | undefined
+  /** Code to look up. */
+  readonly code: string | undefined
+  /** Exit status. */
+  readonly status: number
+}
+
+/** What happened, why, what to do, the code to look up and the exit status. */
+export function explainFailure(error: unknown): Failure {
+  const chain = chainOf(explainSystemError(error) ?? error)
+  const [first, ...causes] = chain
+  const texts: [string, ...string[]] = [messageOf(first)]
   for (const text of causes.map(messageOf)) {
     // Most errors say themselves what caused them.
-    if (!lines.some((line) => line.includes(text))) lines.push(`  because: ${text}`)
+    if (!texts.some((said) => said.includes(text))) texts.push(text)
   }
-  const chain = [first, ...causes]
-  const cure = [...chain.map(cureOf), ...chain.map(generalCureOf)].find(
-    (each) => each !== undefined,
-  )
-  if (cure !== undefined) lines.push(`  try: ${cure}`)
-  const status = `exit status ${exitCodeOf(error)}`
-  lines.push(`  ${isCodedError(first) ? `code: ${first.code}, ${status}` : status}`)
+  const cures = [...chain.map(cureOf), ...chain.map(generalCureOf)]
+  const cure = cures.find((each) => each !== undefined)
+  const code = isCodedError(first) ? first.code : undefined
+  return { texts, cure, code, status: exitCodeOf(error) }
+}
+
+/** The same for standard error. */
+export function describeFailure(error: unknown): string {
+  const { texts, cure, code, status } = explainFailure(error)
+  const [what, ...causes] = texts
+  const lines = [
+    `heddle: ${what}`,
+    ...causes.map((text) => `  because: ${text}`),
+    ...(cure === undefined ? [] : [`  try: ${cure}`]),
+    `  ${code === undefined ? '' : `code: ${code}, `}exit status ${status}`,
+  ]
   return `${lines.join('\n')}\n`
 }
 

@@ -52,7 +52,7 @@ function rulesText(rules: heddle.RulesStatus | undefined): string[] {
 }
 
 /** Why one gave no answer; its name, with which most reasons begin, stands before it already. */
-function reasonOf(failure: unknown, name: string): string {
+export function reasonOf(failure: unknown, name: string): string {
   const message = messageOf(failure)
   return message.startsWith(`${name}: `) ? message.slice(name.length + 2) : message
 }

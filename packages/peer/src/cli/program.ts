@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { readVersion } from '../package-root.ts'
 import { blocksCommand } from './blocks.ts'
 import { cryptoCommand } from './crypto-generate.ts'
+import { doctorCommand } from './doctor.ts'
 import { exitCodes, exitMeanings } from '../exit-status.ts'
 import { networkStatusCommand } from './network-status.ts'
 import { networkStopCommand } from './network-stop.ts'
@@ -46,6 +47,7 @@ export function createProgram(): Command {
     submitCommand(),
     queryCommand(),
     blocksCommand(),
+    doctorCommand(),
     cryptoCommand(),
     versionCommand(),
   ]) {

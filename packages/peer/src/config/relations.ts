@@ -11,7 +11,8 @@ export interface Contradiction {
   readonly cure: string
 }
 
-const listenKeys = [
+/** Keys of the addresses where a validator listens. */
+export const listenKeys = [
   'peer.listenAddress',
   'general.listenAddress',
   'operations.listenAddress',

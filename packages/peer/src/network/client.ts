@@ -28,13 +28,19 @@ export class ValidatorClient {
   readonly #client: Client
   readonly #reader: ReaderEnvelope
 
-  constructor(validator: ValidatorDescriptor, context: SecureContext, reader: ReaderEnvelope) {
+  /** @param nameInTls - the name in its TLS certificate */
+  constructor(
+    validator: Pick<ValidatorDescriptor, 'name' | 'orderer'>,
+    context: SecureContext,
+    reader: ReaderEnvelope,
+    nameInTls = serverName,
+  ) {
     this.name = validator.name
     this.#reader = reader
     const ssl = credentials.createFromSecureContext(context)
     this.#client = new Client(validator.orderer, ssl, {
-      'grpc.ssl_target_name_override': serverName,
-      'grpc.default_authority': serverName,
+      'grpc.ssl_target_name_override': nameInTls,
+      'grpc.default_authority': nameInTls,
       'grpc.max_receive_message_length': maxMessageBytes,
       'grpc.enable_retries': 0,
       'grpc.enable_http_proxy': 0, // they are on this machine

@@ -8,23 +8,23 @@ import type { NetworkClient } from './client.ts'
 /** How often validators are asked. */
 const intervalMs = 500
 
-/** How long one may take to answer. */
-const timeoutMs = 2000
+/** How long one may take to answer, in milliseconds. */
+export const answerTimeoutMs = 2000
 
 /** Asks every validator where it stands, again and again; keeps the last answers. */
 export class Monitor {
-  readonly #client: NetworkClient
+  readonly #client: Pick<NetworkClient, 'validators'>
   readonly #clock: Clock
   readonly #latest: (heddle.StatusReply | undefined)[]
   /** The clock of each less ours, when it answered. */
   readonly #offsetsMs: (number | undefined)[] = []
-  readonly #refusals: (Error | undefined)[] = []
+  readonly #failures: unknown[] = []
   /** f + 1. */
   readonly #needed: number
   #timer: ClockTimer | undefined
   #stopped = false
 
-  constructor(client: NetworkClient, clock: Clock) {
+  constructor(client: Pick<NetworkClient, 'validators'>, clock: Clock) {
     this.#client = client
     this.#clock = clock
     this.#latest = client.validators.map(() => undefined)
@@ -34,6 +34,11 @@ export class Monitor {
   /** The last answer of each validator; undefined for one that gave none. */
   get statuses(): readonly (heddle.StatusReply | undefined)[] {
     return this.#latest
+  }
+
+  /** Why each validator gave no answer the last time; undefined for one that did. */
+  get failures(): readonly unknown[] {
+    return this.#failures
   }
 
   /** The newest view, with its primary, that f + 1 validators say they are in: one of them is correct. */
@@ -66,11 +71,15 @@ export class Monitor {
    * ahead. 0 while fewer than that say so, or it is less than {@link maxOffsetMs}.
    */
   get clockBehindMs(): number {
-    const offsets = this.#offsetsMs.flatMap((each) => (each === undefined ? [] : [each]))
-    offsets.sort((a, b) => b - a)
+    const offsets = this.#offsets().sort((a, b) => b - a)
     const [behind = 0, ahead = 0] = [offsets.at(this.#needed - 1), offsets.at(-this.#needed)]
     if (behind >= maxOffsetMs) return behind
     return ahead <= -maxOffsetMs ? ahead : 0
+  }
+
+  /** Whether f + 1 validators have said what their clocks show. */
+  get knowsClocks(): boolean {
+    return this.#offsets().length >= this.#needed
   }
 
   /** Those of which the last answer says that they do not do their work. */
@@ -82,7 +91,7 @@ export class Monitor {
 
   /** Why validators take no question of this client, when f + 1 say so. */
   get refusal(): Error | undefined {
-    const refusals = this.#refusals.filter((each) => each !== undefined)
+    const refusals = this.#failures.filter((each) => isCodedError(each, 'PEER_FORBIDDEN'))
     return refusals[this.#needed - 1]
   }
 
@@ -91,11 +100,11 @@ export class Monitor {
     await Promise.all(
       this.#client.validators.map(async (validator, index) => {
         try {
-          this.#latest[index] = await validator.status({ timeoutMs })
-          this.#refusals[index] = undefined
+          this.#latest[index] = await validator.status({ timeoutMs: answerTimeoutMs })
+          this.#failures[index] = undefined
         } catch (error) {
           this.#latest[index] = undefined
-          this.#refusals[index] = isCodedError(error, 'PEER_FORBIDDEN') ? error : undefined
+          this.#failures[index] = error
         }
         const { dateMs } = validator
         this.#offsetsMs[index] = dateMs && dateMs - this.#clock.wallTime()
@@ -115,5 +124,9 @@ export class Monitor {
   stop(): void {
     this.#stopped = true
     this.#timer?.cancel()
+  }
+
+  #offsets(): number[] {
+    return this.#offsetsMs.flatMap((each) => (each === undefined ? [] : [each]))
   }
 }

@@ -27,15 +27,20 @@ export function listenError(address: Address, setting: string, cause: unknown): 
   })
 }
 
-/** Whether nobody listens on a loopback port. */
-export async function isFree(port: number): Promise<boolean> {
+/** Listens for a moment. @returns why that cannot be done; undefined when it can */
+export async function listenRefusal({ host, port }: Address): Promise<Error | undefined> {
   const server = createServer()
   return new Promise((resolve) => {
-    server.once('error', () => resolve(false))
-    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => {
-      server.close(() => resolve(true))
+    server.once('error', resolve)
+    server.listen({ port, host, exclusive: true }, () => {
+      server.close(() => resolve(undefined))
     })
   })
+}
+
+/** Whether nobody listens on a loopback port. */
+export async function isFree(port: number): Promise<boolean> {
+  return (await listenRefusal({ host: '127.0.0.1', port })) === undefined
 }
 
 /** Below the range from which systems give ports to outgoing connections. */

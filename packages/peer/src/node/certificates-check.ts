@@ -29,9 +29,12 @@ const names = [
   'certificate-not-valid-yet',
 ] as const satisfies readonly ConditionName[]
 
-interface Watched {
-  readonly role: OwnCertificate['role']
+/** When a certificate counts. */
+export interface Lifetime {
+  /** What it is for. */
+  readonly role: string
   readonly subject: string
+  /** Milliseconds since 1970, as is `to`. */
   readonly from: number
   readonly to: number
 }
@@ -43,20 +46,21 @@ export function certificatesCheck({
   conditions,
   metrics,
 }: CertificatesCheckDeps): () => void {
-  const watched = certificates.map(readCertificate)
+  const watched = certificates.map(({ role, certificate }) => lifetimeOf(role, certificate))
   const left = metrics && leftGauge(metrics)
   return () => {
     const now = clock.wallTime()
     for (const each of watched) {
       left?.set((each.to - now) / 1000, { certificate: each.role })
-      const found = nameOf(each, now)
+      const found = lifetimeProblem(each, now)
       for (const name of names)
-        hold(conditions, name, found === name ? detailsOf(each, name, now) : undefined, each.role)
+        hold(conditions, name, found?.name === name ? found.details : undefined, each.role)
     }
   }
 }
 
-function readCertificate({ role, certificate }: OwnCertificate): Watched {
+/** Reads one in PEM or DER. */
+export function lifetimeOf(role: string, certificate: Uint8Array | string): Lifetime {
   const { subject, validFrom, validTo } = new X509Certificate(certificate)
   return {
     role,
@@ -74,14 +78,23 @@ function leftGauge(metrics: Metrics): Gauge {
   })
 }
 
-function nameOf({ from, to }: Watched, now: number): (typeof names)[number] | undefined {
+/** What there is to say of a certificate at a time in milliseconds since 1970; undefined: nothing. */
+export function lifetimeProblem(
+  lifetime: Lifetime,
+  now: number,
+): { readonly name: (typeof names)[number]; readonly details: ConditionDetails } | undefined {
+  const name = nameOf(lifetime, now)
+  return name && { name, details: detailsOf(lifetime, name, now) }
+}
+
+function nameOf({ from, to }: Lifetime, now: number): (typeof names)[number] | undefined {
   if (now > to) return 'certificate-expired'
   if (now < from) return 'certificate-not-valid-yet'
   return to - now < endsSoonMs ? 'certificate-ends-soon' : undefined
 }
 
 function detailsOf(
-  { role, subject, from, to }: Watched,
+  { role, subject, from, to }: Lifetime,
   name: (typeof names)[number],
   now: number,
 ): ConditionDetails {

@@ -70,22 +70,29 @@ async function writeOwner(path: string, owner: DataOwner): Promise<void> {
 /**
  * Makes sure that a data folder is the owner's: one that nobody owns becomes so.
  *
- * @throws {PeerError} PEER_WRONG_FOLDER for another's, for one of a later version, and when the file
- *   that tells it is damaged; what the operating system refuses
+ * @throws {PeerError} as {@link isOwned}; what the operating system refuses
  */
 export async function claimDataFolder(dir: string, owner: DataOwner): Promise<void> {
   const path = join(dir, ownerFile)
   await mkdir(dir, { recursive: true, mode: 0o700 })
-  const stored = await readOwner(path)
-  if (stored === undefined) {
-    await naming(path, writeOwner(path, owner))
-    return
-  }
+  if (!(await isOwned(dir, owner))) await naming(path, writeOwner(path, owner))
+}
+
+/**
+ * Whether a data folder is the owner's already; nothing is changed.
+ *
+ * @returns false when nobody owns it
+ * @throws {PeerError} PEER_WRONG_FOLDER for another's, for one of a later version, and when the file
+ *   that tells it is damaged; what the operating system refuses
+ */
+export async function isOwned(dir: string, owner: DataOwner): Promise<boolean> {
+  const stored = await readOwner(join(dir, ownerFile))
+  if (stored === undefined) return false
   if (stored.format > dataFormat) {
     const what = `${dir} is in format ${stored.format}; this version reads up to ${dataFormat}`
     throw new PeerError('PEER_WRONG_FOLDER', what, { cure: 'start the version that wrote it' })
   }
-  if (describe(stored) === describe(owner)) return
+  if (describe(stored) === describe(owner)) return true
   throw new PeerError(
     'PEER_WRONG_FOLDER',
     `${dir} holds the data of ${describe(stored)}, not of ${describe(owner)}`,

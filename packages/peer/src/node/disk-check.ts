@@ -19,6 +19,12 @@ export interface DiskSpace {
   readonly bytes: number
 }
 
+/** What is said of a disk with so little free that somebody should look; undefined: it has enough. */
+export function lowSpaceReason({ path, freeBytes, bytes }: DiskSpace): string | undefined {
+  if (freeBytes >= Math.min(lowSpaceBytes, bytes * lowSpaceShare)) return undefined
+  return `${Math.floor(freeBytes / 1024 ** 2)} MiB are free for ${path}`
+}
+
 /** What a {@link DiskCheck} looks at. */
 export interface DiskCheckDeps {
   readonly storage: {
@@ -71,10 +77,9 @@ export class DiskCheck {
     hold(this.#deps.conditions, 'files-missing', first === undefined ? undefined : { reason })
   }
 
-  #saySpace({ path, freeBytes, bytes }: DiskSpace): void {
-    this.#free?.set(freeBytes)
-    const isLow = freeBytes < Math.min(lowSpaceBytes, bytes * lowSpaceShare)
-    const reason = `${Math.floor(freeBytes / 1024 ** 2)} MiB are free for ${path}`
-    hold(this.#deps.conditions, 'disk-nearly-full', isLow ? { reason } : undefined)
+  #saySpace(space: DiskSpace): void {
+    this.#free?.set(space.freeBytes)
+    const reason = lowSpaceReason(space)
+    hold(this.#deps.conditions, 'disk-nearly-full', reason === undefined ? undefined : { reason })
   }
 }

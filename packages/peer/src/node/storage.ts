@@ -42,7 +42,8 @@ export interface StorageDeps {
 
 /** Where a validator with data folder `dir` keeps its ledger. */
 export const ledgerIn = (dir: string): string => join(dir, 'ledger')
-const journalIn = (dir: string): string => join(dir, 'journal')
+/** The same of its journal. */
+export const journalIn = (dir: string): string => join(dir, 'journal')
 
 /** The process that has a data folder open, if one has; nothing is changed. */
 export async function dataHolder(dir: string): Promise<number | undefined> {
@@ -65,7 +66,12 @@ async function putGenesis(ledger: Ledger, genesis: Uint8Array, dir: string): Pro
   )
 }
 
-function ownerOf({ channelId, consenter, genesis }: StorageDeps): DataOwner {
+/** Whose data the folder of such a validator holds. */
+export function ownerOf({
+  channelId,
+  consenter,
+  genesis,
+}: Pick<StorageDeps, 'channelId' | 'consenter' | 'genesis'>): DataOwner {
   const { header } = decode(common.BlockSchema, genesis)
   const hash = header === undefined ? '' : blockHeaderHash(header).toString('hex')
   return { channelId, genesis: hash, consenter: consenter.id, mspId: consenter.mspId }
@@ -93,7 +99,7 @@ async function openReplicaJournal(
 }
 
 /** As it is for who may not use what is kept back for the superuser. */
-async function spaceOf(dir: string): Promise<DiskSpace> {
+export async function spaceOf(dir: string): Promise<DiskSpace> {
   const { bavail, blocks, bsize } = await statfs(dir)
   return { path: dir, freeBytes: bavail * bsize, bytes: blocks * bsize }
 }

@@ -19,7 +19,8 @@ export function isVouchedFor(chain: string, authorities: readonly string[]): boo
   return false
 }
 
-function certificatesIn(pem: string): X509Certificate[] {
+/** All certificates in a text; what else is in it is passed over. @throws when one cannot be read */
+export function certificatesIn(pem: string): X509Certificate[] {
   const blocks = pem.match(/-----BEGIN [A-Z0-9 ]+-----.*?-----END [A-Z0-9 ]+-----/gs) ?? []
   return blocks.map((block) => new X509Certificate(block))
 }

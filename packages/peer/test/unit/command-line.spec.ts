@@ -31,7 +31,18 @@ describe('the command line', () => {
       command.commands.length === 0 ? [command] : command.commands.flatMap(leaves)
     const commands = leaves(createProgram())
     expect(commands.map((each) => each.name()).sort()).to.deep.equal(
-      ['blocks', 'generate', 'query', 'start', 'status', 'stop', 'submit', 'up', 'version'].sort(),
+      [
+        'blocks',
+        'doctor',
+        'generate',
+        'query',
+        'start',
+        'status',
+        'stop',
+        'submit',
+        'up',
+        'version',
+      ].sort(),
     )
     for (const command of commands) {
       let help = ''
