@@ -134,6 +134,7 @@ export class EnvelopeChecker implements RequestChecker {
     const identity = this.#judge(creator)
     if (this.#writers.size >= maxWriters) this.#writers.clear()
     this.#writers.set(keyOf(creator), identity)
+    this.#last = { creator: Uint8Array.from(creator), identity }
     return identity
   }
 
