@@ -1,6 +1,7 @@
 import { systemClock } from '@heddle/events'
 import { Command } from 'commander'
 import { loadConfig } from '../config/load.ts'
+import { peerConfigCommand } from './peer-config.ts'
 import { createLogging } from '../logging/logger.ts'
 import { logProcess, mendOwnLog } from '../logging/process-log.ts'
 import { StateDiverged } from '../engine/state-diverged.ts'
@@ -114,5 +115,5 @@ Examples:
   CORE_OPERATIONS_LISTENADDRESS=127.0.0.1:9443 heddle peer start --config peer.yaml`,
     )
     .action(start)
-  return command
+  return command.addCommand(peerConfigCommand())
 }

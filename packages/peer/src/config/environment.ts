@@ -11,13 +11,19 @@ export function variableOf(key: SettingKey): string {
 /** The variable that Fabric reads for the levels of its loggers; it wins over `logging.spec`. */
 export const loggingSpecVariable = 'FABRIC_LOGGING_SPEC'
 
+/** A variable that is set, and what it holds. */
+export interface Override {
+  readonly variable: string
+  readonly value: string
+}
+
 /** What the environment says about a key, or undefined. */
-export function fromEnvironment(
-  key: SettingKey,
-  environment: NodeJS.ProcessEnv,
-): string | undefined {
-  if (key === 'logging.spec') {
-    return environment[loggingSpecVariable] ?? environment[variableOf(key)]
+export function overrideOf(key: SettingKey, environment: NodeJS.ProcessEnv): Override | undefined {
+  const own = variableOf(key)
+  const variables = key === 'logging.spec' ? [loggingSpecVariable, own] : [own]
+  for (const variable of variables) {
+    const value = environment[variable]
+    if (value !== undefined) return { variable, value }
   }
-  return environment[variableOf(key)]
+  return undefined
 }

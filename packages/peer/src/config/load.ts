@@ -3,7 +3,7 @@ import { nearestName } from '@heddle/interface'
 import { parse } from 'yaml'
 import { PeerError, messageOf } from '../errors.ts'
 import { readNamed } from '../read-named.ts'
-import { fromEnvironment, variableOf, variablePrefix } from './environment.ts'
+import { overrideOf, variableOf, variablePrefix } from './environment.ts'
 import { contradictionIn } from './relations.ts'
 import { SettingProblem } from './setting.ts'
 import { settings } from './settings.ts'
@@ -84,13 +84,8 @@ function fromFolder(folder: string, value: unknown): unknown {
   return value === '' ? '' : resolve(folder, value as string)
 }
 
-/**
- * Makes a configuration of the text of a file and the environment.
- *
- * @param file - its path: for messages, and to resolve relative paths in it
- * @throws {PeerError} PEER_INVALID_CONFIG naming file (or variable), key and cure
- */
-export function parseConfig(source: string, file: string, environment: NodeJS.ProcessEnv): Config {
+/** What a file gives: each key that it names, with the value as YAML has it. */
+function givenIn(source: string, file: string): Map<string, unknown> {
   let document: unknown
   try {
     document = parse(source)
@@ -100,26 +95,67 @@ export function parseConfig(source: string, file: string, environment: NodeJS.Pr
   const given = new Map<string, unknown>()
   if (document !== null && document !== undefined) flatten(document, '', given)
   refuseUnknownKeys(given.keys(), file)
+  return given
+}
+
+/**
+ * Makes a configuration of the text of a file and the environment.
+ *
+ * @param file - its path: for messages, and to resolve relative paths in it
+ * @throws {PeerError} PEER_INVALID_CONFIG naming file (or variable), key and cure
+ */
+export function parseConfig(source: string, file: string, environment: NodeJS.ProcessEnv): Config {
+  return explainConfig(source, file, environment).config
+}
+
+/** Where a value comes from: the default, the file, or this variable. */
+export type Origin = 'default' | 'file' | { readonly variable: string }
+
+/** A configuration, and where each value comes from. */
+export interface ExplainedConfig {
+  readonly config: Config
+  readonly origins: ReadonlyMap<SettingKey, Origin>
+}
+
+/** The same with where each value comes from. @throws {PeerError} as {@link parseConfig} */
+export function explainConfig(
+  source: string,
+  file: string,
+  environment: NodeJS.ProcessEnv,
+): ExplainedConfig {
+  const given = givenIn(source, file)
   refuseUnknownVariables(environment)
   const config: Record<string, unknown> = {}
+  const origins = new Map<SettingKey, Origin>()
   for (const key of keys) {
-    const variable = fromEnvironment(key, environment)
-    const where = whereIs(key, file, environment)
-    const value = valueOf(file, key, variable ?? given.get(key), where)
+    const override = overrideOf(key, environment)
+    const raw = override?.value ?? given.get(key)
+    const value = valueOf(file, key, raw, whereIs(key, file, environment))
     config[key] = paths.includes(key) ? fromFolder(dirname(file), value) : value
+    const inFile = raw === undefined || raw === null ? 'default' : 'file'
+    origins.set(key, override === undefined ? inFile : { variable: override.variable })
   }
   refuseContradiction(config as Config, (key) => whereIs(key, file, environment))
-  return Object.freeze(config) as Config
+  return { config: Object.freeze(config) as Config, origins }
 }
 
 /** Where a person finds a value: the variable, or the file and the key. */
 function whereIs(key: SettingKey, file: string, environment: NodeJS.ProcessEnv): string {
-  return fromEnvironment(key, environment) === undefined ? `${file}: ${key}` : variableOf(key)
+  return overrideOf(key, environment)?.variable ?? `${file}: ${key}`
 }
 
 function refuseContradiction(config: Config, where: (key: SettingKey) => string): void {
   const found = contradictionIn(config)
   if (found !== undefined) throw problem(where(found.key), found.what, found.cure)
+}
+
+/** Reads the file with the configuration of a validator. @throws {PeerError} as {@link loadConfig} */
+export async function readConfigFile(file: string): Promise<string> {
+  const source = await readNamed(file, {
+    what: 'configuration file',
+    cure: '`heddle network up` writes one for each validator',
+  })
+  return source.toString()
 }
 
 /**
@@ -128,9 +164,5 @@ function refuseContradiction(config: Config, where: (key: SettingKey) => string)
  * @throws {PeerError} PEER_FILE_MISSING, PEER_NO_ACCESS, PEER_INVALID_CONFIG
  */
 export async function loadConfig(file: string, environment: NodeJS.ProcessEnv): Promise<Config> {
-  const source = await readNamed(file, {
-    what: 'configuration file',
-    cure: '`heddle network up` writes one for each validator',
-  })
-  return parseConfig(source.toString(), file, environment)
+  return parseConfig(await readConfigFile(file), file, environment)
 }

@@ -10,6 +10,8 @@ export interface Setting<Value> {
    * @throws {SettingProblem} when `raw` is none
    */
   parse(raw: unknown): Value
+  /** What {@link parse} would take for a value; default: the value itself. */
+  show?(value: Value): unknown
 }
 
 /** What is wrong with a value. The loader adds the file, the key and the code. */
@@ -137,6 +139,7 @@ export function duration(
       if (total < range.minMs || total > range.maxMs) return refuse(`${raw} is out of range`, cure)
       return total
     },
+    show: (value) => `${value}ms`,
   }
 }
 
@@ -160,6 +163,7 @@ export function address(help: string, fallback?: Address): Setting<Address> {
       if (port > 65_535) return refuse(`${port} is no port`, cure)
       return { host: (match[1] ?? '').replace(/^\[|\]$/g, ''), port }
     },
+    show: addressToText,
   }
 }
 

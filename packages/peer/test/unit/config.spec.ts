@@ -45,6 +45,11 @@ describe('the configuration of a validator', () => {
     expect(Object.isFrozen(config)).to.be.true
   })
 
+  it('names the variable that holds what is wrong, the one of Fabric too', () => {
+    expect(failure(minimal, { FABRIC_LOGGING_SPEC: '' }).message).to.match(/^FABRIC_LOGGING_SPEC: /)
+    expect(failure(minimal, { CORE_LOGGING_SPEC: '' }).message).to.match(/^CORE_LOGGING_SPEC: /)
+  })
+
   it('lets CORE_ variables override the file, and FABRIC_LOGGING_SPEC the levels', () => {
     const config = parseConfig(`${minimal}logging: {spec: error}\n`, 'peer.yaml', {
       CORE_PBFT_GENERAL_BATCHSIZE: '7',
