@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { readVersion } from '../package-root.ts'
 import { blocksCommand } from './blocks.ts'
+import { completionCommand } from './completion.ts'
 import { cryptoCommand } from './crypto-generate.ts'
 import { doctorCommand } from './doctor.ts'
 import { exitCodes, exitMeanings } from '../exit-status.ts'
@@ -47,6 +48,7 @@ export function createProgram(): Command {
     submitCommand(),
     queryCommand(),
     blocksCommand(),
+    completionCommand(),
     doctorCommand(),
     cryptoCommand(),
     versionCommand(),

@@ -33,6 +33,7 @@ describe('the command line', () => {
     expect(commands.map((each) => each.name()).sort()).to.deep.equal(
       [
         'blocks',
+        'completion',
         'config',
         'doctor',
         'generate',

@@ -48,6 +48,8 @@ describe('the configuration of a validator', () => {
   it('names the variable that holds what is wrong, the one of Fabric too', () => {
     expect(failure(minimal, { FABRIC_LOGGING_SPEC: '' }).message).to.match(/^FABRIC_LOGGING_SPEC: /)
     expect(failure(minimal, { CORE_LOGGING_SPEC: '' }).message).to.match(/^CORE_LOGGING_SPEC: /)
+    const both = { FABRIC_LOGGING_SPEC: 'debug', CORE_LOGGING_SPEC: 'error' }
+    expect(parseConfig(minimal, 'peer.yaml', both)['logging.spec']).to.equal('debug')
   })
 
   it('lets CORE_ variables override the file, and FABRIC_LOGGING_SPEC the levels', () => {
