@@ -62,6 +62,8 @@ export class Forwarding {
   readonly #options: ForwardingOptions
   #small = new SendLine()
   #large = new SendLine()
+  /** What other replicas brought and was passed on, and was not seen in a batch either. */
+  readonly #relayed = new Set<PoolEntry>()
   #view: DeskView = { view: 0n, primary: 0, active: false }
 
   constructor(deps: ForwardingDependencies, options: ForwardingOptions) {
@@ -74,7 +76,9 @@ export class Forwarding {
     this.#view = view
     this.#small = new SendLine()
     this.#large = new SendLine()
-    for (const entry of this.#deps.pool.entries()) entry.forwardedAt = undefined
+    this.#relayed.clear()
+    for (const entry of this.#deps.pool.entries())
+      entry.forwardedAt = entry.firstForwardedAt = undefined
     if (view.active) this.#takeAll()
   }
 
@@ -88,6 +92,7 @@ export class Forwarding {
   leave(entries: Iterable<PoolEntry>): void {
     for (const entry of entries) {
       this.#lineOf(entry).leave(entry)
+      this.#relayed.delete(entry)
       this.#deps.broadcaster.withdraw(entry)
     }
     this.#sendOn()
@@ -119,6 +124,20 @@ export class Forwarding {
   /** The primary is slow: the others hear of what waits here, so that they see it for themselves. */
   share(): void {
     this.#postSome(this.#onTheWay, maxShared)
+  }
+
+  /**
+   * Whether a request of at most so many bytes has been on its way to the primary since `before`. Of
+   * each size, of this replica's own and of the others', the first is looked at.
+   */
+  isKnownLong(bytes: number, before: number): boolean {
+    // While some still wait to be sent, nobody can tell what the primary has.
+    if (this.#deps.broadcaster.hasForwards(this.#view.primary)) return false
+    return [this.#small.sent, this.#large.sent, this.#relayed].some((sent) => {
+      for (const { request, firstForwardedAt = Infinity } of sent)
+        return request.length <= bytes && firstForwardedAt <= before
+      return false
+    })
   }
 
   /** From time to time: what the primary seems not to have got is sent again. */
@@ -204,7 +223,9 @@ export class Forwarding {
   #post(entry: PoolEntry, to?: number | 'all'): void {
     const { clock, broadcaster, isPrimarySlow } = this.#deps
     entry.forwardedAt = clock.now()
+    entry.firstForwardedAt ??= entry.forwardedAt
     const isOwn = this.#isOwn(entry)
+    if (!isOwn) this.#relayed.add(entry)
     const isForAll = !this.#view.active || (isPrimarySlow() && isOwn)
     const owner = isOwn ? 'own' : 'relayed'
     broadcaster.forward(to ?? (isForAll ? 'all' : this.#view.primary), entry, owner)

@@ -6,8 +6,14 @@ import type { Clock, ClockTimer } from '@heddle/interface'
  */
 export type Phase = 'idle' | 'primary' | 'group'
 
-/** So much of the time-out a primary may take each time, whatever it did before. */
+/**
+ * So much of the time-out a primary may take each time, whatever it did before, unless it leaves out
+ * then what it had room for and knew long before.
+ */
 export const gracePart = 1 / 8
+
+/** So much of the time-out ago a request was sent that a primary has known for long. */
+export const knownPart = 1 / 2
 
 export interface PrimaryPaceDependencies {
   readonly clock: Clock
@@ -25,6 +31,9 @@ export interface PrimaryPaceDependencies {
  * It is paid off by the time in which the group agrees and executes. Who owes a whole time-out is too
  * slow: over and over it takes longer than all the rest does.
  *
+ * Nor may it order little at a time, always just within that grace: a turn that ends with a batch that
+ * leaves out what it should not has none.
+ *
  * So no time-out has to be near what is usual. Slow machines, disks and networks, and batches of any
  * size, make the primary's part longer and the group's as well, and load alone none: with more to
  * order the group is busy all the time.
@@ -40,6 +49,8 @@ export class PrimaryPace {
   /** What was owed then, in milliseconds. */
   #owedMs = 0
   #isSlow = false
+  /** The turn under way has no grace. */
+  #hasLeftOut = false
   #timer: ClockTimer | undefined
   #timerDue = 0
 
@@ -59,7 +70,13 @@ export class PrimaryPace {
     this.#owedMs = this.#owed(now)
     this.#phase = phase
     this.#since = now
+    this.#hasLeftOut = false
     this.#judge(now)
+  }
+
+  /** The primary has left out what it had room for and has known for {@link knownPart} of the time-out. */
+  hasLeftOut(): void {
+    this.#hasLeftOut = this.#phase === 'primary'
   }
 
   /** The view ended, or nobody could tell: nothing is owed. */
@@ -69,13 +86,15 @@ export class PrimaryPace {
     this.#phase = 'idle'
     this.#owedMs = 0
     this.#isSlow = false
+    this.#hasLeftOut = false
   }
 
   #owed(now: number): number {
     const passedMs = now - this.#since
     if (this.#phase === 'idle') return this.#owedMs
     if (this.#phase === 'group') return Math.max(this.#owedMs - passedMs, 0)
-    return this.#owedMs + Math.max(passedMs - this.#deps.timeoutMs() * gracePart, 0)
+    const graceMs = this.#hasLeftOut ? 0 : this.#deps.timeoutMs() * gracePart
+    return this.#owedMs + Math.max(passedMs - graceMs, 0)
   }
 
   #judge(now: number): void {

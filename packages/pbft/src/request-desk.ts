@@ -15,7 +15,7 @@ import type { UncheckedRequest } from './intake.ts'
 import { KnownIds } from './known-ids.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { StateMachine } from './ports.ts'
-import { PrimaryPace } from './primary-pace.ts'
+import { knownPart, PrimaryPace } from './primary-pace.ts'
 import type { Phase } from './primary-pace.ts'
 import { RequestBatch, requestDigest } from './request-batch.ts'
 import type { CheckedRequest, RequestChecker } from './request-checker.ts'
@@ -96,7 +96,7 @@ export class RequestDesk {
     )
     this.#pace = new PrimaryPace({
       clock,
-      timeoutMs: () => Math.min(options.requestTimeoutMs * timeoutFactor(), options.maxTimeoutMs),
+      timeoutMs: () => this.#timeoutMs(),
       onSlow: (isSlow) => (isSlow ? this.#onSlow() : this.#relieve()),
       onTooSlow: () => deps.onSuspect(this.#view.view),
     })
@@ -161,6 +161,22 @@ export class RequestDesk {
     pool.assign(sequence, digests)
     const known = digests.map((digest) => pool.getByDigest(digest))
     this.#forwarding.leave(known.filter((entry) => entry !== undefined))
+    if (this.#leavesOut(batch)) this.#pace.hasLeftOut()
+  }
+
+  /** Whether a batch of the primary has room for something that the primary has known for long. */
+  #leavesOut({ requests }: Batch): boolean {
+    const { batchSize, preferredBatchBytes } = this.#options
+    if (requests.length >= batchSize) return false
+    const bytes = requests.reduce((sum, { length }) => sum + length, 0)
+    const knownMs = this.#timeoutMs() * knownPart
+    const before = this.#deps.clock.now() - knownMs
+    return this.#forwarding.isKnownLong(preferredBatchBytes - bytes, before)
+  }
+
+  #timeoutMs(): number {
+    const { requestTimeoutMs, maxTimeoutMs } = this.#options
+    return Math.min(requestTimeoutMs * this.#deps.timeoutFactor(), maxTimeoutMs)
   }
 
   onExecuted(sequence: bigint, batch: Batch): void {

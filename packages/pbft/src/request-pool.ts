@@ -29,6 +29,8 @@ export interface PoolEntry extends CheckedRequest {
   readonly executedThen: bigint
   /** When it was last sent to the primary of this view, by the clock; undefined when it was not. */
   forwardedAt: number | undefined
+  /** When it was sent to that primary first. */
+  firstForwardedAt: number | undefined
   /** How many primaries were suspected, or left while it was late. */
   suspicions: number
   /** Other lanes that it is in, beside that of its origin; undefined while there are none. */
@@ -188,6 +190,7 @@ export class RequestPool {
       since,
       executedThen,
       forwardedAt: undefined,
+      firstForwardedAt: undefined,
       suspicions: 0,
       alsoQueuedIn: undefined,
     }

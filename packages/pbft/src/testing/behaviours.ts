@@ -197,6 +197,13 @@ const slowPrimary: Behaviour = (bytes, _to, liar) => {
   return [{ bytes, afterMs: holdBack(liar, message, 0.9) }]
 }
 
+/** As primary, proposes one batch every tenth of the time-out. */
+const tricklingPrimary: Behaviour = (bytes, _to, liar) => {
+  const message = decodeMessage(bytes)
+  if (message.type !== 'pre-prepare') return [bytes]
+  return [{ bytes, afterMs: holdBack(liar, message, 0.1) }]
+}
+
 /** Requests of its own that a `starvingPrimary` gives to all before anybody needs anything. */
 export const starvingRequests = 100
 
@@ -263,6 +270,7 @@ export const behaviours = {
   slowSource,
   accusing,
   slowPrimary,
+  tricklingPrimary,
   starvingPrimary,
   flooder,
 } as const

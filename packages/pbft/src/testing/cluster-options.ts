@@ -30,6 +30,8 @@ export interface ClusterOptions<M extends StateMachine = MemoryStateMachine> {
   readonly faults?: Partial<NetworkFaults>
   /** Settings of every replica. */
   readonly replica?: Partial<ReplicaOptions>
+  /** Settings of one replica that differ from those. */
+  readonly replicaOf?: (replica: number) => Partial<ReplicaOptions>
   /** How long a durable append, and an execution, take; default 1 and 1. */
   readonly appendMs?: number
   readonly executeMs?: number

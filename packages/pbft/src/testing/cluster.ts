@@ -355,7 +355,7 @@ export class Cluster<M extends StateMachine = MemoryStateMachine> {
           Uint8Array.from({ length: count }, () => this.#queries.between(0, 255)),
         onEvent: (event) => life.alive && this.#options.onEvent?.(id, event),
       },
-      { ...this.#options.replica, id, n: this.n },
+      { ...this.#options.replica, ...this.#options.replicaOf?.(id), id, n: this.n },
     )
     member.replica = replica
     this.network.connect(id, (from, bytes) => replica.receive(from, bytes))

@@ -72,6 +72,29 @@ describe('a primary that takes all the time it has', function () {
     })
 })
 
+describe('a primary that orders one request at a time, soon each time', function () {
+  this.timeout(120_000)
+
+  for (const seed of seeds)
+    it(`is left when what it has known for long waits, and all is served from then on: seed ${seed}`, async () => {
+      const cluster = new Cluster({
+        seed,
+        liars: { 0: 'tricklingPrimary' },
+        replica: { requestTimeoutMs },
+        replicaOf: (id) => (id === 0 ? { batchSize: 1, pipelineDepth: 1 } : {}),
+      })
+      await cluster.start()
+      await cluster.run(50)
+      const clients = clientsAt(seed)
+      const answered = await load(cluster, clients, 1_000)
+      expect(answered, 'one each tenth').to.be.within(1, 6)
+      await load(cluster, clients, 5_000)
+      expect(cluster.status(1)).to.include({ view: 1n, activeView: true })
+      expect(await load(cluster, clients, 4_000)).to.be.greaterThan((0.9 * 4_000) / everyMs)
+      await cluster.stop()
+    })
+})
+
 describe('a primary that floods the others with what is cheap', function () {
   this.timeout(120_000)
 

@@ -318,6 +318,42 @@ describe('Forwarding', () => {
     })
   })
 
+  describe('isKnownLong', () => {
+    it('tells of what was sent to this primary first so long ago, sent again or not', async () => {
+      const at = new Backup()
+      at.take('a', 10)
+      await at.clock.advance(500)
+      at.forwarding.again()
+      expect(at.forwarding.isKnownLong(10, 0)).to.equal(true)
+      expect(at.forwarding.isKnownLong(10, -1)).to.equal(false)
+      at.enter(1)
+      expect(at.forwarding.isKnownLong(10, 0), 'to the next primary').to.equal(false)
+    })
+
+    it('tells of nothing that is longer, has a number, or still waits to be sent', () => {
+      const at = new Backup()
+      const first = at.take('a', 100)
+      at.take('b', 150)
+      expect(at.forwarding.isKnownLong(99, 0)).to.equal(false)
+      expect(at.forwarding.isKnownLong(100, 0)).to.equal(true)
+      at.hasForwards = true
+      expect(at.forwarding.isKnownLong(100, 0)).to.equal(false)
+      at.hasForwards = false
+      at.forwarding.leave([first])
+      expect(at.forwarding.isKnownLong(100, 0)).to.equal(false)
+    })
+
+    it('tells of what was passed on for another', () => {
+      const at = new Backup()
+      const entry = at.add('a', 10, 2)
+      expect(at.forwarding.isKnownLong(10, 0)).to.equal(false)
+      at.forwarding.send(entry)
+      expect(at.forwarding.isKnownLong(10, 0)).to.equal(true)
+      at.forwarding.leave([entry])
+      expect(at.forwarding.isKnownLong(10, 0)).to.equal(false)
+    })
+  })
+
   it('shares a batch of bytes with all when the primary is slow, but one request at least', () => {
     const at = new Backup()
     for (const name of ['a', 'b', 'c']) at.take(name, 50)

@@ -57,6 +57,34 @@ describe('PrimaryPace', () => {
     expect(told).to.deep.equal(['625 slow', '1290 too slow'])
   })
 
+  it('gives no grace to a turn that ends with something left out, and to that turn alone', async () => {
+    const { told, pace, pass } = setup()
+    const leaveOut = async (): Promise<void> => {
+      await pass('primary', 100)
+      pace.hasLeftOut()
+      await pass('idle', 1)
+    }
+    for (let i = 0; i < 4; i++) await leaveOut()
+    for (let i = 0; i < 100; i++) {
+      await pass('primary', 100)
+      await pass('idle', 1)
+    }
+    expect(told).to.deep.equal([])
+    await leaveOut()
+    await pass('idle', 1)
+    expect(told).to.have.length(1)
+  })
+
+  it('blames no turn of the primary for what was left out in one of the group', async () => {
+    const { told, pace, pass } = setup()
+    for (let i = 0; i < 20; i++) {
+      await pass('group', 1)
+      pace.hasLeftOut()
+      await pass('primary', 100)
+    }
+    expect(told).to.deep.equal([])
+  })
+
   it('lets it take as long as the group does: slow machines, disks and networks', async () => {
     const { told, pass } = setup()
     for (let i = 0; i < 50; i++) {
