@@ -9,6 +9,7 @@ export type {
   SignatureArchive,
   SignatureNetwork,
   SignedData,
+  StoredBlock,
   SubmitOptions,
 } from './ports.ts'
 export {

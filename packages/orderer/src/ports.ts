@@ -97,7 +97,7 @@ export interface BlockSignatureVerifier {
 /** Where blocks that are complete already are found, to help a consenter behind. */
 export interface SignatureArchive {
   /** What a quorum signed as block `number`; undefined when it is not stored, or not signed. */
-  block(number: bigint): Promise<ArchivedBlock | undefined>
+  block(number: bigint): Promise<StoredBlock | undefined>
 }
 
 /** A block that is complete. */
@@ -106,4 +106,10 @@ export interface ArchivedBlock {
   /** Slot 0's `Metadata.value`. */
   readonly value: Uint8Array
   readonly signatures: readonly BlockSignature[]
+}
+
+/** A block that is complete, read from where it is stored. */
+export interface StoredBlock extends ArchivedBlock {
+  /** How many bytes were read for it: the whole block. */
+  readonly storedBytes: number
 }

@@ -36,13 +36,16 @@ export interface SignatureCollectorOptions {
   readonly resendIntervalMs?: number
   /** For how many of the incomplete blocks, oldest first, at each such time. Default 64. */
   readonly maxResends?: number
-  /** How many requests of each other consenter are answered at a time; more are dropped. Default 64. */
+  /** For how many of the blocks completed last requests are answered from memory. Default 256. */
+  readonly maxRecentBlocks?: number
+  /** How many older blocks are read at a time for each other consenter; more requests are dropped. Default 8. */
   readonly maxAnswersInFlight?: number
 }
 
 const known: Readonly<Record<keyof SignatureCollectorOptions, true>> = {
   ...{ channelId: true, self: true, consenters: true, nextBlock: true, window: true },
   ...{ maxOpenBlocks: true, resendIntervalMs: true, maxResends: true, maxAnswersInFlight: true },
+  ...{ maxRecentBlocks: true },
 }
 
 /**
@@ -60,7 +63,8 @@ export function resolveCollectorOptions(
     maxOpenBlocks: 1024,
     resendIntervalMs: 500,
     maxResends: 64,
-    maxAnswersInFlight: 64,
+    maxRecentBlocks: 256,
+    maxAnswersInFlight: 8,
     ...options,
   }
   const ids = new Set(resolved.consenters)
@@ -69,5 +73,6 @@ export function resolveCollectorOptions(
   }
   const { window, maxOpenBlocks, resendIntervalMs, maxResends, maxAnswersInFlight } = resolved
   assertAtLeastOne({ window, maxOpenBlocks, resendIntervalMs, maxResends, maxAnswersInFlight })
+  assertAtLeastOne({ maxRecentBlocks: resolved.maxRecentBlocks })
   return Object.freeze(resolved)
 }

@@ -59,18 +59,12 @@ export class BlockSignatureCollector implements Lifecycle {
     this.#metrics = deps.metrics && collectorMetrics(deps.metrics)
     this.#quorum = blockQuorum(options.consenters.length)
     this.#window = new SignatureWindow(this.#options.nextBlock, this.#options.window)
-    const { channelId, maxAnswersInFlight } = this.#options
-    const { network, archive, logger } = deps
-    const count = this.#count.bind(this)
-    const compare = this.#compare.bind(this)
     this.#answerer = new SignatureAnswerer({
-      channelId,
-      network,
-      archive,
-      logger,
-      maxAnswersInFlight,
-      count,
-      compare,
+      ...deps,
+      ...this.#options,
+      logger: deps.logger,
+      count: this.#count.bind(this),
+      compare: this.#compare.bind(this),
     })
   }
 
@@ -290,7 +284,10 @@ export class BlockSignatureCollector implements Lifecycle {
     for (const each of open.differing) this.#dissent.judge(each, open.number, false)
     this.#isBehind = open.answeredBy.size > 0
     this.#close(open)
-    open.resolve(quorumOf(open.accepted, this.#quorum, this.#options.self))
+    const signatures = quorumOf(open.accepted, this.#quorum, this.#options.self)
+    const { header, value } = open
+    this.#answerer.completed({ header, value, signatures })
+    open.resolve(signatures)
   }
 
   #schedule(): void {

@@ -3,11 +3,11 @@ import { expect } from 'chai'
 import { VirtualClock } from '@heddle/events/testing'
 import { blockHeaderBytes, common, create, decode, encode, heddle } from '@heddle/proto'
 import {
-  type ArchivedBlock,
   type BlockSignature,
   BlockSignatureCollector,
   type BlockToSign,
   type SignatureCollectorOptions,
+  type StoredBlock,
   buildBlock,
   ordererMetadataValue,
 } from '../../src/index.ts'
@@ -67,9 +67,9 @@ function idOf({ identifierHeader }: BlockSignature): number {
 function archived(
   stored: ReadonlyMap<bigint, readonly BlockSignature[]>,
   number: bigint,
-): ArchivedBlock | undefined {
+): StoredBlock | undefined {
   const signatures = stored.get(number)
-  return signatures && { ...blockToSign(Number(number)), signatures }
+  return signatures && { ...blockToSign(Number(number)), signatures, storedBytes: 1000 }
 }
 
 interface Sent {
@@ -499,6 +499,20 @@ describe('BlockSignatureCollector', function () {
     const collected = other.collector.collect(blockToSign(0))
     other.collector.receive(1, one.sent[0]!.bytes)
     expect((await collected).map(idOf), 'one answer is enough').to.deep.equal([1, 2, 4])
+  })
+
+  it('answers for a block that it completed without reading it', async () => {
+    const one = await alone()
+    const collected = one.collector.collect(blockToSign(0))
+    for (const id of [2, 3]) one.collector.receive(id, share(id, 0))
+    await collected
+    one.sent.length = 0
+    one.collector.receive(4, message(0, Purpose.REQUEST, [signatureOf(4, blockToSign(0))]))
+    await turns()
+    expect(decoded(one)).to.deep.equal([{ to: 4, number: 0n, purpose: 'ANSWER' }])
+    const { signatures } = decode(heddle.BlockSignaturesSchema, one.sent[0]!.bytes)
+    expect(signatures.map(idOf)).to.deep.equal([1, 2, 3])
+    await one.collector.stop()
   })
 
   it('does not answer a share or an answer, or a request for what it lacks', async () => {

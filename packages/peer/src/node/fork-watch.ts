@@ -1,3 +1,4 @@
+import { Budget } from '@heddle/events'
 import { quorumOf } from '@heddle/pbft'
 import { ProtoMalformedError, common, decode, encode, heddle } from '@heddle/proto'
 import { forkOf, readSignedHeader, signedHeaderOf, signersOf } from './fork.ts'
@@ -10,6 +11,12 @@ import type { Fork, SignedBlock } from './fork.ts'
 
 /** How often a validator tells the others its last block, in milliseconds. */
 export const tellIntervalMs = 5000
+
+/**
+ * Blocks that one validator may tell in a second, and at once: each is compared with the own one, which
+ * is read whole. Honest ones tell two in an interval at most.
+ */
+export const tellings = { perSecond: 1, burst: 20 } as const
 
 /** Most bytes of an encoded `heddle.SignedHeader` that is looked at, of a block of `n` validators. */
 export const maxSignedHeaderBytes = (n: number): number => 4096 + n * 512
@@ -39,12 +46,18 @@ export class ForkWatch extends Repeating {
   readonly #forks = new Map<number, bigint>()
   /** Whose words are being checked: one at a time of each. */
   readonly #checking = new Set<number>()
+  /** By validator, what it may still tell. */
+  readonly #budgets: readonly Budget<'tellings'>[]
   /** Whether an own block was told to show a fork, in this interval. */
   #hasShown = false
 
   constructor(deps: ForkWatchDeps) {
     super(deps.clock, tellIntervalMs)
     this.#deps = deps
+    this.#budgets = Array.from(
+      { length: deps.n },
+      () => new Budget(deps.clock, { limits: { tellings }, maxHeldMs: Infinity }),
+    )
   }
 
   /** Whether the chain of another validator is known to be another one. */
@@ -61,6 +74,10 @@ export class ForkWatch extends Repeating {
     // All validators of a channel have the same block 0.
     const isKnown = number > 0n && number < this.#deps.ledger.height
     if (this.state !== 'started' || !isKnown || this.#checking.has(from)) return
+    const budget = this.#budgets[from]
+    // It tells the next one in a while.
+    if (budget === undefined || budget.isOverdrawn('tellings')) return
+    budget.spend('tellings', 1)
     this.#checking.add(from)
     void this.#compare(from, signedHeader)
       .catch((error: unknown) => {

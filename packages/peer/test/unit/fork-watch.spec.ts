@@ -4,7 +4,12 @@ import { blockMetadata, buildBlock, ordererMetadataValue, signBlock } from '@hed
 import { ProtoMalformedError, common, create, encode, heddle } from '@heddle/proto'
 import { Conditions } from '../../src/node/conditions.ts'
 import { forkOf, readSignedHeader, signedHeaderOf, signersOf } from '../../src/node/fork.ts'
-import { ForkWatch, maxSignedHeaderBytes, tellIntervalMs } from '../../src/node/fork-watch.ts'
+import {
+  ForkWatch,
+  maxSignedHeaderBytes,
+  tellIntervalMs,
+  tellings,
+} from '../../src/node/fork-watch.ts'
 import { createValidatorVerifier } from '../../src/node/validator-verifier.ts'
 import { testChannel, testMembers } from '../support/channel.ts'
 import { eventually } from '../support/eventually.ts'
@@ -53,10 +58,12 @@ async function watching(...blocks: common.Block[]) {
   const stored = [undefined, ...blocks]
   const verifier = createValidatorVerifier(config)
   let verified = 0
+  let read = 0
   const watch = new ForkWatch({
     ledger: {
       height: BigInt(stored.length),
       block: (number) => {
+        read++
         const block = stored[Number(number)]
         return Promise.resolve(block && encode(common.BlockSchema, block))
       },
@@ -75,7 +82,7 @@ async function watching(...blocks: common.Block[]) {
   await watch.start()
   await eventually('its last block is told', () => sent.length === 1)
   const failed = () => conditions.current.map(({ condition, reason }) => ({ condition, reason }))
-  return { watch, clock, sent, logger, failed, verified: () => verified }
+  return { watch, clock, sent, logger, failed, verified: () => verified, read: () => read }
 }
 
 describe('the watch for forks', () => {
@@ -184,6 +191,25 @@ describe('the watch for forks', () => {
     watch.receive(3, told(own))
     await eventually('it is over', () => !watch.isForked)
     expect(failed()).to.deep.equal([])
+    await watch.stop()
+  })
+
+  it('reads no more blocks for one validator than its budget, and for others as many', async () => {
+    const own = await signedBlock(1n, 'a')
+    const { watch, clock, read } = await watching(own)
+    const before = read()
+    const tell = async (from: number, times: number): Promise<number> => {
+      for (let time = 0; time < times; time++) {
+        watch.receive(from, told(own))
+        for (let i = 0; i < 10; i++) await new Promise((resolve) => setImmediate(resolve))
+      }
+      return read() - before
+    }
+    const most = tellings.burst + 1
+    expect(await tell(3, most + 5)).to.equal(most)
+    expect(await tell(2, 1), 'of another').to.equal(most + 1)
+    await clock.advance(2000 / tellings.perSecond)
+    expect(await tell(3, 1), 'when it has come back').to.equal(most + 2)
     await watch.stop()
   })
 

@@ -44,6 +44,7 @@ describe('the archive of block signatures', () => {
     const signed = (await archive.block(1n))!
     expect(Buffer.from(signed.value)).to.deep.equal(value)
     expect(signed.header.number).to.equal(1n)
+    expect(signed.storedBytes).to.equal((await ledger.block(1n))!.length)
     expect((await archive.block(2n))!.signatures).to.have.length(2)
   })
 
