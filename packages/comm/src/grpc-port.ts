@@ -8,6 +8,7 @@ import type { Server, ServerInterceptor } from '@grpc/grpc-js'
 import type { Clock, LogFields, Logger } from '@heddle/interface'
 import type { CheckedServerTls } from '@heddle/msp'
 import { tellRefusedCalls } from './call-refusals.ts'
+import { FailedCalls, http2ServerOf, maxHeaderBytes } from './failed-calls.ts'
 import { judgeHttp2, judgeTls, peek } from './first-bytes.ts'
 import type { Verdict } from './first-bytes.ts'
 import { refuseCompression } from './refuse-compression.ts'
@@ -46,6 +47,8 @@ export interface GrpcPortOptions {
 
 const longestTimer = 2 ** 31 - 1
 
+const tooManyFailed = 'too many calls of this client failed, it has to wait'
+
 type Stage = 'TLS' | 'HTTP/2' | 'authentication'
 
 /** A TCP connection, from its coming to its end. */
@@ -56,6 +59,8 @@ interface Incoming {
   stage: Stage
   spoke: boolean
   refused: boolean
+  /** Whose it is: its certificate, or without one its host. Known once TLS is. */
+  client?: string
 }
 
 /**
@@ -68,6 +73,7 @@ export class GrpcPort {
   readonly #options: GrpcPortOptions
   readonly #pending: PendingSockets
   readonly #incoming = new Map<string, Incoming>()
+  readonly #failures: FailedCalls
   /** Connections by the fingerprint of the client's certificate. */
   readonly #byCertificate = new Map<string, number>()
   #tcp: TcpServer | undefined
@@ -82,6 +88,7 @@ export class GrpcPort {
     this.#pending = new PendingSockets(deps.clock, { timeoutMs, capacity }, (address, why) =>
       this.#expired(address, why),
     )
+    this.#failures = new FailedCalls(deps.clock, (client) => this.#tooManyFailed(client))
   }
 
   /**
@@ -106,6 +113,12 @@ export class GrpcPort {
     this.#cut = false
     const { host, port } = this.#options.listen
     const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure())
+    const http2 = http2ServerOf(grpc)
+    http2.updateSettings({ maxHeaderListSize: maxHeaderBytes })
+    http2.on('session', (session) => {
+      const client = this.#incoming.get(addressOf(session.socket))?.client
+      if (client !== undefined) this.#failures.follow(session, client)
+    })
     const tls = this.#tlsServer((socket) => injector.injectConnection(socket))
     const tcp = createServer((socket) => this.#accept(socket, tls))
     this.#tcp = tcp
@@ -159,6 +172,7 @@ export class GrpcPort {
     this.#pending.destroyAll()
     for (const { socket } of this.#incoming.values()) socket.destroy()
     await empty
+    this.#failures.close()
   }
 
   /** Resolves when no connection is left: grpc-js closes each once its calls have ended. */
@@ -233,9 +247,16 @@ export class GrpcPort {
     })
   }
 
+  #tooManyFailed(client: string): void {
+    for (const incoming of this.#incoming.values())
+      if (incoming.client === client) this.#refuse(incoming, tooManyFailed)
+  }
+
   /** Counts the connection for its certificate, if it has one. */
   #counted(incoming: Incoming, socket: TLSSocket): Exclude<Verdict, 'more'> {
     const fingerprint = socket.getPeerX509Certificate()?.fingerprint256
+    incoming.client = fingerprint ?? socket.remoteAddress ?? ''
+    if (this.#failures.isBarred(incoming.client)) return { reason: tooManyFailed }
     if (fingerprint === undefined) return 'good'
     const { maxConnectionsPerCertificate: most } = this.#options
     const connections = this.#byCertificate.get(fingerprint) ?? 0

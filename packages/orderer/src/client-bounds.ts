@@ -4,11 +4,13 @@ import { status } from '@grpc/grpc-js'
 import type { ServerInterceptingCall, ServerInterceptor } from '@grpc/grpc-js'
 import { boundIncoming, UnfinishedMessages } from '@heddle/comm'
 import type { Clock, ClockTimer } from '@heddle/interface'
+import { ClientBudgets } from './client-budgets.ts'
 import { type Client, ClientCall, clientKey } from './client-call.ts'
 
 /** What the clients of a server may hold, see `OrdererServerOptions`. */
 export interface ClientBoundsOptions {
   readonly maxCallsPerClient: number
+  readonly maxCallsPerSecondPerClient: number
   readonly maxStreamsPerClient: number
   readonly maxUnsentBytesPerClient: number
   readonly maxUnsentBytes: number
@@ -43,6 +45,7 @@ export class ClientBounds {
   readonly #onRefused: RefusalListener
   readonly #unfinished: UnfinishedMessages
   readonly #clients = new Map<string, Client>()
+  readonly #paces: ClientBudgets<'calls'>
   /** Calls with something unsent; those that have waited longest come first. */
   readonly #waiting = new Set<ClientCall>()
   #unsent = 0
@@ -52,6 +55,7 @@ export class ClientBounds {
     this.#clock = clock
     this.#options = options
     this.#onRefused = onRefused
+    this.#paces = new ClientBudgets(clock, 'calls', options.maxCallsPerSecondPerClient)
     this.#unfinished = new UnfinishedMessages({
       maxBytesEach: options.maxUnfinishedBytesPerClient,
       maxBytes: options.maxUnfinishedBytes,
@@ -115,15 +119,38 @@ export class ClientBounds {
 
   #followEnd(call: Call, entry: ClientCall): void {
     const start = call.start.bind(call)
-    call.start = (listener) => {
-      start({
-        ...bound(listener),
-        onCancel: () => {
-          this.#ended(entry)
-          listener.onCancel()
-        },
-      })
+    call.start = (listener) =>
+      this.#inTurn(call, entry, () =>
+        start({
+          ...bound(listener),
+          onCancel: () => {
+            this.#ended(entry)
+            listener.onCancel()
+          },
+        }),
+      )
+  }
+
+  /** Begins a call, later when its client makes too many: those that wait count among its calls. */
+  #inTurn(call: Call, entry: ClientCall, begin: () => void): void {
+    const pace = this.#paces.of(entry.client.key)
+    pace.spend('calls', 1)
+    const { holdMs } = pace.settle() ?? {}
+    const stream = streamOf(call)
+    if (holdMs === undefined || stream === undefined) {
+      begin()
+      return
     }
+    const leave = (): void => {
+      timer.cancel()
+      this.#ended(entry)
+    }
+    const timer = this.#clock.schedule(holdMs, () => {
+      stream.off('close', leave)
+      begin()
+    })
+    // Nobody else hears of its end before it has begun.
+    stream.once('close', leave)
   }
 
   #followMessages(method: Method, call: Call, entry: ClientCall): void {

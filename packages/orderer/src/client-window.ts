@@ -1,5 +1,6 @@
-import { Budget } from '@heddle/events'
+import type { Budget } from '@heddle/events'
 import type { Clock, ClockTimer } from '@heddle/interface'
+import { ClientBudgets } from './client-budgets.ts'
 
 /** Bounds of a {@link ClientWindow}, see `OrdererServerOptions`. */
 export interface ClientWindowOptions {
@@ -7,12 +8,6 @@ export interface ClientWindowOptions {
   readonly broadcastWindowBytesPerClient: number
   readonly maxRefusalsPerSecondPerClient: number
 }
-
-/** So many seconds' worth of refusals may come at once. */
-export const refusalBurstSeconds = 5
-
-/** Clients whose refusals are remembered when they have left. */
-export const maxRefusedClients = 1000
 
 type Refusals = Budget<'refusals'>
 
@@ -143,12 +138,13 @@ export class ClientWindows {
   readonly #clock: Clock
   readonly #options: ClientWindowOptions
   readonly #byClient = new Map<string, ClientWindow>()
-  /** Of those that came last, also when they have left: a new stream begins with what the last one left. */
-  readonly #refusals = new Map<string, Refusals>()
+  readonly #refusals: ClientBudgets<'refusals'>
 
   constructor(clock: Clock, options: ClientWindowOptions) {
     this.#clock = clock
     this.#options = options
+    const { maxRefusalsPerSecondPerClient: perSecond } = options
+    this.#refusals = new ClientBudgets(clock, 'refusals', perSecond)
   }
 
   /** @param client - see `clientKey` */
@@ -156,22 +152,10 @@ export class ClientWindows {
     const known = this.#byClient.get(client)
     if (known !== undefined) return known
     const made = new ClientWindow(this.#clock, this.#options, {
-      refusals: this.#refusalsOf(client),
+      refusals: this.#refusals.of(client),
       onIdle: () => this.#byClient.delete(client),
     })
     this.#byClient.set(client, made)
     return made
-  }
-
-  #refusalsOf(client: string): Refusals {
-    const { maxRefusalsPerSecondPerClient: perSecond } = this.#options
-    const limits = { refusals: { perSecond, burst: refusalBurstSeconds * perSecond } }
-    const known = this.#refusals.get(client)
-    const refusals = known ?? new Budget(this.#clock, { limits, maxHeldMs: Infinity })
-    this.#refusals.delete(client)
-    this.#refusals.set(client, refusals)
-    const [oldest = client] = this.#refusals.keys()
-    if (this.#refusals.size > maxRefusedClients) this.#refusals.delete(oldest)
-    return refusals
   }
 }

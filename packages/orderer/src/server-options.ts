@@ -46,7 +46,12 @@ export interface OrdererServerOptions {
   readonly maxConcurrentStreams?: number
   /** Calls of any kind that a client certificate may have at a time. Default 256. */
   readonly maxCallsPerClient?: number
-  /** Of those: streams of blocks or entries. Default 16. */
+  /**
+   * Calls of a client certificate that begin in a second, and five times as many at once; those beyond wait
+   * for their turn. Default 200.
+   */
+  readonly maxCallsPerSecondPerClient?: number
+  /** Of those at a time: streams of blocks or entries. Default 16. */
   readonly maxStreamsPerClient?: number
   /** Bytes of answers that a client certificate may leave unread; one answer it always may. Default 32 MiB. */
   readonly maxUnsentBytesPerClient?: number
@@ -88,7 +93,7 @@ const known: Readonly<Record<keyof OrdererServerOptions, true>> = {
   ...{ listen: true, tls: true, timeWindowMs: true, maxEnvelopeBytes: true, maxMessageBytes: true },
   ...{ broadcastWindow: true, broadcastWindowBytes: true, broadcastWindowPerClient: true },
   ...{ broadcastWindowBytesPerClient: true, maxConcurrentStreams: true, maxCallsPerClient: true },
-  ...{ maxRefusalsPerSecondPerClient: true },
+  ...{ maxRefusalsPerSecondPerClient: true, maxCallsPerSecondPerClient: true },
   ...{ maxStreamsPerClient: true, maxUnsentBytesPerClient: true, maxUnsentBytes: true },
   ...{ maxUnfinishedBytesPerClient: true, maxUnfinishedBytes: true },
   ...{ unreadTimeoutMs: true, maxConnectionsPerCertificate: true, maxSeekBytes: true },
@@ -121,6 +126,7 @@ export function resolveServerOptions(options: OrdererServerOptions): ResolvedSer
     maxRefusalsPerSecondPerClient: 100,
     maxConcurrentStreams: 1000,
     maxCallsPerClient: 256,
+    maxCallsPerSecondPerClient: 200,
     maxStreamsPerClient: 16,
     maxUnsentBytesPerClient: 32 * mebibyte,
     maxUnsentBytes: 128 * mebibyte,
@@ -149,9 +155,9 @@ export function resolveServerOptions(options: OrdererServerOptions): ResolvedSer
   assertAtLeastOne({ maxUnsentBytesPerClient, maxUnsentBytes, unreadTimeoutMs, maxSeekBytes })
   assertAtLeastOne({ broadcastWindow, broadcastWindowBytes, maxConcurrentStreams })
   const { maxUnfinishedBytesPerClient, maxUnfinishedBytes } = resolved
-  const { maxRefusalsPerSecondPerClient } = resolved
+  const { maxRefusalsPerSecondPerClient, maxCallsPerSecondPerClient } = resolved
   assertAtLeastOne({ maxUnfinishedBytesPerClient, maxUnfinishedBytes })
-  assertAtLeastOne({ maxRefusalsPerSecondPerClient })
+  assertAtLeastOne({ maxRefusalsPerSecondPerClient, maxCallsPerSecondPerClient })
   return Object.freeze({ ...resolved, tls: resolveTls(options.tls) })
 }
 

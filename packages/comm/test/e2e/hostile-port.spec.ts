@@ -1,4 +1,5 @@
 import { connect as connectHttp2, constants } from 'node:http2'
+import type { ClientHttp2Session, IncomingHttpHeaders } from 'node:http2'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
@@ -6,7 +7,9 @@ import type { TLSSocket } from 'node:tls'
 import { gzipSync } from 'node:zlib'
 import { Client, credentials, status } from '@grpc/grpc-js'
 import { VirtualClock } from '@heddle/events/testing'
+import type { TlsMaterial } from '@heddle/msp/testing'
 import { expect } from 'chai'
+import { failedCalls, failurePenalty, maxHeaderBytes, sweepMs } from '../../src/failed-calls.ts'
 import { maxFirstBytes } from '../../src/listener.ts'
 import {
   createNode,
@@ -297,6 +300,118 @@ describe('the port of a node', function () {
     session.destroy()
     return { code: stream.rstCode, status }
   }
+
+  /** A connection of HTTP/2; closed already when it was refused. */
+  const http2 = async ({ certificate: cert, key }: TlsMaterial): Promise<ClientHttp2Session> => {
+    const { a } = await organizations()
+    const session = connectHttp2(`https://localhost:${port}`, {
+      ca: a.tlsCa.certificate,
+      cert,
+      key,
+    })
+    session.on('error', () => undefined)
+    await new Promise<void>((resolve) => {
+      session.once('remoteSettings', () => resolve()).once('close', () => resolve())
+    })
+    return session
+  }
+
+  /** The gRPC status of a call, or with which code HTTP/2 has ended it. */
+  const answer = (
+    session: ClientHttp2Session,
+    path: string,
+    headers = {},
+  ): Promise<string | number | undefined> =>
+    new Promise((resolve) => {
+      const all = { ...pseudo, ':path': path, 'content-type': 'application/grpc', ...headers }
+      const stream = session.request(all)
+      let status: string | undefined
+      const see = (seen: IncomingHttpHeaders): void => {
+        status ??= seen['grpc-status'] as string | undefined
+      }
+      stream
+        .on('response', see)
+        .on('trailers', see)
+        .on('error', () => undefined)
+        .resume()
+      stream.on('close', () => resolve(status ?? stream.rstCode))
+      stream.end(Buffer.alloc(5))
+    })
+
+  const pseudo = { ':method': 'POST', ':scheme': 'https', ':authority': 'localhost' }
+  const ping = '/gossip.Gossip/Ping'
+
+  /** Headers with which a call of `ping` has so many bytes of them. */
+  const headersOf = (bytes: number): Record<string, string> => {
+    const rest = { ...pseudo, ':path': ping, 'content-type': 'application/grpc', x: '' }
+    const length = Object.entries(rest).reduce(
+      (sum, [name, value]) => sum + name.length + value.length + 32,
+      0,
+    )
+    return { x: 'x'.repeat(bytes - length) }
+  }
+
+  it('takes headers of maxHeaderBytes for a call, and none larger', async () => {
+    await start({ clock: clock() })
+    const { a } = await organizations()
+    const session = await http2(await a.tls('stranger'))
+    expect(await answer(session, ping, headersOf(maxHeaderBytes))).to.equal('0')
+    expect(await answer(session, ping, headersOf(maxHeaderBytes + 1))).to.equal(
+      constants.NGHTTP2_ENHANCE_YOUR_CALM,
+    )
+    expect(await answer(session, ping), 'the connection goes on').to.equal('0')
+    session.destroy()
+  })
+
+  for (const [more, expected] of [
+    [0, '0'],
+    [1, 'closed'],
+  ] as const)
+    it(`closes a connection over which ${more} bytes more come before our settings are known: ${expected}`, async () => {
+      await start({ clock: clock() })
+      const { a } = await organizations()
+      const { certificate: cert, key } = await a.tls('stranger')
+      const tls = { ca: a.tlsCa.certificate, cert, key }
+      const session = connectHttp2(`https://localhost:${port}`, tls)
+      const end = new Promise((resolve) => session.once('close', () => resolve('closed')))
+      session.on('error', () => undefined)
+      const answered = answer(session, ping, headersOf(maxHeaderBytes + more))
+      expect(await (more === 0 ? answered : end)).to.equal(expected)
+      session.destroy()
+    })
+
+  const failures: readonly (readonly [string, string, object])[] = [
+    ['are unknown', '/gossip.Gossip/Nothing', {}],
+    ['have too large headers', ping, headersOf(maxHeaderBytes + 1)],
+  ]
+  for (const [what, path, headers] of failures)
+    it(`closes the connections of a client too many of whose calls ${what}, and takes none for a while`, async () => {
+      const time = clock()
+      await start({ clock: time })
+      const { a } = await organizations()
+      const stranger = await a.tls('stranger')
+      const [session, second] = [await http2(stranger), await http2(stranger)]
+      for (let failed = 0; failed < failedCalls.burst; failed += 20)
+        await Promise.all(Array.from({ length: 10 }, () => answer(session, path, headers))).then(
+          () => Promise.all(Array.from({ length: 10 }, () => answer(second, path, headers))),
+        )
+      await time.advance(sweepMs)
+      expect([session.closed, second.closed], 'at the bound').to.deep.equal([false, false])
+      const ends = [session, second].map((each) => new Promise((end) => each.once('close', end)))
+      const came = (failedCalls.perSecond * sweepMs) / 1000
+      for (let failed = 0; failed <= came && !session.closed; failed++)
+        await answer(session, path, headers)
+      await time.advance(sweepMs)
+      await Promise.all(ends)
+      expect((await http2(stranger)).closed, 'it comes again').to.equal(true)
+      const other = await http2(await a.tls('another'))
+      expect(await answer(other, ping), 'another client').to.equal('0')
+      expect(refusals(/^too many calls of this client failed/).length).to.be.at.least(3)
+      await time.advance((1000 * failurePenalty) / failedCalls.perSecond + 2 * sweepMs)
+      const again = await http2(stranger)
+      expect(await answer(again, ping), 'after a while').to.equal('0')
+      for (const each of [other, again]) each.destroy()
+    })
 
   for (const path of ['/gossip.Gossip/Ping', '/gossip.Gossip/GossipStream'])
     it(`refuses a first message of more than an introduction has, before it is whole: ${path}`, async () => {

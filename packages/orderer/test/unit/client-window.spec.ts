@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { VirtualClock } from '@heddle/events/testing'
-import { ClientWindows, refusalBurstSeconds } from '../../src/client-window.ts'
+import { burstSeconds } from '../../src/client-budgets.ts'
+import { ClientWindows } from '../../src/client-window.ts'
 
 describe('ClientWindows', () => {
   const options = {
@@ -30,7 +31,7 @@ describe('ClientWindows', () => {
     let reading = true
     const watched = { pause: () => (reading = false), readOn: () => (reading = true) }
     window.open(watched)
-    for (let i = 0; i < 10 * refusalBurstSeconds; i++) window.refused()
+    for (let i = 0; i < 10 * burstSeconds; i++) window.refused()
     expect([reading, window.isFull]).to.deep.equal([true, false])
     for (let i = 0; i < 5; i++) window.refused()
     expect([reading, window.isFull]).to.deep.equal([false, true])

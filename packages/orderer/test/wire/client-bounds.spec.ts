@@ -7,6 +7,7 @@ import { Client, credentials, status } from '@grpc/grpc-js'
 import type { ClientReadableStream, ServerWritableStream, ServiceError } from '@grpc/grpc-js'
 import { VirtualClock } from '@heddle/events/testing'
 import { expect } from 'chai'
+import { burstSeconds } from '../../src/client-budgets.ts'
 import type { ExtraService, OrdererServerOptions } from '../../src/index.ts'
 import { type Fixture, organization, serve } from '../harness.ts'
 
@@ -134,6 +135,31 @@ describe('bounds of clients', () => {
     expect(failure).to.have.property('code', exhausted)
     open.cancel()
     expect(await one(await client('another'), 1)).to.have.length(1)
+  })
+
+  it('begin maxCallsPerSecondPerClient calls in a second, five times as many at once; others wait for their turn', async () => {
+    await start({ maxCallsPerSecondPerClient: 2, maxCallsPerClient: 2 })
+    const from = await client()
+    for (let count = 0; count < 2 * burstSeconds; count++) await one(from, 1)
+    const others = clock.pending
+    const waits = one(from, 1)
+    await until(() => clock.pending === others + 1)
+    const leaves = many(from, '')
+    await until(() => clock.pending === others + 2)
+    leaves.cancel()
+    await until(() => clock.pending === others + 1)
+    expect(await one(await client('another'), 1), 'of another').to.have.length(1)
+    let isAnswered = false
+    void waits.then(() => (isAnswered = true))
+    await clock.advance(499)
+    expect(isAnswered).to.equal(false)
+    await clock.advance(1)
+    expect(await waits, 'when its turn has come').to.have.length(1)
+    const next = one(from, 1)
+    await until(() => clock.pending === others + 1)
+    await clock.advance(1000)
+    expect(await next, 'a call that left holds no place').to.have.length(1)
+    expect(service.started, 'what left before its turn').to.equal(0)
   })
 
   /**
