@@ -1,8 +1,9 @@
 import { isCodedError } from '@heddle/interface'
 import { collectSignersAsync } from '@heddle/msp'
-import { common, decode } from '@heddle/proto'
+import { common } from '@heddle/proto'
 import { PeerError } from '../errors.ts'
-import type { AbortOptions } from '@heddle/interface'
+import { StoredEnvelopes } from './stored-envelopes.ts'
+import type { AbortOptions, Clock } from '@heddle/interface'
 import type { Ledger } from '@heddle/ledger'
 import type { Chain, Grant, SignedData, SubmitOptions } from '@heddle/orderer'
 import type { Replica, SubmitResult } from '@heddle/pbft'
@@ -31,6 +32,7 @@ export interface PbftChainDeps {
   readonly ledger: Ledger
   readonly replica: Replica
   readonly reader: TransactionReader
+  readonly clock: Clock
 }
 
 /** The orderer's view of this validator: PBFT orders, the ledger keeps. */
@@ -39,12 +41,16 @@ export class PbftChain implements Chain {
   readonly configSequence = 0n
   readonly #deps: PbftChainDeps
   readonly #errored = new AbortController()
+  /** Of blocks with a transaction that is handed in again. */
+  readonly #stored: StoredEnvelopes
 
   constructor(deps: PbftChainDeps) {
     this.#deps = deps
-    void deps.replica.closed.then((reason) =>
-      this.#errored.abort(reason ?? new PeerError('PEER_STOPPED', 'the validator stops')),
-    )
+    this.#stored = new StoredEnvelopes(deps.ledger, deps.clock)
+    void deps.replica.closed.then((reason) => {
+      this.#errored.abort(reason ?? new PeerError('PEER_STOPPED', 'the validator stops'))
+      this.#stored.close()
+    })
   }
 
   get channelId(): string {
@@ -54,10 +60,10 @@ export class PbftChain implements Chain {
   async submit(envelope: Received<common.Envelope>, options: SubmitOptions = {}): Promise<void> {
     const { txId } = this.#deps.reader.read(envelope.bytes)
     if (this.#deps.ledger.txLocation(txId) !== undefined) {
-      return this.#acknowledgeAgain(txId, envelope.bytes)
+      return this.#acknowledgeAgain(txId, envelope.bytes, options)
     }
     const { executedBefore } = await this.#order(txId, envelope.bytes, options)
-    if (executedBefore) await this.#acknowledgeAgain(txId, envelope.bytes)
+    if (executedBefore) await this.#acknowledgeAgain(txId, envelope.bytes, options)
   }
 
   height(): bigint {
@@ -97,11 +103,14 @@ export class PbftChain implements Chain {
   }
 
   /** A transaction that is in a block already: fine if it is this one, refused if it took its id. */
-  async #acknowledgeAgain(txId: string, envelope: Uint8Array): Promise<void> {
-    const { ledger } = this.#deps
-    const bytes = await ledger.blockByTxId(txId)
-    const index = ledger.txLocation(txId)?.index ?? 0
-    const stored = bytes && decode(common.BlockSchema, bytes).data?.data[index]
+  async #acknowledgeAgain(
+    txId: string,
+    envelope: Uint8Array,
+    { givenBy = '', signal }: SubmitOptions,
+  ): Promise<void> {
+    const location = this.#deps.ledger.txLocation(txId)
+    const envelopes = location && (await this.#stored.of(location.block, givenBy, signal))
+    const stored = location && envelopes?.[location.index]
     if (stored !== undefined && Buffer.compare(stored, envelope) === 0) return
     throw duplicate(txId)
   }

@@ -215,6 +215,7 @@ function composeServer(
     ledger: parts.storage.ledger,
     replica: parts.replica,
     reader: parts.reader,
+    clock,
   })
   const query = createQueryService({
     ledger: parts.storage.ledger,

@@ -40,7 +40,7 @@ async function openChain(): Promise<Opened> {
   await replica.start()
   const { config } = channel
   return {
-    chain: new PbftChain({ config, ledger: storage.ledger, replica, reader }),
+    chain: new PbftChain({ config, ledger: storage.ledger, replica, reader, clock: systemClock }),
     replica,
     parts,
     close: async () => {
@@ -189,7 +189,7 @@ describe('PbftChain', function () {
       const { config } = parts.channel
       const { reader, storage } = parts
       const chain = new PbftChain({
-        ...{ config, ledger: storage.ledger, reader },
+        ...{ config, ledger: storage.ledger, reader, clock: systemClock },
         replica: Object.create(late, closed) as Replica,
       })
       const error = await refusal(chain.submit(receive(common.EnvelopeSchema, other!)))
@@ -249,10 +249,33 @@ describe('PbftChain', function () {
       const { config } = parts.channel
       const { reader, storage } = parts
       const { ledger } = storage
-      const chain = new PbftChain({ config, ledger, replica: telling, reader })
+      const chain = new PbftChain({
+        ...{ config, ledger, replica: telling, reader, clock: systemClock },
+      })
       const envelope = receive(common.EnvelopeSchema, transaction(members.client))
       await chain.submit(envelope, { givenBy: 'a certificate' })
       expect(told).to.deep.equal(['a certificate'])
+    })
+
+    it('reads a block once for all of its transactions that are handed in again', async () => {
+      const bytes = transaction(members.client)
+      await submit(bytes)
+      const { parts, replica } = opened
+      const { reader, storage } = parts
+      const read: bigint[] = []
+      const ledger = {
+        txLocation: storage.ledger.txLocation.bind(storage.ledger),
+        block: (number: bigint) => {
+          read.push(number)
+          return storage.ledger.block(number)
+        },
+      } as typeof storage.ledger
+      const { config } = parts.channel
+      const chain = new PbftChain({ config, ledger, replica, reader, clock: systemClock })
+      const envelope = receive(common.EnvelopeSchema, bytes)
+      const again = (): Promise<void> => chain.submit(envelope, { givenBy: 'one' })
+      await Promise.all([again(), again(), again()])
+      expect(read).to.deep.equal([1n])
     })
 
     it('asks for another try when the replica has no room, or a disk that hangs', () => {
@@ -278,7 +301,9 @@ describe('PbftChain', function () {
       }) as Replica
       const { config } = parts.channel
       const { reader, storage } = parts
-      const chain = new PbftChain({ config, ledger: storage.ledger, replica: broken, reader })
+      const chain = new PbftChain({
+        ...{ config, ledger: storage.ledger, replica: broken, reader, clock: systemClock },
+      })
       await broken.closed
       expect(chain.errored().reason).to.equal(reason)
     })
