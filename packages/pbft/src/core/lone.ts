@@ -24,16 +24,31 @@ export const maxLoneIntervals = 512
  */
 export const maxLeap = 64n
 
+/** For so many status intervals the same replica halves nobody's patience again. */
+export const maxRestIntervals = 30
+
 /** A replica that may leave a view alone. */
 export interface Lone {
   /** How long it has been in a later view than this replica: idle status intervals, and parts of busy ones. */
   intervals: number
   /** After so many of them it is followed. */
   patience: number
+  /** For so many status intervals it is no reason to leave early: see {@link reasonsToLeave}. */
+  restIntervals: number
 }
 
 export function newLone(): Lone {
-  return { intervals: 0, patience: loneIntervals }
+  return { intervals: 0, patience: loneIntervals, restIntervals: 0 }
+}
+
+/**
+ * Those that left the view, each once in {@link maxRestIntervals}: a liar that leaves every view would
+ * halve the patience of all others in each, and under load no view would last.
+ */
+export function reasonsToLeave({ viewChanges, view, lone }: State): Lone[] {
+  return lone.filter(
+    ({ restIntervals }, id) => restIntervals === 0 && (viewChanges[id]?.view ?? 0n) > view,
+  )
 }
 
 /**
@@ -44,6 +59,7 @@ export function newLone(): Lone {
  * @param isIdle - whether nothing was executed in it
  */
 export function countLone(state: State, isIdle: boolean): bigint | undefined {
+  for (const lone of state.lone) lone.restIntervals = Math.max(lone.restIntervals - 1, 0)
   if (!state.active) return undefined
   const due: bigint[] = []
   for (const [id, lone] of state.lone.entries()) {

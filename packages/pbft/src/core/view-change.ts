@@ -1,5 +1,6 @@
 import { moveTo } from './amnesia.ts'
-import { countLone, followsLone, maxLeap, nearestOf, viewAfter } from './lone.ts'
+import { countLone, followsLone, maxLeap, maxRestIntervals, nearestOf } from './lone.ts'
+import { reasonsToLeave, viewAfter } from './lone.ts'
 import type { Claim, ViewChange, ViewChangeStatement } from './messages.ts'
 import { tryNewView } from './new-view.ts'
 import { isSilent } from './silence.ts'
@@ -30,12 +31,15 @@ export function onCalm(state: State, view: bigint, factor: number): void {
 /**
  * Half the patience is enough when there is another reason to think ill of the primary: somebody left
  * the view already, for which a quorum may lack it from now on, or the primary is out of reach. A liar
- * that leaves views for nothing can halve the time that a late request waits, and no more.
+ * that leaves views for nothing can halve the time that a late request waits, now and then.
  */
 export function leaveEarly(state: State): void {
   if (!state.active || !state.isLate || state.isPrimary) return
-  const isLeft = state.viewChanges.some((vc) => vc !== undefined && vc.view > state.view)
-  if (isLeft || isSilent(state, state.primary)) startViewChange(state, state.view + 1n)
+  const reasons = reasonsToLeave(state)
+  if (reasons.length === 0 && !isSilent(state, state.primary)) return
+  startViewChange(state, state.view + 1n)
+  // It stays as long as it does not know what it said before.
+  if (!state.active) for (const lone of reasons) lone.restIntervals = maxRestIntervals
 }
 
 /** Leaves the current view for `view` (§4.4): from now on only checkpoints and view changes count. */

@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import type { NewView } from '../../src/core/messages.ts'
 import type { ReplicaEffect } from '../../src/core/protocol.ts'
 import { busyFactor, loneIntervals, maxLeap, maxLoneIntervals } from '../../src/core/lone.ts'
+import { maxRestIntervals } from '../../src/core/lone.ts'
 import { primaryOf } from '../../src/core/quorum.ts'
 import { silentIntervals } from '../../src/core/silence.ts'
 import {
@@ -73,6 +74,28 @@ describe('a lone suspicion', () => {
     const backup = started(2)
     backup.receive(3, viewChange(3, 1n))
     expect(leaves(late(backup, 7n))).to.deep.equal([])
+  })
+
+  it(`is joined by who waits half its time once in ${maxRestIntervals} status intervals`, () => {
+    const joinsAfter = (intervals: number): bigint[] => {
+      const driver = started(2)
+      driver.receive(3, viewChange(3, 1n))
+      expect(leaves(late(driver))).to.deep.equal([1n])
+      driver.receive(
+        1,
+        newView(
+          1n,
+          [0, 1, 3].map((id) => viewChange(id, 1n)),
+        ),
+      )
+      expect(driver.core.inspect()).to.include({ view: 1n, active: true })
+      for (let i = 0; i < intervals; i++) interval(driver, 0, 1)
+      driver.receive(3, viewChange(3, 2n))
+      return leaves(late(driver, 1n))
+    }
+    expect(joinsAfter(0)).to.deep.equal([])
+    expect(joinsAfter(maxRestIntervals - 1)).to.deep.equal([])
+    expect(joinsAfter(maxRestIntervals)).to.deep.equal([2n])
   })
 
   it('leads to the next view only, however far the liar claims to be', () => {
