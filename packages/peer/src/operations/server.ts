@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { isIP } from 'node:net'
 import { TLSSocket } from 'node:tls'
+import { Budget } from '@heddle/events'
 import { RefusalLog, clientCertificateState, noResumption, trustPartialChains } from '@heddle/comm'
 import { PeerError, messageOf } from '../errors.ts'
 import { listenError } from '../network/ports.ts'
@@ -58,6 +59,12 @@ export const operationsLimits: OperationsLimits = {
 /** How old the text of /metrics may be, in milliseconds: however often they are asked for, they cost little. */
 export const metricsAgeMs = 250
 
+/**
+ * Most requests that are answered in a second, after as many at once: what is beyond waits, so that who
+ * asks for ever more leaves the time to what the validator is for.
+ */
+export const maxAnswersPerSecond = 100
+
 /** Largest body of a request. */
 export const maxRequestBytes = 4096
 
@@ -79,6 +86,7 @@ export class OperationsServer implements Lifecycle {
   readonly #tls: OperationsTls | undefined
   readonly #rules: AccessRules
   readonly #guard: RequestGuard
+  readonly #budget: Budget<'answers'>
   /** The text of /metrics that was made last. */
   #metrics: { readonly at: number; readonly text: Promise<string> } | undefined
   #server: Server | undefined
@@ -95,6 +103,8 @@ export class OperationsServer implements Lifecycle {
     const { clock, logger, metrics } = deps
     const refusals = new RefusalLog({ clock, logger, metrics }, { port: 'operations', ...limits })
     this.#guard = new RequestGuard(clock, refusals, limits)
+    const answers = { perSecond: maxAnswersPerSecond, burst: maxAnswersPerSecond }
+    this.#budget = new Budget(clock, { limits: { answers }, maxHeldMs: Infinity })
   }
 
   get state(): LifecycleState {
@@ -167,6 +177,8 @@ export class OperationsServer implements Lifecycle {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (this.#guard.hasRefused(request.socket)) return
+    await this.#turn()
+    if (response.destroyed) return
     const path = (request.url ?? '').split('?')[0] ?? ''
     const route = `${request.method ?? ''} ${path}`
     try {
@@ -178,6 +190,13 @@ export class OperationsServer implements Lifecycle {
       this.#deps.logger?.warn('operations request failed', { route, address }, error)
       if (!response.headersSent) sendJson(response, 500, { error: messageOf(error) })
     }
+  }
+
+  async #turn(): Promise<void> {
+    this.#budget.spend('answers', 1)
+    const holdMs = this.#budget.settle()?.holdMs
+    if (holdMs === undefined) return
+    await new Promise<void>((resolve) => void this.#deps.clock.schedule(holdMs, resolve))
   }
 
   #deny(

@@ -10,6 +10,7 @@ import { createMetrics } from '../../src/operations/metrics.ts'
 import {
   OperationsServer,
   maxRequestBytes,
+  maxAnswersPerSecond,
   metricsAgeMs,
   operationsLimits,
 } from '../../src/operations/server.ts'
@@ -152,6 +153,34 @@ describe('the operations server', () => {
     expect(await text()).to.equal('1')
     await clock.advance(1)
     expect(await text()).to.equal('2')
+    await other.stop()
+  })
+
+  it(`answers ${maxAnswersPerSecond} requests at once, and then as many a second, whoever asks`, async () => {
+    const clock = new VirtualClock()
+    const other = new OperationsServer(
+      {
+        ...{ clock, logging, metrics, conditions: () => [] },
+        version: { Version: '1', CommitSHA: '' },
+      },
+      { listen: { host: '127.0.0.1', port: 0 } },
+    )
+    await other.start()
+    const ask = (): Promise<Response> =>
+      fetch(`http://127.0.0.1:${other.port}/version`, { headers: { connection: 'close' } })
+    for (let i = 0; i < maxAnswersPerSecond; i++) expect((await ask()).status).to.equal(200)
+    let answered = 0
+    const late = [ask(), ask()].map(async (answer) => {
+      await answer
+      answered++
+    })
+    while (clock.pending < 4) await new Promise((resolve) => setImmediate(resolve))
+    expect(answered, 'their turns and their limits are on the clock').to.equal(0)
+    await clock.advance(1_000 / maxAnswersPerSecond)
+    await Promise.race(late)
+    expect(answered).to.equal(1)
+    await clock.advance(1_000 / maxAnswersPerSecond)
+    await Promise.all(late)
     await other.stop()
   })
 
