@@ -37,14 +37,16 @@ export function leaveEarly(state: State): void {
   if (!state.active || !state.isLate || state.isPrimary) return
   const reasons = reasonsToLeave(state)
   if (reasons.length === 0 && !isSilent(state, state.primary)) return
-  startViewChange(state, state.view + 1n)
-  // It stays as long as it does not know what it said before.
-  if (!state.active) for (const lone of reasons) lone.restIntervals = maxRestIntervals
+  if (!startViewChange(state, state.view + 1n)) return
+  for (const lone of reasons) lone.restIntervals = maxRestIntervals
 }
 
-/** Leaves the current view for `view` (§4.4): from now on only checkpoints and view changes count. */
-export function startViewChange(state: State, next: bigint): void {
-  if (!remembers(state) || state.votesFrom > next + maxLeap) return
+/**
+ * Leaves the current view for `view` (§4.4): from now on only checkpoints and view changes count. False
+ * when it stays, as it does not know what it said before.
+ */
+export function startViewChange(state: State, next: bigint): boolean {
+  if (!remembers(state) || state.votesFrom > next + maxLeap) return false
   const view = next > state.votesFrom ? next : state.votesFrom
   // Nothing was wrong with the view when others leave it for one that cannot come back alone.
   if (!followsLone(state)) state.attempts++
@@ -57,6 +59,7 @@ export function startViewChange(state: State, next: bigint): void {
   for (const slot of state.slots.values()) slot.current = undefined
   state.emit({ type: 'viewChanged', view, primary: state.primary, active: false })
   state.emit({ type: 'sign', statement: viewChangeOf(state) })
+  return true
 }
 
 /** A status interval ended: goes after those that left the view alone, when it is time. */
