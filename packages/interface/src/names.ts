@@ -22,7 +22,7 @@ export function unknownOption(
   within?: string,
 ): string | undefined {
   if (typeof options !== 'object' || options === null)
-    return within === undefined ? 'the options are no object' : `${within} is no object`
+    return within === undefined ? 'the options are not an object' : `${within} is not an object`
   const name = Object.keys(options).find((each) => !known.includes(each))
   if (name === undefined) return undefined
   const path = (each: string): string => (within === undefined ? each : `${within}.${each}`)

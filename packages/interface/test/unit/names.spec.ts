@@ -46,7 +46,7 @@ describe('unknownOption', () => {
 
   it('takes no options for no object', () => {
     for (const none of [undefined, null, 'id', 5])
-      expect(unknownOption(none, known), String(none)).to.equal('the options are no object')
-    expect(unknownOption(7, known, 'tls')).to.equal('tls is no object')
+      expect(unknownOption(none, known), String(none)).to.equal('the options are not an object')
+    expect(unknownOption(7, known, 'tls')).to.equal('tls is not an object')
   })
 })

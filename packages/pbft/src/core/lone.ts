@@ -33,7 +33,7 @@ export interface Lone {
   intervals: number
   /** After so many of them it is followed. */
   patience: number
-  /** For so many status intervals it is no reason to leave early: see {@link reasonsToLeave}. */
+  /** For so many status intervals its leaving makes nobody leave early: see {@link reasonsToLeave}. */
   restIntervals: number
 }
 

@@ -66,6 +66,6 @@ describe('createReplica without types', () => {
     )
     expect(refusal(goodDeps(), { id: 0, n: 4, batchSize: '10' })).to.match(/^batchSize is 10; /)
     expect(refusal(goodDeps(), { id: 0, n: 4, acceptLoss: 'no' })).to.match(/^acceptLoss is no; /)
-    expect(refusal(goodDeps(), null)).to.equal('the options are no object')
+    expect(refusal(goodDeps(), null)).to.equal('the options are not an object')
   })
 })

@@ -55,7 +55,7 @@ describe('resolveReplicaOptions', () => {
     ['a batch timeout as long as the request timeout', { batchTimeoutMs: 2_000 }],
     ['a forward timeout longer than the request timeout', { forwardTimeoutMs: 2_001 }],
     ['requests larger than a batch', { maxBatchBytes: 10, maxRequestBytes: 11 }],
-    ['what is no number', { pipelineDepth: Number.NaN }],
+    ['what is not a number', { pipelineDepth: Number.NaN }],
   ]
   for (const [problem, options] of bad) {
     it(`refuses ${problem}`, () => {

@@ -67,7 +67,7 @@ function chooseEndpoints(
   if (wanted === undefined) return all
   const unknown = wanted.find((address) => !all.some((each) => each.address === address))
   if (unknown === undefined) return all.filter(({ address }) => wanted.includes(address))
-  throw new PeerError('PEER_INVALID_OPTION', `${unknown} is no validator of this network`, {
+  throw new PeerError('PEER_INVALID_OPTION', `${unknown} is not a validator of this network`, {
     cure: `there are ${all.map(({ address }) => address).join(', ')}`,
   })
 }

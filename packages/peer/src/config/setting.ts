@@ -160,7 +160,7 @@ export function address(help: string, fallback?: Address): Setting<Address> {
         typeof raw === 'string' ? /^(\[[0-9a-fA-F:]+\]|[^:\s]+):(\d{1,5})$/.exec(raw) : null
       if (match === null) return refuse(`${shown(raw)} is not an address`, cure)
       const port = Number(match[2])
-      if (port > 65_535) return refuse(`${port} is no port`, cure)
+      if (port > 65_535) return refuse(`${port} is not a port`, cure)
       return { host: (match[1] ?? '').replace(/^\[|\]$/g, ''), port }
     },
     show: addressToText,

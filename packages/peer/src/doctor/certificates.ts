@@ -79,10 +79,14 @@ function lifetimesIn(pem: string, { role, file }: CertificateFile): Lifetime[] {
   try {
     return certificatesIn(pem).map(({ raw }) => lifetimeOf(role, raw))
   } catch (error) {
-    throw new PeerError('PEER_WRONG_CERTIFICATE', `${file} holds what is no certificate`, {
-      cure: 'put the certificate there again, in PEM',
-      cause: error,
-    })
+    throw new PeerError(
+      'PEER_WRONG_CERTIFICATE',
+      `${file} holds something that is not a certificate`,
+      {
+        cure: 'put the certificate there again, in PEM',
+        cause: error,
+      },
+    )
   }
 }
 

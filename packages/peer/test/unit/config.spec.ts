@@ -89,7 +89,7 @@ describe('the configuration of a validator', () => {
       [`${minimal}pbft: {general: {batchsize: many}}`, /"many" is not a whole number/],
       [`${minimal}pbft: {general: {timeout: {batch: 5}}}`, /5 is not a duration/],
       [`${minimal}operations: {listenAddress: nowhere}`, /"nowhere" is not an address/],
-      [`${minimal}operations: {listenAddress: "h:70000"}`, /70000 is no port/],
+      [`${minimal}operations: {listenAddress: "h:70000"}`, /70000 is not a port/],
       [`${minimal}pbft: {general: {batchSize: 5}}`, /unknown key pbft\.general\.batchSize/],
       [minimal.replace('  id: v0\n', ''), /peer\.yaml: peer\.id is missing/],
       [minimal.replace('id: 0,', 'id: 1,'), /validators: entry 0 has id 1/],
