@@ -19,7 +19,7 @@ export { ReplicaCore } from './core/replica-core.ts'
 export { NULL_BATCH } from './core/messages.ts'
 
 export type { ResolvedOptions } from './options.ts'
-export type { Spending } from './sender-budgets.ts'
+export type { Spending } from './in/sender-budgets.ts'
 export type {
   CheckPurpose,
   Journal,

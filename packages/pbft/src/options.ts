@@ -1,6 +1,6 @@
 import { unknownOption } from '@heddle/interface'
 import { InvalidOptionsError } from './errors.ts'
-import { messageLimits } from './message-limits.ts'
+import { messageLimits } from './wire/message-limits.ts'
 import type { ReplicaOptions } from './types.ts'
 
 /** {@link ReplicaOptions} with all defaults filled in. */

@@ -1,6 +1,6 @@
 import type { AbortOptions, Clock, CodedError, Lifecycle, Logger, Metrics } from '@heddle/interface'
 import type { Journal, Network, Signer, StateMachine, Verifier } from './ports.ts'
-import type { Spending } from './sender-budgets.ts'
+import type { Spending } from './in/sender-budgets.ts'
 
 /**
  * Settings of a replica, integers all; all but `id` and `n` have a default. All replicas must use the

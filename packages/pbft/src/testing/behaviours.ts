@@ -1,11 +1,11 @@
 import type { Clock } from '@heddle/interface'
-import { decodeMessage, encodeStatement } from '../codec.ts'
-import type { Incoming } from '../codec.ts'
+import { decodeMessage, encodeStatement } from '../wire/codec.ts'
+import type { Incoming } from '../wire/codec.ts'
 import type { Message, Statement } from '../core/messages.ts'
-import { encodeForward, Encoder } from '../encoder.ts'
-import { openCheckpoint, openNewView, openViewChange } from '../opening.ts'
+import { encodeForward, Encoder } from '../wire/encoder.ts'
+import { openCheckpoint, openNewView, openViewChange } from '../wire/opening.ts'
 import type { Signer } from '../ports.ts'
-import { RequestBatch } from '../request-batch.ts'
+import { RequestBatch } from '../wire/request-batch.ts'
 import type { Random } from './random.ts'
 
 /** What a liar has at hand. */

@@ -1,6 +1,6 @@
 import { VirtualClock } from '@heddle/events/testing'
 import { createReplica } from '../replica.ts'
-import { requestDigest } from '../request-batch.ts'
+import { requestDigest } from '../wire/request-batch.ts'
 import type { StateMachine } from '../ports.ts'
 import type { Replica, ReplicaOptions, ReplicaStatus } from '../types.ts'
 import { behaviours, slowSourceMs } from './behaviours.ts'

@@ -1,6 +1,6 @@
-import { toHex } from '../codec.ts'
+import { toHex } from '../wire/codec.ts'
 import type { StatePoint } from '../ports.ts'
-import { RequestBatch } from '../request-batch.ts'
+import { RequestBatch } from '../wire/request-batch.ts'
 
 /** What an {@link ExecutionLog} is told about requests. */
 export interface ExecutionLogDeps {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '@heddle/interface'
-import { decodeFrame, frameOf } from '../frame.ts'
+import { decodeFrame, frameOf } from '../wire/frame.ts'
 import type { Network } from '../ports.ts'
 import type { Behaviour, Liar } from './behaviours.ts'
 import { UnreachableError } from './memory-network.ts'

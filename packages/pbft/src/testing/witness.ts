@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import { decodeMessage } from '../codec.ts'
-import type { Incoming } from '../codec.ts'
+import { decodeMessage } from '../wire/codec.ts'
+import type { Incoming } from '../wire/codec.ts'
 import { primaryOf } from '../core/quorum.ts'
 import type { Claim, ViewChange, Vote } from '../core/messages.ts'
-import { decodeFrame } from '../frame.ts'
-import { openCheckpoint, openNewView, openViewChange } from '../opening.ts'
-import { RequestBatch } from '../request-batch.ts'
+import { decodeFrame } from '../wire/frame.ts'
+import { openCheckpoint, openNewView, openViewChange } from '../wire/opening.ts'
+import { RequestBatch } from '../wire/request-batch.ts'
 
 /** What one replica told others, for as long as the run lasts: crashes do not undo it. */
 class Testimony {

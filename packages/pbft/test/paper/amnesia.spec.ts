@@ -3,8 +3,8 @@ import type { Status } from '../../src/core/messages.ts'
 import { ReplicaCore } from '../../src/core/replica-core.ts'
 import type { JournalRecord, ReplicaEffect } from '../../src/core/protocol.ts'
 import { maxLeap } from '../../src/core/lone.ts'
-import { Encoder } from '../../src/encoder.ts'
-import { decodeRecord } from '../../src/record-codec.ts'
+import { Encoder } from '../../src/wire/encoder.ts'
+import { decodeRecord } from '../../src/wire/record-codec.ts'
 import {
   batchOf,
   broadcasts,

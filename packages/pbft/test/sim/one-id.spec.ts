@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { checkCost } from '../../src/message-cost.ts'
+import { checkCost } from '../../src/in/message-cost.ts'
 import { Cluster } from '../../src/testing.ts'
 import type { ReplicaNotification } from '../../src/types.ts'
 

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
-import { decodeMessage } from '../../src/codec.ts'
+import { decodeMessage } from '../../src/wire/codec.ts'
 import { busyFactor, loneIntervals, maxLeap } from '../../src/core/lone.ts'
-import { Encoder } from '../../src/encoder.ts'
-import { decodeFrame } from '../../src/frame.ts'
+import { Encoder } from '../../src/wire/encoder.ts'
+import { decodeFrame } from '../../src/wire/frame.ts'
 import { checkRecovery, Cluster } from '../../src/testing.ts'
 import type { ClusterOptions } from '../../src/testing.ts'
 

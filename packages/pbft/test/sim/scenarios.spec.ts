@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { decodeFrame } from '../../src/frame.ts'
+import { decodeFrame } from '../../src/wire/frame.ts'
 import { behaviours, Cluster } from '../../src/testing.ts'
 import type { BehaviourName, ClusterOptions } from '../../src/testing.ts'
 import type { ReplicaNotification } from '../../src/types.ts'

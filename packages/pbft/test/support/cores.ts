@@ -17,7 +17,7 @@ import type {
   ReplicaEvent,
 } from '../../src/core/protocol.ts'
 import { ReplicaCore } from '../../src/core/replica-core.ts'
-import { RequestBatch } from '../../src/request-batch.ts'
+import { RequestBatch } from '../../src/wire/request-batch.ts'
 
 /** Settings of the papers' size: 4 replicas, K = 2, L = 8. */
 export const coreOptions: CoreOptions = {

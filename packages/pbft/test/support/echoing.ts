@@ -1,6 +1,6 @@
-import { decodeMessage } from '../../src/codec.ts'
-import { Encoder } from '../../src/encoder.ts'
-import { decodeFrame, frameOf } from '../../src/frame.ts'
+import { decodeMessage } from '../../src/wire/codec.ts'
+import { Encoder } from '../../src/wire/encoder.ts'
+import { decodeFrame, frameOf } from '../../src/wire/frame.ts'
 import type { Network, Replica } from '../../src/index.ts'
 import { unheard } from './cores.ts'
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { requestDigest } from '../../src/request-batch.ts'
+import { requestDigest } from '../../src/wire/request-batch.ts'
 import type { Journal, StateMachine, StatePoint, TransferTarget } from '../../src/index.ts'
 
 interface Entry {

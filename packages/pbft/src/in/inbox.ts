@@ -1,0 +1,224 @@
+import { isCodedError } from '@heddle/interface'
+import { decodeMessage } from '../wire/codec.ts'
+import type { Incoming } from '../wire/codec.ts'
+import type { Batch, CheckpointStatement, Message, Proof, Statement } from '../core/messages.ts'
+import type { Encoder } from '../wire/encoder.ts'
+import { MalformedError } from '../errors.ts'
+import { messagesOf } from '../wire/frame.ts'
+import { costOf } from './message-cost.ts'
+import { OrderedLane } from './ordered-lane.ts'
+import type { Verified } from './ordered-lane.ts'
+import { messageLimits } from '../wire/message-limits.ts'
+import type { MessageLimits } from '../wire/message-limits.ts'
+import type { ResolvedOptions } from '../options.ts'
+import { ownBytes } from '../wire/own-bytes.ts'
+import { RequestBatch } from '../wire/request-batch.ts'
+import type { RequestChecker } from '../requests/request-checker.ts'
+import type { SenderBudgets } from './sender-budgets.ts'
+import type { Signatures } from './signatures.ts'
+
+/**
+ * Most messages of one replica that are verified at the same time. Each may hold as many signatures
+ * as a batch has requests: more of them would keep what the others sent from being verified.
+ */
+export const maxVerifying = 4
+
+/** Tags of the kinds of which something waits or stays: all but votes, status, fetch-batch and forward. */
+const keptTags: ReadonlySet<number | undefined> = new Set([0x0a, 0x22, 0x2a, 0x32, 0x4a, 0x5a])
+
+export type InboxOptions = Pick<
+  ResolvedOptions,
+  | 'n'
+  | 'id'
+  | 'batchSize'
+  | 'maxBatchBytes'
+  | 'maxRequestBytes'
+  | 'checkpointPeriod'
+  | 'logMultiplier'
+  | 'maxReceiveQueue'
+  | 'maxReceiveQueueBytes'
+>
+
+export interface InboxDependencies {
+  readonly signatures: Signatures
+  readonly checker: RequestChecker
+  readonly encoder: Encoder
+  readonly budgets: SenderBudgets
+  /** See ReplicaCore.wantsPrePrepare. */
+  readonly wantsPrePrepare: (from: number, view: bigint, sequence: bigint) => boolean
+  /** See ReplicaCore.awaitsCheckpoint. */
+  readonly awaitsCheckpoint: (checkpoint: CheckpointStatement) => boolean
+  /** See ReplicaCore.wantsBatch. */
+  readonly wantsBatch: () => boolean
+  /**
+   * Whether nothing may be taken in now. It is dropped rather than left with the transport: held back,
+   * it would fill the queues of the others, which drop too, and delay what else a connection carries.
+   * To them this replica is one that is slow to answer; its status says later what it lacks.
+   */
+  readonly isHeldUp: () => boolean
+  /** A message of the protocol, verified. */
+  readonly onMessage: (from: number, message: Message) => void
+  /** A request that `from` wants to have ordered; not checked. */
+  readonly onForward: (from: number, request: Uint8Array) => void
+  readonly onReject: (from: number, code: string, detail: string) => void
+  /** There was no room for a message of `from`. */
+  readonly onOverflow: (from: number) => void
+}
+
+/**
+ * What other replicas send, on its way to the core: decoded, verified, and what is no good counted.
+ * Whatever needs verifying is delivered in the order in which its sender sent it; votes pass it by.
+ */
+export class Inbox {
+  readonly #options: InboxOptions
+  readonly #deps: InboxDependencies
+  readonly #limits: MessageLimits
+  readonly #lanes: readonly OrderedLane<Message>[]
+
+  constructor(options: InboxOptions, deps: InboxDependencies) {
+    this.#options = options
+    this.#deps = deps
+    this.#limits = messageLimits(options)
+    this.#lanes = Array.from(
+      { length: options.n },
+      (_, from) =>
+        new OrderedLane<Message>({
+          maxItems: options.maxReceiveQueue,
+          maxBytes: options.maxReceiveQueueBytes,
+          maxVerifying,
+          deliver: (message) => this.#deliver(from, message),
+        }),
+    )
+  }
+
+  /**
+   * Takes a frame of replica `from`, up to the first message that is none. Never throws.
+   *
+   * @returns undefined, or what resolves when more of `from` may come
+   */
+  receive(from: number, bytes: Uint8Array): PromiseLike<void> | undefined {
+    const lane = this.#lanes[from]
+    if (lane === undefined || from === this.#options.id) {
+      this.#deps.onReject(from, 'PBFT_UNKNOWN_REPLICA', 'not another replica of the group')
+      return undefined
+    }
+    try {
+      if (bytes.length > this.#limits.frame)
+        throw new MalformedError(`a frame of ${bytes.length} bytes`)
+      for (const message of messagesOf(bytes)) this.#take(from, lane, message)
+    } catch (error) {
+      this.#reject(from, error)
+    }
+    return this.#deps.budgets.settle(from)
+  }
+
+  /** @throws {MalformedError} PBFT_MALFORMED */
+  #take(from: number, lane: OrderedLane<Message>, message: Buffer): void {
+    const { budgets, isHeldUp, onOverflow, onMessage, onForward } = this.#deps
+    budgets.spend(from, 'messages', 1)
+    if (isHeldUp()) {
+      onOverflow(from)
+      return
+    }
+    // What waits for its turn, or stays, must not keep its frame.
+    const bytes = isKept(message) ? ownBytes(message) : message
+    const incoming = decodeMessage(bytes, this.#limits)
+    budgets.spend(from, 'cpu', costOf(incoming, bytes.length) / 1_000)
+    if (incoming.type === 'plain') {
+      onMessage(from, incoming.message)
+    } else if (incoming.type === 'forward') {
+      onForward(from, incoming.request)
+    } else if (!lane.push(bytes.length, () => this.#verify(from, incoming, bytes))) {
+      onOverflow(from)
+    }
+  }
+
+  /** While a message was verified the replica may have become held up. */
+  #deliver(from: number, message: Message): void {
+    if (this.#deps.isHeldUp()) this.#deps.onOverflow(from)
+    else this.#deps.onMessage(from, message)
+  }
+
+  /** The verified message; undefined, and the reason counted, when there is none. */
+  #verify(from: number, incoming: Incoming, bytes: Uint8Array): Verified<Message> {
+    try {
+      const verified = this.#open(from, incoming, bytes)
+      return verified instanceof Promise
+        ? verified.catch((error: unknown) => this.#reject(from, error))
+        : verified
+    } catch (error) {
+      this.#reject(from, error)
+      return
+    }
+  }
+
+  #open(from: number, incoming: Incoming, bytes: Uint8Array): Verified<Message> {
+    switch (incoming.type) {
+      case 'pre-prepare': {
+        const { view, sequence, requests } = incoming
+        if (!this.#deps.wantsPrePrepare(from, view, sequence)) return undefined
+        const accept = (batch: Batch): Message => {
+          const message = { type: 'pre-prepare', view, sequence, batch } as const
+          this.#deps.encoder.remember(message, bytes)
+          return message
+        }
+        const batch = this.#checkBatch(from, requests)
+        return batch instanceof Promise ? batch.then(accept) : accept(batch)
+      }
+      case 'batch': {
+        // Known by its digest to be what a quorum accepted, so it is not checked again.
+        if (!this.#deps.wantsBatch()) return undefined
+        return { type: 'batch', batch: RequestBatch.of(incoming.requests) }
+      }
+      case 'signed':
+        return this.#openSigned(from, incoming.kind, incoming.proof)
+      case 'certificate':
+        return this.#openCertificate(from, incoming.proofs)
+      default:
+        return undefined
+    }
+  }
+
+  /** A batch that is refused has cost a check of each of its requests. */
+  #checkBatch(from: number, requests: readonly Uint8Array[]): Batch | Promise<Batch> {
+    const batch = this.#deps.checker.checkBatch(requests)
+    if (!(batch instanceof Promise)) return batch
+    return batch.catch((error: unknown) => {
+      this.#deps.budgets.checkedInVain(from, requests.length)
+      throw error
+    })
+  }
+
+  #openSigned(from: number, kind: Statement['type'], proof: Proof): Verified<Message> {
+    const { signatures, awaitsCheckpoint } = this.#deps
+    const statement = signatures.read(kind, proof)
+    const isDue = statement.type === 'checkpoint' && awaitsCheckpoint(statement)
+    return this.#charged(from, isDue, () => signatures.verify(statement))
+  }
+
+  #openCertificate(from: number, proofs: readonly Proof[]): Verified<Message> {
+    return this.#charged(from, false, () => this.#deps.signatures.openCheckpoints(proofs))
+  }
+
+  /** Signatures are asked about at once, also where the answers come later. */
+  #charged(from: number, isDue: boolean, verify: () => Verified<Message>): Verified<Message> {
+    const { signatures, budgets } = this.#deps
+    const before = signatures.asked
+    try {
+      return verify()
+    } finally {
+      budgets.checkedSignatures(from, signatures.asked - before, isDue)
+    }
+  }
+
+  #reject(from: number, error: unknown): undefined {
+    const code = isCodedError(error) ? error.code : 'PBFT_MALFORMED'
+    this.#deps.budgets.spend(from, 'rejections', 1)
+    this.#deps.onReject(from, code, error instanceof Error ? error.message : 'unknown')
+    return undefined
+  }
+}
+
+function isKept(message: Buffer): boolean {
+  return keptTags.has(message[0])
+}
