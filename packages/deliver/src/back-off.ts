@@ -1,5 +1,3 @@
-import type { AbortOptions, Clock } from '@heddle/interface'
-
 /** How long to wait after failures. */
 export interface BackOffOptions {
   /** After the first failure of each endpoint. Default 100 ms, as Fabric's peer. */
@@ -31,24 +29,4 @@ export function backOffMs(
   const rounds = Math.floor((failures - 1) / Math.max(1, endpoints))
   const full = Math.min(minBackOffMs * 2 ** Math.min(rounds, 30), maxBackOffMs)
   return full * (1 - random() / 2)
-}
-
-/** Resolves after `ms`; rejects with `signal.reason` when that aborts first. */
-export async function pause(
-  clock: Clock,
-  ms: number,
-  { signal }: AbortOptions = {},
-): Promise<void> {
-  signal?.throwIfAborted()
-  await new Promise<void>((resolve, reject) => {
-    const abort = (): void => {
-      timer.cancel()
-      reject(signal?.reason as Error)
-    }
-    const timer = clock.schedule(ms, () => {
-      signal?.removeEventListener('abort', abort)
-      resolve()
-    })
-    signal?.addEventListener('abort', abort, { once: true })
-  })
 }

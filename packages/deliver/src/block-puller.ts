@@ -1,7 +1,8 @@
+import { pause } from '@heddle/events'
 import type { Logger } from '@heddle/interface'
 import { type Received, common, orderer } from '@heddle/proto'
 import { ahead } from './ahead.ts'
-import { type ResolvedBackOff, backOffMs, pause } from './back-off.ts'
+import { type ResolvedBackOff, backOffMs } from './back-off.ts'
 import type { Position } from './block-check.ts'
 import type { ChannelConfig } from './channel-config.ts'
 import { type BlockStreamContext, blockStream } from './block-stream.ts'
@@ -179,7 +180,8 @@ async function waitAfter(error: unknown, run: Run): Promise<void> {
   run.failures++
   if (run.failures >= context.maxFailures) throw error
   const { endpoints, clock, random } = context
-  await pause(clock, backOffMs(run.failures, endpoints.size, context, random), { signal })
+  await pause(clock, backOffMs(run.failures, endpoints.size, context, random), signal)
+  signal.throwIfAborted()
 }
 
 /** The blocks that one stream of one endpoint gives. */

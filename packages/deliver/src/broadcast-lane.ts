@@ -1,5 +1,6 @@
+import { pause } from '@heddle/events'
 import type { Clock } from '@heddle/interface'
-import { type ResolvedBackOff, backOffMs, pause } from './back-off.ts'
+import { type ResolvedBackOff, backOffMs } from './back-off.ts'
 import { BroadcastSession } from './broadcast-session.ts'
 import { type ConnectionOptions, openStream } from './connection.ts'
 import type { StatusError } from './errors.ts'
@@ -100,7 +101,8 @@ export class BroadcastLane {
       this.#failures++
       const leftovers = this.#queue.splice(0).filter(({ settled }) => !settled)
       this.#events.failed(error, leftovers)
-      await pause(clock, backOffMs(this.#failures, 1, this.#context, random), { signal })
+      await pause(clock, backOffMs(this.#failures, 1, this.#context, random), signal)
+      signal.throwIfAborted()
     }
   }
 

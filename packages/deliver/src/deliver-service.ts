@@ -1,6 +1,7 @@
+import { pause } from '@heddle/events'
 import type { AbortOptions, Lifecycle, LifecycleState } from '@heddle/interface'
 import { common, decode, receive } from '@heddle/proto'
-import { backOffMs, pause } from './back-off.ts'
+import { backOffMs } from './back-off.ts'
 import { type Position, lastConfigOf } from './block-check.ts'
 import { type AcceptedBlock, type PullContext, pull } from './block-puller.ts'
 import { createBlockVerifier, genesisPosition, trustedConfig } from './block-verifier.ts'
@@ -145,7 +146,7 @@ class PullingDeliverService implements DeliverService {
       this.#failure = error
       this.#deps.logger?.error('delivery interrupted', { channel: this.#channelId }, error)
       const ms = backOffMs(inARow.failures, 1, this.#context, this.#context.random)
-      await pause(this.#deps.clock, ms, { signal }).catch(() => undefined)
+      await pause(this.#deps.clock, ms, signal)
     }
   }
 

@@ -1,5 +1,5 @@
+import { pause } from '@heddle/events'
 import { type Received, type common, isConfigBlock, orderer } from '@heddle/proto'
-import { pause } from './back-off.ts'
 import { type Position, checkPlace, checkSignatures } from './block-check.ts'
 import { type BlockStreamContext, blockStream } from './block-stream.ts'
 import { DeliverError } from './errors.ts'
@@ -67,7 +67,10 @@ export class HeaderStream {
         throw new WholeBlocksError(this.endpoint.address)
       if (number + BigInt(maxHeadersAhead) < this.#position().next) return
       if (number >= this.#position().next) this.#claims.push({ block, number, at: clock.now() })
-      while (this.#claims.length >= maxHeadersAhead) await pause(clock, roomMs, { signal })
+      while (this.#claims.length >= maxHeadersAhead) {
+        await pause(clock, roomMs, signal)
+        signal.throwIfAborted()
+      }
     }
   }
 

@@ -1,5 +1,5 @@
+import { pause } from '@heddle/events'
 import type { Clock, Logger } from '@heddle/interface'
-import { pause } from './back-off.ts'
 import type { Position } from './block-check.ts'
 import type { BlockStreamContext } from './block-stream.ts'
 import type { EndpointSet } from './endpoint-set.ts'
@@ -72,7 +72,7 @@ export class HeaderWatch {
         const read = this.#read(stream, signal).finally(() => reading.delete(read))
         reading.add(read)
       }
-      await pause(clock, lookMs, { signal }).catch(() => undefined)
+      await pause(clock, lookMs, signal)
       await this.#look(signal)
     }
     await Promise.all(reading)

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import type { ServerDuplexStream } from '@grpc/grpc-js'
+import { type Budget, pause } from '@heddle/events'
 import { shown } from '@heddle/msp'
 import { common, create, decode, encode, orderer } from '@heddle/proto'
 import { ReaderAccess } from './access.ts'
@@ -28,8 +29,8 @@ interface Seek {
 /**
  * Serves one Deliver stream: one SeekInfo after another, each answered by its blocks and a status.
  *
- * Any status but SUCCESS ends the stream. Blocks are sent as stored, and only as fast as the
- * client reads.
+ * Any status but SUCCESS ends the stream. Blocks are sent as stored, only as fast as the client reads,
+ * and no more of them than its budget allows.
  *
  * @see fabric v3.1.5 common/deliver/deliver.go, for the statuses and the order of the checks
  */
@@ -37,15 +38,22 @@ export class DeliverStream {
   readonly #call: ServerDuplexStream<Buffer, Buffer>
   readonly #writer: PacedWriter
   readonly #context: ServiceContext
+  readonly #reads: Budget<'bytes'>
   readonly #gone = new AbortController()
   readonly #stopping = new AbortController()
   #serving = false
   #ended = false
 
-  constructor(call: ServerDuplexStream<Buffer, Buffer>, context: ServiceContext) {
+  /** @param reads - bytes of blocks that may be read for the client */
+  constructor(
+    call: ServerDuplexStream<Buffer, Buffer>,
+    context: ServiceContext,
+    reads: Budget<'bytes'>,
+  ) {
     this.#call = call
     this.#writer = new PacedWriter(call)
     this.#context = context
+    this.#reads = reads
     setMaxListeners(0, this.#gone.signal)
   }
 
@@ -142,11 +150,19 @@ export class DeliverStream {
     return signal
   }
 
+  /** Counts what was read; waits when the client has had more than it may have for now. */
+  async #inTurn(bytes: number, signal: AbortSignal): Promise<void> {
+    this.#reads.spend('bytes', bytes)
+    const { holdMs } = this.#reads.settle() ?? {}
+    if (holdMs !== undefined) await pause(this.#context.clock, holdMs, signal)
+  }
+
   async #send(seek: Seek, labels: Record<string, string>): Promise<void> {
     const { chain, info, access, signal } = seek
     const range = seekRange(info, chain.height())
     let sent = 0
     for await (const bytes of blocksOf(chain, info, range, signal)) {
+      await this.#inTurn(bytes.length, signal)
       await access.check()
       const content =
         info.contentType === ContentType.HEADER_WITH_SIG ? headerWithSignatures(bytes) : bytes

@@ -44,6 +44,11 @@ export interface OrdererServerOptions {
   readonly maxRefusalsPerSecondPerClient?: number
   /** How many streams and calls one connection may have open. Default 1,000. */
   readonly maxConcurrentStreams?: number
+  /**
+   * Bytes of blocks that are read for Deliver for a client certificate in a second, and five times as many at
+   * once, whether they are sent whole or not; beyond, its streams wait. Default 128 MiB.
+   */
+  readonly maxBlockBytesPerSecondPerClient?: number
   /** Calls of any kind that a client certificate may have at a time. Default 256. */
   readonly maxCallsPerClient?: number
   /**
@@ -94,6 +99,7 @@ const known: Readonly<Record<keyof OrdererServerOptions, true>> = {
   ...{ broadcastWindow: true, broadcastWindowBytes: true, broadcastWindowPerClient: true },
   ...{ broadcastWindowBytesPerClient: true, maxConcurrentStreams: true, maxCallsPerClient: true },
   ...{ maxRefusalsPerSecondPerClient: true, maxCallsPerSecondPerClient: true },
+  ...{ maxBlockBytesPerSecondPerClient: true },
   ...{ maxStreamsPerClient: true, maxUnsentBytesPerClient: true, maxUnsentBytes: true },
   ...{ maxUnfinishedBytesPerClient: true, maxUnfinishedBytes: true },
   ...{ unreadTimeoutMs: true, maxConnectionsPerCertificate: true, maxSeekBytes: true },
@@ -124,6 +130,7 @@ export function resolveServerOptions(options: OrdererServerOptions): ResolvedSer
     broadcastWindowPerClient: 4000,
     broadcastWindowBytesPerClient: 32 * mebibyte,
     maxRefusalsPerSecondPerClient: 100,
+    maxBlockBytesPerSecondPerClient: 128 * mebibyte,
     maxConcurrentStreams: 1000,
     maxCallsPerClient: 256,
     maxCallsPerSecondPerClient: 200,
@@ -156,6 +163,8 @@ export function resolveServerOptions(options: OrdererServerOptions): ResolvedSer
   assertAtLeastOne({ broadcastWindow, broadcastWindowBytes, maxConcurrentStreams })
   const { maxUnfinishedBytesPerClient, maxUnfinishedBytes } = resolved
   const { maxRefusalsPerSecondPerClient, maxCallsPerSecondPerClient } = resolved
+  const { maxBlockBytesPerSecondPerClient } = resolved
+  assertAtLeastOne({ maxBlockBytesPerSecondPerClient })
   assertAtLeastOne({ maxUnfinishedBytesPerClient, maxUnfinishedBytes })
   assertAtLeastOne({ maxRefusalsPerSecondPerClient, maxCallsPerSecondPerClient })
   return Object.freeze({ ...resolved, tls: resolveTls(options.tls) })

@@ -15,6 +15,7 @@ import type {
 import { GrpcPort, RefusalLog } from '@heddle/comm'
 import { grpcService, orderer } from '@heddle/proto'
 import { BroadcastStream } from './broadcast.ts'
+import { ClientBudgets } from './client-budgets.ts'
 import { ClientBounds } from './client-bounds.ts'
 import { clientKey } from './client-call.ts'
 import { ClientWindows } from './client-window.ts'
@@ -86,6 +87,7 @@ class GrpcOrdererServer implements OrdererServer {
   readonly #bounds: ClientBounds
   readonly #readers: ReaderCalls
   readonly #windows: ClientWindows
+  readonly #reads: ClientBudgets<'bytes'>
   #server: Server | undefined
   #state: LifecycleState = 'idle'
   #address: string | undefined
@@ -111,6 +113,7 @@ class GrpcOrdererServer implements OrdererServer {
     }
     this.#readers = new ReaderCalls(this.#context)
     this.#windows = new ClientWindows(clock, options)
+    this.#reads = new ClientBudgets(clock, 'bytes', options.maxBlockBytesPerSecondPerClient)
   }
 
   get state(): LifecycleState {
@@ -180,7 +183,8 @@ class GrpcOrdererServer implements OrdererServer {
           call,
           new BroadcastStream(call, this.#context, this.#windows.of(clientKey(call))),
         ),
-      deliver: (call: Call) => this.#serve(call, new DeliverStream(call, this.#context)),
+      deliver: (call: Call) =>
+        this.#serve(call, new DeliverStream(call, this.#context, this.#reads.of(clientKey(call)))),
     })
     for (const { definition, handlers } of this.#deps.services ?? []) {
       server.addService(takingBytes(definition), handlers)

@@ -294,3 +294,8 @@ export async function testRules(): Promise<ChannelRules> {
   const { data } = decode(common.PayloadSchema, payload)
   return channelRules(decode(common.ConfigEnvelopeSchema, data).config!.channelGroup!)
 }
+
+/** Resolves when it is so; a test that waits in vain ends by its time-out. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve))
+}

@@ -1,6 +1,5 @@
 import { expect } from 'chai'
-import { VirtualClock } from '@heddle/events/testing'
-import { backOffMs, pause } from '../../src/back-off.ts'
+import { backOffMs } from '../../src/back-off.ts'
 
 const options = { minBackOffMs: 100, maxBackOffMs: 10_000 }
 
@@ -28,23 +27,5 @@ describe('back-off', () => {
   it('is shortened by up to half at random', () => {
     expect(backOffMs(1, 1, options, () => 0.5)).to.equal(75)
     expect(backOffMs(1, 1, options, () => 0.999999)).to.be.greaterThan(50)
-  })
-
-  it('pauses for the time given, or until the signal aborts', async () => {
-    const clock = new VirtualClock()
-    let paused = false
-    void pause(clock, 100).then(() => (paused = true))
-    await clock.advance(99)
-    expect(paused).to.equal(false)
-    await clock.advance(1)
-    expect(paused).to.equal(true)
-    const reason = new Error('enough')
-    const controller = new AbortController()
-    const { signal } = controller
-    const cut = pause(clock, 100, { signal }).catch((error: unknown) => error)
-    controller.abort(reason)
-    expect(await cut).to.equal(reason)
-    expect(clock.pending).to.equal(0)
-    expect(await pause(clock, 1, { signal }).catch((error: unknown) => error)).to.equal(reason)
   })
 })

@@ -9,7 +9,7 @@ import { VirtualClock } from '@heddle/events/testing'
 import { expect } from 'chai'
 import { burstSeconds } from '../../src/client-budgets.ts'
 import type { ExtraService, OrdererServerOptions } from '../../src/index.ts'
-import { type Fixture, organization, serve } from '../harness.ts'
+import { type Fixture, organization, serve, until } from '../harness.ts'
 
 const asIs = (bytes: Buffer): Buffer => bytes
 const mebibyte = 1024 * 1024
@@ -95,10 +95,6 @@ describe('bounds of clients', () => {
         answer === undefined ? reject(error as Error) : resolve(answer),
       )
     })
-  }
-
-  async function until(condition: () => boolean): Promise<void> {
-    while (!condition()) await new Promise((resolve) => setImmediate(resolve))
   }
 
   /** The code with which a call ends. */

@@ -1,6 +1,8 @@
 import { expect } from 'chai'
+import { VirtualClock } from '@heddle/events/testing'
 import { blockHeaderHash, common, create, decode, encode, orderer } from '@heddle/proto'
 import { OrdererError } from '../../src/index.ts'
+import { burstSeconds } from '../../src/client-budgets.ts'
 import type { MemoryChain } from '../../src/testing.ts'
 import {
   type At,
@@ -12,6 +14,7 @@ import {
   seek,
   serve,
   shiftedClock,
+  until,
 } from '../harness.ts'
 
 const { SeekInfo_SeekBehavior: Behavior } = orderer
@@ -162,6 +165,45 @@ describe('Deliver', function () {
       const sent = (await stream.frame()) as common.Block
       expect(sent.data!.data.map(hex)).to.deep.equal([config.toString('hex')])
     })
+  })
+
+  it('reads maxBlockBytesPerSecondPerClient of blocks in a second, five times as many at once, sent or not', async () => {
+    const clock = new VirtualClock({ wallTimeMs: Date.now() })
+    const waits: number[] = []
+    const schedule = clock.schedule.bind(clock)
+    clock.schedule = (ms, callback) => {
+      waits.push(ms)
+      return schedule(ms, callback)
+    }
+    const perSecond = 100
+    fixture = await serve({ deps: { clock }, maxBlockBytesPerSecondPerClient: perSecond })
+    await fill(fixture.chain, 10)
+    let left = burstSeconds * perSecond
+    let last = -1n
+    while (left >= 0) left -= (await fixture.chain.block(++last))!.length
+    const dueMs = Math.ceil((-left / perSecond) * 1000)
+    const stream = fixture.connect('deliver')
+    const contentType = ContentType.HEADER_WITH_SIG
+    stream.send(seek(fixture, { start: 0n, stop: last }, { contentType }))
+    await until(() => waits.includes(dueMs))
+    for (let number = 0n; number < last; number++)
+      expect(await stream.frame()).to.have.nested.property('header.number', number)
+
+    const second = fixture.connect('deliver')
+    second.send(seek(fixture, { start: 1n, stop: 1n }))
+    const { length } = (await fixture.chain.block(1n))!
+    await until(() => waits.includes(Math.ceil(((length - left) / perSecond) * 1000)))
+    const tls = await (await organization()).tls('another')
+    const another = fixture.connect('deliver', tls)
+    another.send(seek({ ...fixture, clientTls: tls }, { start: 0n, stop: 0n }))
+    expect(await another.frames(), 'of another').to.deep.equal([0n, 'SUCCESS'])
+
+    await clock.advance(dueMs - 1)
+    expect(stream.waiting + second.waiting, 'too soon').to.equal(0)
+    await clock.advance(1)
+    expect(await stream.frames()).to.deep.equal([last, 'SUCCESS'])
+    await clock.advance(10_000)
+    expect(await second.frames()).to.deep.equal([1n, 'SUCCESS'])
   })
 
   describe('refuses, in this order,', () => {

@@ -1,6 +1,6 @@
 import type { Clock } from '@heddle/interface'
 
-/** Resolves after `ms`, or as soon as `signal` aborts; whoever waits looks at the signal itself. */
+/** Resolves after `ms` milliseconds, or as soon as `signal` aborts: whoever waits looks at the signal. */
 export async function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => {
     const wake = (): void => {
