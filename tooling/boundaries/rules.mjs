@@ -4,14 +4,14 @@
 export const rows = [
   ['interface'],
   ['proto', 'events', 'pubsub'],
-  ['identity', 'msp'],
+  ['identity', 'msp', 'listener'],
   ['comm', 'deliver', 'pbft', 'ledger'],
   ['orderer'],
   ['peer'],
 ]
 
 /** The packages that hold sockets; `peer` composes them and adds its own query service. */
-const grpcUsers = ['comm', 'deliver', 'orderer', 'peer']
+const grpcUsers = ['listener', 'comm', 'deliver', 'orderer', 'peer']
 
 const any = (names) => `(${names.join('|')})`
 

@@ -1,5 +1,5 @@
+import { BoundedMap } from '@heddle/events'
 import type { Clock } from '@heddle/interface'
-import { BoundedMap } from './bounded-map.ts'
 import { CommError } from './errors.ts'
 import { hexOf } from './hex.ts'
 

@@ -1,9 +1,9 @@
 import { systemClock } from '@heddle/events'
+import { RefusalLog } from '@heddle/listener'
 import { CommError } from './errors.ts'
 import { GrpcComm } from './grpc-comm.ts'
 import { commMetrics } from './metrics.ts'
 import { resolveCommOptions } from './options.ts'
-import { RefusalLog } from './refusal-log.ts'
 import type { Comm, CommDeps, CommOptions } from './types.ts'
 
 /**

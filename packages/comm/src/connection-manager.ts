@@ -1,22 +1,21 @@
 import { setMaxListeners } from 'node:events'
-import { Budget } from '@heddle/events'
+import { BoundedMap, Budget } from '@heddle/events'
 import type { gossip } from '@heddle/proto'
 import { hearIntroduction, introduce, noCertificate } from './authenticate.ts'
 import { Connection } from './connection.ts'
 import type { ConnectionEnd, ConnectionHost } from './connection.ts'
 import { ConnectionStore } from './connection-store.ts'
 import { Barred } from './barred.ts'
-import { BoundedMap } from './bounded-map.ts'
 import { abortable } from './deadline.ts'
 import type { ResolvedCommDeps } from './deps.ts'
 import { Destinations } from './destinations.ts'
 import { Dialer } from './dialer.ts'
 import { CommError, reasonOf } from './errors.ts'
+import { GossipServer } from './gossip-server.ts'
 import type { GossipStream } from './gossip-stream.ts'
 import type { Introduced } from './handshake.ts'
 import { watch } from './heartbeat.ts'
 import { hexOf } from './hex.ts'
-import { Listener } from './listener.ts'
 import type { ResolvedCommOptions } from './options.ts'
 import { PresumedDead } from './presumed-dead.ts'
 import { RepeatedLines } from './repeated-lines.ts'
@@ -48,7 +47,7 @@ export class ConnectionManager {
   readonly #store: ConnectionStore
   readonly #destinations: Destinations
   readonly #dialer: Dialer
-  readonly #listener: Listener
+  readonly #server: GossipServer
   readonly #serverCertHash: Uint8Array
   readonly #lines: RepeatedLines
   readonly #stopping = new AbortController()
@@ -75,7 +74,7 @@ export class ConnectionManager {
     this.#barred = new Barred(deps.clock, options.barMs)
     this.#budgets = new BoundedMap(options.maxConnections)
     this.#dialer = new Dialer(deps, options, host.ownPkiId)
-    this.#listener = new Listener(options, {
+    this.#server = new GossipServer(options, {
       ...deps,
       onStream: (stream) => void this.#accept(stream),
     })
@@ -107,7 +106,7 @@ export class ConnectionManager {
       mapper.hold(this.#host.ownPkiId, (reason) => this.#onOwnPurged(reason)),
     )
     try {
-      const address = await this.#listener.start()
+      const address = await this.#server.start()
       this.#releaseOwn = release
       return address
     } catch (error) {
@@ -192,7 +191,7 @@ export class ConnectionManager {
   /** Ends every connection: gently until `signal` aborts or `connTimeoutMs` have passed. */
   async stop(signal: AbortSignal | undefined): Promise<void> {
     const error = new CommError('COMM_STOPPED', 'comm is stopping')
-    this.#listener.refuseNew()
+    this.#server.refuseNew()
     this.#stopping.abort(error)
     this.#destinations.close(error)
     this.#releaseOwn()
@@ -200,7 +199,7 @@ export class ConnectionManager {
     await this.#emptied(signal)
     for (const connection of this.#store.all()) connection.close('shutting down')
     this.#store.clearTimers()
-    await this.#listener.stop()
+    await this.#server.stop()
   }
 
   #createStore(): ConnectionStore {
@@ -283,7 +282,7 @@ export class ConnectionManager {
       }
       this.#checkRoom(introduced.info)
       this.#register(stream, introduced.info, false)
-      this.#listener.settle(endpoint)
+      this.#server.settle(endpoint)
     } catch (error) {
       // A stop is nobody's fault, and no refusal.
       if (!this.#stopping.signal.aborted) this.#refuse(endpoint, error)
@@ -298,7 +297,7 @@ export class ConnectionManager {
     // Then it was the other side that ended it, or the listener has said already what it refused.
     if (code === 'COMM_REFUSED_BY_PEER') {
       this.#deps.logger?.debug('handshake broken off', { endpoint, reason })
-    } else this.#listener.refused(endpoint, 'handshake refused', { code, reason })
+    } else this.#server.refused(endpoint, 'handshake refused', { code, reason })
   }
 
   async #authenticateIncoming(stream: GossipStream): Promise<Introduced> {
@@ -359,7 +358,7 @@ export class ConnectionManager {
     const key = hexOf(pkiId)
     this.#endings.get(connection)?.()
     this.#endings.delete(connection)
-    if (!connection.dialled) this.#listener.unsettle(endpoint)
+    if (!connection.dialled) this.#server.unsettle(endpoint)
     if (this.#store.remove(connection).lost) {
       const line = { event: 'peer disconnected', about: key, most: maxLinesForPeer }
       this.#lines.write('info', { ...line, fields: { endpoint, pkiId: key, endedBy, reason } })

@@ -1,7 +1,7 @@
 import type { Clock, Logger } from '@heddle/interface'
+import type { RefusalLog } from '@heddle/listener'
 import type { CommMetrics } from './metrics.ts'
 import type { HttpProxy, PeerMapper } from './ports.ts'
-import type { RefusalLog } from './refusal-log.ts'
 
 /** {@link CommDeps} with what is absent filled in. */
 export interface ResolvedCommDeps {

@@ -1,5 +1,5 @@
+import { BoundedMap } from '@heddle/events'
 import type { Clock } from '@heddle/interface'
-import { BoundedMap } from './bounded-map.ts'
 import { queueLimits } from './connection.ts'
 import type { Connection } from './connection.ts'
 import { Dialing } from './dialing.ts'

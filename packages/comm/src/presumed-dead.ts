@@ -1,4 +1,4 @@
-import { BoundedMap } from './bounded-map.ts'
+import { BoundedMap } from '@heddle/events'
 import { hexOf } from './hex.ts'
 
 /** Peers remembered as presumed dead; the oldest is forgotten, and may be told of once more. */

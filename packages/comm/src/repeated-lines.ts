@@ -1,4 +1,4 @@
-import { BoundedMap } from './bounded-map.ts'
+import { BoundedMap } from '@heddle/events'
 import type { Clock, LogFields, Logger } from '@heddle/interface'
 
 const minuteMs = 60_000

@@ -1,6 +1,7 @@
 import { type PeerCertificate, checkServerIdentity } from 'node:tls'
 import { ChannelCredentials, Client, type ClientDuplexStream } from '@grpc/grpc-js'
 import type { Clock } from '@heddle/interface'
+import { withClock } from '@heddle/msp'
 import { grpcService, orderer } from '@heddle/proto'
 import { ipIn, splitAddress } from './address.ts'
 import type { TlsChoice } from './endpoint-tls.ts'
@@ -104,12 +105,6 @@ function connectionTo(
     cut()
   }
   return { client, close }
-}
-
-/** Adds what our clock says where a certificate is refused because of the time. */
-function withClock(why: string, now: number): string {
-  const isOfTime = /certificate (?:is not yet valid|has expired)/.test(why)
-  return isOfTime ? `${why}; our clock says ${new Date(now).toISOString()}` : why
 }
 
 async function connected(

@@ -1,3 +1,4 @@
+export { BoundedMap, maxMapCapacity } from './bounded-map.ts'
 export { Budget } from './budget.ts'
 export type { BudgetLimit, BudgetOptions, Overdraft } from './budget.ts'
 export {

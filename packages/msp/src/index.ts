@@ -30,5 +30,6 @@ export type {
 export { readTls } from './tls.ts'
 export type { CheckedServerTls, CheckedTls, TlsNames, TlsSource } from './tls.ts'
 export { shown } from './shown.ts'
+export { withClock } from './untimely.ts'
 export { watchExpiry } from './expiry.ts'
 export type { WatchedCertificate } from './expiry.ts'

@@ -1,4 +1,4 @@
-import { Budget } from '@heddle/events'
+import { BoundedMap, Budget } from '@heddle/events'
 import type { Clock } from '@heddle/interface'
 
 /** So many seconds' worth may be spent at once. */
@@ -12,7 +12,7 @@ export class ClientBudgets<Name extends string> {
   readonly #clock: Clock
   readonly #name: Name
   readonly #perSecond: number
-  readonly #byClient = new Map<string, Budget<Name>>()
+  readonly #byClient = new BoundedMap<Budget<Name>>(maxRememberedClients)
 
   constructor(clock: Clock, name: Name, perSecond: number) {
     this.#clock = clock
@@ -23,10 +23,7 @@ export class ClientBudgets<Name extends string> {
   /** @param client - see `clientKey` */
   of(client: string): Budget<Name> {
     const budget = this.#byClient.get(client) ?? this.#made()
-    this.#byClient.delete(client)
     this.#byClient.set(client, budget)
-    const [oldest = client] = this.#byClient.keys()
-    if (this.#byClient.size > maxRememberedClients) this.#byClient.delete(oldest)
     return budget
   }
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { ServerInterceptingCall, status as grpcStatus } from '@grpc/grpc-js'
 import type { Metadata, ServerInterceptor } from '@grpc/grpc-js'
+import { BoundedMap } from '@heddle/events'
 import { common } from '@heddle/proto'
 import { ReaderAccess } from './access.ts'
 import { clientKey } from './client-call.ts'
@@ -43,7 +44,7 @@ interface Reader {
 export class ReaderCalls {
   readonly #context: ServiceContext
   /** By client certificate; those that were judged longest ago come first. */
-  readonly #readers = new Map<string, Reader>()
+  readonly #readers = new BoundedMap<Reader>(maxReaders)
 
   constructor(context: ServiceContext) {
     this.#context = context
@@ -90,11 +91,6 @@ export class ReaderCalls {
   ): Promise<ReaderAccess> {
     const access = this.#judge(bytes, channel, call)
     const reader = { envelope, until: this.#context.clock.now() + readerMs, access }
-    this.#readers.delete(client)
-    for (const oldest of this.#readers.keys()) {
-      if (this.#readers.size < maxReaders) break
-      this.#readers.delete(oldest)
-    }
     this.#readers.set(client, reader)
     access.catch(() => {
       if (this.#readers.get(client) === reader) this.#readers.delete(client)

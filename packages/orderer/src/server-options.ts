@@ -167,6 +167,9 @@ export function resolveServerOptions(options: OrdererServerOptions): ResolvedSer
   assertAtLeastOne({ maxBlockBytesPerSecondPerClient })
   assertAtLeastOne({ maxUnfinishedBytesPerClient, maxUnfinishedBytes })
   assertAtLeastOne({ maxRefusalsPerSecondPerClient, maxCallsPerSecondPerClient })
+  const { port } = resolved.listen
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw invalid(`listen.port must be an integer from 0 to 65535, not ${port}`)
   return Object.freeze({ ...resolved, tls: resolveTls(options.tls) })
 }
 

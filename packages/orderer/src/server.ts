@@ -12,7 +12,7 @@ import type {
   Logger,
   Metrics,
 } from '@heddle/interface'
-import { GrpcPort, RefusalLog } from '@heddle/comm'
+import { GrpcPort, RefusalLog } from '@heddle/listener'
 import { grpcService, orderer } from '@heddle/proto'
 import { BroadcastStream } from './broadcast.ts'
 import { ClientBudgets } from './client-budgets.ts'
@@ -98,7 +98,11 @@ class GrpcOrdererServer implements OrdererServer {
     this.#deps = deps
     this.#options = options
     const { clock, logger, metrics } = deps
-    const refusals = new RefusalLog({ clock, logger, metrics }, { port: 'orderer', ...options })
+    const { maxRefusalLinesPerMinute } = options
+    const refusals = new RefusalLog(
+      { clock, logger, metrics },
+      { port: 'orderer', maxRefusalLinesPerMinute },
+    )
     this.#port = portOf(deps, options, refusals)
     this.#bounds = new ClientBounds(clock, options, (address, method, reason) =>
       this.#port.refused(address, 'call ended', { method, code: 'RESOURCE_EXHAUSTED', reason }),
@@ -256,12 +260,13 @@ function portOf(
   options: ResolvedServerOptions,
   refusals: RefusalLog,
 ): GrpcPort {
-  const { requireClientCertificate } = options.tls
+  const { listen, tls, setupTimeoutMs } = options
+  const { maxPendingConnections, maxConnectionsPerCertificate } = options
   return new GrpcPort(
     { clock, logger, refusals },
     {
-      ...options,
-      clientCertificate: requireClientCertificate ? 'required' : 'unchecked',
+      ...{ listen, tls, setupTimeoutMs, maxPendingConnections, maxConnectionsPerCertificate },
+      clientCertificate: tls.requireClientCertificate ? 'required' : 'unchecked',
       settled: 'HTTP/2',
     },
   )

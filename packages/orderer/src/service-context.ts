@@ -1,4 +1,4 @@
-import type { RefusalLog } from '@heddle/comm'
+import type { RefusalLog } from '@heddle/listener'
 import type { Clock, Logger } from '@heddle/interface'
 import type { ServiceMetrics } from './metrics.ts'
 import type { ChainLookup } from './ports.ts'

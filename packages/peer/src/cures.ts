@@ -22,6 +22,7 @@ const byPackage: readonly (readonly [string, string])[] = [
   ['IDENTITY_', 'check the own certificate, and those of the others'],
   ['DELIVER_', 'ask other validators, and see the log of the one that is named'],
   ['COMM_', 'check the addresses and the certificates of both sides'],
+  ['LISTENER_', 'use a version of Node that is named'],
   ['ORDERER_', 'see `heddle network status`, and the log of the validator'],
   ['PBFT_', 'see `heddle network status`, and the log of the validator; then try again'],
 ]

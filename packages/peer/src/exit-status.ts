@@ -75,6 +75,7 @@ const byCode: Readonly<Record<string, number>> = {
   PBFT_STATE_DIVERGED: exitCodes.disk,
   PBFT_MALFORMED: exitCodes.disk,
   COMM_INVALID_OPTIONS: exitCodes.config,
+  LISTENER_INVALID_OPTIONS: exitCodes.config,
   ORDERER_INVALID_OPTIONS: exitCodes.config,
 }
 
@@ -87,6 +88,7 @@ const byPackage: readonly (readonly [string, number])[] = [
   ['IDENTITY_', exitCodes.config],
   ['DELIVER_', exitCodes.unavailable],
   ['COMM_', exitCodes.unavailable],
+  ['LISTENER_', exitCodes.unavailable],
   ['PBFT_', exitCodes.unavailable],
   ['ORDERER_', exitCodes.unavailable],
 ]

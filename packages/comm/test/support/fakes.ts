@@ -1,11 +1,11 @@
 import { Budget } from '@heddle/events'
 import { VirtualClock } from '@heddle/events/testing'
+import { RecordingMetrics } from '@heddle/interface/testing'
 import { commMetrics } from '../../src/metrics.ts'
 import { Connection, framesPerLook } from '../../src/connection.ts'
 import type { ConnectionEnd, ConnectionHost } from '../../src/connection.ts'
 import type { GossipStream, StreamEvents } from '../../src/gossip-stream.ts'
 import type { ConnectionInfo, ReceivedMessage } from '../../src/index.ts'
-import { RecordingMetrics } from './recording.ts'
 
 /** A stream without a network, that a test drives by hand. */
 export class FakeStream {

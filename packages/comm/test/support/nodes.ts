@@ -1,7 +1,8 @@
+import { systemClock } from '@heddle/events'
 import { createIdentityMapper } from '@heddle/identity'
 import type { Mapper, MapperOptions } from '@heddle/identity'
-import { systemClock } from '@heddle/events'
 import type { Clock } from '@heddle/interface'
+import { RecordingLogger, RecordingMetrics } from '@heddle/interface/testing'
 import {
   createMessageCryptoService,
   MspManager,
@@ -15,7 +16,6 @@ import type { TestOrganization, TlsMaterial } from '@heddle/msp/testing'
 import { create, gossip } from '@heddle/proto'
 import { createComm } from '../../src/index.ts'
 import type { Comm, CommDeps, CommOptions, ReceivedMessage, RemotePeer } from '../../src/index.ts'
-import { RecordingLogger, RecordingMetrics } from './recording.ts'
 
 /** The organisations of the tests; made once, because certificates take time. */
 let made: Promise<{ a: TestOrganization; b: TestOrganization }> | undefined

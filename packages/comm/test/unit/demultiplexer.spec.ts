@@ -1,10 +1,10 @@
 import { VirtualClock } from '@heddle/events/testing'
+import { RecordingLogger, RecordingMetrics } from '@heddle/interface/testing'
 import { expect } from 'chai'
 import { Demultiplexer } from '../../src/demultiplexer.ts'
 import { commMetrics } from '../../src/metrics.ts'
 import type { ReceivedMessage } from '../../src/index.ts'
 import { dataMessage, sequenceOf } from '../support/nodes.ts'
-import { RecordingLogger, RecordingMetrics } from '../support/recording.ts'
 
 const received = (sequence: number, bytes = 10): ReceivedMessage =>
   ({

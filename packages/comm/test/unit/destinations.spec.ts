@@ -1,4 +1,5 @@
 import { VirtualClock } from '@heddle/events/testing'
+import { RecordingLogger } from '@heddle/interface/testing'
 import { expect } from 'chai'
 import type { Connection } from '../../src/connection.ts'
 import { Destinations, maxDialing, maxNames } from '../../src/destinations.ts'
@@ -7,7 +8,6 @@ import { hexOf } from '../../src/hex.ts'
 import { RepeatedLines } from '../../src/repeated-lines.ts'
 import type { RemotePeer } from '../../src/index.ts'
 import { fakeConnection, fakeHost } from '../support/fakes.ts'
-import { RecordingLogger } from '../support/recording.ts'
 
 const peer = { endpoint: 'localhost:1', pkiId: Uint8Array.of(7) }
 const key = hexOf(peer.pkiId)

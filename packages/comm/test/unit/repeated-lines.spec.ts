@@ -1,7 +1,7 @@
 import { VirtualClock } from '@heddle/events/testing'
+import { RecordingLogger } from '@heddle/interface/testing'
 import { expect } from 'chai'
 import { maxWatchedLines, RepeatedLines } from '../../src/repeated-lines.ts'
-import { RecordingLogger } from '../support/recording.ts'
 
 describe('RepeatedLines', () => {
   let clock: VirtualClock

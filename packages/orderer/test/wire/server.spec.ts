@@ -207,6 +207,7 @@ describe('OrdererServer', function () {
       'an option of listen that it does not know',
       (right) => ({ ...right, listen: { ...right.listen, prot: 1 } }),
     ],
+    ['a port that is none', (right) => ({ ...right, listen: { ...right.listen, port: 65_536 } })],
     [
       'a certificate that is none',
       (right) => ({ ...right, tls: { ...right.tls, certificate: 'x' } }),

@@ -1,11 +1,10 @@
 import { Socket } from 'node:net'
-import { clientCertificateState } from '@heddle/comm'
+import { addressOf, clientCertificateState } from '@heddle/listener'
 import { systemCode } from '../errors.ts'
-import type { RefusalLog } from '@heddle/comm'
+import type { RefusalLog } from '@heddle/listener'
 import type { Clock, ClockTimer } from '@heddle/interface'
 import type { Server, ServerResponse } from 'node:http'
 import type { TLSSocket } from 'node:tls'
-import type { Duplex } from 'node:stream'
 
 /** Bounds of the connections of an operations server. */
 export interface RequestGuardOptions {
@@ -213,10 +212,4 @@ function sort(error: Error): string {
     'rawPacket' in error && Buffer.isBuffer(error.rawPacket) ? error.rawPacket : undefined
   if (bytes?.[0] === 0x16) return ' but TLS: this port speaks without'
   return bytes?.toString('latin1', 0, 4) === 'PRI ' ? '/1 but HTTP/2' : ''
-}
-
-/** `address:port` of the other end. */
-export function addressOf(end: Duplex): string {
-  const { remoteAddress, remotePort } = end as Partial<Socket>
-  return `${remoteAddress ?? 'unknown'}:${remotePort ?? 0}`
 }

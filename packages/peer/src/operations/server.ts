@@ -4,11 +4,17 @@ import { createServer as createTlsServer } from 'node:https'
 import { isIP } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { Budget } from '@heddle/events'
-import { RefusalLog, clientCertificateState, noResumption, trustPartialChains } from '@heddle/comm'
+import {
+  RefusalLog,
+  addressOf,
+  clientCertificateState,
+  noResumption,
+  trustPartialChains,
+} from '@heddle/listener'
 import { PeerError, messageOf } from '../errors.ts'
 import { listenError } from '../network/ports.ts'
 import { denialOf } from './access.ts'
-import { RequestGuard, addressOf } from './request-guard.ts'
+import { RequestGuard } from './request-guard.ts'
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Clock, Lifecycle, LifecycleState, Logger } from '@heddle/interface'
@@ -101,7 +107,11 @@ export class OperationsServer implements Lifecycle {
       (isIP(name) === 0 ? certificate?.checkHost(name) : certificate?.checkIP(name)) !== undefined
     this.#rules = { listen, tls: tls !== undefined, isCertified }
     const { clock, logger, metrics } = deps
-    const refusals = new RefusalLog({ clock, logger, metrics }, { port: 'operations', ...limits })
+    const { maxRefusalLinesPerMinute } = limits
+    const refusals = new RefusalLog(
+      { clock, logger, metrics },
+      { port: 'operations', maxRefusalLinesPerMinute },
+    )
     this.#guard = new RequestGuard(clock, refusals, limits)
     const answers = { perSecond: maxAnswersPerSecond, burst: maxAnswersPerSecond }
     this.#budget = new Budget(clock, { limits: { answers }, maxHeldMs: Infinity })

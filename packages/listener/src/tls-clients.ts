@@ -1,6 +1,6 @@
 import { constants } from 'node:crypto'
 import type { Server, TLSSocket } from 'node:tls'
-import { CommError } from './errors.ts'
+import { ListenerError } from './errors.ts'
 
 /**
  * For a TLS server that judges client certificates: no session is resumed, so each connection shows
@@ -21,15 +21,15 @@ export function clientCertificateState(socket: TLSSocket): 'none' | 'proved' | '
  * Lets a client's certificate end at an authority that is trusted, whoever issued that, as in Go. Node
  * (20.18 to 26) has the option for contexts, and a server makes its own without passing it on.
  *
- * @throws {CommError} COMM_LISTEN_FAILED when this Node keeps the context of a server elsewhere
+ * @throws {ListenerError} LISTENER_UNSUPPORTED_NODE when this Node keeps the context of a server elsewhere
  */
 export function trustPartialChains(server: Server): void {
   type Context = { setAllowPartialTrustChain?: () => void }
   const { _sharedCreds: shared } = server as { readonly _sharedCreds?: { context?: Context } }
   const context = shared?.context
   if (context?.setAllowPartialTrustChain === undefined) {
-    throw new CommError(
-      'COMM_LISTEN_FAILED',
+    throw new ListenerError(
+      'LISTENER_UNSUPPORTED_NODE',
       `Node ${process.version} cannot be told to trust an intermediate authority alone: use 20.19, 22, 24 or 26`,
     )
   }

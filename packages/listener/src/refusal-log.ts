@@ -1,18 +1,21 @@
+import { systemClock } from '@heddle/events'
 import type { Clock, Counter, LogFields, Logger, Metrics } from '@heddle/interface'
+import { assertAtLeastOne } from './options.ts'
 
 /** What a {@link RefusalLog} works with. */
 export interface RefusalLogDeps {
-  readonly clock: Clock
-  readonly logger: Logger | undefined
-  readonly metrics: Metrics | undefined
+  /** Default: the system's. */
+  readonly clock?: Clock
+  readonly logger?: Logger | undefined
+  readonly metrics?: Metrics | undefined
 }
 
 /** Whose refusals, and how many of them are written. */
 export interface RefusalLogOptions {
   /** What the port is for, such as `gossip`; in each line and as label of the metrics. */
   readonly port: string
-  /** Lines in a minute, 1 or more; what is beyond is counted only. */
-  readonly maxRefusalLinesPerMinute: number
+  /** Lines in a minute, 1 or more; what is beyond is counted only. Default 100. */
+  readonly maxRefusalLinesPerMinute?: number
 }
 
 /** Most characters of a text in a line about a refusal: foreigners word some. */
@@ -27,16 +30,23 @@ const nothing: Counter = { add: () => undefined }
  * also in `listener_refusals_not_logged_total`.
  */
 export class RefusalLog {
-  readonly #deps: RefusalLogDeps
-  readonly #options: RefusalLogOptions
+  readonly #clock: Clock
+  readonly #logger: Logger | undefined
+  readonly #port: string
+  readonly #maxLines: number
   readonly #refusals: Counter
   readonly #notLogged: Counter
   #minuteBegan = Number.NEGATIVE_INFINITY
   #lines = 0
 
+  /** @throws {ListenerError} LISTENER_INVALID_OPTIONS */
   constructor(deps: RefusalLogDeps, options: RefusalLogOptions) {
-    this.#deps = deps
-    this.#options = options
+    const { port, maxRefusalLinesPerMinute = 100 } = options
+    assertAtLeastOne({ maxRefusalLinesPerMinute })
+    this.#clock = deps.clock ?? systemClock
+    this.#logger = deps.logger
+    this.#port = port
+    this.#maxLines = maxRefusalLinesPerMinute
     const counter = (name: string, help: string): Counter =>
       deps.metrics?.counter({ name, help, labelNames: ['port'] }) ?? nothing
     this.#refusals = counter(
@@ -56,22 +66,22 @@ export class RefusalLog {
    * @param fields - whom and why: the remote address, the reason in plain words
    */
   refused(event: string, fields: LogFields): void {
-    const { port, maxRefusalLinesPerMinute: most } = this.#options
+    const port = this.#port
     this.#refusals.add(1, { port })
-    const now = this.#deps.clock.now()
+    const now = this.#clock.now()
     if (now - this.#minuteBegan >= minuteMs) {
       this.#minuteBegan = now
       this.#lines = 0
     }
-    if (this.#lines === most) {
+    if (this.#lines === this.#maxLines) {
       this.#notLogged.add(1, { port })
       return
     }
     this.#lines += 1
-    this.#deps.logger?.warn(event, { port, ...bounded(fields) })
-    if (this.#lines === most) {
+    this.#logger?.warn(event, { port, ...bounded(fields) })
+    if (this.#lines === this.#maxLines) {
       const forMs = this.#minuteBegan + minuteMs - now
-      this.#deps.logger?.warn('further refusals are counted only', { port, forMs })
+      this.#logger?.warn('further refusals are counted only', { port, forMs })
     }
   }
 }

@@ -1,51 +1,32 @@
 import { X509Certificate } from 'node:crypto'
 import { createServer } from 'node:net'
 import type { AddressInfo, Server as TcpServer, Socket } from 'node:net'
-import { Server as TlsServer } from 'node:tls'
-import type { TLSSocket } from 'node:tls'
+import type { Server as TlsServer, TLSSocket } from 'node:tls'
 import { ServerCredentials } from '@grpc/grpc-js'
 import type { Server, ServerInterceptor } from '@grpc/grpc-js'
+import { systemClock } from '@heddle/events'
 import type { Clock, LogFields, Logger } from '@heddle/interface'
-import type { CheckedServerTls } from '@heddle/msp'
 import { tellRefusedCalls } from './call-refusals.ts'
+import { CertificateShares } from './certificate-shares.ts'
 import { FailedCalls, http2ServerOf, maxHeaderBytes } from './failed-calls.ts'
 import { judgeHttp2, judgeTls, peek } from './first-bytes.ts'
 import type { Verdict } from './first-bytes.ts'
-import { refuseCompression } from './refuse-compression.ts'
+import { resolvePortOptions } from './options.ts'
+import type { GrpcPortOptions } from './options.ts'
 import { addressOf, PendingSockets } from './pending-sockets.ts'
 import type { RefusalLog } from './refusal-log.ts'
 import { brokenReason, certificateReason, leftReason, tlsReason } from './refusal-reasons.ts'
-import { noResumption, trustPartialChains } from './tls-clients.ts'
+import { refuseCompression } from './refuse-compression.ts'
+import { createTlsServer } from './tls-server.ts'
 
 /** What a {@link GrpcPort} needs. */
 export interface GrpcPortDeps {
-  readonly clock: Clock
-  readonly logger: Logger | undefined
+  /** Default: the system's. */
+  readonly clock?: Clock
+  readonly logger?: Logger | undefined
+  /** Where refusals are told. */
   readonly refusals: RefusalLog
 }
-
-/** Settings of a {@link GrpcPort}. */
-export interface GrpcPortOptions {
-  /** Port 0: a free one. */
-  readonly listen: { readonly host: string; readonly port: number }
-  /** The certificate with its chain, the key, and the authorities of clients. */
-  readonly tls: Pick<CheckedServerTls, 'certificate' | 'key' | 'roots'>
-  /** `required`: none is refused, as is a wrong one. `optional`: a wrong one is. `unchecked`: neither. */
-  readonly clientCertificate: 'required' | 'optional' | 'unchecked'
-  /** How long a connection may take until it is settled, in milliseconds. */
-  readonly setupTimeoutMs: number
-  /** Connections that are not settled, at most; the oldest gives way. */
-  readonly maxPendingConnections: number
-  /** Connections that one client certificate may have. */
-  readonly maxConnectionsPerCertificate: number
-  /**
-   * When a connection is settled by itself: `HTTP/2`, when HTTP/2 has begun over it; `never`, until
-   * {@link GrpcPort.settle} is called.
-   */
-  readonly settled: 'HTTP/2' | 'never'
-}
-
-const longestTimer = 2 ** 31 - 1
 
 const tooManyFailed = 'too many calls of this client failed, it has to wait'
 
@@ -69,26 +50,32 @@ interface Incoming {
  * themselves why they cut somebody. What follows goes to grpc-js untouched.
  */
 export class GrpcPort {
-  readonly #deps: GrpcPortDeps
-  readonly #options: GrpcPortOptions
+  readonly #clock: Clock
+  readonly #logger: Logger | undefined
+  readonly #refusals: RefusalLog
+  readonly #options: Required<GrpcPortOptions>
   readonly #pending: PendingSockets
   readonly #incoming = new Map<string, Incoming>()
   readonly #failures: FailedCalls
-  /** Connections by the fingerprint of the client's certificate. */
-  readonly #byCertificate = new Map<string, number>()
+  readonly #shares: CertificateShares
   #tcp: TcpServer | undefined
   #cut = false
   /** When our certificate became valid, once that was asked for. */
   #validFrom: number | undefined
 
+  /** @throws {ListenerError} LISTENER_INVALID_OPTIONS */
   constructor(deps: GrpcPortDeps, options: GrpcPortOptions) {
-    this.#deps = deps
-    this.#options = options
-    const { setupTimeoutMs: timeoutMs, maxPendingConnections: capacity } = options
-    this.#pending = new PendingSockets(deps.clock, { timeoutMs, capacity }, (address, why) =>
+    const { clock = systemClock, logger, refusals } = deps
+    this.#clock = clock
+    this.#logger = logger
+    this.#refusals = refusals
+    this.#options = resolvePortOptions(options)
+    const { setupTimeoutMs: timeoutMs, maxPendingConnections: capacity } = this.#options
+    this.#pending = new PendingSockets(clock, { timeoutMs, capacity }, (address, why) =>
       this.#expired(address, why),
     )
-    this.#failures = new FailedCalls(deps.clock, (client) => this.#tooManyFailed(client))
+    this.#shares = new CertificateShares(this.#options.maxConnectionsPerCertificate)
+    this.#failures = new FailedCalls(clock, (client) => this.#tooManyFailed(client))
   }
 
   /**
@@ -129,7 +116,7 @@ export class GrpcPort {
         resolve()
       })
     })
-    tcp.on('error', (error) => this.#deps.logger?.error('listener failed', { host, port }, error))
+    tcp.on('error', (error) => this.#logger?.error('listener failed', { host, port }, error))
     return (tcp.address() as AddressInfo).port
   }
 
@@ -150,7 +137,7 @@ export class GrpcPort {
   refused(address: string, event: string, fields: LogFields): void {
     const incoming = this.#incoming.get(address)
     if (incoming !== undefined) incoming.refused = true
-    this.#deps.refusals.refused(event, { address, ...fields })
+    this.#refusals.refused(event, { address, ...fields })
   }
 
   /** No new connections. Those over which HTTP/2 has not begun are cut, without a word. */
@@ -199,21 +186,7 @@ export class GrpcPort {
   }
 
   #tlsServer(onHttp2: (socket: TLSSocket) => void): TlsServer {
-    const { certificate, key, roots } = this.#options.tls
-    const server = new TlsServer({
-      cert: certificate,
-      key,
-      ca: roots.length > 0 ? [...roots] : undefined,
-      requestCert: true,
-      ...noResumption,
-      // Judged below, where the reason is known.
-      rejectUnauthorized: false,
-      ALPNProtocols: ['h2'],
-      minVersion: 'TLSv1.2',
-      // The time limit is ours, which has a reason.
-      handshakeTimeout: longestTimer,
-    })
-    trustPartialChains(server)
+    const server = createTlsServer(this.#options.tls)
     server.on('tlsClientError', (error, socket) => {
       // When the other end has left, so has its address; then it is said when the socket closes.
       const incoming = this.#incoming.get(addressOf(socket))
@@ -235,7 +208,7 @@ export class GrpcPort {
     const reason = certificateReason(
       socket,
       this.#options.clientCertificate,
-      this.#deps.clock.wallTime(),
+      this.#clock.wallTime(),
     )
     const verdict = reason === undefined ? this.#counted(incoming, socket) : { reason }
     if (!this.#passes(incoming, verdict)) return
@@ -258,16 +231,9 @@ export class GrpcPort {
     incoming.client = fingerprint ?? socket.remoteAddress ?? ''
     if (this.#failures.isBarred(incoming.client)) return { reason: tooManyFailed }
     if (fingerprint === undefined) return 'good'
-    const { maxConnectionsPerCertificate: most } = this.#options
-    const connections = this.#byCertificate.get(fingerprint) ?? 0
-    if (connections >= most) return { reason: `its certificate has ${most} connections already` }
-    this.#byCertificate.set(fingerprint, connections + 1)
-    incoming.socket.once('close', () => {
-      const left = (this.#byCertificate.get(fingerprint) ?? 1) - 1
-      if (left > 0) this.#byCertificate.set(fingerprint, left)
-      else this.#byCertificate.delete(fingerprint)
-    })
-    return 'good'
+    if (this.#shares.take(fingerprint, incoming.socket)) return 'good'
+    const most = this.#options.maxConnectionsPerCertificate
+    return { reason: `its certificate has ${most} connections already` }
   }
 
   #passes(incoming: Incoming, verdict: Exclude<Verdict, 'more'>): boolean {
@@ -291,12 +257,12 @@ export class GrpcPort {
   #broken(incoming: Incoming, error: Error): void {
     const reason = brokenReason(error)
     if (reason !== undefined) this.#refuse(incoming, reason)
-    else this.#deps.logger?.debug('connection broken', { address: incoming.address }, error)
+    else this.#logger?.debug('connection broken', { address: incoming.address }, error)
   }
 
   #left(): string {
     this.#validFrom ??= Date.parse(new X509Certificate(this.#options.tls.certificate).validFrom)
-    return leftReason(this.#validFrom, this.#deps.clock.wallTime())
+    return leftReason(this.#validFrom, this.#clock.wallTime())
   }
 
   #gone(incoming: Incoming): void {

@@ -1,5 +1,7 @@
-import type { Logger, MetricLabels, Metrics } from '@heddle/interface'
+import type { Logger } from '../logger.ts'
+import type { Counter, Gauge, Histogram, MetricLabels, Metrics } from '../metrics.ts'
 
+/** What a {@link RecordingLogger} was told. */
 export interface LogLine {
   readonly level: 'debug' | 'info' | 'warn' | 'error'
   readonly event: string
@@ -8,6 +10,7 @@ export interface LogLine {
 
 /** A logger that keeps its lines. */
 export class RecordingLogger implements Logger {
+  /** In the order in which they came; those of its children, too. */
   readonly lines: LogLine[] = []
   readonly #waiting = new Set<() => void>()
 
@@ -47,25 +50,31 @@ export class RecordingLogger implements Logger {
   }
 }
 
-/** A register that adds up. */
+/** Metrics that are kept; histograms are not. */
 export class RecordingMetrics implements Metrics {
+  /** By the name and the values of the labels, with spaces between them. */
   readonly values = new Map<string, number>()
 
-  counter({ name }: { name: string }): { add: (value: number, labels?: MetricLabels) => void } {
+  counter({ name }: { name: string }): Counter {
     return {
-      add: (value, labels = {}) => {
-        const key = [name, ...Object.values(labels)].join(' ')
+      add: (value, labels) => {
+        const key = keyOf(name, labels)
         this.values.set(key, this.get(key) + value)
       },
     }
   }
-  gauge({ name }: { name: string }): { set: (value: number) => void } {
-    return { set: (value) => void this.values.set(name, value) }
+  gauge({ name }: { name: string }): Gauge {
+    return { set: (value, labels) => void this.values.set(keyOf(name, labels), value) }
   }
-  histogram(): { observe: () => void } {
+  histogram(): Histogram {
     return { observe: () => undefined }
   }
+  /** The value under this key; 0 when there is none. */
   get(key: string): number {
     return this.values.get(key) ?? 0
   }
+}
+
+function keyOf(name: string, labels: MetricLabels = {}): string {
+  return [name, ...Object.values(labels)].join(' ')
 }

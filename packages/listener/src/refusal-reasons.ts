@@ -1,16 +1,12 @@
 import type { X509Certificate } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
+import type { ClientCertificate } from './options.ts'
 import { clientCertificateState } from './tls-clients.ts'
 
 const dayMs = 86_400_000
 
-/** What OpenSSL says of a certificate at the wrong time: as a code of Node, and in words. */
-const ofTime = /CERT_NOT_YET_VALID|CERT_HAS_EXPIRED|certificate (?:is not yet valid|has expired)/
-
-/** Why a server cannot be reached; with our clock, when its certificate is refused because of the time. */
-export function withClock(why: string, now: number): string {
-  return ofTime.test(why) ? `${why}; our clock says ${new Date(now).toISOString()}` : why
-}
+/** What Node calls it when a certificate comes at the wrong time. */
+const ofTime = /CERT_NOT_YET_VALID|CERT_HAS_EXPIRED/
 
 /**
  * Why the client of a finished TLS handshake is not let in; undefined when it is.
@@ -18,7 +14,7 @@ export function withClock(why: string, now: number): string {
  */
 export function certificateReason(
   socket: TLSSocket,
-  clientCertificate: 'required' | 'optional' | 'unchecked',
+  clientCertificate: ClientCertificate,
   now: number,
 ): string | undefined {
   if (socket.alpnProtocol !== 'h2') return 'the client does not speak HTTP/2'

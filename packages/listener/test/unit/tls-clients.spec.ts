@@ -1,6 +1,6 @@
-import { expect } from 'chai'
 import type { X509Certificate } from 'node:crypto'
 import { Server, type TLSSocket } from 'node:tls'
+import { expect } from 'chai'
 import { certificateReason } from '../../src/refusal-reasons.ts'
 import { clientCertificateState, trustPartialChains } from '../../src/tls-clients.ts'
 
@@ -25,6 +25,6 @@ describe('what a TLS client has proved', () => {
     for (const other of [{}, { _sharedCreds: {} }, { _sharedCreds: { context: {} } }])
       expect(() => trustPartialChains(other as Server))
         .to.throw(/cannot be told to trust an intermediate/)
-        .with.property('code', 'COMM_LISTEN_FAILED')
+        .with.property('code', 'LISTENER_UNSUPPORTED_NODE')
   })
 })

@@ -6,10 +6,9 @@ import type {
 } from 'node:http2'
 import { constants } from 'node:http2'
 import { type Server, status } from '@grpc/grpc-js'
-import { Budget } from '@heddle/events'
+import { BoundedMap, Budget } from '@heddle/events'
 import type { Clock, ClockTimer } from '@heddle/interface'
 import { InvariantError } from '@heddle/interface'
-import { BoundedMap } from './bounded-map.ts'
 
 /**
  * Most bytes of the headers of one call, as HTTP/2 counts them: names, values and 32 for each. The largest

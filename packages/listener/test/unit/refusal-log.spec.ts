@@ -1,8 +1,8 @@
 import { VirtualClock } from '@heddle/events/testing'
+import { RecordingLogger, RecordingMetrics } from '@heddle/interface/testing'
 import { expect } from 'chai'
 import { RefusalLog } from '../../src/index.ts'
 import { maxRefusalText } from '../../src/refusal-log.ts'
-import { RecordingLogger, RecordingMetrics } from '../support/recording.ts'
 
 describe('RefusalLog', () => {
   const clock = new VirtualClock()

@@ -1,12 +1,16 @@
 import { constants } from 'node:http2'
 import type { ServerHttp2Stream } from 'node:http2'
+import { ListenerError } from './errors.ts'
 import { MessageMeter } from './message-meter.ts'
 
-/** Bounds of {@link UnfinishedMessages}, in bytes, as {@link MessageMeter} counts them. */
+/**
+ * Bounds of {@link UnfinishedMessages}, 1 or more: bytes that came of messages that are not whole, and 256
+ * for each part in which they came.
+ */
 export interface UnfinishedBounds {
   /** Most of one sender: no message of it can be longer. */
   readonly maxBytesEach: number
-  /** Most of all: beyond, whoever has most gives way. */
+  /** Most of all: beyond, whoever has most gives way. `Infinity`: no such bound. */
   readonly maxBytes: number
 }
 
@@ -31,7 +35,10 @@ export class UnfinishedMessages {
   readonly #senders = new Map<string, Sender>()
   #bytes = 0
 
+  /** @throws {ListenerError} LISTENER_INVALID_OPTIONS */
   constructor(bounds: UnfinishedBounds) {
+    for (const name of ['maxBytesEach', 'maxBytes'] as const)
+      if (!(bounds[name] >= 1)) throw invalid(name, bounds[name])
     this.#bounds = bounds
   }
 
@@ -122,6 +129,10 @@ export function boundIncoming(
     isOver = true
     account.of.hold(account.sender, message, 0)
   })
+}
+
+function invalid(name: string, value: number): ListenerError {
+  return new ListenerError('LISTENER_INVALID_OPTIONS', `${name} must be 1 or more, not ${value}`)
 }
 
 /** Of the innermost call, which grpc-js does not show. */

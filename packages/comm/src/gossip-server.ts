@@ -6,13 +6,12 @@ import type {
   ServerInterceptor,
 } from '@grpc/grpc-js'
 import type { Clock, LogFields, Logger } from '@heddle/interface'
+import { boundIncoming, GrpcPort, UnfinishedMessages } from '@heddle/listener'
+import type { RefusalLog } from '@heddle/listener'
 import { formatEndpoint } from './endpoint.ts'
 import { CommError, reasonOf } from './errors.ts'
 import { GossipStream } from './gossip-stream.ts'
-import { GrpcPort } from './grpc-port.ts'
 import type { ResolvedCommOptions } from './options.ts'
-import type { RefusalLog } from './refusal-log.ts'
-import { boundIncoming, UnfinishedMessages } from './unfinished-messages.ts'
 import { emptyMessage, gossipService, transportOptions } from './wire.ts'
 
 /** A peer needs one stream and a ping at a time; a probe beside it does no harm. */
@@ -27,8 +26,8 @@ export const maxFirstBytes = 128 * 1024
 /** The same of all connections: then whoever has most gives way. */
 export const maxFirstBytesOfAll = 8 * 1024 * 1024
 
-/** What a {@link Listener} needs. */
-export interface ListenerDeps {
+/** What a {@link GossipServer} needs. */
+export interface GossipServerDeps {
   readonly clock: Clock
   readonly logger: Logger | undefined
   readonly refusals: RefusalLog
@@ -37,13 +36,13 @@ export interface ListenerDeps {
 }
 
 /**
- * The port: TLS, then HTTP/2 with the service `gossip.Gossip`. Every TCP connection has a time limit
+ * The service `gossip.Gossip` on a port of its own. Every TCP connection has a time limit
  * until its peer has authenticated. A certificate of a CA that is not ours is refused by TLS; none
  * at all is refused by the handshake, as in Fabric.
  */
-export class Listener {
+export class GossipServer {
   readonly #options: ResolvedCommOptions
-  readonly #deps: ListenerDeps
+  readonly #deps: GossipServerDeps
   readonly #port: GrpcPort
   /** Messages of those who have not said who they are, by connection. */
   readonly #first = new UnfinishedMessages({
@@ -54,7 +53,7 @@ export class Listener {
   readonly #later: UnfinishedMessages
   #grpc: Server | undefined
 
-  constructor(options: ResolvedCommOptions, deps: ListenerDeps) {
+  constructor(options: ResolvedCommOptions, deps: GossipServerDeps) {
     this.#options = options
     this.#deps = deps
     // A message, in whatever parts it comes, and one of a connection that takes the place of the first.
@@ -62,8 +61,9 @@ export class Listener {
       maxBytesEach: 2 * options.maxMessageBytes,
       maxBytes: Infinity,
     })
+    const { listen, setupTimeoutMs, maxPendingConnections, maxConnectionsPerCertificate } = options
     this.#port = new GrpcPort(deps, {
-      ...options,
+      ...{ listen, setupTimeoutMs, maxPendingConnections, maxConnectionsPerCertificate },
       tls: options.tls.server,
       clientCertificate: 'optional',
       settled: 'never',

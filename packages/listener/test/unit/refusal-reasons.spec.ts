@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { leftReason, tlsReason, withClock } from '../../src/refusal-reasons.ts'
+import { leftReason, tlsReason } from '../../src/refusal-reasons.ts'
 
 const now = Date.UTC(2026, 10, 29, 12)
 const day = 86_400_000
@@ -13,13 +13,5 @@ describe('reasons of refusals', () => {
     const reset = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
     expect(tlsReason(reset, hint)).to.equal(hint)
     expect(tlsReason(new Error('wrong version'), hint)).to.match(/failed: wrong version$/)
-  })
-
-  it('say our clock when a certificate is refused because of the time, and only then', () => {
-    const clock = '; our clock says 2026-11-29T12:00:00.000Z'
-    for (const why of ['Error: certificate is not yet valid', 'certificate has expired']) {
-      expect(withClock(why, now)).to.equal(`${why}${clock}`)
-    }
-    expect(withClock('connect ECONNREFUSED', now)).to.equal('connect ECONNREFUSED')
   })
 })
