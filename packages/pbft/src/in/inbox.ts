@@ -1,7 +1,8 @@
 import { isCodedError } from '@heddle/interface'
 import { decodeMessage } from '../wire/codec.ts'
 import type { Incoming } from '../wire/codec.ts'
-import type { Batch, CheckpointStatement, Message, Proof, Statement } from '../core/messages.ts'
+import type { Batch, Message, Proof, Statement } from '../core/messages.ts'
+import type { ReplicaCore } from '../core/replica-core.ts'
 import type { Encoder } from '../wire/encoder.ts'
 import { MalformedError } from '../errors.ts'
 import { messagesOf } from '../wire/frame.ts'
@@ -44,12 +45,8 @@ export interface InboxDependencies {
   readonly checker: RequestChecker
   readonly encoder: Encoder
   readonly budgets: SenderBudgets
-  /** See ReplicaCore.wantsPrePrepare. */
-  readonly wantsPrePrepare: (from: number, view: bigint, sequence: bigint) => boolean
-  /** See ReplicaCore.awaitsCheckpoint. */
-  readonly awaitsCheckpoint: (checkpoint: CheckpointStatement) => boolean
-  /** See ReplicaCore.wantsBatch. */
-  readonly wantsBatch: () => boolean
+  /** Asked before anything is checked: what it has no use for costs nothing. */
+  readonly core: Pick<ReplicaCore, 'wantsPrePrepare' | 'awaitsCheckpoint' | 'wantsBatch'>
   /**
    * Whether nothing may be taken in now. It is dropped rather than left with the transport: held back,
    * it would fill the queues of the others, which drop too, and delay what else a connection carries.
@@ -156,7 +153,7 @@ export class Inbox {
     switch (incoming.type) {
       case 'pre-prepare': {
         const { view, sequence, requests } = incoming
-        if (!this.#deps.wantsPrePrepare(from, view, sequence)) return undefined
+        if (!this.#deps.core.wantsPrePrepare(from, view, sequence)) return undefined
         const accept = (batch: Batch): Message => {
           const message = { type: 'pre-prepare', view, sequence, batch } as const
           this.#deps.encoder.remember(message, bytes)
@@ -167,7 +164,7 @@ export class Inbox {
       }
       case 'batch': {
         // Known by its digest to be what a quorum accepted, so it is not checked again.
-        if (!this.#deps.wantsBatch()) return undefined
+        if (!this.#deps.core.wantsBatch()) return undefined
         return { type: 'batch', batch: RequestBatch.of(incoming.requests) }
       }
       case 'signed':
@@ -190,9 +187,9 @@ export class Inbox {
   }
 
   #openSigned(from: number, kind: Statement['type'], proof: Proof): Verified<Message> {
-    const { signatures, awaitsCheckpoint } = this.#deps
+    const { signatures, core } = this.#deps
     const statement = signatures.read(kind, proof)
-    const isDue = statement.type === 'checkpoint' && awaitsCheckpoint(statement)
+    const isDue = statement.type === 'checkpoint' && core.awaitsCheckpoint(statement)
     return this.#charged(from, isDue, () => signatures.verify(statement))
   }
 

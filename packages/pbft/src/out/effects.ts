@@ -2,9 +2,12 @@ import type { ClockTimer, CodedError } from '@heddle/interface'
 import { fromHex, toHex } from '../wire/codec.ts'
 import type { SignedStatement, Statement } from '../core/messages.ts'
 import type { ReplicaEffect, ReplicaEvent, TimerName } from '../core/protocol.ts'
+import type { ReplicaCore } from '../core/replica-core.ts'
 import type { Encoder } from '../wire/encoder.ts'
 import { ExecutionError, StateDivergedError, TransferTimeoutError } from '../errors.ts'
+import { earlierDigests } from './earlier-digests.ts'
 import type { Executions } from './executions.ts'
+import type { MarkedJournal } from './marked-journal.ts'
 import type { Outbox } from './outbox.ts'
 import type { StatePoint, TransferTarget } from '../ports.ts'
 import type { Reporter } from './reporter.ts'
@@ -20,10 +23,9 @@ export interface EffectContext {
   readonly signatures: Signatures
   readonly encoder: Encoder
   readonly reporter: Reporter
-  /** What is known of the states before that of `sequence`, where the state machine is. */
-  readonly earlierDigests: (sequence: bigint) => Promise<string[]>
-  /** See {@link MarkedJournal.mark}. */
-  readonly mark: () => Uint8Array | undefined
+  readonly journal: Pick<MarkedJournal, 'mark'>
+  /** For where it is; what happens it is told by `post`. */
+  readonly core: Pick<ReplicaCore, 'inspect'>
   /** How long one attempt of a state transfer may take. */
   readonly transferTimeoutMs: number
   /** Answers an effect with an event. */
@@ -67,7 +69,7 @@ export class Effects {
       case 'execute': {
         // This replica's own vote counts in the quorum: it must not be forgotten once acted upon.
         outbox.defer(() => {
-          void executions.run(effect.sequence, effect.batch, this.#context.mark())
+          void executions.run(effect.sequence, effect.batch, this.#context.journal.mark())
         })
         return
       }
@@ -158,12 +160,14 @@ export class Effects {
   }
 
   async #transfer({ sequence, digest, replicas }: Effect<'transfer'>): Promise<void> {
-    const { post, desk, reporter, earlierDigests } = this.#context
+    const { post, desk, reporter, core } = this.#context
     reporter.transferStarted(sequence)
     try {
       const target = { sequence, digest: fromHex(digest), replicas }
       const reached = await this.#transferInTime(target)
-      const earlier = await earlierDigests(reached.sequence)
+      const { lowWatermark } = core.inspect()
+      const { stateMachine } = this.#deps
+      const earlier = await earlierDigests(stateMachine, reached.sequence, lowWatermark)
       desk.onTransferred(reached.sequence)
       reporter.transferEnded(reached.sequence)
       const digestHex = toHex(reached.digest)
@@ -177,14 +181,14 @@ export class Effects {
 
   /** Ends with the replica, and after `transferTimeoutMs`. */
   async #transferInTime(target: TransferTarget): Promise<StatePoint> {
-    const { transferTimeoutMs, mark } = this.#context
+    const { transferTimeoutMs, journal } = this.#context
     const late = new AbortController()
     const timer = this.#deps.clock.schedule(transferTimeoutMs, () =>
       late.abort(new TransferTimeoutError(transferTimeoutMs)),
     )
     const signal = AbortSignal.any([this.#cut.signal, late.signal])
     try {
-      return await this.#deps.stateMachine.transfer(target, { signal, mark: mark() })
+      return await this.#deps.stateMachine.transfer(target, { signal, mark: journal.mark() })
     } finally {
       timer.cancel()
     }

@@ -1,6 +1,7 @@
 import type { Clock } from '@heddle/interface'
 import type { Broadcaster } from '../out/broadcaster.ts'
 import type { Batch } from '../core/messages.ts'
+import type { ReplicaCore } from '../core/replica-core.ts'
 import type { StoppedError } from '../errors.ts'
 import {
   DuplicateIdError,
@@ -34,14 +35,11 @@ export interface RequestDeskDependencies {
   readonly broadcaster: Broadcaster
   readonly clock: Clock
   readonly budgets: Pick<SenderBudgets, 'refused' | 'checkedInVain' | 'isOverdrawn'>
-  /** See ReplicaCore.isBehind. */
-  readonly isBehind: () => boolean
-  /** See ReplicaCore.executedByOthers. */
-  readonly executedByOthers: () => bigint
-  /** See CoreStatus.timeoutFactor. */
-  readonly timeoutFactor: () => number
-  /** See ReplicaCore.awaitsPrimary. */
-  readonly awaitsPrimary: () => boolean
+  /** Where the core is. */
+  readonly core: Pick<
+    ReplicaCore,
+    'isBehind' | 'executedByOthers' | 'timeoutFactor' | 'awaitsPrimary'
+  >
   /** Whether the replica takes no new requests now. */
   readonly isHeldUp: () => boolean
   /** There is something to propose. */
@@ -75,7 +73,8 @@ export class RequestDesk {
     this.#deps = deps
     this.#options = options
     this.#knownIds = new KnownIds(2 * options.maxPoolRequests)
-    const { pool, stateMachine, broadcaster, clock, timeoutFactor } = deps
+    const { pool, stateMachine, broadcaster, clock, core } = deps
+    const timeoutFactor = (): number => core.timeoutFactor
     const clientOf = (request: Uint8Array): string => stateMachine.clientOf?.(request) ?? ''
     this.#intake = new Intake({ ...deps, clientOf })
     const isPrimarySlow = (): boolean => this.#pace.isSlow
@@ -176,7 +175,7 @@ export class RequestDesk {
 
   #timeoutMs(): number {
     const { requestTimeoutMs, maxTimeoutMs } = this.#options
-    return Math.min(requestTimeoutMs * this.#deps.timeoutFactor(), maxTimeoutMs)
+    return Math.min(requestTimeoutMs * this.#deps.core.timeoutFactor, maxTimeoutMs)
   }
 
   onExecuted(sequence: bigint, batch: Batch): void {
@@ -207,11 +206,11 @@ export class RequestDesk {
   }
 
   #phase(): Phase {
-    const { pool, isHeldUp, isBehind, awaitsPrimary } = this.#deps
+    const { pool, isHeldUp, core } = this.#deps
     const { active, primary } = this.#view
     if (!active || primary === this.#options.id || isHeldUp()) return 'idle'
-    if (pool.size === 0 || isBehind()) return 'idle'
-    return awaitsPrimary() ? 'primary' : 'group'
+    if (pool.size === 0 || core.isBehind()) return 'idle'
+    return core.awaitsPrimary() ? 'primary' : 'group'
   }
 
   /** A quorum executed up to `sequence`: this replica does too, or fetches the state. */
@@ -285,8 +284,8 @@ export class RequestDesk {
   }
 
   #add(checked: CheckedRequest, origin: number): PoolEntry {
-    const { pool, clock, executedByOthers } = this.#deps
-    const entry = pool.add(checked, origin, clock.now(), executedByOthers())
+    const { pool, clock, core } = this.#deps
+    const entry = pool.add(checked, origin, clock.now(), core.executedByOthers)
     const { active, primary } = this.#view
     if (active && primary === this.#options.id) {
       if (!pool.isAssigned(entry.digest)) pool.propose(entry)
@@ -460,9 +459,9 @@ export class RequestDesk {
    * hears nothing, or who is behind, for what it does not know of may have been executed.
    */
   #mayBlame(entry: PoolEntry): boolean {
-    const { isHeldUp, isBehind } = this.#deps
+    const { isHeldUp, core } = this.#deps
     if (this.#view.primary === this.#options.id || isHeldUp()) return false
-    return !isBehind() || this.#isUnexecuted(entry)
+    return !core.isBehind() || this.#isUnexecuted(entry)
   }
 
   /**
@@ -470,8 +469,8 @@ export class RequestDesk {
    * executed nothing since it came, which their status messages would say by now.
    */
   #isUnexecuted({ since, executedThen }: PoolEntry): boolean {
-    const { clock, executedByOthers } = this.#deps
+    const { clock, core } = this.#deps
     const heardMs = statusIntervalsHeard * this.#options.statusIntervalMs
-    return clock.now() - since >= heardMs && executedByOthers() <= executedThen
+    return clock.now() - since >= heardMs && core.executedByOthers <= executedThen
   }
 }

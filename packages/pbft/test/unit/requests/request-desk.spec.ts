@@ -57,7 +57,12 @@ class Desk {
   readonly refused: [number, unknown][] = []
   awaitsPrimary = false
   isBehind = false
-  executedByOthers = 0n
+  readonly core = {
+    isBehind: () => this.isBehind,
+    executedByOthers: 0n,
+    timeoutFactor: 1,
+    awaitsPrimary: () => this.awaitsPrimary,
+  }
   readonly desk: RequestDesk
 
   constructor(options = resolveReplicaOptions(small), clientOf?: (request: Uint8Array) => string) {
@@ -80,10 +85,7 @@ class Desk {
           checkedInVain: (from: number) => void this.charged.push(from),
         }),
         broadcaster: broadcaster as unknown as Broadcaster,
-        isBehind: () => this.isBehind,
-        executedByOthers: () => this.executedByOthers,
-        timeoutFactor: () => 1,
-        awaitsPrimary: () => this.awaitsPrimary,
+        core: this.core,
         isHeldUp: () => false,
         onReady: () => undefined,
         onLate: (view, isLate) => void told.push([view, isLate]),
