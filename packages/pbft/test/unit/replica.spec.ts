@@ -95,6 +95,14 @@ describe('Replica: life', () => {
     expect(replica.state).to.equal('stopped')
   })
 
+  it('stays stopped when it is stopped while it starts', async () => {
+    const { replica } = setup()
+    const started = rejection(replica.start())
+    await replica.stop()
+    expect(await started).to.have.property('code', 'PBFT_STOPPED')
+    expect(replica.state).to.equal('stopped')
+  })
+
   it('is idle again after a start that failed, and can be started', async () => {
     const journal = new MemoryJournal()
     await journal.append([bytes('no record')])
