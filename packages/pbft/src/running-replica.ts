@@ -79,12 +79,9 @@ export class RunningReplica {
     const checker = new RequestChecker(stateMachine, { ...options, maxRemembered })
     this.#desk = new RequestDesk(
       {
-        ...{ pool, checker, stateMachine, clock, budgets, core, isHeldUp },
+        ...{ pool, checker, stateMachine, clock, budgets, core, isHeldUp, post },
         broadcaster: this.#broadcaster,
         onReady: () => this.#wake(),
-        onLate: (view, isLate) => post({ type: 'late', view, isLate }),
-        onCalm: (view, factor) => post({ type: 'calm', view, factor }),
-        onSuspect: (view) => post({ type: 'suspect', view }),
         onReject: (from, error) => reporter.rejectedRequest(from, error),
       },
       options,
@@ -94,7 +91,7 @@ export class RunningReplica {
     this.#inbox = new Inbox(options, {
       ...{ signatures, checker, encoder, budgets, core, isHeldUp },
       onMessage: (from, message) => post({ type: 'message', from, message }),
-      onForward: (from, request) => void this.#desk.onForward(from, request),
+      onForward: (from, request) => void this.#desk.admission.onForward(from, request),
       onReject: (from, code, detail) => reporter.rejected(from, code, detail),
       onOverflow: (from) => this.#onOverflow(from),
     })
@@ -133,7 +130,7 @@ export class RunningReplica {
   async submit(request: Uint8Array, options: SubmitOptions): Promise<SubmitResult> {
     const { deps, reporter } = this.#parts
     const startedAt = deps.clock.now()
-    const result = await this.#desk.submit(request, options)
+    const result = await this.#desk.admission.submit(request, options)
     reporter.submitted(deps.clock.now() - startedAt)
     return result
   }

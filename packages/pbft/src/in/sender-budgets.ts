@@ -3,6 +3,7 @@ import { isCodedError } from '@heddle/interface'
 import type { Clock } from '@heddle/interface'
 import { checkCost } from './message-cost.ts'
 import type { ResolvedOptions } from '../options.ts'
+import type { SenderCharges } from '../requests/intake.ts'
 
 /** What each sender has so much of in a second. */
 export type Spending = 'messages' | 'rejections' | 'signatures' | 'cpu'
@@ -40,7 +41,7 @@ export interface FloodObserver {
  * What the others may cost this replica: messages, refusals, and the time that taking them in takes.
  * Whoever spends more is held back for as long as it takes to come by it.
  */
-export class SenderBudgets {
+export class SenderBudgets implements SenderCharges {
   readonly #clock: Clock
   readonly #budgets: readonly Budget<Spending>[]
   readonly #toldAt = new Map<number, number>()
@@ -76,19 +77,16 @@ export class SenderBudgets {
     if (!areDue) this.spend(from, 'signatures', count)
   }
 
-  /** So many requests of `from` were checked, and were of no use. */
   checkedInVain(from: number, requests: number): void {
     this.spend(from, 'cpu', (requests * checkCost) / 1_000)
   }
 
-  /** A request that `from` forwarded was refused; not its fault when there was no room for it. */
   refused(from: number, error: unknown): void {
     if (isCodedError(error) && uncheckedCodes.has(error.code)) return
     this.spend(from, 'rejections', 1)
     this.checkedInVain(from, 1)
   }
 
-  /** Whether what `from` sends is not worth a check now. */
   isOverdrawn(from: number): boolean {
     const budget = this.#budgets[from]
     return budget?.isOverdrawn('rejections') === true || budget?.isOverdrawn('cpu') === true

@@ -4,6 +4,7 @@ import { FairQueue } from '../requests/fair-queue.ts'
 import type { Queued } from '../requests/fair-queue.ts'
 import { frameOf, framingBytes, maxFrameMessages, maxJoinedBytes } from '../wire/frame.ts'
 import { isLarge } from '../requests/large.ts'
+import type { Owner, RequestSender } from '../requests/request-sender.ts'
 import type { Network } from '../ports.ts'
 
 export interface BroadcasterOptions {
@@ -15,9 +16,6 @@ export interface BroadcasterOptions {
   /** Most requests of each kind waiting for one destination: own and relayed ones, small and large. */
   readonly maxPoolRequests: number
 }
-
-/** Whose a request is that is sent on: this replica's own, or another's. */
-export type Owner = 'own' | 'relayed'
 
 /** Requests of one owner and of one size: each kind has room and turns of its own. */
 type Kind = `${Owner} ${'small' | 'large'}`
@@ -47,7 +45,7 @@ interface Lane {
  * back nobody else and never the caller. Order is kept per destination, but small requests pass by
  * large ones, and own ones by those of others. What waits together travels together, in one frame.
  */
-export class Broadcaster {
+export class Broadcaster implements RequestSender {
   readonly #lanes: readonly (Lane | undefined)[]
   readonly #network: Network
   readonly #options: BroadcasterOptions
@@ -84,11 +82,6 @@ export class Broadcaster {
     for (const lane of this.#lanes) if (lane !== undefined) this.#enqueue(lane, frame)
   }
 
-  /**
-   * Queues a request, unless it waits already; when there is no room for its kind it is dropped, for its
-   * owner to send again. It is encoded when its turn comes: until then it is the bytes of the pool, and
-   * whoever takes it from there has to {@link withdraw} it.
-   */
   forward(to: number | 'all', item: Queued, owner: Owner): void {
     if (this.#isClosed) return
     const kind: Kind = `${owner} ${isLarge(item.request) ? 'large' : 'small'}`
@@ -99,7 +92,6 @@ export class Broadcaster {
     }
   }
 
-  /** It need not be sent any more. */
   withdraw(item: Queued): void {
     for (const lane of this.#lanes) {
       if (lane === undefined || lane.forwards.size === 0) continue
@@ -107,7 +99,6 @@ export class Broadcaster {
     }
   }
 
-  /** Whether requests wait to be sent to this replica. */
   hasForwards(to: number): boolean {
     return (this.#lanes[to]?.forwards.size ?? 0) > 0
   }

@@ -1,8 +1,9 @@
 import type { Clock } from '@heddle/interface'
-import type { Broadcaster } from '../out/broadcaster.ts'
+import type { ReplicaCore } from '../core/replica-core.ts'
 import { isLarge } from './large.ts'
 import type { ResolvedOptions } from '../options.ts'
 import type { PoolEntry, RequestPool } from './request-pool.ts'
+import type { Owner, RequestSender } from './request-sender.ts'
 import { SendLine } from './send-line.ts'
 
 /** Most requests sent to the primary again at one time; `preferredBatchBytes` bounds their bytes. */
@@ -26,12 +27,11 @@ export interface DeskView {
 
 export interface ForwardingDependencies {
   readonly pool: RequestPool
-  readonly broadcaster: Broadcaster
+  readonly broadcaster: RequestSender
   readonly clock: Clock
-  /** See CoreStatus.timeoutFactor. */
-  readonly timeoutFactor: () => number
-  /** Whether the primary has used up half of the time that it may owe. */
-  readonly isPrimarySlow: () => boolean
+  readonly core: Pick<ReplicaCore, 'timeoutFactor'>
+  /** There is something to propose. */
+  readonly onReady: () => void
 }
 
 export type ForwardingOptions = Pick<
@@ -65,27 +65,52 @@ export class Forwarding {
   /** What other replicas brought and was passed on, and was not seen in a batch either. */
   readonly #relayed = new Set<PoolEntry>()
   #view: DeskView = { view: 0n, primary: 0, active: false }
+  #isPrimarySlow = false
 
   constructor(deps: ForwardingDependencies, options: ForwardingOptions) {
     this.#deps = deps
     this.#options = options
   }
 
-  /** Another view: nothing is on its way to its primary yet. */
+  get view(): DeskView {
+    return this.#view
+  }
+
+  /** A view ended, or one began: nothing is on its way to its primary, which must hear of all that waits here. */
   enter(view: DeskView): void {
+    const { pool, onReady } = this.#deps
     this.#view = view
+    this.#isPrimarySlow = false
+    pool.unassignAll()
     this.#small = new SendLine()
     this.#large = new SendLine()
     this.#relayed.clear()
-    for (const entry of this.#deps.pool.entries())
-      entry.forwardedAt = entry.firstForwardedAt = undefined
+    for (const entry of pool.entries()) entry.forwardedAt = entry.firstForwardedAt = undefined
     if (view.active) this.#takeAll()
+    if (!this.#isPrimary) return
+    pool.startProposing()
+    onReady()
   }
 
-  /** A request of this replica's own is to get to the primary. */
-  take(entry: PoolEntry): void {
-    this.#lineOf(entry).push(entry)
-    this.#sendOn()
+  /** A new request is to get to the primary, which may be this replica. */
+  bring(entry: PoolEntry): void {
+    const { pool, onReady } = this.#deps
+    if (this.#isPrimary) {
+      if (!pool.isAssigned(entry.digest)) pool.propose(entry)
+      onReady()
+    } else if (this.#isOwn(entry)) {
+      this.#lineOf(entry).push(entry)
+      this.#sendOn()
+    } else if (this.#view.active && this.mayRelay(entry.origin)) {
+      this.send(entry)
+    }
+  }
+
+  /** What another replica wants ordered is now its oldest: before it is late, the primary has it from here too. */
+  passOn(entry: PoolEntry): void {
+    // Also what came from it: it may have forgotten that in a crash.
+    if (!this.#view.active || this.#isPrimary || entry.forwardedAt !== undefined) return
+    this.send(entry)
   }
 
   /** They have a number, were executed or given up: others may follow. */
@@ -121,9 +146,10 @@ export class Forwarding {
     this.#deps.broadcaster.flush()
   }
 
-  /** The primary is slow: the others hear of what waits here, so that they see it for themselves. */
-  share(): void {
-    this.#postSome(this.#onTheWay, maxShared)
+  /** When the primary is slow the others hear of what waits here, so that they see it for themselves. */
+  setSlow(isSlow: boolean): void {
+    this.#isPrimarySlow = isSlow
+    if (isSlow) this.#postSome(this.#onTheWay, maxShared)
   }
 
   /**
@@ -142,12 +168,12 @@ export class Forwarding {
 
   /** From time to time: what the primary seems not to have got is sent again. */
   again(): void {
-    const { clock, broadcaster, timeoutFactor } = this.#deps
+    const { clock, broadcaster, core } = this.#deps
     const { forwardTimeoutMs, maxTimeoutMs } = this.#options
     this.#takeAll()
     // While some still wait to be sent, nothing is sent twice.
     if (broadcaster.hasForwards(this.#view.primary)) return
-    const before = clock.now() - Math.min(forwardTimeoutMs * timeoutFactor(), maxTimeoutMs)
+    const before = clock.now() - Math.min(forwardTimeoutMs * core.timeoutFactor, maxTimeoutMs)
     const old = this.#onTheWay.filter(({ forwardedAt = before }) => forwardedAt <= before)
     this.#postSome(old, maxForwardedAgain)
   }
@@ -221,13 +247,13 @@ export class Forwarding {
   }
 
   #post(entry: PoolEntry, to?: number | 'all'): void {
-    const { clock, broadcaster, isPrimarySlow } = this.#deps
+    const { clock, broadcaster } = this.#deps
     entry.forwardedAt = clock.now()
     entry.firstForwardedAt ??= entry.forwardedAt
     const isOwn = this.#isOwn(entry)
     if (!isOwn) this.#relayed.add(entry)
-    const isForAll = !this.#view.active || (isPrimarySlow() && isOwn)
-    const owner = isOwn ? 'own' : 'relayed'
+    const isForAll = !this.#view.active || (this.#isPrimarySlow && isOwn)
+    const owner: Owner = isOwn ? 'own' : 'relayed'
     broadcaster.forward(to ?? (isForAll ? 'all' : this.#view.primary), entry, owner)
   }
 }

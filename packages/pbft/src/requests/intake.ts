@@ -5,7 +5,6 @@ import type { Usage } from './origin-share.ts'
 import type { CheckPurpose } from '../ports.ts'
 import type { CheckedRequest, RequestChecker } from './request-checker.ts'
 import type { RequestPool } from './request-pool.ts'
-import type { SenderBudgets } from '../in/sender-budgets.ts'
 
 /**
  * Most requests of one origin that are checked at the same time: enough for all cores, and few
@@ -41,11 +40,21 @@ interface Line {
   readonly waiting: FairQueue<Waiting>
 }
 
+/** What is held against the replicas that bring requests. */
+export interface SenderCharges {
+  /** Whether what `from` sends is not worth a check now. */
+  isOverdrawn(from: number): boolean
+  /** A request that `from` forwarded was refused; not its fault when there was no room for it. */
+  refused(from: number, error: unknown): void
+  /** So many requests of `from` were checked, and were of no use. */
+  checkedInVain(from: number, requests: number): void
+}
+
 /** What an {@link Intake} works with. */
 export interface IntakeDependencies {
   readonly pool: RequestPool
   readonly checker: RequestChecker
-  readonly budgets: Pick<SenderBudgets, 'isOverdrawn'>
+  readonly budgets: Pick<SenderCharges, 'isOverdrawn'>
   /** Whose a request claims to be. */
   readonly clientOf: (request: Uint8Array) => string
 }

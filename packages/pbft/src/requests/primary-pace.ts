@@ -1,5 +1,3 @@
-import type { Clock, ClockTimer } from '@heddle/interface'
-
 /**
  * What the group is busy with: nothing that waits is this primary's to order; the next step is the
  * primary's; or it is everybody's, who agree on what it proposed and execute it.
@@ -15,10 +13,14 @@ export const gracePart = 1 / 8
 /** So much of the time-out ago a request was sent that a primary has known for long. */
 export const knownPart = 1 / 2
 
-export interface PrimaryPaceDependencies {
-  readonly clock: Clock
-  /** The request time-out, scaled, in milliseconds. */
-  readonly timeoutMs: () => number
+/** What the measure rests on; read each time that it is needed. */
+export interface PaceFacts {
+  /** By the clock, in milliseconds. */
+  readonly now: number
+}
+
+/** What it finds. */
+export interface PaceObserver {
   /** Whether the primary has used up half of the time that it may owe. */
   readonly onSlow: (isSlow: boolean) => void
   /** It has used up all of it; it is measured anew. */
@@ -38,11 +40,15 @@ export interface PrimaryPaceDependencies {
  * size, make the primary's part longer and the group's as well, and load alone none: with more to
  * order the group is busy all the time.
  *
+ * Has no clock of its own and no timer: the same facts lead to the same findings.
+ *
  * @see Prime (Amir, Coan, Kirsch, Lane: "Byzantine replication under attack", DSN 2008), which holds
  * the turnaround time of the leader against round trips that were measured
  */
 export class PrimaryPace {
-  readonly #deps: PrimaryPaceDependencies
+  readonly #facts: PaceFacts
+  readonly #timeoutMs: () => number
+  readonly #observer: PaceObserver
   #phase: Phase = 'idle'
   /** When the phase began. */
   #since = 0
@@ -51,11 +57,13 @@ export class PrimaryPace {
   #isSlow = false
   /** The turn under way has no grace. */
   #hasLeftOut = false
-  #timer: ClockTimer | undefined
-  #timerDue = 0
+  #wakeAt = Infinity
 
-  constructor(deps: PrimaryPaceDependencies) {
-    this.#deps = deps
+  /** @param timeoutMs - the request time-out, scaled, in milliseconds */
+  constructor(facts: PaceFacts, timeoutMs: () => number, observer: PaceObserver) {
+    this.#facts = facts
+    this.#timeoutMs = timeoutMs
+    this.#observer = observer
   }
 
   /** Whether the primary has used up half of the time that it may owe. */
@@ -63,10 +71,15 @@ export class PrimaryPace {
     return this.#isSlow
   }
 
+  /** When {@link PrimaryPace.expire} is to be called, or before. */
+  get wakeAt(): number {
+    return this.#wakeAt
+  }
+
   /** From now on it is this phase; cheap when it was before. */
   observe(phase: Phase): void {
     if (phase === this.#phase) return
-    const now = this.#deps.clock.now()
+    const { now } = this.#facts
     this.#owedMs = this.#owed(now)
     this.#phase = phase
     this.#since = now
@@ -81,50 +94,51 @@ export class PrimaryPace {
 
   /** The view ended, or nobody could tell: nothing is owed. */
   reset(): void {
-    this.#timer?.cancel()
-    this.#timer = undefined
+    this.#wakeAt = Infinity
     this.#phase = 'idle'
     this.#owedMs = 0
     this.#isSlow = false
     this.#hasLeftOut = false
   }
 
+  /** Looks at the phase under way, once it is time. */
+  expire(): void {
+    const { now } = this.#facts
+    if (now < this.#wakeAt) return
+    this.#wakeAt = Infinity
+    if (this.#phase === 'primary') this.#judge(now)
+  }
+
   #owed(now: number): number {
     const passedMs = now - this.#since
     if (this.#phase === 'idle') return this.#owedMs
     if (this.#phase === 'group') return Math.max(this.#owedMs - passedMs, 0)
-    const graceMs = this.#hasLeftOut ? 0 : this.#deps.timeoutMs() * gracePart
+    const graceMs = this.#hasLeftOut ? 0 : this.#timeoutMs() * gracePart
     return this.#owedMs + Math.max(passedMs - graceMs, 0)
   }
 
   #judge(now: number): void {
     const owedMs = this.#owed(now)
-    const limitMs = this.#deps.timeoutMs()
+    const limitMs = this.#timeoutMs()
     const isSlow = owedMs >= limitMs / 2
     if (isSlow !== this.#isSlow) {
       this.#isSlow = isSlow
-      this.#deps.onSlow(isSlow)
+      this.#observer.onSlow(isSlow)
     }
     if (owedMs >= limitMs) {
       this.#owedMs = 0
       this.#since = now
       this.#isSlow = false
-      this.#deps.onTooSlow()
+      this.#observer.onTooSlow()
     }
     if (this.#phase === 'primary') this.#arm(now)
   }
 
-  /** Sets the timer for when the phase leads to a verdict; one that fires before finds out. */
+  /** Sets when the phase leads to a verdict; who asks before finds out. */
   #arm(now: number): void {
-    const { clock, timeoutMs } = this.#deps
-    const limitMs = this.#isSlow ? timeoutMs() : timeoutMs() / 2
-    const due = Math.ceil(this.#since + timeoutMs() * gracePart + limitMs - this.#owedMs)
-    if (this.#timer !== undefined && this.#timerDue <= due) return
-    this.#timer?.cancel()
-    this.#timerDue = due
-    this.#timer = clock.schedule(Math.max(due - now, 1), () => {
-      this.#timer = undefined
-      if (this.#phase === 'primary') this.#judge(clock.now())
-    })
+    const timeoutMs = this.#timeoutMs()
+    const limitMs = this.#isSlow ? timeoutMs : timeoutMs / 2
+    const due = Math.ceil(this.#since + timeoutMs * gracePart + limitMs - this.#owedMs)
+    this.#wakeAt = Math.min(this.#wakeAt, Math.max(due, now + 1))
   }
 }

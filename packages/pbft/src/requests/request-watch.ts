@@ -1,19 +1,23 @@
-import type { Clock, ClockTimer } from '@heddle/interface'
 import type { ResolvedOptions } from '../options.ts'
 import type { PoolEntry, RequestPool } from './request-pool.ts'
 
-export interface RequestWatchDependencies {
-  readonly pool: RequestPool
-  readonly clock: Clock
-  /** See {@link CoreStatus.timeoutFactor}; asked again and again, as it shrinks when it goes well. */
-  readonly timeoutFactor: () => number
+/** What the watch rests on beside the requests; read each time that it is needed. */
+export interface WatchFacts {
+  /** By the clock, in milliseconds. */
+  readonly now: number
+  /** See {@link CoreStatus.timeoutFactor}; it shrinks when it goes well. */
+  readonly timeoutFactor: number
+}
+
+/** What the watch finds; nothing that it is told changes the requests before the watch returns. */
+export interface WatchObserver {
   /** A request has become the oldest of its origin. */
   readonly onTurn: (entry: PoolEntry) => void
   /** The oldest request of its origin has waited for `forwardTimeoutMs`, scaled. */
   readonly onLate: (entry: PoolEntry) => void
   /** It has waited for `requestTimeoutMs`, scaled. Another one, or the same again, is timed next. */
   readonly onTimeout: (entry: PoolEntry) => void
-  /** Whatever {@link RequestWatchDependencies.onLate} told of was executed, or its view ended. */
+  /** Whatever {@link WatchObserver.onLate} told of was executed, or its view ended. */
   readonly onRelief: () => void
   /**
    * For {@link calmMs}, in which batches were executed, nothing waited as long as half the time-out
@@ -36,8 +40,9 @@ export type RequestWatchOptions = Pick<
 export const calmMs = 8_000
 
 /** The time of one request, while it is the oldest of its origin. */
-interface Turn {
+export interface Turn {
   readonly entry: PoolEntry
+  readonly origin: number
   readonly since: number
   /** Whether the first part of its time is over. */
   isLate: boolean
@@ -50,33 +55,47 @@ interface Turn {
 /**
  * Times the oldest request of each origin, from when it became that: under load every request gets
  * its turn, and one that the primary leaves out soon is the oldest. Each origin's by itself, so that
- * nobody's are hidden behind those of another, or of a primary that orders its own alone. (PBFT, OSDI '99 §4.4: the timer stops when that request was executed, not when
- * any was.)
+ * nobody's are hidden behind those of another, or of a primary that orders its own alone. (PBFT, OSDI '99
+ * §4.4: the timer stops when that request was executed, not when any was.)
+ *
+ * Has no clock of its own and no timer: the same facts lead to the same findings.
  */
 export class RequestWatch {
-  readonly #deps: RequestWatchDependencies
+  readonly #pool: RequestPool
+  readonly #facts: WatchFacts
+  readonly #observer: WatchObserver
   readonly #options: RequestWatchOptions
   #isWatching = false
   /** By origin. */
   readonly #turns = new Map<number, Turn>()
-  /** When the timer fires: at the first deadline or before. */
-  #timerDue = 0
-  #timer: ClockTimer | undefined
-  /** When the first execution came that counts for {@link RequestWatchDependencies.onCalm}. */
+  #wakeAt = Infinity
+  /** When the first execution came that counts for {@link WatchObserver.onCalm}. */
   #calmSince: number | undefined
   /** Longest turn that ended since then, in milliseconds. */
   #slowestMs = 0
   /** When the last turn ended that took half the usual time-out, or that first execution came. */
   #quickSince = 0
 
-  constructor(deps: RequestWatchDependencies, options: RequestWatchOptions) {
-    this.#deps = deps
+  constructor(
+    pool: RequestPool,
+    facts: WatchFacts,
+    observer: WatchObserver,
+    options: RequestWatchOptions,
+  ) {
+    this.#pool = pool
+    this.#facts = facts
+    this.#observer = observer
     this.#options = options
   }
 
   /** The requests of which the first part of their time is over. */
   get late(): PoolEntry[] {
     return [...this.#turns.values()].filter(({ isLate }) => isLate).map(({ entry }) => entry)
+  }
+
+  /** When {@link RequestWatch.due} is to be asked: at the first deadline, or before. */
+  get wakeAt(): number {
+    return this.#wakeAt
   }
 
   /** Begins to time whatever is the oldest of each origin. */
@@ -88,8 +107,7 @@ export class RequestWatch {
   /** Times nothing any more. */
   stop(): void {
     this.#isWatching = false
-    this.#timer?.cancel()
-    this.#timer = undefined
+    this.#wakeAt = Infinity
     for (const turn of [...this.#turns.values()]) this.#end(turn)
     this.#calmSince = undefined
   }
@@ -98,7 +116,7 @@ export class RequestWatch {
   onExecuted(): void {
     this.look()
     if (!this.#isWatching) return
-    const now = this.#deps.clock.now()
+    const { now } = this.#facts
     if (this.#calmSince === undefined) {
       this.#beginCalm(now)
       this.#quickSince = now
@@ -108,7 +126,57 @@ export class RequestWatch {
     else if (now - (this.#calmSince ?? now) < calmMs) return
     const factor = this.#factorNeeded(now)
     this.#beginCalm(now)
-    if (factor < this.#deps.timeoutFactor()) this.#deps.onCalm(factor)
+    if (factor < this.#facts.timeoutFactor) this.#observer.onCalm(factor)
+  }
+
+  /** Something was executed or dropped: times the oldest, if those are others than before. */
+  look(): void {
+    for (const origin of this.#pool.origins()) this.lookAt(origin)
+  }
+
+  /** Something of this origin was added or dropped. */
+  lookAt(origin: number): void {
+    const turn = this.#turns.get(origin)
+    // Nothing gets older than the oldest, so it stays that until it goes.
+    if (turn !== undefined && isWaiting(this.#pool, turn)) {
+      // It went well: no trouble of before may make this one wait longer.
+      if (this.#facts.timeoutFactor < turn.factor) this.#beginPart(turn, turn.deadline)
+      return
+    }
+    if (turn !== undefined) this.#end(turn)
+    if (!this.#isWatching) return
+    const entry = this.#pool.oldestOf(origin)
+    if (entry === undefined) return
+    const since = this.#facts.now
+    const next: Turn = { entry, origin, since, isLate: false, factor: 1, deadline: 0 }
+    this.#turns.set(origin, next)
+    this.#beginPart(next)
+    this.#observer.onTurn(entry)
+  }
+
+  /** The turns of which a part is over, each to be given to {@link RequestWatch.expire}. */
+  due(): Turn[] {
+    const { now } = this.#facts
+    const due: Turn[] = []
+    this.#wakeAt = Infinity
+    for (const turn of this.#turns.values())
+      if (turn.deadline <= now) due.push(turn)
+      else this.#wakeAt = Math.min(this.#wakeAt, turn.deadline)
+    return due
+  }
+
+  /** A part is over. After the second one its origin is to be looked at, once its observer has done its part. */
+  expire(turn: Turn): void {
+    // What another one led to may have ended this one's time.
+    if (this.#turns.get(turn.origin) !== turn) return
+    if (turn.isLate) {
+      this.#end(turn)
+      this.#observer.onTimeout(turn.entry)
+      return
+    }
+    turn.isLate = true
+    this.#beginPart(turn)
+    this.#observer.onLate(turn.entry)
   }
 
   #beginCalm(now: number): void {
@@ -125,83 +193,27 @@ export class RequestWatch {
     return factor
   }
 
-  /** Something was executed or dropped: times the oldest, if those are others than before. */
-  look(): void {
-    for (const origin of this.#deps.pool.origins()) this.lookAt(origin)
-  }
-
-  /** Something of this origin was added or dropped. */
-  lookAt(origin: number): void {
-    const { pool, timeoutFactor, onTurn, clock } = this.#deps
-    const turn = this.#turns.get(origin)
-    // Nothing gets older than the oldest, so it stays that until it goes.
-    if (turn !== undefined && isWaiting(pool, turn.entry, origin)) {
-      // It went well: no trouble of before may make this one wait longer.
-      if (timeoutFactor() < turn.factor) this.#beginPart(turn, turn.deadline)
-      return
-    }
-    if (turn !== undefined) this.#end(turn)
-    if (!this.#isWatching) return
-    const entry = pool.oldestOf(origin)
-    if (entry === undefined) return
-    const next: Turn = { entry, since: clock.now(), isLate: false, factor: 1, deadline: 0 }
-    this.#turns.set(origin, next)
-    this.#beginPart(next)
-    onTurn(entry)
-  }
-
-  #end({ entry, since, isLate }: Turn): void {
-    for (const [origin, turn] of this.#turns) if (turn.entry === entry) this.#turns.delete(origin)
-    const now = this.#deps.clock.now()
+  #end({ origin, since, isLate }: Turn): void {
+    this.#turns.delete(origin)
+    const { now } = this.#facts
     this.#slowestMs = Math.max(this.#slowestMs, now - since)
     if ((now - since) * 2 >= this.#options.requestTimeoutMs) this.#quickSince = now
-    if (isLate && this.late.length === 0) this.#deps.onRelief()
+    if (isLate && this.late.length === 0) this.#observer.onRelief()
   }
 
-  /** Sets when the part under way ends. A timer that runs already finds out. */
+  /** Sets when the part under way ends. */
   #beginPart(turn: Turn, latest = Infinity): void {
-    const { clock, timeoutFactor } = this.#deps
     const { requestTimeoutMs, forwardTimeoutMs, maxTimeoutMs } = this.#options
-    turn.factor = timeoutFactor()
+    const { now, timeoutFactor } = this.#facts
+    turn.factor = timeoutFactor
     // The cap is one for the whole, which both parts share as they do the time-out without it.
-    const whole = Math.min(requestTimeoutMs * turn.factor, maxTimeoutMs)
+    const whole = Math.min(requestTimeoutMs * timeoutFactor, maxTimeoutMs)
     const first = Math.ceil((whole * forwardTimeoutMs) / requestTimeoutMs)
-    turn.deadline = Math.min(clock.now() + (turn.isLate ? whole - first : first), latest)
-    this.#arm(turn.deadline)
-  }
-
-  #arm(deadline: number): void {
-    const { clock } = this.#deps
-    if (this.#timer !== undefined && this.#timerDue <= deadline) return
-    this.#timer?.cancel()
-    this.#timerDue = deadline
-    this.#timer = clock.schedule(Math.max(deadline - clock.now(), 0), () => this.#onTimer())
-  }
-
-  #onTimer(): void {
-    this.#timer = undefined
-    const now = this.#deps.clock.now()
-    for (const turn of [...this.#turns.values()]) if (turn.deadline <= now) this.#onDeadline(turn)
-    // The oldest changes with every batch; setting the timer anew each time would cost more.
-    for (const { deadline } of this.#turns.values()) this.#arm(deadline)
-  }
-
-  #onDeadline(turn: Turn): void {
-    const { entry, isLate } = turn
-    // What another one led to may have ended this one's time.
-    if (this.#turns.get(entry.origin) !== turn) return
-    if (isLate) {
-      this.#end(turn)
-      this.#deps.onTimeout(entry)
-      this.lookAt(entry.origin)
-      return
-    }
-    turn.isLate = true
-    this.#beginPart(turn)
-    this.#deps.onLate(entry)
+    turn.deadline = Math.min(now + (turn.isLate ? whole - first : first), latest)
+    this.#wakeAt = Math.min(this.#wakeAt, turn.deadline)
   }
 }
 
-function isWaiting(pool: RequestPool, entry: PoolEntry, origin: number): boolean {
+function isWaiting(pool: RequestPool, { entry, origin }: Turn): boolean {
   return entry.origin === origin && pool.get(entry.id) === entry
 }

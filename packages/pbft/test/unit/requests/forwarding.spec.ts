@@ -1,6 +1,6 @@
 import { VirtualClock } from '@heddle/events/testing'
 import { expect } from 'chai'
-import type { Broadcaster, Owner } from '../../../src/out/broadcaster.ts'
+import type { Owner } from '../../../src/requests/request-sender.ts'
 import { Forwarding, forwardedBytes, maxForwardedAgain } from '../../../src/requests/forwarding.ts'
 import { smallRequestBytes } from '../../../src/requests/large.ts'
 import type { PoolEntry } from '../../../src/requests/request-pool.ts'
@@ -22,8 +22,7 @@ class Backup {
   /** Names of requests, each after to whom it was sent. */
   readonly sent: string[] = []
   readonly withdrawn: string[] = []
-  factor = 1
-  isSlow = false
+  readonly core = { timeoutFactor: 1 }
   hasForwards = false
   readonly forwarding: Forwarding
 
@@ -40,9 +39,9 @@ class Backup {
     this.forwarding = new Forwarding(
       {
         ...{ pool: this.pool, clock: this.clock },
-        broadcaster: broadcaster as unknown as Broadcaster,
-        timeoutFactor: () => this.factor,
-        isPrimarySlow: () => this.isSlow,
+        broadcaster,
+        core: this.core,
+        onReady: () => undefined,
       },
       { ...options, ...bounds },
     )
@@ -61,7 +60,7 @@ class Backup {
 
   take(name: string, bytes: number): PoolEntry {
     const entry = this.add(name, bytes)
-    this.forwarding.take(entry)
+    this.forwarding.bring(entry)
     return entry
   }
 
@@ -291,14 +290,14 @@ describe('Forwarding', () => {
       const at = new Backup()
       at.take('a', 1)
       at.news()
-      at.factor = 2
+      at.core.timeoutFactor = 2
       await at.clock.advance(999)
       at.forwarding.again()
       expect(at.news()).to.deep.equal([])
       await at.clock.advance(1)
       at.forwarding.again()
       expect(at.news()).to.deep.equal(['0 a'])
-      at.factor = 4
+      at.core.timeoutFactor = 4
       await at.clock.advance(1_500)
       at.forwarding.again()
       expect(at.news()).to.deep.equal(['0 a'])
@@ -358,14 +357,12 @@ describe('Forwarding', () => {
     const at = new Backup()
     for (const name of ['a', 'b', 'c']) at.take(name, 50)
     at.news()
-    at.isSlow = true
-    at.forwarding.share()
+    at.forwarding.setSlow(true)
     expect(at.news()).to.deep.equal(['all a', 'all b'])
     const other = new Backup()
     other.take('large', 150)
     other.news()
-    other.isSlow = true
-    other.forwarding.share()
+    other.forwarding.setSlow(true)
     expect(other.news()).to.deep.equal(['all large'])
   })
 

@@ -1,14 +1,13 @@
 import { VirtualClock } from '@heddle/events/testing'
 import { SenderBudgets } from '../../../src/in/sender-budgets.ts'
 import { expect } from 'chai'
-import type { Broadcaster } from '../../../src/out/broadcaster.ts'
 import { resolveReplicaOptions } from '../../../src/options.ts'
 import { RequestChecker } from '../../../src/requests/request-checker.ts'
 import { maxShared } from '../../../src/requests/forwarding.ts'
 import { RequestDesk } from '../../../src/requests/request-desk.ts'
 import { gracePart } from '../../../src/requests/primary-pace.ts'
 import { RequestBatch } from '../../../src/wire/request-batch.ts'
-import type { PoolEntry } from '../../../src/requests/request-pool.ts'
+import type { Sized } from '../../../src/requests/round.ts'
 import { RequestPool } from '../../../src/requests/request-pool.ts'
 import { MemoryStateMachine } from '../../../src/testing.ts'
 
@@ -70,7 +69,7 @@ class Desk {
     this.pool = pool
     const { clock, machine: stateMachine, told } = this
     const broadcaster = {
-      forward: (to: number | 'all', { request }: PoolEntry) => {
+      forward: (to: number | 'all', { request }: Sized) => {
         this.sent.push(`${to} ${Buffer.from(request).toString()}`)
       },
       withdraw: () => undefined,
@@ -84,13 +83,14 @@ class Desk {
         budgets: Object.assign(new SenderBudgets(clock, options, { flooding: () => undefined }), {
           checkedInVain: (from: number) => void this.charged.push(from),
         }),
-        broadcaster: broadcaster as unknown as Broadcaster,
+        broadcaster,
         core: this.core,
         isHeldUp: () => false,
         onReady: () => undefined,
-        onLate: (view, isLate) => void told.push([view, isLate]),
-        onCalm: () => undefined,
-        onSuspect: (view) => void told.push([view]),
+        post: (event) => {
+          if (event.type === 'late') told.push([event.view, event.isLate])
+          if (event.type === 'suspect') told.push([event.view])
+        },
         onReject: (from, error) => void this.refused.push([from, error]),
       },
       options,
@@ -107,11 +107,13 @@ class Desk {
   }
 
   async forward(from: number, content: string): Promise<void> {
-    await this.desk.onForward(from, Buffer.from(content))
+    await this.desk.admission.onForward(from, Buffer.from(content))
   }
 
   async submit(content: string): Promise<void> {
-    this.desk.submit(Buffer.from(content), {}).catch((error: unknown) => this.errors.push(error))
+    this.desk.admission
+      .submit(Buffer.from(content), {})
+      .catch((error: unknown) => this.errors.push(error))
     await this.clock.advance(0)
   }
 }
@@ -260,7 +262,7 @@ describe('RequestDesk', () => {
     const at = new Desk()
     at.machine.isSlow = true
     const give = (content: string, givenBy: string): void =>
-      void at.desk
+      void at.desk.admission
         .submit(Buffer.from(content), { givenBy })
         .catch((error: unknown) => at.errors.push(error))
     for (let i = 0; i <= options.maxPoolRequests / 2; i++) give(`greedy ${i}`, 'one')

@@ -1,5 +1,4 @@
 import { expect } from 'chai'
-import { VirtualClock } from '@heddle/events/testing'
 import { requestDigest } from '../../../src/wire/request-batch.ts'
 import { RequestPool } from '../../../src/requests/request-pool.ts'
 import type { PoolEntry } from '../../../src/requests/request-pool.ts'
@@ -7,29 +6,41 @@ import { calmMs, RequestWatch } from '../../../src/requests/request-watch.ts'
 
 /** Time-out 1,000 ms, first part 400, cap 5,000. */
 function setup() {
-  const clock = new VirtualClock()
+  const facts = { now: 0, timeoutFactor: 1 }
   const pool = new RequestPool({
     ...{ batchSize: 10, preferredBatchBytes: 100, maxPoolRequests: 10, maxPoolBytes: 100 },
   })
   const told: string[] = []
   const turns: string[] = []
-  const state = { factor: 1 }
   const tell = (what: string) => (entry: PoolEntry) =>
-    void told.push(`${clock.now()} ${what} ${entry.id}`)
+    void told.push(`${facts.now} ${what} ${entry.id}`)
   const watch = new RequestWatch(
+    pool,
+    facts,
     {
-      ...{ pool, clock, timeoutFactor: () => state.factor },
       onTurn: ({ id }) => void turns.push(id),
       onLate: tell('late'),
       onTimeout: tell('timeout'),
-      onRelief: () => void told.push(`${clock.now()} relief`),
+      onRelief: () => void told.push(`${facts.now} relief`),
       onCalm: (factor) => {
-        told.push(`${clock.now()} calm ${factor}`)
-        state.factor = factor
+        told.push(`${facts.now} calm ${factor}`)
+        facts.timeoutFactor = factor
       },
     },
     { requestTimeoutMs: 1_000, forwardTimeoutMs: 400, maxTimeoutMs: 5_000 },
   )
+  /** Lets time pass, and asks the watch each time that it wants to be asked. */
+  const advance = (ms: number): void => {
+    const end = facts.now + ms
+    while (watch.wakeAt <= end) {
+      facts.now = watch.wakeAt
+      for (const turn of watch.due()) {
+        watch.expire(turn)
+        watch.lookAt(turn.origin)
+      }
+    }
+    facts.now = end
+  }
   const add = (id: string, origin = 0): PoolEntry => {
     const request = Buffer.from(id)
     return pool.add({ request, id, digest: requestDigest(request) }, origin)
@@ -38,50 +49,50 @@ function setup() {
     pool.remove(entry)
     watch.onExecuted()
   }
-  return { clock, pool, told, turns, state, watch, add, execute }
+  return { advance, pool, told, turns, facts, watch, add, execute }
 }
 
 describe('RequestWatch', () => {
-  it('tells at forwardTimeoutMs that the oldest is late, at requestTimeoutMs that its time is over', async () => {
-    const { clock, told, watch, add } = setup()
+  it('tells at forwardTimeoutMs that the oldest is late, at requestTimeoutMs that its time is over', () => {
+    const { advance, told, watch, add } = setup()
     add('a')
     watch.start()
-    await clock.advance(399)
+    advance(399)
     expect(told).to.deep.equal([])
-    await clock.advance(601)
+    advance(601)
     expect(told).to.deep.equal(['400 late a', '1000 relief', '1000 timeout a'])
   })
 
-  it('times a request from when it became the oldest', async () => {
-    const { clock, told, watch, add, execute } = setup()
+  it('times a request from when it became the oldest', () => {
+    const { advance, told, watch, add, execute } = setup()
     const [a] = [add('a'), add('b')]
     watch.start()
-    await clock.advance(300)
+    advance(300)
     execute(a)
-    await clock.advance(399)
+    advance(399)
     expect(told).to.deep.equal([])
-    await clock.advance(1)
+    advance(1)
     expect(told).to.deep.equal(['700 late b'])
   })
 
-  it('tells when what was late was executed', async () => {
-    const { clock, told, watch, add, execute } = setup()
+  it('tells when what was late was executed', () => {
+    const { advance, told, watch, add, execute } = setup()
     const a = add('a')
     watch.start()
-    await clock.advance(400)
+    advance(400)
     execute(a)
     execute(a)
-    await clock.advance(10_000)
+    advance(10_000)
     expect(told).to.deep.equal(['400 late a', '400 relief'])
   })
 
-  it('times the oldest of each origin by itself, whatever else is executed meanwhile', async () => {
-    const { clock, told, turns, watch, add, execute } = setup()
+  it('times the oldest of each origin by itself, whatever else is executed meanwhile', () => {
+    const { advance, told, turns, watch, add, execute } = setup()
     const many = Array.from({ length: 10 }, (_, i) => add(`many ${i}`, 1))
     add('few', 2)
     watch.start()
     for (const entry of many) {
-      await clock.advance(100)
+      advance(100)
       execute(entry)
     }
     expect(told).to.deep.equal(['400 late few', '1000 relief', '1000 timeout few'])
@@ -90,121 +101,121 @@ describe('RequestWatch', () => {
     )
   })
 
-  it('times one that another origin takes over as the latest of that', async () => {
-    const { clock, pool, told, watch, add } = setup()
+  it('times one that another origin takes over as the latest of that', () => {
+    const { advance, pool, told, watch, add } = setup()
     const [, hidden] = [add('before', 7), add('hidden', 7)]
     watch.start()
-    await clock.advance(300)
+    advance(300)
     pool.adopt(hidden, 1)
     watch.lookAt(1)
-    await clock.advance(1_000)
+    advance(1_000)
     expect(told).to.deep.equal([
       ...['400 late before', '700 late hidden', '1000 timeout before', '1300 relief'],
       '1300 timeout hidden',
     ])
   })
 
-  it('tells of relief once nothing is late any more', async () => {
-    const { clock, told, watch, add, execute } = setup()
+  it('tells of relief once nothing is late any more', () => {
+    const { advance, told, watch, add, execute } = setup()
     const [a, b] = [add('a', 1), add('b', 2)]
     watch.start()
-    await clock.advance(400)
+    advance(400)
     execute(a)
     expect(told).to.deep.equal(['400 late a', '400 late b'])
     execute(b)
     expect(told.at(-1)).to.equal('400 relief')
   })
 
-  it('goes on timing the others when the time of one is over', async () => {
-    const { clock, told, watch, add } = setup()
+  it('goes on timing the others when the time of one is over', () => {
+    const { advance, told, watch, add } = setup()
     add('a', 1)
     watch.start()
-    await clock.advance(300)
+    advance(300)
     add('b', 2)
     watch.lookAt(2)
-    await clock.advance(1_000)
+    advance(1_000)
     expect(told).to.deep.equal([
       ...['400 late a', '700 late b', '1000 timeout a', '1300 relief', '1300 timeout b'],
     ])
   })
 
-  it('scales both parts by the factor', async () => {
-    const { clock, told, state, watch, add } = setup()
-    state.factor = 4
+  it('scales both parts by the factor', () => {
+    const { advance, told, facts, watch, add } = setup()
+    facts.timeoutFactor = 4
     add('a')
     watch.start()
-    await clock.advance(4_000)
+    advance(4_000)
     expect(told).to.deep.equal(['1600 late a', '4000 relief', '4000 timeout a'])
   })
 
-  it('caps the whole at maxTimeoutMs, not each part', async () => {
-    const { clock, told, state, watch, add } = setup()
-    state.factor = 32
+  it('caps the whole at maxTimeoutMs, not each part', () => {
+    const { advance, told, facts, watch, add } = setup()
+    facts.timeoutFactor = 32
     add('a')
     watch.start()
-    await clock.advance(5_000)
+    advance(5_000)
     expect(told).to.deep.equal(['2000 late a', '5000 relief', '5000 timeout a'])
   })
 
-  it('times the next one without the factor, once there was progress', async () => {
-    const { clock, told, state, watch, add, execute } = setup()
-    state.factor = 4
+  it('times the next one without the factor, once there was progress', () => {
+    const { advance, told, facts, watch, add, execute } = setup()
+    facts.timeoutFactor = 4
     const [a] = [add('a'), add('b')]
     watch.start()
-    await clock.advance(100)
-    state.factor = 1
+    advance(100)
+    facts.timeoutFactor = 1
     execute(a)
-    await clock.advance(1_000)
+    advance(1_000)
     expect(told).to.deep.equal(['500 late b', '1100 relief', '1100 timeout b'])
   })
 
-  it('lets one that waits on without the factor have a full part from the progress on, and no more', async () => {
-    const { clock, told, state, watch, add } = setup()
-    state.factor = 4
+  it('lets one that waits on without the factor have a full part from the progress on, and no more', () => {
+    const { advance, told, facts, watch, add } = setup()
+    facts.timeoutFactor = 4
     add('left out')
     watch.start()
-    await clock.advance(1_000)
-    state.factor = 1
+    advance(1_000)
+    facts.timeoutFactor = 1
     watch.look()
-    await clock.advance(1_000)
+    advance(1_000)
     expect(told).to.deep.equal(['1400 late left out', '2000 relief', '2000 timeout left out'])
   })
 
-  it('never waits longer because of progress', async () => {
-    const { clock, told, state, watch, add } = setup()
-    state.factor = 2
+  it('never waits longer because of progress', () => {
+    const { advance, told, facts, watch, add } = setup()
+    facts.timeoutFactor = 2
     add('a')
     watch.start()
-    await clock.advance(790)
-    state.factor = 1
+    advance(790)
+    facts.timeoutFactor = 1
     watch.look()
-    await clock.advance(10)
+    advance(10)
     expect(told).to.deep.equal(['800 late a'])
   })
 
   describe('tells that it went well', () => {
     /** With a factor of 8, executes one at once, and then each of these so many milliseconds later. */
-    async function work(...afterMs: number[]) {
+    function work(...afterMs: number[]) {
       const all = setup()
-      const { clock, state, watch, add, execute, told } = all
-      state.factor = 8
+      const { advance, facts, watch, add, execute, told } = all
+      facts.timeoutFactor = 8
       watch.start()
       execute(add('first'))
       for (const [i, ms] of afterMs.entries()) {
         const entry = add(`request ${i}`)
         watch.look()
-        await clock.advance(ms)
+        advance(ms)
         execute(entry)
       }
       return { ...all, calm: () => told.filter((line) => line.includes('calm')) }
     }
 
-    it(`after ${calmMs} ms, once something was executed then`, async () => {
-      const { calm, clock, add, execute } = await work(400)
-      await clock.advance(calmMs - 400 - 1)
+    it(`after ${calmMs} ms, once something was executed then`, () => {
+      const { calm, advance, add, execute } = work(400)
+      advance(calmMs - 400 - 1)
       execute(add('before'))
       expect(calm()).to.deep.equal([])
-      await clock.advance(2)
+      advance(2)
       execute(add('after'))
       expect(calm()).to.deep.equal([`${calmMs + 1} calm 1`])
     })
@@ -215,49 +226,49 @@ describe('RequestWatch', () => {
       [999, 2],
       [1_000, 4],
     ] as const)
-      it(`as far as it did: one of ${slowestMs} ms needs ${factor} times the time-out`, async () => {
-        const { calm } = await work(slowestMs, ...Array<number>(80).fill(100))
+      it(`as far as it did: one of ${slowestMs} ms needs ${factor} times the time-out`, () => {
+        const { calm } = work(slowestMs, ...Array<number>(80).fill(100))
         expect(calm()[0]).to.match(new RegExp(`calm ${factor}$`))
       })
 
-    it('as soon as all was quick for as long, whatever was slow just before', async () => {
-      const { calm } = await work(...Array<number>(11).fill(600), ...Array<number>(85).fill(100))
+    it('as soon as all was quick for as long, whatever was slow just before', () => {
+      const { calm } = work(...Array<number>(11).fill(600), ...Array<number>(85).fill(100))
       expect(calm()).to.deep.equal([`8000 calm 2`, `${6_600 + calmMs} calm 1`])
     })
 
-    it('with what still waits', async () => {
-      const { calm, clock, watch, add, execute } = await work()
-      await clock.advance(calmMs - 600)
+    it('with what still waits', () => {
+      const { calm, advance, watch, add, execute } = work()
+      advance(calmMs - 600)
       add('waits')
       watch.look()
       const other = add('not the oldest')
-      await clock.advance(600)
+      advance(600)
       execute(other)
       expect(calm()).to.deep.equal([`${calmMs} calm 2`])
     })
 
-    it('not when that would not shrink the factor, nor for what came before the view', async () => {
-      const { calm, clock, state, watch, add, execute } = await work(400)
+    it('not when that would not shrink the factor, nor for what came before the view', () => {
+      const { calm, advance, facts, watch, add, execute } = work(400)
       watch.stop()
       watch.start()
-      await clock.advance(calmMs)
+      advance(calmMs)
       execute(add('first of the view'))
       expect(calm()).to.deep.equal([])
-      state.factor = 1
-      await clock.advance(calmMs)
+      facts.timeoutFactor = 1
+      advance(calmMs)
       execute(add('last'))
       expect(calm()).to.deep.equal([])
     })
   })
 
-  it('times nothing before start and after stop', async () => {
-    const { clock, told, watch, add } = setup()
+  it('times nothing before start and after stop', () => {
+    const { advance, told, watch, add } = setup()
     add('a')
     watch.look()
-    await clock.advance(10_000)
+    advance(10_000)
     watch.start()
     watch.stop()
-    await clock.advance(10_000)
+    advance(10_000)
     expect(told).to.deep.equal([])
   })
 })
