@@ -54,6 +54,10 @@ const wrongTrees = {
     'packages/pbft/src/index.ts': "import '../../../node_modules/@grpc/grpc-js/index.js'\n",
     'node_modules/@grpc/grpc-js/index.js': 'export {}\n',
   },
+  'rooms-pbft-requests': {
+    'packages/pbft/src/requests/a.ts': "import type { B } from '../out/b.ts'\nexport type A = B\n",
+    'packages/pbft/src/out/b.ts': 'export type B = 1\n',
+  },
   resolvable: { 'packages/pbft/src/index.ts': "import './nowhere.ts'\n" },
 }
 

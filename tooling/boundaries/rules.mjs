@@ -13,6 +13,9 @@ export const rows = [
 /** The packages that hold sockets; `peer` composes them and adds its own query service. */
 const grpcUsers = ['listener', 'comm', 'deliver', 'orderer', 'peer']
 
+/** Folders of a package's sources, in order: a file imports, types too, only from its own and those before. */
+const rooms = { pbft: ['core', 'wire', 'requests', 'in', 'out'] }
+
 const any = (names) => `(${names.join('|')})`
 
 const layers = rows.flatMap((row, level) =>
@@ -34,9 +37,20 @@ const layers = rows.flatMap((row, level) =>
   })),
 )
 
+const walks = Object.entries(rooms).flatMap(([name, folders]) =>
+  folders.slice(0, -1).map((folder, at) => ({
+    name: `rooms-${name}-${folder}`,
+    severity: 'error',
+    comment: `${folder} of ${name} imports nothing from the rooms behind it`,
+    from: { path: `^packages/${name}/src/${folder}/` },
+    to: { path: `^packages/${name}/src/${any(folders.slice(at + 1))}/` },
+  })),
+)
+
 export const ruleSet = {
   forbidden: [
     ...layers,
+    ...walks,
     {
       name: 'no-deep-import',
       severity: 'error',
