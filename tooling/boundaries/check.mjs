@@ -38,6 +38,12 @@ const wrongTrees = {
       "import { ledger } from '../../ledger/dist/index.js'\nledger\n",
     'packages/ledger/dist/index.js': 'export const ledger = 1\n',
   },
+  'direction-msp': {
+    'packages/msp/src/index.ts':
+      "import type { P } from '../../listener/dist/index.js'\nexport type Q = P\n",
+    'packages/listener/dist/index.d.ts': 'export type P = 1\n',
+    'packages/listener/dist/index.js': 'export {}\n',
+  },
   'no-deep-import': {
     'packages/pbft/src/index.ts': "import { secret } from '../../proto/src/secret.js'\nsecret\n",
     'packages/proto/src/secret.js': 'export const secret = 1\n',
@@ -47,6 +53,10 @@ const wrongTrees = {
     'packages/events/dist/testing.js': 'export const fake = 1\n',
   },
   'no-circular': {
+    'packages/comm/src/a.ts': "import type { B } from './b.ts'\nexport type A = B\n",
+    'packages/comm/src/b.ts': "import type { A } from './a.ts'\nexport type B = A\n",
+  },
+  'no-circular-at-run-time': {
     'packages/pbft/src/a.ts': "import { b } from './b.ts'\nexport const a = () => b\n",
     'packages/pbft/src/b.ts': "import { a } from './a.ts'\nexport const b = () => a\n",
   },

@@ -28,7 +28,7 @@ export const targets = {
     spec: ['test/unit/**/*.spec.ts'],
   },
   comm: {
-    mutate: ['src/authenticate.ts', 'src/handshake.ts', 'src/connection-store.ts'],
+    mutate: ['src/handshake/*.ts', 'src/connections/connection-store.ts'],
     spec: ['test/unit/**/*.spec.ts', 'test/wire/**/*.spec.ts', 'test/e2e/handshake.spec.ts'],
   },
   deliver: {

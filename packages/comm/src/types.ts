@@ -1,6 +1,6 @@
 import type { AbortOptions, Clock, Lifecycle, Logger, Metrics } from '@heddle/interface'
 import type { gossip, Received } from '@heddle/proto'
-import type { EncodedMessage } from './message.ts'
+import type { EncodedMessage } from './messages/message.ts'
 import type { HttpProxy, PeerMapper } from './ports.ts'
 import type { RemotePeer } from './remote-peer.ts'
 import type { AggregatedSendResult } from './send-result.ts'

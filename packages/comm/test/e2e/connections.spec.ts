@@ -6,7 +6,7 @@ import type { ServerDuplexStream } from '@grpc/grpc-js'
 import { VirtualClock } from '@heddle/events/testing'
 import { create, gossip } from '@heddle/proto'
 import { expect } from 'chai'
-import { gossipService } from '../../src/wire.ts'
+import { gossipService } from '../../src/transport/wire.ts'
 import {
   all,
   createNode,

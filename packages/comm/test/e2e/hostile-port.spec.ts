@@ -7,7 +7,7 @@ import { Client, credentials, status } from '@grpc/grpc-js'
 import { VirtualClock } from '@heddle/events/testing'
 import type { LogLine } from '@heddle/interface/testing'
 import { expect } from 'chai'
-import { maxFirstBytes } from '../../src/gossip-server.ts'
+import { maxFirstBytes } from '../../src/transport/gossip-server.ts'
 import {
   createNode,
   dataMessage,

@@ -2,9 +2,9 @@ import { Budget } from '@heddle/events'
 import { VirtualClock } from '@heddle/events/testing'
 import { RecordingMetrics } from '@heddle/interface/testing'
 import { commMetrics } from '../../src/metrics.ts'
-import { Connection, framesPerLook } from '../../src/connection.ts'
-import type { ConnectionEnd, ConnectionHost } from '../../src/connection.ts'
-import type { GossipStream, StreamEvents } from '../../src/gossip-stream.ts'
+import { Connection, framesPerLook } from '../../src/connections/connection.ts'
+import type { ConnectionEnd, ConnectionHost } from '../../src/connections/connection.ts'
+import type { GossipStream, StreamEvents } from '../../src/transport/gossip-stream.ts'
 import type { ConnectionInfo, ReceivedMessage } from '../../src/index.ts'
 
 /** A stream without a network, that a test drives by hand. */

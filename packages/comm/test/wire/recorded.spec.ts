@@ -13,8 +13,12 @@ import {
 import { createTestOrganization } from '@heddle/msp/testing'
 import { create, gossip } from '@heddle/proto'
 import { expect } from 'chai'
-import { certificateHash, checkConnectionMessage, connectionMessage } from '../../src/handshake.ts'
-import { decodeFrame, encodeMessage, verifyEnvelope } from '../../src/message.ts'
+import {
+  certificateHash,
+  checkConnectionMessage,
+  connectionMessage,
+} from '../../src/handshake/handshake.ts'
+import { decodeFrame, encodeMessage, verifyEnvelope } from '../../src/messages/message.ts'
 import type { PeerMapper } from '../../src/index.ts'
 
 interface Recording {
