@@ -54,6 +54,8 @@ export class PrimaryPace {
   #since = 0
   /** What was owed then, in milliseconds. */
   #owedMs = 0
+  /** The time-out that this is measured against, in milliseconds. */
+  #limitMs: number
   #isSlow = false
   /** The turn under way has no grace. */
   #hasLeftOut = false
@@ -63,6 +65,7 @@ export class PrimaryPace {
   constructor(facts: PaceFacts, timeoutMs: () => number, observer: PaceObserver) {
     this.#facts = facts
     this.#timeoutMs = timeoutMs
+    this.#limitMs = timeoutMs()
     this.#observer = observer
   }
 
@@ -79,6 +82,7 @@ export class PrimaryPace {
   /** From now on it is this phase; cheap when it was before. */
   observe(phase: Phase): void {
     if (phase === this.#phase) return
+    this.#rescale()
     const { now } = this.#facts
     this.#owedMs = this.#owed(now)
     this.#phase = phase
@@ -106,26 +110,33 @@ export class PrimaryPace {
     const { now } = this.#facts
     if (now < this.#wakeAt) return
     this.#wakeAt = Infinity
+    this.#rescale()
     if (this.#phase === 'primary') this.#judge(now)
+  }
+
+  /** What was owed of a longer time-out is as much of a shorter one: trouble of before makes nobody hasty. */
+  #rescale(): void {
+    const limitMs = this.#timeoutMs()
+    this.#owedMs *= limitMs / this.#limitMs
+    this.#limitMs = limitMs
   }
 
   #owed(now: number): number {
     const passedMs = now - this.#since
     if (this.#phase === 'idle') return this.#owedMs
     if (this.#phase === 'group') return Math.max(this.#owedMs - passedMs, 0)
-    const graceMs = this.#hasLeftOut ? 0 : this.#timeoutMs() * gracePart
+    const graceMs = this.#hasLeftOut ? 0 : this.#limitMs * gracePart
     return this.#owedMs + Math.max(passedMs - graceMs, 0)
   }
 
   #judge(now: number): void {
     const owedMs = this.#owed(now)
-    const limitMs = this.#timeoutMs()
-    const isSlow = owedMs >= limitMs / 2
+    const isSlow = owedMs >= this.#limitMs / 2
     if (isSlow !== this.#isSlow) {
       this.#isSlow = isSlow
       this.#observer.onSlow(isSlow)
     }
-    if (owedMs >= limitMs) {
+    if (owedMs >= this.#limitMs) {
       this.#owedMs = 0
       this.#since = now
       this.#isSlow = false
@@ -136,9 +147,8 @@ export class PrimaryPace {
 
   /** Sets when the phase leads to a verdict; who asks before finds out. */
   #arm(now: number): void {
-    const timeoutMs = this.#timeoutMs()
-    const limitMs = this.#isSlow ? timeoutMs : timeoutMs / 2
-    const due = Math.ceil(this.#since + timeoutMs * gracePart + limitMs - this.#owedMs)
+    const limitMs = this.#isSlow ? this.#limitMs : this.#limitMs / 2
+    const due = Math.ceil(this.#since + this.#limitMs * gracePart + limitMs - this.#owedMs)
     this.#wakeAt = Math.min(this.#wakeAt, Math.max(due, now + 1))
   }
 }

@@ -137,4 +137,16 @@ describe('PrimaryPace', () => {
     pass('primary', 2_001)
     expect(told).to.deep.equal(['2500 slow', '4500 too slow'])
   })
+
+  it('is no more in haste for what was owed of a longer time-out', () => {
+    const { told, state, pass } = setup()
+    state.timeoutMs = 8_000
+    pass('primary', 1_000 + 3_000)
+    pass('idle', 1)
+    state.timeoutMs = 1_000
+    pass('primary', 125 + 124)
+    expect(told, 'three eighths of it').to.deep.equal([])
+    pass('primary', 1)
+    expect(told, 'and an eighth').to.deep.equal(['4251 slow'])
+  })
 })
