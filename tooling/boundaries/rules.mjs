@@ -11,7 +11,7 @@ export const rows = [
 ]
 
 /** Packages whose types still form cycles. */
-const cyclicTypes = ['ledger', 'pbft', 'peer', 'proto']
+const cyclicTypes = ['pbft', 'peer']
 
 /** The packages that hold sockets; `peer` composes them and adds its own query service. */
 const grpcUsers = ['listener', 'comm', 'deliver', 'orderer', 'peer']
@@ -19,6 +19,7 @@ const grpcUsers = ['listener', 'comm', 'deliver', 'orderer', 'peer']
 /** Folders of a package's sources, in order: a file imports, types too, only from its own and those before. */
 const rooms = {
   comm: ['messages', 'queues', 'transport', 'handshake', 'connections'],
+  ledger: ['storage', 'records', 'index', 'state', 'journal', 'blocks'],
   pbft: ['core', 'wire', 'requests', 'in', 'out'],
 }
 

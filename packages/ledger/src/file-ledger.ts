@@ -1,22 +1,22 @@
 import type { AbortOptions, Clock, Logger } from '@heddle/interface'
-import type { BlockFiles } from './block-files.ts'
-import type { BlockIndex } from './block-index.ts'
+import type { BlockFiles } from './blocks/block-files.ts'
+import type { BlockIndex } from './index/block-index.ts'
 import {
   checkSuccessor,
   decodeBlockRecord,
   encodeBlockRecord,
   headerOf,
   maxNoteBytes,
-} from './block-record.ts'
-import { CommitQueue } from './commit-queue.ts'
+} from './blocks/block-record.ts'
+import { CommitQueue } from './records/commit-queue.ts'
 import { LedgerError } from './errors.ts'
-import { BlockFollower } from './follow.ts'
-import type { ResolvedLedgerOptions } from './ledger.ts'
+import { BlockFollower } from './blocks/follow.ts'
+import type { ResolvedLedgerOptions } from './ledger-options.ts'
 import type { LedgerMetrics } from './metrics.ts'
 import type { BlockRecord, Ledger, LedgerHeader, TxLocation } from './ports.ts'
-import type { RecordBody } from './record-file.ts'
-import type { KeyValueStateStore } from './state-store.ts'
-import { packTxIds } from './tx-id.ts'
+import type { RecordBody } from './records/record-file.ts'
+import type { KeyValueStateStore } from './state/state-store.ts'
+import { packTxIds } from './index/tx-id.ts'
 
 /** Bytes written and synced at once, when that much waits. */
 export const maxGroupBytes = 16 * 1024 * 1024

@@ -15,13 +15,15 @@ export type {
   TxLocation,
 } from './ports.ts'
 export { openLedger } from './ledger.ts'
-export type { LedgerDeps, LedgerOptions } from './ledger.ts'
-export { openJournal } from './journal.ts'
-export type { JournalDeps, JournalOptions } from './journal.ts'
-export { directoryHolder } from './process-lock.ts'
-export { nextStateDigest, stateDigestSeed } from './state-digest.ts'
-export { isStateWrite } from './state-keys.ts'
-export { diskStorage } from './disk-storage.ts'
+export type { LedgerDeps } from './ledger.ts'
+export type { LedgerOptions } from './ledger-options.ts'
+export { openJournal } from './journal/journal.ts'
+export type { JournalDeps } from './journal/journal.ts'
+export type { JournalOptions } from './journal/journal-options.ts'
+export { directoryHolder } from './storage/process-lock.ts'
+export { nextStateDigest, stateDigestSeed } from './state/state-digest.ts'
+export { isStateWrite } from './state/state-keys.ts'
+export { diskStorage } from './storage/disk-storage.ts'
 export type {
   DirectoryLock,
   Files,
@@ -31,4 +33,4 @@ export type {
   KeyValueStore,
   Storage,
   StorageFile,
-} from './storage.ts'
+} from './storage/storage.ts'

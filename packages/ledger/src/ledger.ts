@@ -1,19 +1,18 @@
 import { join } from 'node:path'
-import type { Clock, Logger, Metrics } from '@heddle/interface'
 import { systemClock } from '@heddle/events'
-import { BlockFiles } from './block-files.ts'
-import { BlockIndex } from './block-index.ts'
-import { checkSuccessor, decodeBlockRecord, headerOf } from './block-record.ts'
-import { diskStorage } from './disk-storage.ts'
-import { LedgerError, corrupt, toLedgerError } from './errors.ts'
+import type { Clock, Logger, Metrics } from '@heddle/interface'
+import { BlockFiles } from './blocks/block-files.ts'
+import { BlockIndex } from './index/block-index.ts'
+import { diskStorage } from './storage/disk-storage.ts'
+import { LedgerError, toLedgerError } from './errors.ts'
 import { FileLedger } from './file-ledger.ts'
-import type { LastBlock } from './file-ledger.ts'
+import { resolveLedgerOptions } from './ledger-options.ts'
+import type { LedgerOptions, ResolvedLedgerOptions } from './ledger-options.ts'
 import { ledgerMetrics } from './metrics.ts'
-import { numberOption, refuseUnknown } from './options.ts'
-import type { Ledger, LedgerHeader } from './ports.ts'
-import type { ScannedRecord } from './record-scan.ts'
-import { KeyValueStateStore } from './state-store.ts'
-import type { Storage } from './storage.ts'
+import type { Ledger } from './ports.ts'
+import { OtherPlace, Recovery } from './recovery.ts'
+import { KeyValueStateStore } from './state/state-store.ts'
+import type { Storage } from './storage/storage.ts'
 
 /** What a ledger works with. */
 export interface LedgerDeps {
@@ -26,54 +25,6 @@ export interface LedgerDeps {
   readonly clock?: Clock
   readonly logger?: Logger
   readonly metrics?: Metrics
-}
-
-/** Bounds of a ledger. */
-export interface LedgerOptions {
-  /** A new file is begun before one grows beyond this; default 64 MiB, 4 KiB to 1 GiB. */
-  readonly maxSegmentBytes?: number
-  /** Largest block with its transaction ids; default 128 MiB, 1 KiB to 512 MiB. */
-  readonly maxRecordBytes?: number
-  /** Most bytes of appends that wait for the disk; default 256 MiB, 1 KiB to 4 GiB. */
-  readonly maxPendingBytes?: number
-  /**
-   * What opening reads: `all` checks every block (about a second for a gigabyte); `tail` only those
-   * that the index does not know yet, so that damage in an older block shows when it is read.
-   * Default `all`.
-   */
-  readonly verifyOnOpen?: 'all' | 'tail'
-}
-
-/** {@link LedgerOptions} with defaults filled in. */
-export type ResolvedLedgerOptions = Required<LedgerOptions>
-
-const KiB = 1_024
-const MiB = 1_024 * KiB
-
-const known: Readonly<Record<keyof LedgerOptions, true>> = {
-  ...{ maxSegmentBytes: true, maxRecordBytes: true, maxPendingBytes: true, verifyOnOpen: true },
-}
-
-/** Fills in defaults. @throws LedgerError LEDGER_INVALID_OPTIONS */
-function resolveLedgerOptions(options: LedgerOptions): ResolvedLedgerOptions {
-  refuseUnknown(options, known)
-  const { maxSegmentBytes, maxRecordBytes, maxPendingBytes, verifyOnOpen = 'all' } = options
-  if (!['all', 'tail'].includes(verifyOnOpen)) {
-    const message = `verifyOnOpen is ${verifyOnOpen}: it must be all or tail`
-    throw new LedgerError('LEDGER_INVALID_OPTIONS', message)
-  }
-  return Object.freeze({
-    maxSegmentBytes: numberOption('maxSegmentBytes', maxSegmentBytes, 64 * MiB, [
-      4 * KiB,
-      1_024 * MiB,
-    ]),
-    maxRecordBytes: numberOption('maxRecordBytes', maxRecordBytes, 128 * MiB, [KiB, 512 * MiB]),
-    maxPendingBytes: numberOption('maxPendingBytes', maxPendingBytes, 256 * MiB, [
-      KiB,
-      4_096 * MiB,
-    ]),
-    verifyOnOpen,
-  })
 }
 
 /**
@@ -168,70 +119,4 @@ interface IndexedFiles {
   readonly files: BlockFiles
   readonly index: BlockIndex
   readonly recovery: Recovery
-}
-
-/** The index says that a block is elsewhere: somebody put other files in the place of its own. */
-class OtherPlace extends Error {
-  readonly block: bigint
-
-  constructor(block: bigint) {
-    super(`block ${block.toString()} is elsewhere`)
-    this.block = block
-  }
-}
-
-/** Checks the blocks that are read on opening, and indexes those that are not indexed yet. */
-class Recovery {
-  readonly #index: BlockIndex
-  #last: LastBlock | undefined
-  /** Blocks that were not in the index. */
-  indexed = 0
-
-  constructor(index: BlockIndex) {
-    this.#index = index
-  }
-
-  get last(): LastBlock | undefined {
-    return this.#last
-  }
-
-  /** Where the scan begins: with `tail`, at the last block of the index. */
-  start(verify: 'all' | 'tail'): { readonly from?: NonNullable<ReturnType<BlockIndex['block']>> } {
-    if (verify === 'all' || this.#index.height === 0n) return {}
-    const from = this.#index.block(this.#index.height - 1n)
-    return from === undefined ? {} : { from }
-  }
-
-  visit(record: ScannedRecord): void {
-    const content = decodeBlockRecord(record.body)
-    if (content === undefined) throw this.#corrupt(record, undefined)
-    let header: LedgerHeader
-    try {
-      header = headerOf(content.block)
-      // Nothing is known of what comes before the first one that is read.
-      if (this.#last !== undefined || record.sequence === 0n)
-        checkSuccessor(header, this.#last?.header)
-    } catch (error) {
-      throw this.#corrupt(record, error)
-    }
-    // The record's bytes are others' after this call.
-    this.#last = { header, note: content.note && Uint8Array.from(content.note) }
-    const { sequence, offset, length } = record
-    if (sequence < this.#index.height) {
-      const known = this.#index.block(sequence)
-      if (known?.offset !== offset || known.length !== length) throw new OtherPlace(sequence)
-      return
-    }
-    this.#index.add({ sequence, offset, length }, Buffer.from(content.txIds))
-    this.indexed += 1
-    this.#index.flushSome()
-    this.#index.checkRoom()
-  }
-
-  #corrupt(record: ScannedRecord, cause: unknown): LedgerError {
-    const { sequence: block, offset, path: file } = record
-    const reason = cause instanceof Error ? cause.message : 'its record has another form'
-    const what = `block ${block.toString()} in ${file} at offset ${offset} does not fit: ${reason}`
-    return corrupt(what, { file, offset, block, cause })
-  }
 }

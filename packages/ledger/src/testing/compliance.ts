@@ -1,5 +1,5 @@
-import { isCodedError } from '@heddle/interface'
 import assert from 'node:assert/strict'
+import { isCodedError } from '@heddle/interface'
 
 /** One case of a compliance suite, for any test framework: `it(c.name, c.run)`. */
 export interface ComplianceCase {

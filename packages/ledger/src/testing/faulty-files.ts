@@ -1,4 +1,4 @@
-import type { Files, StorageFile } from '../storage.ts'
+import type { Files, StorageFile } from '../storage/storage.ts'
 import { errno } from './memory-files.ts'
 
 /** What goes wrong; change it at any time. Unset: nothing. */

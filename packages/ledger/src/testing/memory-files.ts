@@ -1,4 +1,4 @@
-import type { Files, StorageFile } from '../storage.ts'
+import type { Files, StorageFile } from '../storage/storage.ts'
 
 /**
  * What a crash leaves of what was not synced: nothing (`lose`), everything (`keep`), or some pieces of

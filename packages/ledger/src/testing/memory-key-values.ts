@@ -1,5 +1,5 @@
 import { LedgerError } from '../errors.ts'
-import type { KeyChange, KeyValue, KeyValueSnapshot, KeyValueStore } from '../storage.ts'
+import type { KeyChange, KeyValue, KeyValueSnapshot, KeyValueStore } from '../storage/storage.ts'
 
 /** What outlives a {@link MemoryKeyValues}. */
 export type MemoryKeyValueDisk = Map<string, Uint8Array>

@@ -5,7 +5,7 @@ import type {
   KeyValueDurability,
   KeyValueStore,
   Storage,
-} from '../storage.ts'
+} from '../storage/storage.ts'
 import { MemoryFiles } from './memory-files.ts'
 import type { CrashMode } from './memory-files.ts'
 import { MemoryKeyValues } from './memory-key-values.ts'

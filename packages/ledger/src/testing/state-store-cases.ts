@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { isStateWrite, maxValueBytes } from '../state-keys.ts'
+import { isStateWrite, maxValueBytes } from '../state/state-keys.ts'
 import type { StateStore, StateWrite } from '../ports.ts'
-import { sliceBytes } from '../content-digest.ts'
-import { nextStateDigest, stateDigestSeed } from '../state-digest.ts'
+import { sliceBytes } from '../state/content-digest.ts'
+import { nextStateDigest, stateDigestSeed } from '../state/state-digest.ts'
 import { caseOver, rejectsWith } from './compliance.ts'
 import type { ComplianceCase, Opened } from './compliance.ts'
 

@@ -3,10 +3,10 @@ import { common, create, decode, encode } from '@heddle/proto'
 import { expect } from 'chai'
 import type { BlockRecord } from '../../src/index.ts'
 import type { LedgerError } from '../../src/errors.ts'
-import { encodeBlockRecord } from '../../src/block-record.ts'
-import { RecordFile } from '../../src/record-file.ts'
-import type { RecordBody } from '../../src/record-file.ts'
-import { packTxIds } from '../../src/tx-id.ts'
+import { encodeBlockRecord } from '../../src/blocks/block-record.ts'
+import { RecordFile } from '../../src/records/record-file.ts'
+import type { RecordBody } from '../../src/records/record-file.ts'
+import { packTxIds } from '../../src/index/tx-id.ts'
 import {
   makeTestChain,
   MemoryStorage,

@@ -2,8 +2,8 @@ import { isCodedError } from '@heddle/interface'
 import { expect } from 'chai'
 import { LedgerError } from '../../src/index.ts'
 import type { BlockRecord, JournalOptions, Ledger, LedgerOptions } from '../../src/index.ts'
-import { maxUnindexedKeys } from '../../src/block-index.ts'
-import { maxWaitingChanges } from '../../src/state-store.ts'
+import { maxUnindexedKeys } from '../../src/index/block-index.ts'
+import { maxWaitingChanges } from '../../src/state/state-store.ts'
 import {
   FaultyFiles,
   makeTestBlock,

@@ -6,7 +6,7 @@ import { isCodedError } from '@heddle/interface'
 import { blockHeaderHash, common, decode } from '@heddle/proto'
 import { expect } from 'chai'
 import { openJournal, openLedger } from '../../src/index.ts'
-import { lockDirectory } from '../../src/process-lock.ts'
+import { lockDirectory } from '../../src/storage/process-lock.ts'
 import { kill, output, printed, startChild } from '../children.ts'
 import { temporaryDirectory } from '../places.ts'
 

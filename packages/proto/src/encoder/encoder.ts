@@ -1,7 +1,7 @@
 import { Edition } from '@bufbuild/protobuf/wkt'
 import type { DescField, DescMessage, DescOneof, Message } from '@bufbuild/protobuf'
 import { fieldEncoder, oneofEncoder } from './fields.ts'
-import type { FieldEncoder, Fields } from './fields.ts'
+import type { FieldEncoder, Fields } from './field-encoder.ts'
 import { LENGTH_DELIMITED } from './values.ts'
 import type { ValueEncoder } from './values.ts'
 import { Writer, varintSize } from './writer.ts'

@@ -1,20 +1,9 @@
 import type { DescField, DescMessage, DescOneof } from '@bufbuild/protobuf'
+import type { FieldEncoder, Fields } from './field-encoder.ts'
 import { mapField } from './maps.ts'
 import { LENGTH_DELIMITED, int32, scalars } from './values.ts'
 import type { ValueEncoder } from './values.ts'
 import { varintSize } from './writer.ts'
-import type { Writer } from './writer.ts'
-
-/** A message as its fields by name. */
-export type Fields = Readonly<Record<string, unknown>>
-
-/** Encodes one field of a message, tag and all. */
-export interface FieldEncoder {
-  /** First pass: 0 when the field is not written, NaN when this encoder does not take the value. */
-  readonly size: (message: Fields, writer: Writer) => number
-  /** Second pass. */
-  readonly write: (message: Fields, writer: Writer) => void
-}
 
 /** Gives the encoder of a message inside a message, its length before it. */
 export type InnerMessageEncoder = (schema: DescMessage) => ValueEncoder

@@ -1,6 +1,6 @@
 import { ScalarType } from '@bufbuild/protobuf'
 import type { DescField } from '@bufbuild/protobuf'
-import type { FieldEncoder, Fields } from './fields.ts'
+import type { FieldEncoder, Fields } from './field-encoder.ts'
 import { LENGTH_DELIMITED, scalars } from './values.ts'
 import type { ValueEncoder } from './values.ts'
 import { varintSize } from './writer.ts'
