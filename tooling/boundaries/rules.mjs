@@ -11,7 +11,7 @@ export const rows = [
 ]
 
 /** Packages whose types still form cycles. */
-const cyclicTypes = ['pbft', 'peer']
+const cyclicTypes = ['pbft']
 
 /** The packages that hold sockets; `peer` composes them and adds its own query service. */
 const grpcUsers = ['listener', 'comm', 'deliver', 'orderer', 'peer']

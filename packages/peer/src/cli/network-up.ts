@@ -18,7 +18,7 @@ import { Interrupted, endWith } from './interrupted.ts'
 import { defaultDir, dirOption, validatorCount, wholeNumber } from './options.ts'
 import { markUnverified, standardOutput, toJson } from './output.ts'
 import type { NetworkClient } from '../network/client.ts'
-import type { RunSummary } from '../network/run.ts'
+import type { RunSummary } from '../network/summary.ts'
 import type { Output } from './output.ts'
 
 interface UpOptions {

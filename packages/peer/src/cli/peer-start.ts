@@ -13,7 +13,7 @@ import { createMetrics } from '../operations/metrics.ts'
 import { readVersion } from '../package-root.ts'
 import { exitCodes } from '../exit-status.ts'
 import { filesNeeded, requireOpenFiles } from '../open-files.ts'
-import type { CompositionDeps } from '../node/compose.ts'
+import type { CompositionDeps } from '../node/composition-deps.ts'
 
 interface StartOptions {
   readonly config: string

@@ -1,4 +1,4 @@
-import type { StateView, StateWrite } from '../rules/rules.ts'
+import type { StateView, StateWrite } from '../rules/state-view.ts'
 
 interface PendingWrite {
   readonly height: bigint

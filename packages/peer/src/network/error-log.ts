@@ -2,7 +2,7 @@ import { appendFileSync } from 'node:fs'
 import { foreignLine } from '../logging/log-file.ts'
 import type { Readable } from 'node:stream'
 import type { Clock } from '@heddle/interface'
-import type { ProcessSpec } from './processes.ts'
+import type { ProcessSpec } from './process-spec.ts'
 
 /** Longest line, in characters; what is longer is cut into several. */
 export const maxLine = 4096

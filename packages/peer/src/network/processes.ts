@@ -9,17 +9,7 @@ import { cliPath } from '../package-root.ts'
 import { ErrorLog } from './error-log.ts'
 import { LastWords } from './last-words.ts'
 import type { Clock } from '@heddle/interface'
-
-/** How a validator is started. */
-export interface ProcessSpec {
-  readonly name: string
-  /** Path of its configuration file. */
-  readonly config: string
-  /** File that its log is appended to. */
-  readonly log: string
-  /** Passed on to `heddle peer start`: see there. */
-  readonly acceptLostBlocks?: boolean
-}
+import type { ProcessSpec } from './process-spec.ts'
 
 /** How a process ended. */
 export interface ProcessEnd {

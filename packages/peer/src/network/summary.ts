@@ -1,8 +1,29 @@
 import { grouped } from '../cli/output.ts'
 import type { NetworkDescriptor } from './descriptor.ts'
-import type { RunSummary } from './run.ts'
+import type { Proof } from './proof.ts'
 import type { LineRun, Submissions } from './submissions.ts'
 import type { LineProblem } from './submitter.ts'
+
+/** What came of a run. */
+export interface RunSummary {
+  readonly accepted: number
+  readonly rejected: number
+  /** Lines that are no JSON object, or that validators refused. */
+  readonly notSubmitted: number
+  readonly problems: readonly LineProblem[]
+  /** The first lines that stand in a block as rejected, and why. */
+  readonly firstRejected: readonly LineProblem[]
+  /** Reasons of rejections with how often each kind came, most frequent first. */
+  readonly reasons: readonly { readonly reason: string; readonly count: number }[]
+  /** Blocks with a transaction of this run. */
+  readonly blocks: number
+  readonly seconds: number
+  readonly txPerSecond: number
+  readonly latencyMs: { readonly p50: number; readonly p99: number }
+  /** Processor time of each validator from the first line to the last block; null if it is not known. */
+  readonly cpuSeconds: readonly (number | null)[]
+  readonly proof: Proof
+}
 
 /** Lines shown each with their number. */
 export const maxShown = 10

@@ -21,7 +21,7 @@ import { createSignatureArchive } from './signature-archive.ts'
 import { createValidatorVerifier } from './validator-verifier.ts'
 import type { Comm } from '@heddle/comm'
 import type { Mapper } from '@heddle/identity'
-import type { Clock, Logger } from '@heddle/interface'
+import type { Logger } from '@heddle/interface'
 import type { MessageCrypto } from '@heddle/msp'
 import type { OrdererServer } from '@heddle/orderer'
 import type {
@@ -32,11 +32,8 @@ import type {
   ReplicaOptions,
   StateMachine,
 } from '@heddle/pbft'
-import type { Config } from '../config/settings.ts'
 import type { EngineDeps } from '../engine/engine.ts'
-import type { Logging } from '../logging/logger.ts'
-import type { PrometheusMetrics } from '../operations/metrics.ts'
-import type { Version } from '../package-root.ts'
+import type { CompositionDeps } from './composition-deps.ts'
 import type { Condition } from './conditions.ts'
 import type { Health } from './health.ts'
 import type { StateDiverged } from '../engine/state-diverged.ts'
@@ -53,18 +50,6 @@ const wrappingBytes = 64 * 1024
 
 /** Messages of one validator in a second: more than consensus and block signatures ever need. */
 const maxFramesPerSecond = 10_000
-
-/** What a validator is made of, apart from its disk. */
-export interface CompositionDeps {
-  readonly config: Config
-  readonly material: Material
-  readonly clock: Clock
-  readonly logging: Logging
-  readonly metrics: PrometheusMetrics
-  readonly version: Version
-  /** See `ReplicaOptions.acceptLoss`. */
-  readonly acceptLostBlocks: boolean
-}
 
 /** The parts of a validator; nothing of it runs yet. */
 export interface Composition extends Health {

@@ -12,7 +12,7 @@ import { isObject, readObject } from '../rules/rules-2/json-object.ts'
 import { sentenceOf } from '../rules/sentences.ts'
 import { consensusMetadataOf } from './channel-config.ts'
 import type { common } from '@heddle/proto'
-import type { StateWrite } from '../rules/rules.ts'
+import type { StateWrite } from '../rules/state-view.ts'
 
 /** Most accounts that a genesis block may begin with. */
 export const maxGenesisAccounts = 100_000

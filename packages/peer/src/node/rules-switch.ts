@@ -4,7 +4,7 @@ import { rulesContract } from '../switch/switch.ts'
 import { RulesSwitcher } from '../switch/switcher.ts'
 import type { Replica } from '@heddle/pbft'
 import type { OfferVerifier } from '../switch/offer.ts'
-import type { CompositionDeps } from './compose.ts'
+import type { CompositionDeps } from './composition-deps.ts'
 import type { PeerNetwork } from './peer-network.ts'
 import type { Storage } from './storage.ts'
 

@@ -9,7 +9,8 @@ import { openStorage } from './storage.ts'
 import type { Lifecycle, LifecycleState, Logger } from '@heddle/interface'
 import type { ReplicaNotification } from '@heddle/pbft'
 import type { SettingKey } from '../config/settings.ts'
-import type { Composition, CompositionDeps } from './compose.ts'
+import type { Composition } from './compose.ts'
+import type { CompositionDeps } from './composition-deps.ts'
 
 /** How long a validator that is stopped lets its consensus finish what is being executed. */
 const settleTimeoutMs = 2000

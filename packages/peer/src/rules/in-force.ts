@@ -1,4 +1,4 @@
-import type { StateView, StateWrite } from './rules.ts'
+import type { StateView, StateWrite } from './state-view.ts'
 
 /** Where the state keeps which rules are in force. The contract of switches writes it, under all rules. */
 export const rulesNamespace = 'rules'

@@ -1,14 +1,6 @@
-import type { StateWrite } from '@heddle/ledger'
 import type { TransactionReader } from '../engine/transaction.ts'
 import type { SwitchJudge } from '../switch/switch.ts'
-
-export type { StateWrite }
-
-/** What a contract may read: the state after all transactions before its own. */
-export interface StateView {
-  /** The value of a key; undefined when there is none. Not to be changed. */
-  get(namespace: string, key: string): Uint8Array | undefined
-}
+import type { StateView, StateWrite } from './state-view.ts'
 
 /** What the transactions of one block did, in their order. */
 export interface Execution {

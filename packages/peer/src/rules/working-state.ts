@@ -1,4 +1,4 @@
-import type { StateView, StateWrite } from './rules.ts'
+import type { StateView, StateWrite } from './state-view.ts'
 
 /** The state as the next transaction sees it: what this block wrote, over what was there before. */
 export class WorkingState implements StateView {

@@ -1,7 +1,7 @@
 import { create, decode, encode, heddle } from '@heddle/proto'
 import { rulesInForce, rulesNamespace, rulesSince, switchWrites } from '../rules/in-force.ts'
 import { maxOfferBytes, offerBlocks } from './offer.ts'
-import type { StateView, StateWrite } from '../rules/rules.ts'
+import type { StateView, StateWrite } from '../rules/state-view.ts'
 import type { OfferVerifier, RulesOffer } from './offer.ts'
 
 /** Name of the contract that puts other rules in force. */

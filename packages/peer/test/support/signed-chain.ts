@@ -12,7 +12,7 @@ import type { Chain, OrdererServer } from '@heddle/orderer'
 import type { Received } from '@heddle/proto'
 import type { NetworkClient } from '../../src/network/client.ts'
 import type { ChainTip } from '../../src/engine/candidate.ts'
-import type { StateView } from '../../src/rules/rules.ts'
+import type { StateView } from '../../src/rules/state-view.ts'
 import type { ReplayDeps } from '../../src/engine/replay.ts'
 import type { TestChannel } from './channel.ts'
 

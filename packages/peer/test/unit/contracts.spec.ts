@@ -11,7 +11,7 @@ import { contractOf } from '../../src/rules/rules-2/lines.ts'
 import { maxRecordIdBytes, records } from '../../src/rules/rules-2/records.ts'
 import { sentenceOf } from '../../src/rules/sentences.ts'
 import type { Outcome } from '../../src/rules/rules-2/contract.ts'
-import type { StateView, StateWrite } from '../../src/rules/rules.ts'
+import type { StateView, StateWrite } from '../../src/rules/state-view.ts'
 
 class MapState implements StateView {
   readonly entries = new Map<string, Uint8Array>()

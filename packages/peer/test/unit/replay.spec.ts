@@ -16,7 +16,8 @@ import { testMembers, transaction } from '../support/channel.ts'
 import { noOffers } from '../support/offers.ts'
 import type { Ledger } from '@heddle/ledger'
 import type { Received } from '@heddle/proto'
-import type { Rules, StateView } from '../../src/rules/rules.ts'
+import type { Rules } from '../../src/rules/rules.ts'
+import type { StateView } from '../../src/rules/state-view.ts'
 
 const signer = { serialized: Buffer.from('somebody'), sign: () => Buffer.from('signature') }
 const reader = new TransactionReader()

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { Submissions } from '../../src/network/submissions.ts'
 import { maxShown, rejectedLines, standingOf, summaryLines } from '../../src/network/summary.ts'
-import type { RunSummary } from '../../src/network/run.ts'
+import type { RunSummary } from '../../src/network/summary.ts'
 
 /** So many lines that were sent, numbered from 1. */
 function sent(count: number): Submissions {

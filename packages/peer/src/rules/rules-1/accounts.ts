@@ -2,7 +2,7 @@ import { messageOf } from '../../errors.ts'
 import { accept, reject } from './contract.ts'
 import { jsonMembers } from './json-members.ts'
 import { textOf } from './text.ts'
-import type { StateView } from '../rules.ts'
+import type { StateView } from '../state-view.ts'
 import type { Contract, Outcome } from './contract.ts'
 import type { JsonMember } from './json-members.ts'
 

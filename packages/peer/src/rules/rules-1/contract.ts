@@ -1,4 +1,4 @@
-import type { StateView, StateWrite } from '../rules.ts'
+import type { StateView, StateWrite } from '../state-view.ts'
 
 /** What became of a transaction: its writes, or the reason why it changes nothing. */
 export type Outcome =

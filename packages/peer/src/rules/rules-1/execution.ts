@@ -5,7 +5,8 @@ import { applyContract } from './registry.ts'
 import { heldWrites, withUnfitKeys } from './unfit-keys.ts'
 import type { TransactionFacts, TransactionReader } from '../../engine/transaction.ts'
 import type { SwitchJudge } from '../../switch/switch.ts'
-import type { Execution, StateView } from '../rules.ts'
+import type { Execution } from '../rules.ts'
+import type { StateView } from '../state-view.ts'
 
 const { TxValidationCode } = protos
 

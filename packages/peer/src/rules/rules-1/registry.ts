@@ -1,7 +1,7 @@
 import { accounts } from './accounts.ts'
 import { reject } from './contract.ts'
 import { records } from './records.ts'
-import type { StateView } from '../rules.ts'
+import type { StateView } from '../state-view.ts'
 import type { Contract, Outcome } from './contract.ts'
 
 const builtIn = new Map<string, Contract>([accounts, records].map((each) => [each.name, each]))

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { isStateWrite } from '@heddle/ledger'
-import type { StateView, StateWrite } from '../rules.ts'
+import type { StateView, StateWrite } from '../state-view.ts'
 
 /*
  * Rules 1 accept records and accounts whose key no state store takes: half of a surrogate pair, or a

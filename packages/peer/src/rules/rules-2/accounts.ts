@@ -3,7 +3,7 @@ import { heddle } from '@heddle/proto'
 import { accept, reject } from './contract.ts'
 import { cut } from './detail.ts'
 import { isObject, readInput } from './json-object.ts'
-import type { StateView } from '../rules.ts'
+import type { StateView } from '../state-view.ts'
 import type { Contract, Outcome, Rejected } from './contract.ts'
 import type { JsonObject } from './json-object.ts'
 

@@ -1,5 +1,5 @@
 import type { heddle } from '@heddle/proto'
-import type { StateView, StateWrite } from '../rules.ts'
+import type { StateView, StateWrite } from '../state-view.ts'
 
 /** Why a transaction changes nothing. */
 export interface RejectionReason {

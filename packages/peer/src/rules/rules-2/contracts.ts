@@ -4,7 +4,7 @@ import { accounts } from './accounts.ts'
 import { reject } from './contract.ts'
 import { cut } from './detail.ts'
 import { records } from './records.ts'
-import type { StateView, StateWrite } from '../rules.ts'
+import type { StateView, StateWrite } from '../state-view.ts'
 import type { Contract, Outcome } from './contract.ts'
 
 const { CONTRACT_FAILED, UNFIT_RESULT, UNKNOWN_CONTRACT } = heddle.RejectionCode

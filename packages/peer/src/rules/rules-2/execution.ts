@@ -5,7 +5,8 @@ import { accept, reject } from './contract.ts'
 import { applyContract } from './contracts.ts'
 import type { TransactionFacts, TransactionReader } from '../../engine/transaction.ts'
 import type { SwitchFault, SwitchJudge } from '../../switch/switch.ts'
-import type { Execution, StateView } from '../rules.ts'
+import type { Execution } from '../rules.ts'
+import type { StateView } from '../state-view.ts'
 import type { Outcome, RejectionReason } from './contract.ts'
 
 const faultCodes: Readonly<Record<SwitchFault, heddle.RejectionCode>> = {
