@@ -90,6 +90,7 @@ export class OperationsServer implements Lifecycle {
   readonly #deps: OperationsDeps
   readonly #listen: Address
   readonly #tls: OperationsTls | undefined
+  readonly #limits: OperationsLimits
   readonly #rules: AccessRules
   readonly #guard: RequestGuard
   readonly #budget: Budget<'answers'>
@@ -102,6 +103,7 @@ export class OperationsServer implements Lifecycle {
     this.#deps = deps
     this.#listen = listen
     this.#tls = tls
+    this.#limits = limits
     const certificate = tls && new X509Certificate(tls.certificate)
     const isCertified = (name: string): boolean =>
       (isIP(name) === 0 ? certificate?.checkHost(name) : certificate?.checkIP(name)) !== undefined
@@ -160,9 +162,11 @@ export class OperationsServer implements Lifecycle {
   }
 
   #create(answer: RequestListener): Server {
+    const { setupTimeoutMs, answerTimeoutMs } = this.#limits
+    // Later than the guard's, which knows more of why.
     const times = {
-      requestTimeout: 10_000,
-      headersTimeout: 5000,
+      requestTimeout: 2 * Math.max(setupTimeoutMs, answerTimeoutMs),
+      headersTimeout: 2 * setupTimeoutMs,
       connectionsCheckingInterval: 1000,
     }
     const tls = this.#tls
