@@ -80,6 +80,9 @@ class QueueManager<E> implements Manager<E> {
   readonly #options: ManagerOptions
   #state: LifecycleState = 'idle'
   #receiver: Receiver<E> | undefined
+  #afterBatch: (() => E | undefined) | undefined
+  // How many events had been handled when #afterBatch was called last.
+  #toldAt = 0
   // What the last event led to: it comes before anything that is queued.
   #followUp: E | undefined
   // How many Expiry objects are in #queue: while there are none, no entry needs a closer look.
@@ -106,8 +109,9 @@ class QueueManager<E> implements Manager<E> {
     return this.#queue.capacity
   }
 
-  setReceiver(receiver: Receiver<E>): void {
+  setReceiver(receiver: Receiver<E>, afterBatch?: () => E | undefined): void {
     this.#receiver = receiver
+    this.#afterBatch = afterBatch
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await -- what it throws must be a rejection
@@ -187,7 +191,9 @@ class QueueManager<E> implements Manager<E> {
     let next = this.#handle(event)
     while (next !== undefined) next = this.#handle(next)
     // Otherwise the batch that is under way, or due, tells what was counted.
-    if (this.#turns.isIdle) this.#counts.publish(this.#queue.size)
+    if (!this.#turns.isIdle) return
+    this.#counts.publish(this.#queue.size)
+    if (this.#owesEnd) this.#turns.schedule()
   }
 
   stats(): ManagerStats {
@@ -218,7 +224,19 @@ class QueueManager<E> implements Manager<E> {
     this.#drain()
     if (this.#state !== 'started') this.#dropQueued() // the follow-up of the event that stopped us
     this.#counts.publish(this.#queue.size)
-    return this.#queue.size > 0 || this.#followUp !== undefined
+    return this.#queue.size > 0 || this.#followUp !== undefined || this.#owesEnd
+  }
+
+  /** Whether events were handled whose batch has not ended: the last of them failed. */
+  get #owesEnd(): boolean {
+    if (this.#afterBatch === undefined || this.#state !== 'started') return false
+    return this.#counts.handled !== this.#toldAt
+  }
+
+  #endBatch(): E | undefined {
+    if (!this.#owesEnd) return undefined
+    this.#toldAt = this.#counts.handled
+    return this.#afterBatch?.()
   }
 
   /**
@@ -233,8 +251,11 @@ class QueueManager<E> implements Manager<E> {
     try {
       while (counts.handled < end && this.#state === 'started') {
         event = this.#followUp
-        if (event === undefined) {
-          if (queue.size === 0) return
+        if (event !== undefined) this.#followUp = undefined
+        else if (queue.size === 0) {
+          event = this.#endBatch()
+          if (event === undefined) return
+        } else {
           const entry = queue.shift() as E | Expiry<E>
           // Room given at once goes to who waits, before anybody can come and take it.
           if (this.#producers.size > 0) queue.push(this.#producers.next())
@@ -242,13 +263,16 @@ class QueueManager<E> implements Manager<E> {
             event = this.#deliver(entry)
             if (event === undefined) continue
           } else event = entry as E
-        } else this.#followUp = undefined
+        }
         counts.handled += 1
         const followUp = (this.#receiver as Receiver<E>)(event)
         if (followUp !== undefined) this.#followUp = followUp
       }
+      event = undefined
+      // A full batch ends here, unless what its last event led to belongs to it.
+      this.#followUp ??= this.#endBatch()
     } catch (cause) {
-      this.#fail(event as E, cause)
+      this.#fail(event, cause)
     } finally {
       this.#turns.left = end - counts.handled
     }
@@ -277,7 +301,7 @@ class QueueManager<E> implements Manager<E> {
   }
 
   /** Tells whoever wants to know that the receiver threw; exactly one of them does. */
-  #fail(event: E, cause: unknown): void {
+  #fail(event: E | undefined, cause: unknown): void {
     this.#counts.failed += 1
     const error = new ReceiverFailedError(event, { cause })
     this.#options.logger?.error('receiver failed', { manager: this.#counts.manager }, error)

@@ -51,8 +51,15 @@ export interface ManagerStats {
  */
 export interface Manager<E> extends Lifecycle, ExpiryQueue<E> {
   readonly capacity: number
-  /** Replaces the receiver; the next event goes to the new one. */
-  setReceiver(receiver: Receiver<E>): void
+  /**
+   * Replaces the receiver; the next event goes to the new one.
+   *
+   * @param afterBatch - called when the queue is found empty after an event, and after every `batchSize`
+   * events: for what is done once for all of them, such as a write to disk. An event that it returns is
+   * processed next, and then it is called again. Not called after a stop. What it throws is reported as
+   * what the receiver throws, without an event
+   */
+  setReceiver(receiver: Receiver<E>, afterBatch?: () => E | undefined): void
   /**
    * Appends `event`; resolves once it is in the queue, at once if there is room. Producers that
    * wait get room in the order in which they came. It is not a promise that the event is handled.

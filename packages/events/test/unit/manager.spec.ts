@@ -313,6 +313,90 @@ describe('Manager', () => {
     })
   })
 
+  describe('the end of a batch', () => {
+    /** A manager that writes down its events, and `end` after each batch. */
+    async function ending(options: ManagerOptions = {}, follow: string[] = []) {
+      const seen: string[] = []
+      const manager = createManager<string>(options)
+      const receive = (event: string) => {
+        if (event === 'bad') throw new TypeError('bad')
+        seen.push(event)
+        return undefined
+      }
+      manager.setReceiver(receive, () => {
+        seen.push('end')
+        return follow.shift()
+      })
+      await manager.start()
+      return { manager, seen }
+    }
+
+    it('is told once, after all that was queued', async () => {
+      const { manager, seen } = await ending()
+      for (const event of ['a', 'b', 'c']) manager.tryQueue(event)
+      await turn()
+      expect(seen).to.deep.equal(['a', 'b', 'c', 'end'])
+    })
+
+    it('leads to an event, which comes next and has an end of its own', async () => {
+      const { manager, seen } = await ending({}, ['x', 'y'])
+      manager.tryQueue('a')
+      await turn()
+      expect(seen).to.deep.equal(['a', 'end', 'x', 'end', 'y', 'end'])
+    })
+
+    it('is told after batchSize events, before the event loop has a turn', async () => {
+      const { manager, seen } = await ending({ batchSize: 2 }, ['x'])
+      for (const event of ['a', 'b', 'c']) manager.tryQueue(event)
+      await Promise.resolve()
+      expect(seen).to.deep.equal(['a', 'b', 'end'])
+      await turn()
+      await turn()
+      expect(seen).to.deep.equal(['a', 'b', 'end', 'x', 'c', 'end'])
+    })
+
+    it('is told also when the last event failed', async () => {
+      const errors: unknown[] = []
+      const { manager, seen } = await ending({ onError: ({ event }) => errors.push(event) })
+      for (const event of ['a', 'bad']) manager.tryQueue(event)
+      await turn()
+      expect(seen).to.deep.equal(['a', 'end'])
+      expect(errors).to.deep.equal(['bad'])
+    })
+
+    it('is told after an event that was injected, and not after one that was taken back or dropped', async () => {
+      const { manager, seen } = await ending()
+      manager.inject('a')
+      expect(seen, 'later').to.deep.equal(['a'])
+      await turn()
+      manager.queueRevocable('b').revoke()
+      await turn()
+      manager.tryQueue('c')
+      await manager.stop()
+      await turn()
+      expect(seen).to.deep.equal(['a', 'end'])
+    })
+
+    it('reports what is thrown there, and goes on', async () => {
+      const errors: ReceiverFailedError[] = []
+      const seen: string[] = []
+      const manager = createManager<string>({ onError: (error) => errors.push(error) })
+      const receive = (event: string) => void seen.push(event)
+      manager.setReceiver(receive as () => undefined, () => {
+        throw new TypeError('the disk')
+      })
+      await manager.start()
+      manager.tryQueue('a')
+      await turn()
+      manager.tryQueue('b')
+      await turn()
+      expect(seen).to.deep.equal(['a', 'b'])
+      expect(errors.map(({ event, message }) => [event, message])).to.deep.equal(
+        Array(2).fill([undefined, 'the receiver of the event manager threw: the disk']),
+      )
+    })
+  })
+
   describe('errors of the receiver', () => {
     it('reports them with the event and goes on with the next one', async () => {
       const errors: ReceiverFailedError[] = []
