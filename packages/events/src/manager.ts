@@ -256,9 +256,7 @@ class QueueManager<E> implements Manager<E> {
           event = this.#endBatch()
           if (event === undefined) return
         } else {
-          const entry = queue.shift() as E | Expiry<E>
-          // Room given at once goes to who waits, before anybody can come and take it.
-          if (this.#producers.size > 0) queue.push(this.#producers.next())
+          const entry = this.#takeEntry()
           if (this.#expiries > 0 && entry instanceof Expiry) {
             event = this.#deliver(entry)
             if (event === undefined) continue
@@ -276,6 +274,13 @@ class QueueManager<E> implements Manager<E> {
     } finally {
       this.#turns.left = end - counts.handled
     }
+  }
+
+  /** Takes the oldest entry; room given at once goes to who waits, before anybody can come and take it. */
+  #takeEntry(): E | Expiry<E> {
+    const entry = this.#queue.shift() as E | Expiry<E>
+    if (this.#producers.size > 0) this.#queue.push(this.#producers.next())
+    return entry
   }
 
   /** The event of an expiry whose turn has come; undefined when it was revoked meanwhile. */

@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { InvariantError, isCodedError } from '@heddle/interface'
+import { createTimer } from '@heddle/events'
+import type { Manager } from '@heddle/events'
 import type { CodedError } from '@heddle/interface'
-import type { ReplicaEvent } from './core/protocol.ts'
+import type { Message } from './core/messages.ts'
 import { faultsTolerated } from './core/quorum.ts'
 import type { ReplicaCore } from './core/replica-core.ts'
+import { createEventQueue, Driver, post } from './driver.ts'
+import type { ShellEvent } from './driver.ts'
 import { ExecutionError, JournalError } from './errors.ts'
 import type { StoppedError } from './errors.ts'
 import { Inbox } from './in/inbox.ts'
@@ -36,11 +39,12 @@ export interface RunningParts {
 }
 
 /**
- * The shell around {@link ReplicaCore}: one queue of events, handled one at a time to the end, and
- * whatever their effects need of the world. An effect that takes time answers with a later event.
+ * The shell around {@link ReplicaCore}: one queue of events, which a {@link Driver} takes one at a time,
+ * and whatever their effects need of the world. An effect that takes time answers with a later event.
  */
 export class RunningReplica {
   readonly #parts: RunningParts
+  readonly #queue: Manager<ShellEvent>
   readonly #pool: RequestPool
   readonly #desk: RequestDesk
   readonly #proposer: Proposer
@@ -50,67 +54,64 @@ export class RunningReplica {
   readonly #inbox: Inbox
   readonly #executions: Executions
   readonly #effects: Effects
-  #events: ReplicaEvent[] = []
-  #isBusy = false
-  #isStopped = false
   /** Whether a message was dropped since so much waits for the journal. */
   #hasMissed = false
-  #wakeUp: NodeJS.Immediate | undefined
+  #readiness: NodeJS.Immediate | undefined
 
   constructor(parts: RunningParts) {
     this.#parts = parts
-    const { deps, options, reporter, journal, core } = parts
+    const { deps, options, reporter, journal, core, onFailure } = parts
     const { stateMachine, clock } = deps
     const encoder = new Encoder()
-    const post = (event: ReplicaEvent): void => this.#post(event)
+    const queue = (this.#queue = createEventQueue(onFailure))
+    const postEvent = (event: ShellEvent): void => post(queue, event)
     this.#broadcaster = new Broadcaster(deps.network, options, reporter)
-    this.#outbox = new Outbox(journal, this.#broadcaster, {
+    const outbox = (this.#outbox = new Outbox(journal, this.#broadcaster, {
       bounds: options,
       snapshot: () => core.durableRecords().map((record) => encoder.record(record)),
-      onFailure: (error) => parts.onFailure(new JournalError(error)),
+      onFailure: (error) => onFailure(new JournalError(error)),
       onAppend: (records) => reporter.appended(records),
       onDrop: () => reporter.droppedUnsent(),
       onFull: (isFull) => this.#onFull(isFull),
-    })
-    const isHeldUp = (): boolean => this.#outbox.isFull
+    }))
+    const isHeldUp = (): boolean => outbox.isFull
     const budgets = (this.#budgets = new SenderBudgets(clock, options, reporter))
     const pool = (this.#pool = new RequestPool(options, stateMachine.clientOf?.bind(stateMachine)))
     const maxRemembered = 2 * options.maxPoolRequests
     const checker = new RequestChecker(stateMachine, { ...options, maxRemembered })
-    this.#desk = new RequestDesk(
+    const desk = (this.#desk = new RequestDesk(
       {
-        ...{ pool, checker, stateMachine, clock, budgets, core, isHeldUp, post },
-        broadcaster: this.#broadcaster,
-        onReady: () => this.#wake(),
+        ...{ pool, checker, stateMachine, clock, budgets, core, isHeldUp },
+        ...{ broadcaster: this.#broadcaster, alarm: createTimer(clock, queue), post: postEvent },
+        onReady: () => this.#becomeReady(),
         onReject: (from, error) => reporter.rejectedRequest(from, error),
       },
       options,
-    )
-    this.#proposer = new Proposer(pool, clock, options, () => this.#drain())
+    ))
+    const proposer = (this.#proposer = new Proposer(pool, createTimer(clock, queue), options))
+    const onOverflow = (from: number): void => this.#onOverflow(from)
     const signatures = new Signatures(options.n, deps.signer, deps.verifier)
     this.#inbox = new Inbox(options, {
       ...{ signatures, checker, encoder, budgets, core, isHeldUp },
-      onMessage: (from, message) => post({ type: 'message', from, message }),
-      onForward: (from, request) => void this.#desk.admission.onForward(from, request),
+      onMessage: (from, message) => this.#onMessage(from, message),
+      onForward: (from, request) => void desk.admission.onForward(from, request),
       onReject: (from, code, detail) => reporter.rejected(from, code, detail),
-      onOverflow: (from) => this.#onOverflow(from),
+      onOverflow,
     })
-    this.#executions = new Executions(stateMachine, {
-      executed: (sequence, digest, batch) => {
-        this.#desk.onExecuted(sequence, batch)
-        reporter.executed(sequence, batch.requests.length, pool)
-        post({ type: 'executed', sequence, digest })
-        // Only now: what comes of it is for a core that knows what was executed.
-        this.#desk.watchExecuted()
-      },
+    const executions = (this.#executions = new Executions(stateMachine, {
+      executed: (sequence, digest, batch) =>
+        postEvent({ type: 'batchExecuted', sequence, digest, batch }),
       failed: (sequence, error) =>
-        parts.onFailure(new ExecutionError(`executing ${sequence.toString()}`, error)),
+        onFailure(new ExecutionError(`executing ${sequence.toString()}`, error)),
+    }))
+    const effects = (this.#effects = new Effects(deps, {
+      ...{ desk, outbox, executions, signatures, encoder, reporter, journal, core, queue },
+      ...{ transferTimeoutMs: options.transferTimeoutMs, fail: onFailure, post: postEvent },
+    }))
+    const driver = new Driver({
+      ...{ core, effects, desk, proposer, pool, outbox, reporter, onOverflow },
     })
-    this.#effects = new Effects(deps, {
-      ...{ desk: this.#desk, outbox: this.#outbox, executions: this.#executions },
-      ...{ signatures, encoder, reporter, journal, core, post },
-      ...{ transferTimeoutMs: options.transferTimeoutMs, fail: parts.onFailure },
-    })
+    queue.setReceiver(driver.receive, driver.endBatch)
   }
 
   /**
@@ -124,7 +125,9 @@ export class RunningReplica {
     const { lastExecuted, view, primary, active } = core.inspect()
     this.#pool.release(lastExecuted)
     this.#desk.onViewChanged({ view, primary, active })
-    this.#post({ type: 'start', earlier, query: queryOf(deps.randomBytes ?? randomBytes) })
+    const query = queryOf(deps.randomBytes ?? randomBytes)
+    post(this.#queue, { type: 'start', earlier, query })
+    void this.#queue.start()
   }
 
   async submit(request: Uint8Array, options: SubmitOptions): Promise<SubmitResult> {
@@ -157,12 +160,12 @@ export class RunningReplica {
 
   /** Ends all waits with `reason`; resolves when what was under way has ended, or `signal` cuts that short. */
   async stop(reason: StoppedError, signal: AbortSignal | undefined): Promise<void> {
-    this.#isStopped = true
+    void this.#queue.stop()
     this.#desk.stop(reason)
     this.#proposer.stop()
     this.#effects.stop()
     this.#budgets.close()
-    clearImmediate(this.#wakeUp)
+    clearImmediate(this.#readiness)
     await this.#settle(signal)
     this.#broadcaster.close()
   }
@@ -184,9 +187,13 @@ export class RunningReplica {
   #onFull(isFull: boolean): void {
     this.#parts.reporter.heldUp(isFull, this.status())
     if (isFull) return
-    if (this.#hasMissed) this.#post({ type: 'resumed' })
+    if (this.#hasMissed) post(this.#queue, { type: 'resumed' })
     this.#hasMissed = false
-    this.#wake()
+    this.#becomeReady()
+  }
+
+  #onMessage(from: number, message: Message): void {
+    if (!this.#queue.tryQueue({ type: 'message', from, message })) this.#onOverflow(from)
   }
 
   #onOverflow(from: number): void {
@@ -195,49 +202,11 @@ export class RunningReplica {
   }
 
   /** Looks for something to propose once the current burst of requests is in. */
-  #wake(): void {
-    if (this.#isStopped) return
-    this.#wakeUp ??= setImmediate(() => {
-      this.#wakeUp = undefined
-      this.#drain()
+  #becomeReady(): void {
+    this.#readiness ??= setImmediate(() => {
+      this.#readiness = undefined
+      post(this.#queue, { type: 'ready' })
     })
-  }
-
-  #post(event: ReplicaEvent): void {
-    if (this.#isStopped) return
-    this.#events.push(event)
-    this.#drain()
-  }
-
-  #drain(): void {
-    // Posted from inside an effect, an event waits its turn.
-    if (this.#isBusy || this.#isStopped) return
-    this.#isBusy = true
-    try {
-      this.#handleEvents()
-      while (!this.#outbox.isFull) {
-        const batch = this.#proposer.next(this.#parts.core)
-        if (batch === undefined) break
-        this.#events.push({ type: 'propose', batch })
-        this.#handleEvents()
-      }
-      this.#outbox.flush()
-      this.#desk.observe()
-    } catch (error) {
-      const isCoded = isCodedError(error)
-      this.#parts.onFailure(isCoded ? error : new InvariantError('step failed', { cause: error }))
-    } finally {
-      this.#isBusy = false
-    }
-  }
-
-  #handleEvents(): void {
-    for (let at = 0; at < this.#events.length; at++) {
-      const event = this.#events[at]
-      if (event === undefined) continue
-      for (const effect of this.#parts.core.step(event)) this.#effects.perform(effect)
-    }
-    this.#events = []
   }
 }
 

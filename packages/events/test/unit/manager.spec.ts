@@ -381,8 +381,11 @@ describe('Manager', () => {
       const errors: ReceiverFailedError[] = []
       const seen: string[] = []
       const manager = createManager<string>({ onError: (error) => errors.push(error) })
-      const receive = (event: string) => void seen.push(event)
-      manager.setReceiver(receive as () => undefined, () => {
+      const receive = (event: string) => {
+        seen.push(event)
+        return undefined
+      }
+      manager.setReceiver(receive, () => {
         throw new TypeError('the disk')
       })
       await manager.start()

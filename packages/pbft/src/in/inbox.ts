@@ -83,7 +83,7 @@ export class Inbox {
           maxItems: options.maxReceiveQueue,
           maxBytes: options.maxReceiveQueueBytes,
           maxVerifying,
-          deliver: (message) => this.#deliver(from, message),
+          deliver: (message) => deps.onMessage(from, message),
         }),
     )
   }
@@ -128,12 +128,6 @@ export class Inbox {
     } else if (!lane.push(bytes.length, () => this.#verify(from, incoming, bytes))) {
       onOverflow(from)
     }
-  }
-
-  /** While a message was verified the replica may have become held up. */
-  #deliver(from: number, message: Message): void {
-    if (this.#deps.isHeldUp()) this.#deps.onOverflow(from)
-    else this.#deps.onMessage(from, message)
   }
 
   /** The verified message; undefined, and the reason counted, when there is none. */

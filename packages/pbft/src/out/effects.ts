@@ -1,4 +1,6 @@
-import type { ClockTimer, CodedError } from '@heddle/interface'
+import { createTimer } from '@heddle/events'
+import type { ExpiryQueue, Timer } from '@heddle/events'
+import type { CodedError } from '@heddle/interface'
 import { fromHex, toHex } from '../wire/codec.ts'
 import type { SignedStatement, Statement } from '../core/messages.ts'
 import type { ReplicaEffect, ReplicaEvent, TimerName } from '../core/protocol.ts'
@@ -28,10 +30,14 @@ export interface EffectContext {
   readonly core: Pick<ReplicaCore, 'inspect'>
   /** How long one attempt of a state transfer may take. */
   readonly transferTimeoutMs: number
+  /** Where expiries of timers go. */
+  readonly queue: ExpiryQueue<TimeoutEvent>
   /** Answers an effect with an event. */
   readonly post: (event: ReplicaEvent) => void
   readonly fail: (error: CodedError) => void
 }
+
+type TimeoutEvent = Extract<ReplicaEvent, { readonly type: 'timeout' }>
 
 type Effect<Type extends ReplicaEffect['type']> = Extract<ReplicaEffect, { type: Type }>
 
@@ -39,12 +45,14 @@ type Effect<Type extends ReplicaEffect['type']> = Extract<ReplicaEffect, { type:
 export class Effects {
   readonly #deps: ReplicaDependencies
   readonly #context: EffectContext
-  readonly #timers = new Map<TimerName, ClockTimer>()
+  readonly #timers: Readonly<Record<TimerName, Timer<TimeoutEvent>>>
   readonly #cut = new AbortController()
 
   constructor(deps: ReplicaDependencies, context: EffectContext) {
     this.#deps = deps
     this.#context = context
+    const timer = (): Timer<TimeoutEvent> => createTimer(deps.clock, context.queue)
+    this.#timers = { newView: timer(), status: timer(), fetch: timer() }
   }
 
   perform(effect: ReplicaEffect): void {
@@ -97,11 +105,14 @@ export class Effects {
         return
       }
       case 'startTimer': {
-        this.#startTimer(effect)
+        const { name, generation, afterMs } = effect
+        this.#timers[name].reset(afterMs, { type: 'timeout', name, generation })
         return
       }
-      case 'stopTimer':
-        return this.#timers.get(effect.name)?.cancel()
+      case 'stopTimer': {
+        this.#timers[effect.name].stop()
+        return
+      }
       case 'transfer':
         // The journal must know of the stable checkpoint before the state is ahead of it.
         outbox.defer(() => void this.#transfer(effect))
@@ -132,7 +143,7 @@ export class Effects {
 
   /** Ends timers and a running state transfer. */
   stop(): void {
-    for (const timer of this.#timers.values()) timer.cancel()
+    for (const timer of Object.values(this.#timers)) timer.halt()
     this.#cut.abort()
   }
 
@@ -147,16 +158,6 @@ export class Effects {
     } catch (error) {
       failed(error)
     }
-  }
-
-  #startTimer({ name, generation, afterMs }: Effect<'startTimer'>): void {
-    const { post, desk } = this.#context
-    this.#timers.get(name)?.cancel()
-    const timer = this.#deps.clock.schedule(afterMs, () => {
-      post({ type: 'timeout', name, generation })
-      if (name === 'status') desk.forwardAgain()
-    })
-    this.#timers.set(name, timer)
   }
 
   async #transfer({ sequence, digest, replicas }: Effect<'transfer'>): Promise<void> {

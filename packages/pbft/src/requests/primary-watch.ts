@@ -1,4 +1,5 @@
-import type { Clock, ClockTimer } from '@heddle/interface'
+import type { Timer } from '@heddle/events'
+import type { Clock } from '@heddle/interface'
 import type { ReplicaCore } from '../core/replica-core.ts'
 import type { ReplicaEvent } from '../core/protocol.ts'
 import { RequestAbandonedError } from '../errors.ts'
@@ -10,11 +11,15 @@ import type { Decision, Facts, PatienceOptions } from './patience.ts'
 import type { RequestChecker } from './request-checker.ts'
 import type { PoolEntry, RequestPool } from './request-pool.ts'
 
+/** The timer whose expiry leads to {@link PrimaryWatch.onAlarm}. */
+export type Alarm = Timer<{ readonly type: 'alarm' }>
+
 export interface PrimaryWatchDependencies {
   readonly pool: RequestPool
   readonly checker: RequestChecker
   readonly stateMachine: StateMachine
   readonly clock: Clock
+  readonly alarm: Alarm
   readonly core: Pick<
     ReplicaCore,
     'isBehind' | 'executedByOthers' | 'timeoutFactor' | 'awaitsPrimary'
@@ -31,7 +36,6 @@ export interface PrimaryWatchDependencies {
 export class PrimaryWatch {
   readonly #deps: PrimaryWatchDependencies
   readonly #patience: Patience
-  #alarm: ClockTimer | undefined
   /** When the alarm goes off: when patience wants it, or before. */
   #alarmAt = Infinity
   #isStopped = false
@@ -81,11 +85,20 @@ export class PrimaryWatch {
     this.#patience.leftOut()
   }
 
+  /** Asks what is decided now, and sets the alarm for the next time. */
+  onAlarm(): void {
+    this.#alarmAt = Infinity
+    for (const turn of this.#patience.due()) {
+      this.#perform(this.#patience.expire(turn))
+      this.lookAt(turn.origin)
+    }
+    this.#perform(this.#patience.judge())
+  }
+
   stop(): void {
     this.#isStopped = true
     this.#patience.stop()
-    this.#alarm?.cancel()
-    this.#alarm = undefined
+    this.#deps.alarm.halt()
   }
 
   #perform(decisions: readonly Decision[]): void {
@@ -136,20 +149,9 @@ export class PrimaryWatch {
   #arm(): void {
     const { wakeAt } = this.#patience
     if (this.#isStopped || wakeAt >= this.#alarmAt) return
-    const { clock } = this.#deps
-    this.#alarm?.cancel()
+    const { clock, alarm } = this.#deps
     this.#alarmAt = wakeAt
-    this.#alarm = clock.schedule(Math.max(wakeAt - clock.now(), 0), () => this.#onAlarm())
-  }
-
-  #onAlarm(): void {
-    this.#alarm = undefined
-    this.#alarmAt = Infinity
-    for (const turn of this.#patience.due()) {
-      this.#perform(this.#patience.expire(turn))
-      this.lookAt(turn.origin)
-    }
-    this.#perform(this.#patience.judge())
+    alarm.reset(wakeAt - clock.now(), { type: 'alarm' })
   }
 }
 

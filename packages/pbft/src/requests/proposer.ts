@@ -1,4 +1,4 @@
-import type { Clock, ClockTimer } from '@heddle/interface'
+import type { Timer } from '@heddle/events'
 import type { Batch } from '../core/messages.ts'
 import { RequestBatch } from '../wire/request-batch.ts'
 import type { RequestPool } from './request-pool.ts'
@@ -21,17 +21,19 @@ export interface ProposingCore {
  */
 export class Proposer {
   readonly #pool: RequestPool
-  readonly #clock: Clock
+  readonly #timer: Timer<{ readonly type: 'batchDue' }>
   readonly #options: ProposerOptions
-  readonly #onTimeout: () => void
-  #timer: ClockTimer | undefined
   #isDue = false
 
-  constructor(pool: RequestPool, clock: Clock, options: ProposerOptions, onTimeout: () => void) {
+  /** @param timer - its expiry leads to {@link Proposer.onDue} */
+  constructor(
+    pool: RequestPool,
+    timer: Timer<{ readonly type: 'batchDue' }>,
+    options: ProposerOptions,
+  ) {
     this.#pool = pool
-    this.#clock = clock
+    this.#timer = timer
     this.#options = options
-    this.#onTimeout = onTimeout
   }
 
   /** The next batch to propose now; undefined when it is better to wait. */
@@ -42,7 +44,7 @@ export class Proposer {
     }
     const inFlight = core.inFlight()
     const isFree = inFlight === 0 || this.#pool.hasFullBatch || this.#isDue
-    if (!isFree) this.#arm()
+    if (!isFree) this.#timer.softReset(this.#options.batchTimeoutMs, { type: 'batchDue' })
     if (!isFree || inFlight >= this.#options.pipelineDepth) return undefined
     this.stop()
     const entries = this.#pool.takeBatch()
@@ -54,18 +56,13 @@ export class Proposer {
     return batch
   }
 
-  stop(): void {
-    this.#timer?.cancel()
-    this.#timer = undefined
-    this.#isDue = false
+  /** What waits has waited for `batchTimeoutMs`. */
+  onDue(): void {
+    this.#isDue = true
   }
 
-  #arm(): void {
-    if (this.#timer !== undefined || this.#isDue) return
-    this.#timer = this.#clock.schedule(this.#options.batchTimeoutMs, () => {
-      this.#timer = undefined
-      this.#isDue = true
-      this.#onTimeout()
-    })
+  stop(): void {
+    this.#timer.stop()
+    this.#isDue = false
   }
 }

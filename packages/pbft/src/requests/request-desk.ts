@@ -13,6 +13,7 @@ import type { DeskView } from './forwarding.ts'
 import type { SenderCharges } from './intake.ts'
 import { KnownIds } from './known-ids.ts'
 import { PrimaryWatch } from './primary-watch.ts'
+import type { Alarm } from './primary-watch.ts'
 import type { RequestChecker } from './request-checker.ts'
 import type { RequestPool } from './request-pool.ts'
 import type { RequestSender } from './request-sender.ts'
@@ -23,6 +24,8 @@ export interface RequestDeskDependencies {
   readonly stateMachine: StateMachine
   readonly broadcaster: RequestSender
   readonly clock: Clock
+  /** Its expiry leads to {@link RequestDesk.onAlarm}. */
+  readonly alarm: Alarm
   readonly budgets: SenderCharges
   /** For where it is; what happens it is told by `post`. */
   readonly core: Pick<
@@ -110,6 +113,11 @@ export class RequestDesk {
     this.#watch.leave(view.active)
     this.#forwarding.enter(view)
     this.#watch.enter(view)
+  }
+
+  /** The time has come that the watch waited for. */
+  onAlarm(): void {
+    this.#watch.onAlarm()
   }
 
   /** From time to time: what the primary seems not to have got is sent again. */

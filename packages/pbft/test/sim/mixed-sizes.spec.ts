@@ -90,7 +90,7 @@ describe('unequal requests on slow links', function () {
     const large = cluster.submit(2, Buffer.alloc(1_000_000))
     const since = cluster.clock.now()
     while (isPending(large) && cluster.status(2).view === 0n) await fill()
-    expect(cluster.clock.now() - since).to.be.lessThan(1_000)
+    expect(cluster.clock.now() - since).to.be.lessThan(1_200)
     expect([large.outcome, cluster.status(2).view]).to.deep.equal(['executed', 0n])
     await cluster.stop()
   })

@@ -3,7 +3,8 @@ import { VirtualClock } from '@heddle/events/testing'
 import { decodeMessage, encodeStatement } from '../../src/wire/codec.ts'
 import type { CheckpointStatement, Statement } from '../../src/core/messages.ts'
 import { Encoder, encodeForward } from '../../src/wire/encoder.ts'
-import { frameOf } from '../../src/wire/frame.ts'
+import { frameOf, maxFrameMessages } from '../../src/wire/frame.ts'
+import { maxQueuedEvents } from '../../src/driver.ts'
 import { createReplica } from '../../src/index.ts'
 import type { Replica, ReplicaNotification, ReplicaOptions } from '../../src/index.ts'
 import { checkCost, costOf } from '../../src/in/message-cost.ts'
@@ -52,6 +53,9 @@ class Backup {
   readonly checked: Uint8Array[] = []
   readonly replica: Replica
 
+  /** Messages that found no room. */
+  dropped = 0
+
   constructor(options: Partial<ReplicaOptions> = {}, isGood = true) {
     const stateMachine = Object.assign(new MemoryStateMachine({ idOf }), {
       check: (request: Uint8Array) => {
@@ -63,6 +67,15 @@ class Backup {
     this.replica = createReplica(
       {
         ...{ network, stateMachine, verifier: keys, signer: keys.signer(1), clock: this.clock },
+        metrics: {
+          counter: ({ name }) => ({
+            add: (count) => {
+              if (name.endsWith('dropped_messages_total')) this.dropped += count
+            },
+          }),
+          gauge: () => ({ set: () => undefined }),
+          histogram: () => ({ observe: () => undefined }),
+        },
         journal: new MemoryJournal(),
         onEvent: (event) => this.events.push(event),
       },
@@ -82,6 +95,17 @@ class Backup {
 }
 
 describe('Replica: floods', () => {
+  it('drops what finds maxQueuedEvents before it, and counts it', async () => {
+    const backup = await Backup.start()
+    const { replica } = backup
+    for (let queued = 0; queued < maxQueuedEvents; queued += maxFrameMessages)
+      void replica.receive(2, times(maxFrameMessages, vote))
+    expect(backup.dropped).to.equal(0)
+    void replica.receive(3, times(2, vote))
+    expect(backup.dropped).to.equal(2)
+    await replica.stop()
+  })
+
   it('reads no further in a frame than the first message that is none', async () => {
     const { replica, events } = await Backup.start()
     const frame = Buffer.concat([vote, times(4_000, malformed), vote])

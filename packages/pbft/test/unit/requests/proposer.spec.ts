@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { createTimer } from '@heddle/events'
 import { VirtualClock } from '@heddle/events/testing'
 import { Proposer } from '../../../src/requests/proposer.ts'
 import { requestDigest } from '../../../src/wire/request-batch.ts'
@@ -21,12 +22,15 @@ describe('Proposer', () => {
     }
     add(requests)
     let woken = 0
-    const proposer = new Proposer(
-      pool,
-      clock,
-      { batchTimeoutMs: 20, pipelineDepth: 2 },
-      () => woken++,
-    )
+    const queue = {
+      queueRevocable: () => {
+        woken++
+        proposer.onDue()
+        return { isPending: false, revoke: () => undefined }
+      },
+    }
+    const options = { batchTimeoutMs: 20, pipelineDepth: 2 }
+    const proposer = new Proposer(pool, createTimer(clock, queue), options)
     const next = () => proposer.next({ room: () => core.room, inFlight: () => core.inFlight })
     return { clock, next, add, core, woken: () => woken }
   }

@@ -1,3 +1,4 @@
+import { createManager, createTimer } from '@heddle/events'
 import { VirtualClock } from '@heddle/events/testing'
 import { SenderBudgets } from '../../../src/in/sender-budgets.ts'
 import { expect } from 'chai'
@@ -76,10 +77,16 @@ class Desk {
       flush: () => undefined,
       hasForwards: () => false,
     }
+    const queue = createManager<{ readonly type: 'alarm' }>()
+    queue.setReceiver(() => {
+      this.desk.onAlarm()
+      return undefined
+    })
+    void queue.start()
     const checker = new RequestChecker(stateMachine, { ...options, maxRemembered: 10 })
     this.desk = new RequestDesk(
       {
-        ...{ pool, checker, stateMachine, clock },
+        ...{ pool, checker, stateMachine, clock, alarm: createTimer(clock, queue) },
         budgets: Object.assign(new SenderBudgets(clock, options, { flooding: () => undefined }), {
           checkedInVain: (from: number) => void this.charged.push(from),
         }),

@@ -1,0 +1,127 @@
+import { InvariantError, isCodedError } from '@heddle/interface'
+import type { CodedError } from '@heddle/interface'
+import { createManager } from '@heddle/events'
+import type { Manager, Receiver } from '@heddle/events'
+import type { Batch } from './core/messages.ts'
+import type { ReplicaEvent } from './core/protocol.ts'
+import type { ReplicaCore } from './core/replica-core.ts'
+import type { Effects } from './out/effects.ts'
+import type { Outbox } from './out/outbox.ts'
+import type { Reporter } from './out/reporter.ts'
+import type { Proposer } from './requests/proposer.ts'
+import type { RequestDesk } from './requests/request-desk.ts'
+import type { RequestPool } from './requests/request-pool.ts'
+
+/** Most events that wait for the core: messages beyond are dropped, answers to effects are not. */
+export const maxQueuedEvents = 65_536
+
+/** What waits for the driver: what the core takes, and what is for its shell alone. */
+export type ShellEvent =
+  | ReplicaEvent
+  /** The core learns of it by `executed`, and whoever waits for what is in the batch. */
+  | {
+      readonly type: 'batchExecuted'
+      readonly sequence: bigint
+      readonly digest: string
+      readonly batch: Batch
+    }
+  /** There may be something to propose. */
+  | { readonly type: 'ready' }
+  /** What waits to be proposed has waited for `batchTimeoutMs`. */
+  | { readonly type: 'batchDue' }
+  /** The alarm of {@link PrimaryWatch}. */
+  | { readonly type: 'alarm' }
+
+/** A queue without a receiver; it is over with the first event that fails. */
+export function createEventQueue(onFailure: (error: CodedError) => void): Manager<ShellEvent> {
+  return createManager<ShellEvent>({
+    capacity: maxQueuedEvents,
+    name: 'pbft',
+    onError: ({ cause }) =>
+      onFailure(isCodedError(cause) ? cause : new InvariantError('step failed', { cause })),
+  })
+}
+
+/** Queues an event that must not be lost. */
+export function post(queue: Manager<ShellEvent>, event: ShellEvent): void {
+  if (!queue.tryQueue(event)) queue.queueRevocable(event)
+}
+
+export interface DriverParts {
+  readonly core: ReplicaCore
+  readonly effects: Effects
+  readonly desk: RequestDesk
+  readonly proposer: Proposer
+  readonly pool: RequestPool
+  readonly outbox: Outbox
+  readonly reporter: Reporter
+  /** There was no room for a message of `from`. */
+  readonly onOverflow: (from: number) => void
+}
+
+/** Receives the events of a replica: gives them to the core, and has its effects done. */
+export class Driver {
+  readonly #parts: DriverParts
+
+  constructor(parts: DriverParts) {
+    this.#parts = parts
+  }
+
+  readonly receive: Receiver<ShellEvent> = (event) => {
+    const { desk, proposer } = this.#parts
+    switch (event.type) {
+      case 'ready':
+        return undefined
+      case 'batchDue':
+        proposer.onDue()
+        return undefined
+      case 'alarm':
+        desk.onAlarm()
+        return undefined
+      case 'batchExecuted':
+        this.#onExecuted(event)
+        return undefined
+      case 'message':
+        this.#onMessage(event)
+        return undefined
+      case 'timeout':
+        this.#step(event)
+        if (event.name === 'status') desk.forwardAgain()
+        return undefined
+      default:
+        this.#step(event)
+        return undefined
+    }
+  }
+
+  /** Everything that was there is done: proposes, one batch after the other, then lets out what came of it. */
+  readonly endBatch = (): ShellEvent | undefined => {
+    const { core, desk, proposer, outbox } = this.#parts
+    const batch = outbox.isFull ? undefined : proposer.next(core)
+    if (batch !== undefined) return { type: 'propose', batch }
+    outbox.flush()
+    desk.observe()
+    return undefined
+  }
+
+  /** What was taken in before may have made this replica held up meanwhile. */
+  #onMessage(event: Extract<ReplicaEvent, { type: 'message' }>): void {
+    const { outbox, onOverflow } = this.#parts
+    if (outbox.isFull) onOverflow(event.from)
+    else this.#step(event)
+  }
+
+  #onExecuted({ sequence, digest, batch }: Extract<ShellEvent, { type: 'batchExecuted' }>): void {
+    const { desk, reporter, pool } = this.#parts
+    desk.onExecuted(sequence, batch)
+    reporter.executed(sequence, batch.requests.length, pool)
+    this.#step({ type: 'executed', sequence, digest })
+    // Only now: what comes of it is for a core that knows what was executed.
+    desk.watchExecuted()
+  }
+
+  #step(event: ReplicaEvent): void {
+    const { core, effects } = this.#parts
+    for (const effect of core.step(event)) effects.perform(effect)
+  }
+}
