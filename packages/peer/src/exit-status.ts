@@ -6,6 +6,7 @@ import { explainSystemError } from './system-error.ts'
 export const exitCodes = {
   ok: 0,
   notProven: 1,
+  rejected: 3,
   usage: 64,
   badInput: 65,
   noInput: 66,
@@ -24,8 +25,9 @@ export const exitCodes = {
 export const exitMeanings: Readonly<Record<keyof typeof exitCodes, string>> = {
   ok: 'done',
   notProven: 'the proof did not hold, or validators lack a block that a quorum signed',
+  rejected: 'lines stand in blocks as rejected',
   usage: 'wrong option or argument',
-  badInput: 'input lines that are no JSON object, or were refused',
+  badInput: 'input lines that are not JSON objects, or were refused',
   noInput: 'no such file, or no such key',
   unavailable: 'network or validator not available; Node too old',
   internal: 'an error of heddle itself: please report it',

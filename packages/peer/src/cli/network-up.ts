@@ -3,13 +3,16 @@ import { fileURLToPath } from 'node:url'
 import { systemClock } from '@heddle/events'
 import { isCodedError } from '@heddle/interface'
 import { faultsTolerated } from '@heddle/pbft'
+import { common, decode } from '@heddle/proto'
 import { Command } from 'commander'
 import { countLines, inputLines, openInput } from '../input/ndjson.ts'
+import { PeerError } from '../errors.ts'
+import { findDescriptor } from '../network/descriptor.ts'
 import { createProgressDisplay } from '../network/progress.ts'
 import { Run } from '../network/run.ts'
 import { NetworkSession } from '../network/session.ts'
-import { nextStepLines, problemLines, summaryLines } from '../network/summary.ts'
-import { readGenesisAccounts } from '../node/genesis-state.ts'
+import { accountsLine, nextStepLines, problemLines, summaryLines } from '../network/summary.ts'
+import { genesisAccountsOf, readGenesisAccounts } from '../node/genesis-state.ts'
 import { readNamed } from '../read-named.ts'
 import { packageRoot } from '../package-root.ts'
 import { exitCodes } from '../exit-status.ts'
@@ -42,7 +45,17 @@ function example(name: string): string | undefined {
   return existsSync(path) ? path : undefined
 }
 
-async function genesisAccounts(file: string | undefined): Promise<Map<string, bigint>> {
+async function genesisAccounts(
+  file: string | undefined,
+  dir: string,
+): Promise<Map<string, bigint>> {
+  if (file !== undefined && (await findDescriptor(dir)) !== undefined) {
+    throw new PeerError(
+      'PEER_INVALID_OPTION',
+      `the network in ${dir} has its genesis accounts: no others can be given`,
+      { cure: 'leave --genesis-accounts out to go on with it, or choose another --dir' },
+    )
+  }
   const path = file ?? example('accounts.json')
   if (path === undefined) return new Map()
   const text = await readNamed(path, { cure: 'check --genesis-accounts' })
@@ -142,6 +155,7 @@ function announce(client: NetworkClient, { options, output, input }: Work): void
     `${validators.length} validators run (f = ${faultsTolerated(validators.length)}), ` +
       `batches of ${options.batchSize}, folder ${options.dir}${from}`,
   )
+  output.line(accountsLine(genesisAccountsOf(decode(common.BlockSchema, client.genesis))))
 }
 
 async function up(session: NetworkSession, ending: Ending, work: Work): Promise<number> {
@@ -170,7 +184,7 @@ async function networkUp(options: UpOptions): Promise<void> {
   const output = standardOutput
   const ending = new Ending()
   // What can be wrong with files is found out before anything is started.
-  const accounts = await genesisAccounts(options.genesisAccounts)
+  const accounts = await genesisAccounts(options.genesisAccounts, options.dir)
   const input = options.input ?? example('transfers.ndjson')
   const source = input === undefined ? undefined : await openInput(input)
   if (source !== undefined) endWith(ending.signal, source)

@@ -5,6 +5,7 @@ import { completionCommand } from './completion.ts'
 import { cryptoCommand } from './crypto-generate.ts'
 import { doctorCommand } from './doctor.ts'
 import { exitCodes, exitMeanings } from '../exit-status.ts'
+import { networkStartCommand } from './network-start.ts'
 import { networkStatusCommand } from './network-status.ts'
 import { networkStopCommand } from './network-stop.ts'
 import { networkUpCommand } from './network-up.ts'
@@ -42,6 +43,7 @@ export function createProgram(): Command {
   network.addCommand(networkUpCommand())
   network.addCommand(networkStatusCommand())
   network.addCommand(networkStopCommand())
+  network.addCommand(networkStartCommand())
   for (const command of [
     network,
     peerCommand(),

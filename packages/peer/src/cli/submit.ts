@@ -9,7 +9,7 @@ import { LastTrouble } from '../network/last-trouble.ts'
 import { DenialWatch } from '../network/denial-watch.ts'
 import { Monitor } from '../network/monitor.ts'
 import { clockCure, clockSentence, orClock } from '../network/own-clock.ts'
-import { standingOf } from '../network/summary.ts'
+import { outcomeOf, standingOf } from '../network/summary.ts'
 import { Submitter } from '../network/submitter.ts'
 import { Waiting } from '../network/waiting.ts'
 import { PeerError } from '../errors.ts'
@@ -18,6 +18,7 @@ import { Interrupted, endWith } from './interrupted.ts'
 import { dirOption, wholeNumber } from './options.ts'
 import { grouped, standardOutput, toJson } from './output.ts'
 import type { common } from '@heddle/proto'
+import type { Submission, Verdict } from '../network/submissions.ts'
 import type { NetworkClient } from '../network/client.ts'
 
 interface SubmitOptions {
@@ -45,20 +46,20 @@ async function follow(
   follower.start(height > 0n ? height - 1n : 0n)
 }
 
-/** What became of the lines of which that is known. */
-function report(submissions: Submissions, submitter: Submitter, json: boolean): void {
-  for (const { submission, verdict } of submissions.all()) {
-    if (verdict === undefined) continue
-    const { line, txId, contract } = submission
-    if (json) standardOutput.line(toJson({ line, txId, contract, ...verdict }))
-    else {
-      const what = verdict.accepted ? 'accepted' : `rejected: ${verdict.reason ?? ''}`
-      standardOutput.line(`line ${line}  block ${verdict.block}  ${what}`)
-    }
+/** Prints what became of one line, as soon as a block holds it. */
+function printVerdict({ line, txId, contract }: Submission, verdict: Verdict, json: boolean): void {
+  if (json) {
+    standardOutput.line(toJson({ line, txId, contract, ...verdict }))
+    return
   }
-  for (const { line, problem } of submitter.problems)
-    standardOutput.note(`line ${line}: ${problem}`)
-  if (submitter.problemCount > 0) process.exitCode = exitCodes.badInput
+  const what = verdict.accepted ? 'accepted' : `rejected: ${verdict.reason ?? ''}`
+  standardOutput.line(`line ${line}  block ${verdict.block}  ${what}`)
+}
+
+/** The exit status tells whether all lines were accepted. */
+function statusOf({ submissions, submitter }: Work): number {
+  if (submitter.problemCount > 0) return exitCodes.badInput
+  return submissions.counts.rejected > 0 ? exitCodes.rejected : exitCodes.ok
 }
 
 /** What ends it before its time: with how far the lines got. */
@@ -96,14 +97,20 @@ async function submit(file: string | undefined, options: SubmitOptions): Promise
   const interrupt = (): void => abort.abort(new Interrupted('interrupted'))
   for (const each of signals) process.once(each, interrupt)
   const trouble = new LastTrouble()
-  const submissions = new Submissions()
+  const json = options.json === true
+  const submissions = new Submissions((submission, verdict) =>
+    printVerdict(submission, verdict, json),
+  )
   const parts = { client, clock: systemClock, submissions, logger: trouble }
   const note = (text: string): void => standardOutput.note(text)
   const monitor = new Monitor(client, systemClock)
   const denials = new DenialWatch({ monitor, client, clock: systemClock, note })
   const onBlock = (block: common.Block): void => denials.hold(block)
   const follower = new ChainFollower({ ...parts, onBlock }, (error) => abort.abort(error))
-  const submitter = new Submitter(parts, { window: options.window })
+  const submitter = new Submitter(parts, {
+    window: options.window,
+    onProblem: ({ line, problem }) => note(`line ${line}: ${problem}`),
+  })
   const work = { submissions, submitter, trouble }
   const waiting = new Waiting({
     clock: systemClock,
@@ -119,11 +126,13 @@ async function submit(file: string | undefined, options: SubmitOptions): Promise
     denials.start()
     await submitter.submitAll(inputLines(source), abort.signal)
     await submissions.allSeen(abort.signal)
-    report(submissions, submitter, options.json === true)
-    if (denials.isDenied) process.exitCode = exitCodes.notProven
+    note(outcomeOf(submissions, submitter.problemCount))
+    process.exitCode = denials.isDenied ? exitCodes.notProven : statusOf(work)
   } catch (error) {
-    report(submissions, submitter, options.json === true)
-    if (submissions.counts.submitted > 0) note(standingOf(submissions))
+    if (submissions.counts.submitted > 0) {
+      note(outcomeOf(submissions, submitter.problemCount))
+      note(standingOf(submissions))
+    }
     if (!(error instanceof Interrupted)) throw error
     process.exitCode = exitCodes.interrupted
   } finally {
@@ -140,7 +149,9 @@ async function submit(file: string | undefined, options: SubmitOptions): Promise
 /** `heddle submit`. */
 export function submitCommand(): Command {
   return new Command('submit')
-    .description('submit JSON lines to a running network and print what became of each')
+    .description(
+      'submit JSON lines to a running network, and print what became of each as soon as a block holds it',
+    )
     .argument('[file]', 'JSON lines; - or nothing is standard input')
     .addOption(dirOption())
     .option('--window <n>', 'transactions under way', wholeNumber(1, 100_000), 1000)
@@ -150,7 +161,8 @@ export function submitCommand(): Command {
       `
 Examples:
   heddle submit my.ndjson
-  echo '{"from": "alice", "to": "bob", "amount": 5}' | heddle submit`,
+  echo '{"from": "alice", "to": "bob", "amount": 5}' | heddle submit
+  tail -f my.ndjson | heddle submit`,
     )
     .action(submit)
 }

@@ -10,8 +10,22 @@ import type { Server, Socket } from 'node:net'
 /** Longest path of a Unix socket on Linux and macOS, with room for the final zero. */
 const maxSocketPath = 100
 
-/** What `network stop` says, and the only thing that is listened to. */
+/** What `network stop` says. */
 const stopOrder = 'stop\n'
+/** What `network start` says: this, the name of a validator, and the end of the line. */
+const startOrder = 'start '
+/** Longest order: names of validators are short. */
+const maxOrderBytes = 64
+/** What a validator that was started is answered with. */
+const startedAnswer = 'started'
+const isOrder = /^(?:stop|start [a-z0-9]+)\n$/
+
+/** What another terminal may ask for. */
+export interface Orders {
+  stop(): void
+  /** Starts a validator again that has given up; why not, if it cannot. */
+  start(name: string): Promise<string | undefined>
+}
 
 /** Where the network in `dir` takes orders from other terminals. */
 function socketPath(dir: string): string {
@@ -36,18 +50,41 @@ export async function isRunning(dir: string): Promise<boolean> {
   return socket !== undefined
 }
 
-/**
- * Asks the `network up` in the folder to stop, and waits until it has.
- * @throws {PeerError} PEER_NETWORK_NOT_RUNNING
- */
-export async function requestStop(dir: string): Promise<void> {
+/** @throws {PeerError} PEER_NETWORK_NOT_RUNNING */
+async function ordered(dir: string): Promise<Socket> {
   const socket = await dial(dir)
   if (socket === undefined) {
     throw new PeerError('PEER_NETWORK_NOT_RUNNING', `no network runs in ${resolve(dir)}`, {
       cure: 'name its folder with --dir',
     })
   }
-  socket.on('error', () => undefined)
+  return socket.on('error', () => undefined)
+}
+
+/**
+ * Asks the `network up` in the folder to start a validator again that has given up.
+ * @throws {PeerError} PEER_NETWORK_NOT_RUNNING, PEER_INVALID_OPTION when it cannot be
+ */
+export async function requestStart(dir: string, name: string): Promise<void> {
+  const socket = await ordered(dir)
+  let answer = ''
+  socket.setEncoding('utf8').on('data', (text: string) => (answer += text))
+  await new Promise<void>((resolveAnswer) => {
+    socket.once('close', () => resolveAnswer())
+    socket.end(`${startOrder}${name}\n`)
+  })
+  if (answer === startedAnswer) return
+  throw new PeerError('PEER_INVALID_OPTION', answer || `${name} was not started`, {
+    cure: '`heddle network status` shows the validators; `heddle network up` starts them all',
+  })
+}
+
+/**
+ * Asks the `network up` in the folder to stop, and waits until it has.
+ * @throws {PeerError} PEER_NETWORK_NOT_RUNNING
+ */
+export async function requestStop(dir: string): Promise<void> {
+  const socket = await ordered(dir)
   await new Promise<void>((resolveStop) => {
     // The connection ends with the process: then nothing of it is left.
     socket.once('close', () => resolveStop())
@@ -68,10 +105,10 @@ export class NetworkLock {
   }
 
   /**
-   * @param onStop - called when another terminal asks to stop
+   * @param orders - called when another terminal asks
    * @throws {PeerError} PEER_NETWORK_RUNNING
    */
-  async acquire(onStop: () => void): Promise<void> {
+  async acquire(orders: Orders): Promise<void> {
     mkdirSync(this.#dir, { recursive: true, mode: 0o700 })
     const disown = await ownFolder(this.#dir, () => isRunning(this.#dir))
     if (disown === undefined) {
@@ -80,7 +117,7 @@ export class NetworkLock {
       })
     }
     try {
-      this.#server = await this.#listen(onStop)
+      this.#server = await this.#listen(orders)
       this.#disown = disown
     } catch (error) {
       await disown()
@@ -100,10 +137,10 @@ export class NetworkLock {
     await closed
   }
 
-  async #listen(onStop: () => void): Promise<Server> {
+  async #listen(orders: Orders): Promise<Server> {
     const path = socketPath(this.#dir)
     rmSync(path, { force: true })
-    const server = createServer({ allowHalfOpen: true }, (socket) => this.#serve(socket, onStop))
+    const server = createServer({ allowHalfOpen: true }, (socket) => this.#serve(socket, orders))
     await new Promise<void>((resolveListen, reject) => {
       server.once('error', reject)
       server.listen(path, resolveListen)
@@ -111,7 +148,7 @@ export class NetworkLock {
     return server
   }
 
-  #serve(socket: Socket, onStop: () => void): void {
+  #serve(socket: Socket, orders: Orders): void {
     let order = ''
     this.#sockets.add(socket)
     socket.setEncoding('latin1')
@@ -119,10 +156,21 @@ export class NetworkLock {
     socket.on('close', () => this.#sockets.delete(socket))
     socket.on('data', (text: string) => {
       order += text
-      if (order === stopOrder) onStop()
-      else if (!stopOrder.startsWith(order)) socket.destroy()
+      if (order === stopOrder) orders.stop()
+      else if (isOrder.test(order)) void start(socket, order.slice(startOrder.length, -1), orders)
+      else if (!mayBecomeOrder(order)) socket.destroy()
     })
-    // Whoever gave the order waits for the end of this process; a mere look ends at once.
-    socket.on('end', () => order !== stopOrder && socket.end())
+    // Whoever gave an order waits for what comes of it; a mere look ends at once.
+    socket.on('end', () => !isOrder.test(order) && socket.end())
   }
+}
+
+/** Whether this is how an order begins. */
+function mayBecomeOrder(text: string): boolean {
+  if (stopOrder.startsWith(text) || startOrder.startsWith(text)) return true
+  return text.startsWith(startOrder) && !text.includes('\n') && text.length <= maxOrderBytes
+}
+
+async function start(socket: Socket, name: string, orders: Orders): Promise<void> {
+  socket.end((await orders.start(name)) ?? startedAnswer)
 }

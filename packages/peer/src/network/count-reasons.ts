@@ -20,18 +20,27 @@ function kindOf(reason: string): string {
   return words?.join(' ') ?? reason
 }
 
+/** Transactions that were rejected for one kind of reason. */
+export interface ReasonCount {
+  readonly reason: string
+  readonly count: number
+  /** The first line of the input with it. */
+  readonly line: number
+}
+
 /** How many transactions were rejected for each kind of reason: the most frequent ones first. */
 export function countReasons(
-  transactions: Iterable<{ readonly verdict?: { readonly reason?: string } | undefined }>,
-): { readonly reason: string; readonly count: number }[] {
-  const counts = new Map<string, number>()
-  for (const { verdict } of transactions) {
+  transactions: Iterable<{
+    readonly submission: { readonly line: number }
+    readonly verdict?: { readonly reason?: string } | undefined
+  }>,
+): ReasonCount[] {
+  const counts = new Map<string, ReasonCount>()
+  for (const { submission, verdict } of transactions) {
     if (verdict?.reason === undefined) continue
-    const kind = kindOf(verdict.reason)
-    counts.set(kind, (counts.get(kind) ?? 0) + 1)
+    const reason = kindOf(verdict.reason)
+    const { count, line } = counts.get(reason) ?? { count: 0, line: Infinity }
+    counts.set(reason, { reason, count: count + 1, line: Math.min(line, submission.line) })
   }
-  return [...counts]
-    .map(([reason, count]) => ({ reason, count }))
-    .sort((a, b) => b.count - a.count)
-    .slice(0, maxReasons)
+  return [...counts.values()].sort((a, b) => b.count - a.count).slice(0, maxReasons)
 }

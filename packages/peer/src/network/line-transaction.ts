@@ -24,7 +24,7 @@ function refused({ reason }: Rejected): PeerError {
 
 /**
  * Which contract a line is for, and what it hands to it.
- * @throws {PeerError} PEER_BAD_LINE when the line is no JSON object, or one that no validator would
+ * @throws {PeerError} PEER_BAD_LINE when the line is not a JSON object, or one that no validator would
  * ever accept, whatever the state
  */
 export function lineCall(text: string): LineCall {

@@ -28,8 +28,11 @@ export function statusOfEnd({ code, signal }: ProcessEnd): number | null {
 /** How long a validator may take to stop before it is killed. */
 const stopTimeoutMs = 10_000
 
-/** How often a validator that was killed by a signal is started again. */
+/** How often a validator that was killed by a signal is started again within {@link restartsMs}. */
 export const maxRestarts = 5
+
+/** For so long a restart counts, in milliseconds: an hour. */
+export const restartsMs = 3_600_000
 
 /**
  * What the system sends when a file that is mapped into memory, as those of lmdb are, has no room on the
@@ -73,7 +76,8 @@ function validatorEnvironment(): NodeJS.ProcessEnv {
 interface Running {
   readonly spec: ProcessSpec
   child: ChildProcess
-  restarts: number
+  /** When it was started again, on the clock's `now`. */
+  restarts: readonly number[]
   ended: Promise<void>
 }
 
@@ -103,9 +107,14 @@ export class ValidatorProcesses {
     this.#spawn = launch
   }
 
+  /** Whether all are being stopped: then none is started. */
+  get isStopping(): boolean {
+    return this.#stopping
+  }
+
   /** Starts a validator. */
   start(spec: ProcessSpec): void {
-    this.#launch(spec, 0)
+    this.#launch(spec, [])
   }
 
   /** Process id of a validator that runs. */
@@ -133,7 +142,7 @@ export class ValidatorProcesses {
     timer.cancel()
   }
 
-  #launch(spec: ProcessSpec, restarts: number): void {
+  #launch(spec: ProcessSpec, restarts: readonly number[]): void {
     const child = this.#spawn(spec)
     child.stdin?.on('error', () => undefined)
     const words = new LastWords(child.stderr)
@@ -158,13 +167,15 @@ export class ValidatorProcesses {
   }
 
   /** A validator that was killed is started again; one that gave up has a reason that stays. */
-  #lost(spec: ProcessSpec, restarts: number, end: ProcessEnd): void {
+  #lost(spec: ProcessSpec, restarts: readonly number[], end: ProcessEnd): void {
+    const now = this.#clock.now()
+    const lately = restarts.filter((at) => now - at < restartsMs)
     const killed = end.signal !== null && end.signal !== diskSignal
-    const again = killed && restarts < maxRestarts
-    this.#onEnd(end, again && this.#relaunch(spec, restarts + 1))
+    const again = killed && lately.length < maxRestarts
+    this.#onEnd(end, again && this.#relaunch(spec, [...lately, now]))
   }
 
-  #relaunch(spec: ProcessSpec, restarts: number): boolean {
+  #relaunch(spec: ProcessSpec, restarts: readonly number[]): boolean {
     try {
       this.#launch(spec, restarts)
       return true

@@ -6,6 +6,8 @@ import type { Counts } from './submissions.ts'
 export interface Progress extends Counts {
   /** Lines of the input, when that is known. */
   readonly total: number | undefined
+  /** Lines that did not become a transaction. */
+  readonly notSubmitted: number
   readonly blocks: bigint
   readonly txPerSecond: number
   /** That f + 1 validators are in; undefined when they are not in one. */
@@ -23,9 +25,9 @@ export interface ProgressDisplay {
   end(): void
 }
 
-const barWidth = 30
+const barWidth = 20
 
-/** `████░░░░ 50 %`, or the number of transactions when the total is not known. */
+/** `████░░░░  50 %`, or the number of transactions when the total is not known. */
 export function bar(done: number, total: number | undefined): string {
   if (total === undefined || total === 0) return `${grouped(done)} transactions`
   const share = Math.min(1, done / total)
@@ -36,21 +38,29 @@ export function bar(done: number, total: number | undefined): string {
   return `${'█'.repeat(full)}${'░'.repeat(barWidth - full)} ${percent} %`
 }
 
-/** One line for people. */
-export function describe(progress: Progress): string {
-  const { accepted, rejected, total, txPerSecond, blocks, view, primary, heights } = progress
-  const { notWell } = progress
-  const done = accepted + rejected
+/** Between two parts of a line. */
+const between = ' | '
+
+/** One line for people, as many of its parts as fit into so many columns. */
+export function describe(progress: Progress, columns = Infinity): string {
+  const { accepted, rejected, notSubmitted, total, txPerSecond, blocks } = progress
+  const { view, primary, heights, notWell } = progress
+  const done = accepted + rejected + notSubmitted
   const shown = heights.map((height) => (height === undefined ? '–' : grouped(height)))
-  return [
-    bar(done, total),
+  const others = [
     ...(notWell.length === 0 ? [] : [`not well: ${notWell.join(', ')}`]),
     ...(total === undefined ? [] : [`${grouped(done)}/${grouped(total)}`]),
     `${grouped(Math.round(txPerSecond))} tx/s`,
     `${grouped(blocks)} blocks`,
     view === undefined ? 'no view' : `view ${view}, primary ${primary ?? '–'}`,
     `heights, as each says: ${shown.join(' ')}`,
-  ].join(' | ')
+  ]
+  let line = bar(done, total).slice(0, columns)
+  for (const part of others) {
+    if (line.length + between.length + part.length > columns) break
+    line += between + part
+  }
+  return line
 }
 
 /** A line that is drawn over again. */
@@ -63,9 +73,9 @@ class TerminalDisplay implements ProgressDisplay {
   }
 
   update(progress: Progress): void {
-    const width = this.#stream.columns
-    const text = describe(progress)
-    this.#stream.write(`\r\x1b[K${text.length > width ? text.slice(0, width - 1) : text}`)
+    // In the last column some terminals begin a new line.
+    const text = describe(progress, this.#stream.columns - 1)
+    this.#stream.write(`\r\x1b[K${text}`)
     this.#drawn = true
   }
 

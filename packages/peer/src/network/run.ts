@@ -116,6 +116,7 @@ export class Run {
     this.#deps.display.update({
       ...counts,
       total: this.#input.total,
+      notSubmitted: this.#submitter?.problemCount ?? 0,
       blocks: this.#follower.blocks,
       txPerSecond: this.#rate(),
       view: view?.view,

@@ -13,8 +13,9 @@ import { saying } from './waiting.ts'
 import type { Clock } from '@heddle/interface'
 import type { heddle } from '@heddle/proto'
 import type { NetworkClient } from './client.ts'
-import type { NetworkDescriptor } from './descriptor.ts'
+import type { NetworkDescriptor, ValidatorDescriptor } from './descriptor.ts'
 import type { NetworkSpec } from './prepare.ts'
+import type { ProcessSpec } from './process-spec.ts'
 import type { ProcessEnd } from './processes.ts'
 
 /** How long validators may take until a quorum works together. */
@@ -89,7 +90,10 @@ export class NetworkSession {
    * @throws {PeerError} PEER_NETWORK_RUNNING, PEER_NETWORK_UNAVAILABLE, and those of preparing
    */
   async up(signal: AbortSignal): Promise<NetworkClient> {
-    await this.#lock.acquire(() => this.#events.stop(undefined))
+    await this.#lock.acquire({
+      stop: () => this.#events.stop(undefined),
+      start: (name) => this.#startAgain(name),
+    })
     await this.#saying(
       () => `validators of an earlier network in ${this.#spec.dir} to end`,
       () => this.#leftovers(),
@@ -98,15 +102,36 @@ export class NetworkSession {
     await this.#refuseRunning()
     const descriptor = await prepareNetwork(this.#spec, this.#clock)
     this.#descriptor = descriptor
-    for (const { name, config, log } of descriptor.validators) {
-      const at = (path: string): string => join(this.#spec.dir, path)
-      const { acceptLostBlocks = false } = this.#spec
-      this.#processes.start({ name, config: at(config), log: at(log), acceptLostBlocks })
-    }
+    for (const validator of descriptor.validators) this.#processes.start(this.#processOf(validator))
     await this.#publish()
     this.#client = await openClient(this.#spec.dir, descriptor)
     await this.#ready(this.#client, signal)
     return this.#client
+  }
+
+  #processOf({ name, config, log }: ValidatorDescriptor): ProcessSpec {
+    const at = (path: string): string => join(this.#spec.dir, path)
+    const { acceptLostBlocks = false } = this.#spec
+    return { name, config: at(config), log: at(log), acceptLostBlocks }
+  }
+
+  /** Starts a validator that gave up; why not, if it cannot. */
+  async #startAgain(name: string): Promise<string | undefined> {
+    if (this.#processes.isStopping) return 'the network stops'
+    const { validators = [] } = this.#descriptor ?? {}
+    const validator = validators.find((each) => each.name === name)
+    if (validator === undefined) return `there is no validator ${name} in this network`
+    const pid = this.#processes.pid(name)
+    if (pid !== undefined) return `${name} runs already, as process ${pid}`
+    this.#givenUp.delete(name)
+    try {
+      this.#processes.start(this.#processOf(validator))
+    } catch (error) {
+      return `${name} was not started: ${messageOf(error)}`
+    }
+    this.#events.note(`${name} was started again, as another terminal asked`)
+    await this.#publish()
+    return undefined
   }
 
   /** Stops everything; nothing is left when it resolves. */

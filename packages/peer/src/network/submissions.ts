@@ -42,11 +42,17 @@ export const maxSubmissions = 5_000_000
 
 /** What was sent, what was acknowledged, and what the blocks say about it. */
 export class Submissions {
+  readonly #onVerdict: (submission: Submission, verdict: Verdict) => void
   readonly #entries = new Map<string, Entry>()
   readonly #latenciesMs: number[] = []
   readonly #waiting = new Set<() => void>()
   #accepted = 0
   #rejected = 0
+
+  /** @param onVerdict - told once of each transaction, in the order of the chain */
+  constructor(onVerdict: (submission: Submission, verdict: Verdict) => void = () => undefined) {
+    this.#onVerdict = onVerdict
+  }
 
   /** A transaction is about to be sent. */
   add(submission: Submission, now: number): void {
@@ -85,6 +91,7 @@ export class Submissions {
     entry.verdict = verdict
     if (verdict.accepted) this.#accepted++
     else this.#rejected++
+    this.#onVerdict(entry.submission, verdict)
     this.#wake()
   }
 

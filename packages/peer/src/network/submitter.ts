@@ -30,6 +30,8 @@ export interface SubmitterOptions {
   readonly window: number
   /** The replica to send to first: from the primary a request needs no forwarding. Default 0. */
   readonly primary?: number | undefined
+  /** Told of each line with a problem. */
+  readonly onProblem?: (problem: LineProblem) => void
 }
 
 /** How long a line may wait while no validator can be reached: validators that restart are waited for. */
@@ -68,6 +70,7 @@ export class Submitter {
   readonly #deps: SubmitterDeps
   readonly #client: BroadcastClient
   readonly #window: number
+  readonly #onProblem: SubmitterOptions['onProblem']
   /** Acknowledged and perhaps in no block yet, by id, oldest first. */
   readonly #acknowledged = new Map<string, Acknowledged>()
   #comparing: ClockTimer | undefined
@@ -78,6 +81,7 @@ export class Submitter {
     const { client, clock, logger } = deps
     this.#deps = deps
     this.#window = options.window
+    this.#onProblem = options.onProblem
     const { endpoints, tls } = client
     const first = options.primary ?? 0
     this.#client = createBroadcastClient(
@@ -189,6 +193,7 @@ export class Submitter {
   #refuse(line: number, problem: string): void {
     this.problemCount++
     if (this.problems.length < maxProblems) this.problems.push({ line, problem })
+    this.#onProblem?.({ line, problem })
   }
 
   /** Resolves when something was answered; rejects with the reason of `signal`. One waits at a time. */

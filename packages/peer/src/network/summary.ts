@@ -1,4 +1,7 @@
+import { shown } from '@heddle/msp'
 import { grouped } from '../cli/output.ts'
+import { countReasons } from './count-reasons.ts'
+import type { ReasonCount } from './count-reasons.ts'
 import type { NetworkDescriptor } from './descriptor.ts'
 import type { Proof } from './proof.ts'
 import type { LineRun, Submissions } from './submissions.ts'
@@ -8,13 +11,13 @@ import type { LineProblem } from './submitter.ts'
 export interface RunSummary {
   readonly accepted: number
   readonly rejected: number
-  /** Lines that are no JSON object, or that validators refused. */
+  /** Lines that are not JSON objects, or that validators refused. */
   readonly notSubmitted: number
   readonly problems: readonly LineProblem[]
   /** The first lines that stand in a block as rejected, and why. */
   readonly firstRejected: readonly LineProblem[]
   /** Reasons of rejections with how often each kind came, most frequent first. */
-  readonly reasons: readonly { readonly reason: string; readonly count: number }[]
+  readonly reasons: readonly ReasonCount[]
   /** Blocks with a transaction of this run. */
   readonly blocks: number
   readonly seconds: number
@@ -47,6 +50,21 @@ function linesIn(runs: readonly LineRun[]): number {
   return runs.reduce((sum, { count }) => sum + count, 0)
 }
 
+/** What became of the lines that were sent, in a few words. */
+export function outcomeOf(submissions: Submissions, notSubmitted: number): string {
+  const { accepted, rejected } = submissions.counts
+  const refused = notSubmitted === 0 ? '' : `; not submitted: ${grouped(notSubmitted)}`
+  return `accepted: ${grouped(accepted)}; rejected: ${rejectedOf(rejected, countReasons(submissions.all()))}${refused}`
+}
+
+/** Such as `3 (overdraws: 2, first line 7; no such account: line 9)`. */
+function rejectedOf(rejected: number, reasons: readonly ReasonCount[]): string {
+  const why = reasons.map(({ reason, count, line }) =>
+    count === 1 ? `${reason}: line ${line}` : `${reason}: ${grouped(count)}, first line ${line}`,
+  )
+  return `${grouped(rejected)}${why.length === 0 ? '' : ` (${why.join('; ')})`}`
+}
+
 /** The first lines that stand in a block as rejected, with the reason, in order. */
 export function rejectedLines(submissions: Submissions): LineProblem[] {
   const first: LineProblem[] = []
@@ -72,11 +90,10 @@ export function problemLines(name: string, { problems, notSubmitted }: RunSummar
 export function summaryLines(summary: RunSummary): string[] {
   const { accepted, rejected, reasons, blocks, seconds, txPerSecond, latencyMs, proof } = summary
   const { firstRejected } = summary
-  const why = reasons.map(({ reason, count }) => `${reason}: ${grouped(count)}`).join(', ')
   return [
     '',
     `accepted   ${grouped(accepted)}`,
-    `rejected   ${grouped(rejected)}${why === '' ? '' : ` (${why})`}`,
+    `rejected   ${rejectedOf(rejected, reasons)}`,
     ...firstRejected.map(({ line, problem }) => `  line ${line}: ${problem}`),
     ...(rejected > firstRejected.length
       ? [`  and ${grouped(rejected - firstRejected.length)} more`]
@@ -92,6 +109,22 @@ export function summaryLines(summary: RunSummary): string[] {
     ),
     '',
   ]
+}
+
+/** Genesis accounts shown by name. */
+const maxAccounts = 3
+
+/** Which accounts of a genesis block hold how much. */
+export function accountsLine(balances: ReadonlyMap<string, bigint>): string {
+  const accounts = [...balances]
+  if (accounts.length === 0) return 'no genesis account holds money'
+  const first = accounts
+    .slice(0, maxAccounts)
+    .map(([name, balance]) => `${shown(name)} ${grouped(balance)}`)
+  const more = accounts.length - first.length
+  const total = accounts.reduce((sum, [, balance]) => sum + balance, 0n)
+  const others = more > 0 ? ` and ${grouped(more)} more` : ''
+  return `genesis accounts: ${first.join(', ')}${others}; ${grouped(total)} in all`
 }
 
 /** What a person can do while the network runs. */

@@ -76,6 +76,12 @@ function genesisAccount({ name, balance }: heddle.GenesisAccount): StateWrite {
   )
 }
 
+/** The accounts of a genesis block, as it names them. */
+export function genesisAccountsOf(genesis: common.Block): Map<string, bigint> {
+  const { accounts } = decode(heddle.GenesisStateSchema, consensusMetadataOf(genesis))
+  return new Map(accounts.map(({ name, balance }) => [name, BigInt(balance)]))
+}
+
 /**
  * The writes of the genesis block.
  * @throws {PeerError} PEER_INVALID_CONFIG for an account that the state cannot hold

@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { execFileSync } from 'node:child_process'
 import { open } from 'node:fs/promises'
+import { eventually } from '../support/eventually.ts'
 import { Sandbox, gone, isAlive, pidsOf, recordLines, run } from '../support/heddle.ts'
 import { provenHeight } from '../support/proof.ts'
 import type { Proof } from '../../src/network/proof.ts'
@@ -94,7 +95,10 @@ describe('the main job with real processes', function () {
     const submitted = await run(['submit', ...dir, '--json'], {
       input: '{"from": "bob", "to": "dora", "amount": 7}\n{"id": "order-1", "other": true}\n',
     })
-    expect(submitted.status, submitted.stderr).to.equal(0)
+    expect(submitted.status, submitted.stderr).to.equal(3)
+    expect(submitted.stderr).to.match(
+      /^accepted: 1; rejected: 1 \(id exists with other content: line 2\)$/m,
+    )
     expect(submitted.heddle.json.map(({ accepted }) => accepted)).to.deep.equal([true, false])
 
     const dora = await run(['query', 'accounts', 'dora', ...dir])
@@ -171,7 +175,7 @@ describe('the main job with real processes', function () {
     await up.ended
   })
 
-  it('ends submit on Ctrl-C with what became of the lines, though a named pipe gives no more', async () => {
+  it('answers the lines of a named pipe as they come, and ends on Ctrl-C though it gives no more', async () => {
     const dir = ['--dir', sandbox.path('net')]
     const up = sandbox.start(['network', 'up', '--json', ...dir, '--input', '-'])
     await up.until(({ json }) => json.some(({ type }) => type === 'summary'))
@@ -179,15 +183,49 @@ describe('the main job with real processes', function () {
     const submit = sandbox.start(['submit', '--json', ...dir, sandbox.path('pipe')])
     const writer = await open(sandbox.path('pipe'), 'w')
     await writer.write('broken\n{"id":"piped"}\n')
+    await submit.until(({ json }) => json.some(({ line }) => line === 2))
+    await submit.until(({ stderr }) => /^line 1: not JSON/m.test(stderr))
     await submit.until(({ stderr }) => stderr.includes('waiting for lines of'))
     submit.child.kill('SIGINT')
     expect(await submit.ended, submit.stderr).to.equal(130)
     await writer.close()
     expect(submit.stderr)
-      .to.match(/^line 1: not JSON/m)
+      .to.match(/^accepted: 1; rejected: 0; not submitted: 1$/m)
       .and.to.match(/^lines sent: 1, /m)
     up.child.kill('SIGINT')
     await up.ended
+  })
+
+  it('starts a validator again that has ended, when another terminal asks, and no other', async () => {
+    const dir = ['--dir', sandbox.path('net')]
+    const up = sandbox.start(['network', 'up', '--json', ...dir, '--input', '-'])
+    await up.until(({ json }) => json.some(({ type }) => type === 'summary'))
+    const start = (name: string) => run(['network', 'start', name, ...dir])
+    const runs = await start('validator2')
+    expect(runs.status, runs.stderr).to.equal(64)
+    expect(runs.stderr).to.match(/validator2 runs already, as process \d+/)
+    const [, , third = 0] = pidsOf(await sandbox.descriptor('net'))
+    process.kill(third, 'SIGTERM')
+    await up.until(({ stderr }) => stderr.includes('validator2 gave up'))
+    expect((await start('validator9')).stderr).to.include('there is no validator validator9')
+    const started = await start('validator2')
+    expect(started.status, started.stderr).to.equal(0)
+    await eventually('all four take part', async () => {
+      const { heddle } = await run(['network', 'status', '--json', ...dir])
+      const active = heddle.json.filter(({ activeView }) => activeView === true)
+      return active.length === 4
+    })
+    expect(pidsOf(await sandbox.descriptor('net'))[2]).not.to.equal(third)
+    up.child.kill('SIGINT')
+    expect(await up.ended).to.equal(0)
+  })
+
+  it('refuses genesis accounts for a network that is there', async () => {
+    const accounts = await sandbox.file('accounts.json', '{"alice": 5}')
+    const dir = ['--dir', sandbox.path('net')]
+    const up = await run(['network', 'up', '--exit', ...dir, '--genesis-accounts', accounts])
+    expect(up.status).to.equal(64)
+    expect(up.stderr).to.match(/has its genesis accounts: no others can be given/)
   })
 
   it('stops everything on Ctrl-C', async () => {

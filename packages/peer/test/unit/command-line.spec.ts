@@ -17,6 +17,7 @@ const progress = {
   accepted: 10,
   rejected: 5,
   total: 30,
+  notSubmitted: 0,
   blocks: 3n,
   txPerSecond: 1234.4,
   view: 2n,
@@ -38,6 +39,7 @@ describe('the command line', () => {
         'doctor',
         'generate',
         'query',
+        'start',
         'start',
         'status',
         'stop',
@@ -94,7 +96,7 @@ describe('the command line', () => {
 describe('the progress display', () => {
   it('says everything in one line', () => {
     expect(describeProgress(progress)).to.equal(
-      `${'█'.repeat(15)}${'░'.repeat(15)}  50 % | 15/30 | 1,234 tx/s | 3 blocks | view 2, primary validator2 | heights, as each says: 4 – 1,234`,
+      `${'█'.repeat(10)}${'░'.repeat(10)}  50 % | 15/30 | 1,234 tx/s | 3 blocks | view 2, primary validator2 | heights, as each says: 4 – 1,234`,
     )
     expect(bar(7, undefined)).to.equal('7 transactions')
   })
@@ -120,9 +122,26 @@ describe('the progress display', () => {
     expect(describeProgress(progress)).not.to.include('not well')
   })
 
+  it('leaves out what does not fit, and shows bar, count and rate in 60 columns', () => {
+    const large = { ...progress, accepted: 9_000_000, rejected: 500_000, total: 10_000_000 }
+    expect(describeProgress({ ...large, txPerSecond: 12_345 }, 60)).to.equal(
+      `${'█'.repeat(19)}░  95 % | 9,500,000/10,000,000`,
+    )
+    expect(describeProgress(progress, 59)).to.equal(
+      `${'█'.repeat(10)}${'░'.repeat(10)}  50 % | 15/30 | 1,234 tx/s | 3 blocks`,
+    )
+    expect(describeProgress(progress, 26)).to.equal(`${'█'.repeat(10)}${'░'.repeat(10)}  50 %`)
+    expect(describeProgress(progress, 5)).to.equal('█████')
+  })
+
+  it('ends at 100 % when some lines became no transaction', () => {
+    expect(describeProgress({ ...progress, notSubmitted: 14 })).to.match(/ 96 % \| 29\/30 /)
+    expect(describeProgress({ ...progress, notSubmitted: 15 })).to.match(/█ 100 % \| 30\/30 /)
+  })
+
   it('draws over one line of a terminal, no longer than it is wide', () => {
     let written = ''
-    const stream = { isTTY: true, columns: 20, write: (text: string) => (written += text) }
+    const stream = { isTTY: true, columns: 27, write: (text: string) => (written += text) }
     const display = createProgressDisplay({
       json: false,
       stream: stream as unknown as NodeJS.WriteStream,
@@ -130,7 +149,7 @@ describe('the progress display', () => {
     })
     display.update(progress)
     display.end()
-    expect(written).to.equal(`\r\u001b[K${'█'.repeat(15)}${'░'.repeat(4)}\n`)
+    expect(written).to.equal(`\r\u001b[K${'█'.repeat(10)}${'░'.repeat(10)}  50 %\n`)
   })
 })
 

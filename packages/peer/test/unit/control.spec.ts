@@ -6,13 +6,21 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isCodedError } from '@heddle/interface'
-import { NetworkLock, isRunning, requestStop } from '../../src/network/control.ts'
+import { NetworkLock, isRunning, requestStart, requestStop } from '../../src/network/control.ts'
+import type { Orders } from '../../src/network/control.ts'
 import { ownFolder } from '../../src/network/folder-owner.ts'
 import type { Socket } from 'node:net'
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {
   const error: unknown = await promise.catch((reason: unknown) => reason)
   return isCodedError(error) ? error.code : `no coded error: ${String(error)}`
+}
+
+/** What takes orders; a validator that is named `validator1` is started. */
+function ordersTo(stop: () => unknown = () => undefined): Orders {
+  const start = (name: string): Promise<string | undefined> =>
+    Promise.resolve(name === 'validator1' ? undefined : `there is no ${name}`)
+  return { stop: () => void stop(), start }
 }
 
 /** The id of a process that has ended. */
@@ -44,7 +52,7 @@ describe('the lock of a network', () => {
 
   async function acquire(folder = dir): Promise<NetworkLock> {
     const lock = createLock(folder)
-    await lock.acquire(() => (asked += 1))
+    await lock.acquire(ordersTo(() => (asked += 1)))
     return lock
   }
 
@@ -79,12 +87,12 @@ describe('the lock of a network', () => {
   it('keeps a second owner out, who leaves the first alone, until it is released', async () => {
     const first = await acquire()
     const second = createLock()
-    expect(await codeOf(second.acquire(() => undefined))).to.equal('PEER_NETWORK_RUNNING')
+    expect(await codeOf(second.acquire(ordersTo()))).to.equal('PEER_NETWORK_RUNNING')
     await second.release()
     expect(await isRunning(dir)).to.equal(true)
     expect(await owners()).to.deep.equal([String(process.pid)])
     await first.release()
-    await second.acquire(() => undefined)
+    await second.acquire(ordersTo())
     expect(asked).to.equal(0)
   })
 
@@ -205,7 +213,7 @@ describe('the lock of a network', () => {
       const lock = createLock()
       let onStop: () => void = () => undefined
       const told = new Promise<void>((resolve) => (onStop = resolve))
-      await lock.acquire(() => onStop())
+      await lock.acquire(ordersTo(() => onStop()))
       const stopped = requestStop(dir).then(() => events.push('stopped'))
       await told
       for (let looks = 0; looks < 5; looks += 1) expect(await isRunning(dir)).to.equal(true)
@@ -222,6 +230,27 @@ describe('the lock of a network', () => {
     })
   })
 
+  describe('asking to start a validator', () => {
+    it('resolves when it was started, and rejects with the reason why it was not', async () => {
+      await acquire()
+      await requestStart(dir, 'validator1')
+      const error: unknown = await requestStart(dir, 'validator9').catch((each: unknown) => each)
+      expect(error).to.include({
+        code: 'PEER_INVALID_OPTION',
+        message: 'there is no validator9',
+      })
+      expect(asked, 'to stop').to.equal(0)
+    })
+
+    it('rejects a name that cannot be one, and when nobody runs there', async () => {
+      expect(await codeOf(requestStart(dir, 'validator1'))).to.equal('PEER_NETWORK_NOT_RUNNING')
+      await acquire()
+      for (const name of ['', 'validator1\nstop', 'v'.repeat(100)])
+        expect(await codeOf(requestStart(dir, name)), name).to.equal('PEER_INVALID_OPTION')
+      expect(asked).to.equal(0)
+    })
+  })
+
   describe('on its socket', () => {
     const open = (): Promise<Socket> =>
       new Promise((resolve) => {
@@ -235,6 +264,7 @@ describe('the lock of a network', () => {
     it('stops for nothing but the order, and hangs up on anything else', async () => {
       await acquire()
       const garbage = ['x', 'STOP\n', ' stop\n', 'stop\nmore', 'stop \n', '\n', 'GET / HTTP']
+      garbage.push('start \n', 'start ../x\n', `start ${'v'.repeat(64)}`, 'startx', 'start a\nb')
       for (const text of [...garbage, '\u0000'.repeat(100_000), 'stop']) {
         const socket = await open()
         const over = closed(socket)
@@ -250,10 +280,11 @@ describe('the lock of a network', () => {
     it('takes an order that comes in pieces, once', async () => {
       let onStop: () => void = () => undefined
       const told = new Promise<void>((resolve) => (onStop = resolve))
-      await createLock().acquire(() => {
+      const stop = (): void => {
         asked += 1
         onStop()
-      })
+      }
+      await createLock().acquire(ordersTo(stop))
       const socket = await open()
       socket.setNoDelay(true)
       for (const letter of 'stop\n') {

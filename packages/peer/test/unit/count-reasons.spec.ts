@@ -5,16 +5,17 @@ import { sentenceOf } from '../../src/rules/sentences.ts'
 
 const { RejectionCode } = heddle
 
+let line = 0
 function rejected(code: heddle.RejectionCode, ...details: string[]) {
   const explained = create(heddle.RejectionSchema, {
     code,
     details: details.map((detail) => Buffer.from(detail)),
   })
-  return { verdict: { reason: sentenceOf(explained) } }
+  return { submission: { line: ++line }, verdict: { reason: sentenceOf(explained) } }
 }
 
 describe('the reasons in a summary', () => {
-  it('say what was wrong, without names, ids and amounts, the most frequent first', () => {
+  it('say what was wrong, without names, ids and amounts, the most frequent first, and the first line of each', () => {
     const summary = countReasons([
       rejected(RejectionCode.OVERDRAWN, 'alice', '1', '2'),
       rejected(RejectionCode.RECORD_EXISTS, 'order 17'),
@@ -22,12 +23,12 @@ describe('the reasons in a summary', () => {
       rejected(RejectionCode.RECORD_EXISTS, 'order 17'),
       rejected(RejectionCode.OVERDRAWN, 'bob', '3', '4'),
       rejected(RejectionCode.NO_SUCH_ACCOUNT, 'zoe'),
-      {},
+      { submission: { line: ++line } },
     ])
     expect(summary).to.deep.equal([
-      { reason: 'id exists with other content', count: 3 },
-      { reason: 'overdraws', count: 2 },
-      { reason: 'no such account', count: 1 },
+      { reason: 'id exists with other content', count: 3, line: 2 },
+      { reason: 'overdraws', count: 2, line: 1 },
+      { reason: 'no such account', count: 1, line: 6 },
     ])
   })
 })

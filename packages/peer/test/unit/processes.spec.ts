@@ -2,7 +2,12 @@ import { expect } from 'chai'
 import { EventEmitter, once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import { VirtualClock } from '@heddle/events/testing'
-import { ValidatorProcesses, maxRestarts, statusOfEnd } from '../../src/network/processes.ts'
+import {
+  ValidatorProcesses,
+  maxRestarts,
+  restartsMs,
+  statusOfEnd,
+} from '../../src/network/processes.ts'
 import type { ChildProcess } from 'node:child_process'
 import type { ProcessEnd } from '../../src/network/processes.ts'
 
@@ -99,6 +104,21 @@ describe('ValidatorProcesses', () => {
       { name: 'validator1', code: null, signal: 'SIGKILL', words: '' },
       true,
     ])
+  })
+
+  it('forgets a restart after restartsMs', async () => {
+    start()
+    latest().end(null, 'SIGKILL')
+    await clock.advance(1)
+    for (let restart = 1; restart < maxRestarts; restart += 1) latest().end(null, 'SIGKILL')
+    await clock.advance(restartsMs - 1)
+    latest().end(null, 'SIGKILL')
+    expect(ends.at(-1)?.[1], 'the first is forgotten').to.equal(true)
+    latest().end(null, 'SIGKILL')
+    expect(ends.at(-1)?.[1], 'the others count').to.equal(false)
+    start()
+    for (let restart = 0; restart < maxRestarts; restart += 1) latest().end(null, 'SIGKILL')
+    expect(ends.at(-1)?.[1], 'none counts for one that somebody starts again').to.equal(true)
   })
 
   it('leaves a validator ended that gave up by itself', () => {

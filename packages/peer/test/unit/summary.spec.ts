@@ -1,6 +1,13 @@
 import { expect } from 'chai'
 import { Submissions } from '../../src/network/submissions.ts'
-import { maxShown, rejectedLines, standingOf, summaryLines } from '../../src/network/summary.ts'
+import {
+  accountsLine,
+  maxShown,
+  outcomeOf,
+  rejectedLines,
+  standingOf,
+  summaryLines,
+} from '../../src/network/summary.ts'
 import type { RunSummary } from '../../src/network/summary.ts'
 
 /** So many lines that were sent, numbered from 1. */
@@ -40,6 +47,51 @@ describe('how far lines got', () => {
     expect(standingOf(submissions)).to.equal(
       'lines sent: 4, the last is line 9; acknowledged: 1; not acknowledged, and perhaps in a block all the same: 2 to 9',
     )
+  })
+})
+
+describe('what became of lines', () => {
+  it('is told once for each, in the order of the chain', () => {
+    const told: string[] = []
+    const submissions = new Submissions(({ line }, { accepted }) =>
+      told.push(`${line} ${accepted}`),
+    )
+    for (const line of [1, 2, 3])
+      submissions.add({ line, txId: `tx${line}`, contract: 'records' }, 0)
+    submissions.seen('tx3', { block: 1n, accepted: true })
+    submissions.seen('tx1', { block: 1n, accepted: false, reason: 'overdraws alice: balance 1' })
+    submissions.seen('tx3', { block: 2n, accepted: false })
+    submissions.seen('of another client', { block: 2n, accepted: true })
+    expect(told).to.deep.equal(['3 true', '1 false'])
+  })
+
+  it('is counted in a few words, with the first line of each kind of rejection', () => {
+    const submissions = sent(5)
+    submissions.seen('tx1', { block: 1n, accepted: true })
+    submissions.seen('tx5', { block: 1n, accepted: false, reason: 'overdraws alice: balance 1' })
+    submissions.seen('tx3', { block: 1n, accepted: false, reason: 'overdraws bob: balance 2' })
+    submissions.seen('tx4', { block: 1n, accepted: false, reason: 'no such account: zoe' })
+    expect(outcomeOf(submissions, 0)).to.equal(
+      'accepted: 1; rejected: 3 (overdraws: 2, first line 3; no such account: line 4)',
+    )
+    expect(outcomeOf(new Submissions(), 2)).to.equal('accepted: 0; rejected: 0; not submitted: 2')
+  })
+})
+
+describe('the genesis accounts', () => {
+  it('are named in a line, the first three, with what all hold', () => {
+    const accounts: [string, bigint][] = [
+      ['a', 1n],
+      ['b\u001b', 2_000n],
+      ['c', 0n],
+    ]
+    expect(accountsLine(new Map(accounts))).to.equal(
+      'genesis accounts: "a" 1, "b\\u001b" 2,000, "c" 0; 2,001 in all',
+    )
+    expect(accountsLine(new Map([...accounts, ['d', 7n]]))).to.match(
+      /"c" 0 and 1 more; 2,008 in all$/,
+    )
+    expect(accountsLine(new Map())).to.equal('no genesis account holds money')
   })
 })
 

@@ -47,7 +47,7 @@ interface Found {
   readonly end: number
 }
 
-/** The member whose name starts at `start`; or the complement of where the text is no JSON. */
+/** The member whose name starts at `start`; or the complement of where the text is not JSON. */
 function memberAt(text: string, start: number): Found | number {
   if (text.charAt(start) !== '"') return ~start
   const nameEnd = endOfString(text, start)

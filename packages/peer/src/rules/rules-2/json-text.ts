@@ -3,7 +3,7 @@
  * is not, must not depend on the engine. It walks without recursion, so that no nesting is too deep.
  *
  * Each function takes the index at which something starts and returns the index after it; or, where
- * the text is no JSON, the complement (`~`) of the index of the first character that does not belong.
+ * the text is not JSON, the complement (`~`) of the index of the first character that does not belong.
  */
 
 const [quote, comma, colon, backslash] = [0x22, 0x2c, 0x3a, 0x5c]

@@ -1,0 +1,17 @@
+import { Command } from 'commander'
+import { requestStart } from '../network/control.ts'
+import { dirOption } from './options.ts'
+import { standardOutput } from './output.ts'
+
+/** `heddle network start`. */
+export function networkStartCommand(): Command {
+  return new Command('start')
+    .description('start a validator again that has given up, in the network of another terminal')
+    .argument('<validator>', 'its name, such as validator2')
+    .addOption(dirOption())
+    .addHelpText('after', '\nExample:\n  heddle network start validator2')
+    .action(async (name: string, { dir }: { dir: string }) => {
+      await requestStart(dir, name)
+      standardOutput.line(`${name} was started`)
+    })
+}
