@@ -17,7 +17,7 @@ export function createComm(deps: CommDeps, options: CommOptions): Comm {
   const { mapper, clock = systemClock, proxyFor } = deps
   const pkiId = mapper.pkiIdOf(resolved.identity)
   if (pkiId === undefined) {
-    throw new CommError('COMM_INVALID_OPTIONS', 'identity is no serialized identity')
+    throw new CommError('COMM_INVALID_OPTIONS', 'identity is not a serialized identity')
   }
   const logger = deps.logger?.child('gossip.comm')
   const { maxRefusalLinesPerMinute } = resolved

@@ -20,7 +20,7 @@ export function commMetrics(metrics: Metrics | undefined): CommMetrics {
     metrics?.counter({ name, help, labelNames }) ?? nothing
   return {
     sent: counter('gossip_comm_messages_sent', 'Messages given to the transport'),
-    received: counter('gossip_comm_messages_received', 'Messages read, also undecodable ones'),
+    received: counter('gossip_comm_messages_received', 'Messages read, including undecodable ones'),
     overflow: counter('gossip_comm_overflow_count', 'Messages dropped: outgoing queue full'),
     undeliverable: counter(
       'gossip_comm_undeliverable_total',

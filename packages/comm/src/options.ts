@@ -96,7 +96,7 @@ function resolveTls(tls: CommOptions['tls']): ResolvedTls {
   if ((clientCertificate === undefined) !== (clientKey === undefined)) {
     throw invalid('tls.clientCertificate and tls.clientKey must be given together')
   }
-  if (roots.length === 0) throw invalid('tls.roots must hold the CA certificate of some peer')
+  if (roots.length === 0) throw invalid('tls.roots is empty: give the CA certificates of the peers')
   const names = { certificate: 'tls.certificate', key: 'tls.key', roots: 'tls.roots' }
   const clientNames = { ...names, certificate: 'tls.clientCertificate', key: 'tls.clientKey' }
   try {

@@ -54,13 +54,13 @@ export function checkPlace(block: common.Block, position: Position): HeaderOf {
   if (header.number !== next) {
     throw new BlockError(
       'DELIVER_BLOCK_NUMBER',
-      `block ${String(header.number)} where ${String(next)} is next`,
+      `got block ${String(header.number)}, expected block ${String(next)}`,
     )
   }
   if (previousHash && Buffer.compare(previousHash, header.previousHash) !== 0) {
     throw new BlockError(
       'DELIVER_PREVIOUS_HASH',
-      `block ${String(next)} names ${hex(header.previousHash)} as the hash of the block before, which is ${hex(previousHash)}`,
+      `block ${String(next)} has previous hash ${hex(header.previousHash)}, but the block before it has hash ${hex(previousHash)}`,
     )
   }
   const slots = block.metadata?.metadata.length ?? 0
@@ -86,7 +86,7 @@ function checkLastConfig(block: common.Block, { number }: HeaderOf, config: Chan
   const named = lastConfigOf({ message: block })
   const inForce = isConfigBlock(block) ? number : config.blockNumber
   if (named === inForce) return
-  const message = `block ${String(number)} names block ${String(named)} as its last configuration, which is block ${String(inForce)}`
+  const message = `block ${String(number)} names block ${String(named)} as its last configuration, but that is block ${String(inForce)}`
   throw new BlockError('DELIVER_LAST_CONFIG', message)
 }
 
@@ -114,7 +114,7 @@ export function checkData(block: common.Block, header: HeaderOf): void {
   if (actual.equals(header.dataHash)) return
   throw new BlockError(
     'DELIVER_DATA_HASH',
-    `block ${number} names ${hex(header.dataHash)} as the hash of its data, which is ${hex(actual)}`,
+    `block ${number} has data hash ${hex(header.dataHash)}, but its data has hash ${hex(actual)}`,
   )
 }
 
@@ -126,7 +126,7 @@ export function checkData(block: common.Block, header: HeaderOf): void {
 export function checkGenesis(header: HeaderOf, genesisHash: Uint8Array): void {
   const actual = blockHeaderHash(header)
   if (actual.equals(genesisHash)) return
-  const message = `block 0 has the hash ${hex(actual)}, not ${hex(genesisHash)} as it is trusted`
+  const message = `block 0 has hash ${hex(actual)}, not the trusted hash ${hex(genesisHash)}`
   throw new BlockError('DELIVER_GENESIS', message)
 }
 
@@ -141,7 +141,7 @@ function transactionFault(bytes: Uint8Array): string | undefined {
   if (envelope.signature.length === 0) return 'has no signature'
   return encode(common.EnvelopeSchema, envelope).equals(bytes)
     ? undefined
-    : 'is not encoded as it must be'
+    : 'is not in its canonical encoding'
 }
 
 /**
@@ -173,7 +173,10 @@ function signaturesOf(block: common.Block, header: HeaderOf, config: ChannelConf
   try {
     const { value, signatures } = decode(common.MetadataSchema, signaturesSlot(block))
     if (signatures.length > maxBlockSignatures) {
-      throw new BlockError('DELIVER_BLOCK_METADATA', `${signatures.length} signatures on one block`)
+      throw new BlockError(
+        'DELIVER_BLOCK_METADATA',
+        `${signatures.length} signatures on one block; at most ${maxBlockSignatures} are allowed`,
+      )
     }
     return signatures.flatMap((entry) => {
       const signer = signerOf(entry, config)
@@ -239,7 +242,7 @@ function signaturesSlot(block: common.Block): Uint8Array {
 }
 
 function unknownConfig(cause: unknown): BlockError {
-  const message = 'the block does not name the configuration that it is under'
+  const message = 'the block does not name its configuration block'
   return new BlockError('DELIVER_BLOCK_METADATA', message, { cause })
 }
 

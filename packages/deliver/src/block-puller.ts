@@ -207,7 +207,7 @@ async function* attempt(
     left.abort()
   }
   if (stop !== 'newest' && last.next <= stop) {
-    const message = `${endpoint.address} says that a stream ended which must not`
+    const message = `${endpoint.address} ended a stream that must not end`
     throw new DeliverError('DELIVER_UNEXPECTED', message, { endpoint: endpoint.address })
   }
 }
@@ -240,7 +240,7 @@ function judge(error: unknown, endpoint: Endpoint, context: PullContext): boolea
   if (code === 'DELIVER_STALLED') {
     outage.worked()
     endpoints.failed(endpoint)
-    logger?.debug('no block for long, asking another', { endpoint: address })
+    logger?.debug('no block for a long time: asking another endpoint', { endpoint: address })
     return false
   }
   outage.failed(error, { channel, endpoint: address, code })

@@ -236,7 +236,7 @@ class FailoverBroadcastClient implements BroadcastClient {
     const { window, maxQueued, maxMessageBytes } = this.#options
     assertEnvelope(envelope, maxMessageBytes)
     if (this.#pending.size >= window + maxQueued) {
-      throw new DeliverError('DELIVER_QUEUE_FULL', `${maxQueued} envelopes wait to be sent`)
+      throw new DeliverError('DELIVER_QUEUE_FULL', `${maxQueued} envelopes already wait to be sent`)
     }
     const submission = new Submission(envelope, this.#deps.clock.now(), options)
     this.#pending.add(submission)
@@ -346,7 +346,7 @@ class FailoverBroadcastClient implements BroadcastClient {
     this.#passedOverAt = now
     this.#endpoints.failed(endpoint)
     const fields = { endpoint: endpoint.address, pending: this.#pending.size }
-    this.#deps.logger?.info('no answer for long, asking others too', fields)
+    this.#deps.logger?.info('no answer for a long time: asking other endpoints too', fields)
   }
 
   #lane(endpoint: Endpoint, context: LaneContext): BroadcastLane {
@@ -439,15 +439,16 @@ class FailoverBroadcastClient implements BroadcastClient {
 function assertEnvelope(bytes: Uint8Array, maxBytes: number): void {
   const invalid = (why: string, cause?: unknown): DeliverError =>
     new DeliverError('DELIVER_INVALID_ENVELOPE', why, { cause })
-  if (bytes.length === 0) throw invalid('an empty envelope')
-  if (bytes.length > maxBytes) throw invalid(`${bytes.length} bytes, more than ${maxBytes}`)
+  if (bytes.length === 0) throw invalid('the envelope is empty')
+  if (bytes.length > maxBytes)
+    throw invalid(`the envelope has ${bytes.length} bytes; at most ${maxBytes} are allowed`)
   try {
     decode(common.EnvelopeSchema, bytes)
   } catch (error) {
-    throw invalid('bytes that are no common.Envelope', error)
+    throw invalid('the bytes are not a common.Envelope', error)
   }
 }
 
 function stopped(): DeliverError {
-  return new DeliverError('DELIVER_STOPPED', 'the broadcast client does not run')
+  return new DeliverError('DELIVER_STOPPED', 'the broadcast client is not running')
 }

@@ -114,7 +114,7 @@ export class BroadcastSession {
     const answer = decodeAnswer(bytes)
     const submission = answer && this.#sent.shift()
     if (!submission) {
-      const what = answer ? 'an answer to nothing' : 'an answer that is none'
+      const what = answer ? 'an answer without an envelope' : 'something that is not an answer'
       this.#fail(
         new DeliverError('DELIVER_UNEXPECTED', `${address} sent ${what}`, { endpoint: address }),
       )

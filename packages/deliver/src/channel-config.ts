@@ -76,7 +76,7 @@ function partsOf(
 
 function configEnvelopeOf(block: common.Block): ConfigTransaction {
   const [only, ...others] = block.data?.data ?? []
-  if (!only || others.length > 0) throw unusable('it has not exactly one transaction')
+  if (!only || others.length > 0) throw unusable('it does not hold exactly one transaction')
   try {
     const { channelHeader, data } = payloadOf(only)
     if (channelHeader.type !== configType) {

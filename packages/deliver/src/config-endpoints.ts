@@ -45,7 +45,7 @@ export function endpointsOf(
 function faultOf({ endpoint: { address, roots }, owner }: Named): string | undefined {
   const named = `${shownAddress(address)} ${owner}`
   if (!isAddress(address)) return `${named} is not host:port`
-  return roots.length > 0 ? undefined : `${named} has no TLS roots to be known by`
+  return roots.length > 0 ? undefined : `${named} has no TLS roots to verify it with`
 }
 
 function namedIn(

@@ -156,5 +156,5 @@ async function connected(
 function reasonIn({ message }: Error): string {
   const last = /Last error: (?:\w*Error(?: \[\w+\])?: )?(.+)\. Resolution note:/s.exec(message)?.[1]
   if (last?.startsWith('Failed to connect (') !== true) return last ?? message
-  return 'it hung up behind TLS; most likely it wants a client certificate of an authority that it trusts'
+  return 'it hung up after the TLS handshake; it probably wants a client certificate from an authority that it trusts'
 }

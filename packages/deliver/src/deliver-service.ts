@@ -213,7 +213,7 @@ class PullingDeliverService implements DeliverService {
     try {
       return await this.#deps.ledger.height()
     } catch (cause) {
-      throw new DeliverError('DELIVER_LEDGER_FAILED', 'the ledger does not tell its height', {
+      throw new DeliverError('DELIVER_LEDGER_FAILED', 'the ledger failed to give its height', {
         cause,
       })
     }
@@ -224,7 +224,7 @@ class PullingDeliverService implements DeliverService {
       const bytes = await this.#deps.ledger.block(number)
       if (bytes) return receive(common.BlockSchema, bytes).message
     } catch (cause) {
-      const message = `the ledger does not give block ${String(number)}`
+      const message = `the ledger failed to give block ${String(number)}`
       throw new DeliverError('DELIVER_LEDGER_FAILED', message, { cause })
     }
     throw new DeliverError('DELIVER_LEDGER_FAILED', `the ledger lacks block ${String(number)}`)

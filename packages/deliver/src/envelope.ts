@@ -52,7 +52,7 @@ function checkSigner({ subject, expiresAt }: EnvelopeSigner, wallTime: number): 
   const whose = `the signer's own certificate ${JSON.stringify(subject ?? '')}`
   const clock = `this machine's clock says ${now.toISOString()}`
   if (expiresAt === undefined || now <= expiresAt) return
-  const message = `${whose} expired at ${expiresAt.toISOString()}: enroll anew (${clock})`
+  const message = `${whose} expired at ${expiresAt.toISOString()}: enroll again (${clock})`
   throw new DeliverError('DELIVER_SIGNER_NOT_VALID', message)
 }
 

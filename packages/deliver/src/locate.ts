@@ -60,7 +60,7 @@ async function positionBefore(from: bigint, search: Search): Promise<Position> {
 /** @throws {BlockError} DELIVER_CONFIG when `from` lies before the trusted configuration */
 export function assertReachable(from: bigint, { config: { blockNumber } }: Trusted): void {
   if (from > blockNumber || blockNumber === 0n) return
-  throw unusable(`block ${String(from)} is not after its block, ${String(blockNumber)}`)
+  throw unusable(`block ${String(from)} does not come after its own block, ${String(blockNumber)}`)
 }
 
 /** The position at which block `number` itself can be verified. */
@@ -70,7 +70,8 @@ async function positionOf(
   search: Search,
 ): Promise<Position> {
   const lastConfig = lastConfigOf(block)
-  if (lastConfig > number) throw unusable(`block ${String(number)} names one that comes later`)
+  if (lastConfig > number)
+    throw unusable(`block ${String(number)} names a later configuration block`)
   // A configuration block is under the configuration before it.
   if (lastConfig === number) return positionBefore(number, search)
   const { config } = await positionBefore(lastConfig + 1n, search)

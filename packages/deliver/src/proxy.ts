@@ -45,7 +45,7 @@ export type ProxyChoice = (address: string) => HttpProxy | undefined
  * as well.
  *
  * @param address - `host:port`
- * @throws {DeliverError} DELIVER_INVALID_OPTIONS when the variable holds no URL of an HTTP proxy
+ * @throws {DeliverError} DELIVER_INVALID_OPTIONS when the variable is not the URL of an HTTP proxy
  */
 export function proxyFor(
   address: string,
@@ -132,7 +132,7 @@ function proxyIn(value: string, variable: string): HttpProxy {
     // The value may hold a password, so it is not repeated.
     throw new DeliverError(
       'DELIVER_INVALID_OPTIONS',
-      `the environment variable ${variable} holds no URL of an HTTP proxy: give http://host:port, or list the endpoint's host in no_proxy`,
+      `the environment variable ${variable} is not the URL of an HTTP proxy: give http://host:port, or list the endpoint's host in no_proxy`,
     )
   }
   const { address, authorization } = named

@@ -79,7 +79,7 @@ export class Turn {
       return
     }
     const { address } = this.#endpoint
-    const message = `${address} gave ${this.#blocks} blocks in ${measureMs} ms, though there are more`
+    const message = `${address} gave ${this.#blocks} blocks in ${measureMs} ms, though it has more`
     this.#over.abort(new DeliverError('DELIVER_TOO_SLOW', message, { endpoint: address }))
   }
 }

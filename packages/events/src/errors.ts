@@ -14,12 +14,12 @@ export class NoReceiverError extends CodedError<'EVENTS_NO_RECEIVER'> {
   }
 }
 
-/** Too many producers wait for room already. Retryable, after a pause. */
+/** Too many producers already wait for room. Retryable, after a pause. */
 export class OverloadedError extends CodedError<'EVENTS_OVERLOADED'> {
   readonly maxWaiting: number
 
   constructor(maxWaiting: number) {
-    super('EVENTS_OVERLOADED', `${maxWaiting} producers wait for room already; try again later`)
+    super('EVENTS_OVERLOADED', `${maxWaiting} producers already wait for room; try again later`)
     this.maxWaiting = maxWaiting
   }
 }

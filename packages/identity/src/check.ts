@@ -26,7 +26,7 @@ export function checkIdentity(
   if (pkiId.length === 0) throw new IdentityError('IDENTITY_MISSING', 'the PKI-ID is empty')
   if (identity.length === 0) throw new IdentityError('IDENTITY_MISSING', 'the identity is empty')
   if (identity.length > maxIdentityBytes) {
-    const message = `an identity of ${identity.length} bytes; at most ${maxIdentityBytes} are taken`
+    const message = `an identity of ${identity.length} bytes; at most ${maxIdentityBytes} are allowed`
     throw new IdentityError('IDENTITY_TOO_LARGE', message)
   }
   const expiresAt = expirationOf(crypto, identity)
@@ -49,6 +49,6 @@ function expirationOf(crypto: MessageCryptoService, identity: Uint8Array): numbe
   }
   // An invalid Date compares as if it never came.
   if (!Number.isNaN(expiresAt)) return expiresAt
-  const message = 'failed classifying identity: its time of expiry is no time'
+  const message = 'failed classifying identity: its expiry is not a valid time'
   throw new IdentityError('IDENTITY_UNCLASSIFIABLE', message)
 }

@@ -189,7 +189,7 @@ class IdentityMapper implements Mapper {
   #displaced(certificate: string): Entry | undefined {
     const twin = this.#table.ofCertificate(certificate)
     if (twin !== undefined && twin.holders.size > 0) {
-      const message = `its certificate is in use under PKI-ID ${twin.key}, in another spelling`
+      const message = `its certificate is in use under PKI-ID ${twin.key}, in another encoding`
       throw new IdentityError('IDENTITY_DUPLICATE', message)
     }
     if (twin !== undefined) return twin
@@ -197,7 +197,7 @@ class IdentityMapper implements Mapper {
     if (size < this.#options.maxIdentities) return undefined
     const { stalest } = this.#table
     if (stalest !== undefined) return stalest
-    throw new IdentityError('IDENTITY_FULL', `${size} identities are in use already`)
+    throw new IdentityError('IDENTITY_FULL', `${size} identities are already in use`)
   }
 
   /** Why the entry has to go; undefined: it stays. */

@@ -10,7 +10,7 @@ export interface MapperMetrics {
 /** Registers them. */
 export function mapperMetrics(metrics: Metrics): MapperMetrics {
   return {
-    known: metrics.gauge({ name: 'identity_known', help: 'Identities known, its own included' }),
+    known: metrics.gauge({ name: 'identity_known', help: 'Identities known, including its own' }),
     refused: metrics.counter({
       name: 'identity_refused_total',
       help: 'Identities refused, by error code',

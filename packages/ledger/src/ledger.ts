@@ -100,7 +100,10 @@ async function openParts(
   const { files, index, recovery } = await openFiles().catch((error: unknown) => {
     const place = error instanceof LedgerError ? error.cause : undefined
     if (!(place instanceof OtherPlace)) throw error
-    logger?.warn('index of other block files: rebuilt from the blocks', { dir, block: place.block })
+    logger?.warn('index belongs to other block files: rebuilt from the blocks', {
+      dir,
+      block: place.block,
+    })
     indexValues.clear()
     return openFiles()
   })

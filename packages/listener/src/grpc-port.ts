@@ -28,7 +28,7 @@ export interface GrpcPortDeps {
   readonly refusals: RefusalLog
 }
 
-const tooManyFailed = 'too many calls of this client failed, it has to wait'
+const tooManyFailed = 'too many calls of this client failed: it must wait'
 
 type Stage = 'TLS' | 'HTTP/2' | 'authentication'
 
@@ -233,7 +233,7 @@ export class GrpcPort {
     if (fingerprint === undefined) return 'good'
     if (this.#shares.take(fingerprint, incoming.socket)) return 'good'
     const most = this.#options.maxConnectionsPerCertificate
-    return { reason: `its certificate has ${most} connections already` }
+    return { reason: `its certificate already has ${most} connections` }
   }
 
   #passes(incoming: Incoming, verdict: Exclude<Verdict, 'more'>): boolean {

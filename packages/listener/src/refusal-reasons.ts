@@ -40,7 +40,7 @@ function timeReason(leaf: X509Certificate, now: number): string | undefined {
     const whose = `${depth === 0 ? 'its TLS certificate' : 'an authority of its TLS certificate'} (${subject.replaceAll('\n', ', ')})`
     if (now < Date.parse(validFrom))
       return `${whose} is not valid before ${iso(validFrom)}: ${clock}`
-    if (now > Date.parse(validTo)) return `${whose} has expired on ${iso(validTo)}: ${clock}`
+    if (now > Date.parse(validTo)) return `${whose} expired on ${iso(validTo)}: ${clock}`
     certificate = certificate.issuerCertificate
   }
   return undefined

@@ -30,7 +30,7 @@ export function trustPartialChains(server: Server): void {
   if (context?.setAllowPartialTrustChain === undefined) {
     throw new ListenerError(
       'LISTENER_UNSUPPORTED_NODE',
-      `Node ${process.version} cannot be told to trust an intermediate authority alone: use 20.19, 22, 24 or 26`,
+      `Node ${process.version} cannot trust an intermediate authority alone: use 20.19, 22, 24 or 26`,
     )
   }
   context.setAllowPartialTrustChain()

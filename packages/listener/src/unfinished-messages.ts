@@ -54,12 +54,10 @@ export class UnfinishedMessages {
     const held = this.#senders.get(sender)?.bytes ?? 0
     if (held > maxBytesEach) {
       this.#count(sender, message, 0)
-      message.end(`messages of one sender that are not whole hold more than ${maxBytesEach} bytes`)
+      message.end(`incomplete messages of this sender hold more than ${maxBytesEach} bytes`)
     }
     if (this.#bytes > maxBytes)
-      this.#makeRoom(
-        `messages that are not whole hold ${maxBytes} bytes, most of them this sender's`,
-      )
+      this.#makeRoom(`incomplete messages hold ${maxBytes} bytes, most of them from this sender`)
   }
 
   #makeRoom(reason: string): void {

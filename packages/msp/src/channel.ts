@@ -41,7 +41,7 @@ function addMsp(value: common.ConfigValue, path: string, members: Members): void
     if (Buffer.compare(known, content) === 0) return
     throw new MspError(
       'MSP_INVALID_CONFIG',
-      `another group has another MSP with the id ${shown(mspId)}`,
+      `two groups have different MSPs with the id ${shown(mspId)}`,
     )
   }
   members.contents.set(mspId, content)

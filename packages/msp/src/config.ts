@@ -91,7 +91,7 @@ function certifierOf(
   } catch (cause) {
     throw refuse(`${listed.label} is refused`, cause)
   }
-  throw refuse(`${listed.label} is no issuing CA of this MSP`)
+  throw refuse(`${listed.label} is not an issuing CA of this MSP`)
 }
 
 function memberUnits(

@@ -75,7 +75,7 @@ export function revocationFault(
     if (list.authorityKeyId === undefined) {
       return new MspError(
         'MSP_INVALID_CONFIG',
-        'a revocation list has no authority key id, so that nothing can be told from it',
+        'a revocation list has no authority key id: it does not say which CA it belongs to',
       )
     }
     if (list.serials.has(certificate.serial) && isListOf(list, issuer)) {

@@ -73,8 +73,8 @@ class Value {
     for (const key of Object.keys(raw)) {
       if (keys.some((known) => known === key)) continue
       const near = keys.find((known) => known.toLowerCase() === key.toLowerCase())
-      const cure = near === undefined ? `known are ${keys.join(', ')}` : `write ${near}`
-      throw this.#below(key, undefined).invalid(`is no key that is known here: ${cure}`)
+      const cure = near === undefined ? `the known keys are ${keys.join(', ')}` : `write ${near}`
+      throw this.#below(key, undefined).invalid(`is not a known key: ${cure}`)
     }
     const entries = keys.map((key) => [
       key,
@@ -122,7 +122,7 @@ class Source {
     const [fault] = this.#document.errors
     if (fault === undefined) return
     const { line } = this.#lines.linePos(fault.pos[0])
-    throw invalid(`${file}:${line}: is no YAML: ${fault.message.replace(/\n.*/s, '')}`, fault)
+    throw invalid(`${file}:${line}: is not YAML: ${fault.message.replace(/\n.*/s, '')}`, fault)
   }
 
   get root(): Value {
@@ -190,7 +190,7 @@ function nodeOusOf(value: Value, skipped: Skipped): FolderConfig['nodeOus'] {
   }
   if (fields.Enable.boolean()) return found
   if (fields.Enable.isAbsent) {
-    skipped.add(value.where, 'does not say Enable: true, so that NodeOUs are off')
+    skipped.add(value.where, 'does not say Enable: true, so NodeOUs are off')
   }
   return undefined
 }
@@ -207,7 +207,7 @@ async function checkNames(dir: string): Promise<void> {
  * Reads an MSP's config.yaml as Fabric does, but refuses keys that Fabric overlooks; without the
  * file nothing is configured.
  *
- * @throws MspError `MSP_INVALID_FOLDER` with file, line and key when it cannot be read, is no YAML,
+ * @throws MspError `MSP_INVALID_FOLDER` with file, line and key when it cannot be read, is not YAML,
  *   or says what Fabric would not take or not see
  * @see fabric v3.1.5 msp/configbuilder.go, Configuration (go.yaml.in/yaml/v4)
  */

@@ -61,7 +61,7 @@ async function entryOf(dir: string, name: string): Promise<FolderEntry | undefin
   try {
     const found = await stat(path)
     if (found.isDirectory()) return undefined
-    if (!found.isFile()) return without('is no regular file')
+    if (!found.isFile()) return without('is not a regular file')
     if (found.size > maxFileBytes) return without(`is larger than ${maxFileBytes} bytes`)
     return { path, name, content: await readFile(path), why: '' }
   } catch (error) {
@@ -134,7 +134,7 @@ export async function readRevocationLists(dir: string): Promise<PemFile[]> {
   const pems = await readPems(dir, lost)
   const said = lost.toString()
   if (said !== '') {
-    throw invalid(`${dir}: put each revocation list, readable, into a file of its own${said}`)
+    throw invalid(`${dir}: put each revocation list into a readable file of its own${said}`)
   }
   return pems
 }

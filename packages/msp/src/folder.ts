@@ -126,7 +126,7 @@ async function tlsIntermediates(folder: Folder, roots: readonly Buffer[]): Promi
   const found = await readPems(join(folder.dir, 'tlsintermediatecerts'), folder.skipped)
   if (roots.length > 0) return contents(found, folder)
   for (const { path } of found)
-    folder.skipped.add(path, 'stands below no TLS root: tlscacerts is empty')
+    folder.skipped.add(path, 'does not chain to a TLS root: tlscacerts is empty')
   return []
 }
 
@@ -156,7 +156,7 @@ function sayForeignLists({ origins, skipped }: Folder, config: msp.FabricMSPConf
     const list = parseRevocationList(decodePem(pem)?.der ?? pem)
     // One that names no key counts against everybody: see revocationFault.
     if (list.authorityKeyId === undefined || cas.some((ca) => isListOf(list, ca))) continue
-    skipped.add(origins.get(pem) ?? '', 'is signed by no CA of this MSP: it revokes nothing')
+    skipped.add(origins.get(pem) ?? '', 'is not signed by a CA of this MSP: it revokes nothing')
   }
 }
 

@@ -28,7 +28,10 @@ export interface SerializedParts {
  */
 export function readSerialized(serialized: Uint8Array): SerializedParts {
   if (serialized.length === 0 || serialized.length > maxIdentityBytes) {
-    throw new MspError('MSP_MALFORMED_IDENTITY', `identity of ${serialized.length} bytes`)
+    throw new MspError(
+      'MSP_MALFORMED_IDENTITY',
+      `an identity of ${serialized.length} bytes; 1 to ${maxIdentityBytes} are allowed`,
+    )
   }
   try {
     const message = decode(msp.SerializedIdentitySchema, serialized)

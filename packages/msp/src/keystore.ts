@@ -33,7 +33,7 @@ function candidate({ content, why }: FolderEntry, certificate: Certificate): Key
   try {
     key = readPrivateKey(encodePem(block.type, block.der))
   } catch {
-    return 'is damaged, or no key that can be read'
+    return 'is damaged, or not a readable key'
   }
   return isKeyPair(key, certificate.publicKey)
     ? key

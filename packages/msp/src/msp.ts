@@ -53,7 +53,10 @@ export class Msp {
     refuseUnknown(options, { identityCacheSize: true } satisfies Record<keyof MspOptions, true>)
     const { identityCacheSize = defaultIdentityCacheSize } = options
     if (!Number.isInteger(identityCacheSize) || identityCacheSize < 1) {
-      throw new MspError('MSP_INVALID_OPTIONS', `identityCacheSize ${identityCacheSize} is below 1`)
+      throw new MspError(
+        'MSP_INVALID_OPTIONS',
+        `identityCacheSize must be 1 or more, not ${identityCacheSize}`,
+      )
     }
     const copy = decode(msp.FabricMSPConfigSchema, encode(msp.FabricMSPConfigSchema, config))
     delete copy.signingIdentity
@@ -170,7 +173,7 @@ export class Msp {
     const { admins, nodeOus } = this.#rules
     if (admins.size === 0 && nodeOus?.has('admin') !== true) {
       throw refuse(
-        'there are neither administrators (admincerts) nor an organisational unit for them (NodeOUs in config.yaml)',
+        'the MSP has neither administrators (admincerts) nor an organisational unit for them (NodeOUs in config.yaml)',
       )
     }
     pems.forEach((pem, at) => {

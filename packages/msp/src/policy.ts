@@ -34,7 +34,7 @@ function signedBy(index: number, { principals, msps }: Compilation): Evaluator {
   if (principal === undefined) {
     throw new MspError(
       'MSP_INVALID_POLICY',
-      `principal ${index} of ${principals.length} in a signature policy`,
+      `a signature policy names principal ${index} of ${principals.length}`,
     )
   }
   return (signers, used) => {
@@ -83,7 +83,7 @@ function compile(
       )
     }
     default:
-      throw new MspError('MSP_INVALID_POLICY', 'an empty rule in a signature policy')
+      throw new MspError('MSP_INVALID_POLICY', 'a signature policy has an empty rule')
   }
 }
 
@@ -102,7 +102,10 @@ export function signaturePolicy(
   msps: IdentityDeserializer,
 ): Policy {
   if (envelope.version !== 0) {
-    throw new MspError('MSP_INVALID_POLICY', `version ${envelope.version} of a signature policy`)
+    throw new MspError(
+      'MSP_INVALID_POLICY',
+      `a signature policy has version ${envelope.version}; only 0 is supported`,
+    )
   }
   const evaluator = compile(envelope.rule, { principals: envelope.identities, msps, rules: 0 }, 1)
   return {

@@ -96,7 +96,7 @@ function roleFault(rules: MspRules, identity: Identity): MspError | undefined {
   if (units.length === 0) return noUnit(identity)
   return new MspError(
     'MSP_NO_ROLE',
-    `organisational units ${shownAll(units)} are no role of ${shown(rules.mspId)}`,
+    `organisational units ${shownAll(units)} are not a role of ${shown(rules.mspId)}`,
   )
 }
 

@@ -116,8 +116,8 @@ function contextOf(
   } catch (error) {
     const code = String((error as { code?: unknown }).code)
     const why = /TOO_(?:SMALL|WEAK)/.test(code)
-      ? 'have a key that is too short, or a digest that is too weak, for TLS on this Node: issue them anew, with P-256 and SHA-256'
-      : `cannot be used for TLS on this Node (${code}): issue them anew, with P-256 and SHA-256`
+      ? 'have a key that is too short, or a digest that is too weak, for TLS on this Node: issue new ones, with P-256 and SHA-256'
+      : `cannot be used for TLS on this Node (${code}): issue new ones, with P-256 and SHA-256`
     throw invalid(`${names.certificate} or ${names.roots} ${why}`)
   }
 }
@@ -146,7 +146,7 @@ function certificatesIn(pem: string | Uint8Array, what: string): X509Certificate
   const certificates = blocks.filter(({ type }) => certificateTypes.includes(type))
   if (certificates.length === 0) {
     const types = shownAll(blocks.map(({ type }) => type))
-    throw invalid(`${what} holds no certificate but ${types}: give the PEM text of a certificate`)
+    throw invalid(`${what} holds ${types}, not a certificate: give the PEM text of a certificate`)
   }
   return certificates.map(({ body }, index) => {
     try {
@@ -164,7 +164,7 @@ function keyIn(pem: string | Uint8Array, what: string): KeyObject {
   const found = blocks.find(({ type }) => type.endsWith('PRIVATE KEY'))
   if (!found) {
     const types = shownAll(blocks.map(({ type }) => type))
-    throw invalid(`${what} holds no private key but ${types}: give the PEM text of the key`)
+    throw invalid(`${what} holds ${types}, not a private key: give the PEM text of the key`)
   }
   const { type, body } = found
   if (type.startsWith('ENCRYPTED') || body.includes('ENCRYPTED')) {
@@ -174,7 +174,7 @@ function keyIn(pem: string | Uint8Array, what: string): KeyObject {
   try {
     return createPrivateKey(encodePem(type, derOf(body)))
   } catch {
-    throw invalid(`${what} is damaged, or of a kind that this Node does not know: copy it again`)
+    throw invalid(`${what} is damaged, or of a kind unknown to this Node: copy it again`)
   }
 }
 
@@ -182,7 +182,7 @@ function keyIn(pem: string | Uint8Array, what: string): KeyObject {
 function derOf(body: string): Buffer {
   const base64 = body.replace(/\s/g, '')
   const der = Buffer.from(base64, 'base64')
-  if (der.toString('base64') !== base64) throw invalid('no base64')
+  if (der.toString('base64') !== base64) throw invalid('not base64')
   return der
 }
 

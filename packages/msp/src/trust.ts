@@ -129,7 +129,7 @@ function nameConstraintsFault([leaf, ...above]: readonly Certificate[]): string 
   if (leaf === undefined || constrained === undefined) return undefined
   const isNamed = leaf.subjectAltName !== undefined || looksLikeHost(leaf.commonName ?? '')
   return isNamed
-    ? `${nameOf(constrained)} above it limits names, which is not applied here`
+    ? `${nameOf(constrained)} above it has name constraints, which are not supported here`
     : undefined
 }
 
@@ -163,7 +163,7 @@ export function chainOf(certificate: Certificate, anchors: TrustAnchors): readon
     anchors,
     at,
     found: [],
-    refusal: "no root or intermediate bears its issuer's name",
+    refusal: "no root or intermediate has its issuer's name",
     checks: 0,
   }
   if (!withinValidity(certificate, at)) throw unknown(certificate, 'its validity is empty')
@@ -175,13 +175,13 @@ export function chainOf(certificate: Certificate, anchors: TrustAnchors): readon
   if (only === undefined) {
     throw unknown(
       certificate,
-      search.found.length > 0 ? 'its purposes do not allow it' : search.refusal,
+      search.found.length > 0 ? 'its extended key usages do not allow it' : search.refusal,
     )
   }
   if (chains.length > 1) {
     throw new MspError(
       'MSP_AMBIGUOUS_CHAIN',
-      `certificate ${nameOf(certificate)} has ${chains.length} chains to a root; one is allowed`,
+      `certificate ${nameOf(certificate)} has ${chains.length} chains to a root; only one is allowed`,
     )
   }
   const fault = nameConstraintsFault(only)

@@ -87,13 +87,13 @@ export class ClientBounds {
     const isHeavy = method.responseStream && method.path !== broadcastPath
     const { maxCallsPerClient, maxStreamsPerClient } = this.#options
     if (client.calls >= maxCallsPerClient) {
-      refuse(call, `a client may have ${maxCallsPerClient} calls at a time`)
+      refuse(call, `a client may have at most ${maxCallsPerClient} calls at a time`)
       return
     }
     if (isHeavy && client.streams >= maxStreamsPerClient) {
       refuse(
         call,
-        `a client may have ${maxStreamsPerClient} streams of blocks or entries at a time`,
+        `a client may have at most ${maxStreamsPerClient} streams of blocks or entries at a time`,
       )
       return
     }
@@ -171,7 +171,7 @@ export class ClientBounds {
     const { maxUnsentBytesPerClient, maxUnsentBytes } = this.#options
     const { client } = entry
     if (client.unsent > 0 && client.unsent + bytes > maxUnsentBytesPerClient) {
-      this.#exhaust(entry, `a client may leave ${maxUnsentBytesPerClient} bytes unread`)
+      this.#exhaust(entry, `a client may leave at most ${maxUnsentBytesPerClient} bytes unread`)
       return false
     }
     for (const oldest of this.#waiting) {

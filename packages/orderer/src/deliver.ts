@@ -94,7 +94,7 @@ export class DeliverStream {
       const { maxSeekBytes } = this.#context.options
       // It is kept as long as the stream.
       if (bytes.length > maxSeekBytes)
-        throw badRequest(`a seek of ${bytes.length} bytes; at most ${maxSeekBytes} are taken`)
+        throw badRequest(`a seek of ${bytes.length} bytes; at most ${maxSeekBytes} are allowed`)
       await this.#answer(decodeRequest(bytes))
     } catch (error) {
       // A client that has gone gets no status: nobody reads it.
@@ -214,7 +214,11 @@ function decodeSeekInfo(bytes: Uint8Array): orderer.SeekInfo {
 }
 
 function unavailable(cause: unknown): OrdererError {
-  return new OrdererError('ORDERER_UNAVAILABLE', 'the chain or its server ends or cannot order', {
-    cause,
-  })
+  return new OrdererError(
+    'ORDERER_UNAVAILABLE',
+    'the chain or its server is stopping, or the chain cannot order',
+    {
+      cause,
+    },
+  )
 }

@@ -227,7 +227,9 @@ function rolePolicies(): Record<string, common.Policy> {
 
 function validate({ ordererOrgs, applicationOrgs, consenters }: GenesisOptions): void {
   if (ordererOrgs.length === 0 || applicationOrgs.length === 0 || consenters.length === 0) {
-    throw invalid('a channel needs an orderer organisation, an application one and a consenter')
+    throw invalid(
+      'a channel needs an orderer organisation, an application organisation and a consenter',
+    )
   }
   if (ordererOrgs.some(({ endpoints }) => endpoints.length === 0)) {
     throw invalid('every orderer organisation needs an endpoint')

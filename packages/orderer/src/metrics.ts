@@ -11,7 +11,7 @@ export function collectorMetrics(metrics: Metrics): CollectorMetrics {
   return {
     signatures: metrics.counter({
       name: 'orderer_block_signatures_total',
-      help: 'Block signatures of other consenters, by what became of them.',
+      help: 'Block signatures of other consenters, by outcome.',
       labelNames: ['outcome'],
     }),
     openBlocks: metrics.gauge({

@@ -23,7 +23,7 @@ export interface SeekRange {
 export function seekRange(seek: orderer.SeekInfo, height: bigint): SeekRange {
   const from = seek.start?.Type
   const to = seek.stop?.Type
-  if (!from?.case || !to?.case) throw badRequest('seek info misses start or stop')
+  if (!from?.case || !to?.case) throw badRequest('seek info lacks start or stop')
   const start = startOf(from, height)
   return { start, stop: stopOf(to, start, height) }
 }

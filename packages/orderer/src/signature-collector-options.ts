@@ -69,7 +69,10 @@ export function resolveCollectorOptions(
   }
   const ids = new Set(resolved.consenters)
   if (ids.size !== resolved.consenters.length || !ids.has(resolved.self)) {
-    throw new OrdererError('ORDERER_INVALID_OPTIONS', 'consenters must be distinct and name self')
+    throw new OrdererError(
+      'ORDERER_INVALID_OPTIONS',
+      'consenters must be distinct and include self',
+    )
   }
   const { window, maxOpenBlocks, resendIntervalMs, maxResends, maxAnswersInFlight } = resolved
   assertAtLeastOne({ window, maxOpenBlocks, resendIntervalMs, maxResends, maxAnswersInFlight })

@@ -133,14 +133,14 @@ export class BlockSignatureCollector implements Lifecycle {
     options.signal?.throwIfAborted()
     const { number } = block.header
     if (this.#state !== 'started') {
-      throw new OrdererError('ORDERER_STOPPED', 'the collector does not run')
+      throw new OrdererError('ORDERER_STOPPED', 'the collector is not running')
     }
     if (this.#open.has(number))
       throw new InvariantError(`block ${String(number)} is collected twice`)
     if (this.#open.size >= this.#options.maxOpenBlocks) {
       throw new OrdererError(
         'ORDERER_TOO_MANY_BLOCKS',
-        `${this.#open.size} blocks wait for signatures already`,
+        `${this.#open.size} blocks already wait for signatures`,
       )
     }
     return new Promise((resolve, reject) => {

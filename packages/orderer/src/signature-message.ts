@@ -75,7 +75,8 @@ export function decodeSignatureMessage(
     throw malformed('a wrong number of signatures')
   }
   const signatures = message.signatures.map(claimed)
-  if (!answer && signatures[0]?.id !== expected.from) throw malformed('the signature of another')
+  if (!answer && signatures[0]?.id !== expected.from)
+    throw malformed('a signature of another consenter')
   return { number, purpose, signatures }
 }
 

@@ -5,7 +5,7 @@ export class NoSubscribersError extends CodedError<'PUBSUB_NO_SUBSCRIBERS'> {
   readonly topic: string
 
   constructor(topic: string) {
-    super('PUBSUB_NO_SUBSCRIBERS', `nobody subscribes to the topic ${JSON.stringify(topic)}`)
+    super('PUBSUB_NO_SUBSCRIBERS', `the topic ${JSON.stringify(topic)} has no subscribers`)
     this.topic = topic
   }
 }
@@ -15,7 +15,7 @@ export class TimedOutError extends CodedError<'PUBSUB_TIMED_OUT'> {
   readonly topic: string
 
   constructor(topic: string) {
-    super('PUBSUB_TIMED_OUT', `timed out: nothing more came on the topic ${JSON.stringify(topic)}`)
+    super('PUBSUB_TIMED_OUT', `timed out: no item came on the topic ${JSON.stringify(topic)}`)
     this.topic = topic
   }
 }
@@ -39,7 +39,7 @@ export class TooManySubscriptionsError extends CodedError<'PUBSUB_TOO_MANY_SUBSC
   readonly maxSubscriptions: number
 
   constructor(maxSubscriptions: number) {
-    super('PUBSUB_TOO_MANY_SUBSCRIPTIONS', `${maxSubscriptions} subscriptions are open already`)
+    super('PUBSUB_TOO_MANY_SUBSCRIPTIONS', `${maxSubscriptions} subscriptions are already open`)
     this.maxSubscriptions = maxSubscriptions
   }
 }

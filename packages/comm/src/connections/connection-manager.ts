@@ -205,7 +205,7 @@ export class ConnectionManager {
 
   /** Nobody takes this node for what it says any more. */
   #onOwnPurged(reason: string): void {
-    this.#deps.logger?.error('own identity has gone: every connection is closed', { reason })
+    this.#deps.logger?.error('own identity is gone: every connection is closed', { reason })
     this.#live.closeAll(`own identity is ${reason}`)
   }
 }

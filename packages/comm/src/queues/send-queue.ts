@@ -82,7 +82,7 @@ export class SendQueue {
     }
     if (this.#waiting.length >= maxWaitingPushes || !this.#mayWait(bytes)) {
       const { length } = this.#waiting
-      const message = `${length} messages of ${this.#waitingBytes} bytes to this peer wait already`
+      const message = `${length} messages (${this.#waitingBytes} bytes) already wait for this peer`
       return Promise.reject(new CommError('COMM_QUEUE_FULL', message))
     }
     return this.#wait(bytes, signal)

@@ -272,5 +272,5 @@ function unexpected(): CommError {
 }
 
 function unreachable({ endpoint }: RemotePeer): CommError {
-  return new CommError('COMM_UNREACHABLE', `${endpoint}: nobody is there`)
+  return new CommError('COMM_UNREACHABLE', `${endpoint}: no peer listens there`)
 }

@@ -109,12 +109,12 @@ describe('the port of a node', function () {
         constants.NGHTTP2_ENHANCE_YOUR_CALM,
       )
       const line = await node.logger.line('call refused', { port: 'gossip', method: path })
-      expect(line.fields['reason']).to.match(/that are not whole hold more than 131072 bytes$/)
+      expect(line.fields['reason']).to.match(/messages of this sender hold more than 131072 bytes$/)
       await works()
     })
 
   for (const [bound, reason] of [
-    ['maxConnectionsPerCertificate', 'its certificate has 1 connections already'],
+    ['maxConnectionsPerCertificate', 'its certificate already has 1 connections'],
     ['maxPendingConnections', 'no authentication yet, and 1 newer connections wait'],
   ] as const)
     it(`bounds the connections of strangers as the options say: ${bound}`, async () => {

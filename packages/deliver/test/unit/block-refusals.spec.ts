@@ -72,10 +72,10 @@ describe('a refusal of a block says what is wrong', function () {
       'DELIVER_BLOCK_MALFORMED: a block without a header',
     )
     expect(await refusal((block) => (block.header!.number = 7n))).to.equal(
-      'DELIVER_BLOCK_NUMBER: block 7 where 5 is next',
+      'DELIVER_BLOCK_NUMBER: got block 7, expected block 5',
     )
     expect(await refusal((block) => (block.header!.previousHash = Uint8Array.of(1, 255)))).to.equal(
-      `DELIVER_PREVIOUS_HASH: block 5 names 01ff as the hash of the block before, which is ${hex(header.previousHash)}`,
+      `DELIVER_PREVIOUS_HASH: block 5 has previous hash 01ff, but the block before it has hash ${hex(header.previousHash)}`,
     )
   })
 
@@ -95,7 +95,7 @@ describe('a refusal of a block says what is wrong', function () {
       )
     }
     expect(await refusal((block) => changeSlot0(block, many))).to.equal(
-      'DELIVER_BLOCK_METADATA: 1025 signatures on one block',
+      'DELIVER_BLOCK_METADATA: 1025 signatures on one block; at most 1024 are allowed',
     )
     const spoilt = (slot: common.Metadata): void => {
       slot.signatures[0]!.identifierHeader = Uint8Array.of(255)
@@ -117,7 +117,7 @@ describe('a refusal of a block says what is wrong', function () {
       slot.value = encode(common.OrdererBlockMetadataSchema, value)
     }
     expect(await refusal((block) => changeSlot0(block, rename))).to.equal(
-      'DELIVER_LAST_CONFIG: block 5 names block 3 as its last configuration, which is block 0',
+      'DELIVER_LAST_CONFIG: block 5 names block 3 as its last configuration, but that is block 0',
     )
   })
 
@@ -135,7 +135,7 @@ describe('a refusal of a block says what is wrong', function () {
       ['is not an envelope', Uint8Array.of(255)],
       ['has no payload', new Uint8Array()],
       ['has no signature', Buffer.from('0a0101', 'hex')],
-      ['is not encoded as it must be', Buffer.concat([second!, Buffer.from('120101', 'hex')])],
+      ['is not in its canonical encoding', Buffer.concat([second!, Buffer.from('120101', 'hex')])],
     ]
     for (const [fault, bytes] of spoilt) {
       expect(await refusal(({ data }) => (data!.data[1] = bytes))).to.equal(
@@ -144,7 +144,7 @@ describe('a refusal of a block says what is wrong', function () {
     }
     const one = right.message.data!.data.slice(0, 1)
     expect(await refusal(({ data }) => (data!.data = one))).to.equal(
-      `DELIVER_DATA_HASH: block 5 names ${hex(header.dataHash)} as the hash of its data, which is ${hex(blockDataHash(one))}`,
+      `DELIVER_DATA_HASH: block 5 has data hash ${hex(header.dataHash)}, but its data has hash ${hex(blockDataHash(one))}`,
     )
   })
 
@@ -250,7 +250,7 @@ describe('block 0', () => {
       hex(blockHeaderHash(each.header!)),
     )
     expect(await lineOf(() => beginCheck(position, received(block)))).to.equal(
-      `DELIVER_GENESIS: block 0 has the hash ${actual}, not ${expected} as it is trusted`,
+      `DELIVER_GENESIS: block 0 has hash ${actual}, not the trusted hash ${expected}`,
     )
   })
 })
@@ -282,7 +282,7 @@ describe('lastConfigOf', () => {
   })
 
   it('refuses a block that does not say', async () => {
-    const message = 'the block does not name the configuration that it is under'
+    const message = 'the block does not name its configuration block'
     for (const slots of [undefined, [], [new Uint8Array()], [orderer(undefined), old(4n)]]) {
       const error = await errorOf(() => of(slots))
       expect(error).to.include({ code: 'DELIVER_BLOCK_METADATA', message, cause: undefined })

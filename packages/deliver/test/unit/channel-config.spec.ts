@@ -130,7 +130,7 @@ describe('channelConfigOf', () => {
     })
     expect(config.endpoints).to.deep.equal([])
     expect(config.unusableEndpoints).to.deep.equal([
-      '"old1:7050" of all organisations has no TLS roots to be known by',
+      '"old1:7050" of all organisations has no TLS roots to verify it with',
     ])
     const odd = read(({ orderer }) => {
       orderer.groups['A']!.values['Endpoints'] = addresses('a1:7050', 'a2\r\n:7050')
@@ -151,7 +151,7 @@ describe('channelConfigOf', () => {
     const noMsp = read(({ orderer }) => delete orderer.groups['B']!.values['MSP'])
     expect(shown(noMsp).map(([address]) => address)).to.deep.equal(['a1:7050', 'a2:7050'])
     expect(noMsp.unusableEndpoints).to.deep.equal([
-      '"b:7050" of organisation "B" has no TLS roots to be known by',
+      '"b:7050" of organisation "B" has no TLS roots to verify it with',
     ])
     const noOrganization = read(({ orderer }) => (orderer.groups = {}))
     expect(noOrganization.endpoints).to.deep.equal([])
@@ -228,11 +228,11 @@ describe('channelConfigOf', () => {
       const [only] = made.genesis.data!.data
       for (const data of [[], [only!, only!]]) {
         const block = { ...made.genesis, data: create(common.BlockDataSchema, { data }) }
-        expect(refusalOf(block).message).to.match(/: it has not exactly one transaction$/)
+        expect(refusalOf(block).message).to.match(/: it does not hold exactly one transaction$/)
       }
       const block = { ...made.genesis }
       delete block.data
-      expect(refusalOf(block).message).to.match(/: it has not exactly one transaction$/)
+      expect(refusalOf(block).message).to.match(/: it does not hold exactly one transaction$/)
     })
 
     it('whose transaction is malformed, with the reason', () => {

@@ -70,7 +70,7 @@ describe('the place to begin at in a channel', function () {
   it('is not before the configuration that is trusted, which is said', async () => {
     for (const from of [0n, 13n]) {
       const [line, fetched] = await refusal(trusting(13), from, () => blocks[0]!)
-      expect(line).to.equal(unusable(`block ${from} is not after its block, 13`))
+      expect(line).to.equal(unusable(`block ${from} does not come after its own block, 13`))
       expect(fetched).to.equal(0)
     }
   })
@@ -78,7 +78,7 @@ describe('the place to begin at in a channel', function () {
   it('is not behind a block that names a later one as its configuration', async () => {
     const later = (number: bigint): Block => naming(number + 1n, number)
     expect(await refusal(trusting(0), 6n, later)).to.deep.equal([
-      unusable('block 5 names one that comes later'),
+      unusable('block 5 names a later configuration block'),
       1,
     ])
   })

@@ -98,7 +98,7 @@ describe('proxyFor', () => {
     it(`refuses ${value}, naming the variable and the cure`, () => {
       const https_proxy = value.replace('//', '//user:secret@')
       expect(() => proxyFor('peer.example.com:7051', { https_proxy }))
-        .to.throw(/https_proxy holds no URL of an HTTP proxy: give http:\/\/host:port/)
+        .to.throw(/https_proxy is not the URL of an HTTP proxy: give http:\/\/host:port/)
         .with.property('code', 'DELIVER_INVALID_OPTIONS')
       expect(() => proxyFor('peer.example.com:7051', { https_proxy })).not.to.throw(/secret/)
     })

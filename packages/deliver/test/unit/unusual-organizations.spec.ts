@@ -43,7 +43,7 @@ describe('the configuration of a channel with an organisation that is not suppor
       const own = endpoints.find(({ address }) => address === 'orderer:7050')
       expect(own?.roots).to.have.length(1)
       expect(endpoints).to.have.length(1)
-      const theirs = '"idemix:7050" of organisation "Idemix" has no TLS roots to be known by'
+      const theirs = '"idemix:7050" of organisation "Idemix" has no TLS roots to verify it with'
       expect(unusableEndpoints).to.deep.equal(where === 'ordererOrgs' ? [theirs] : [])
     })
   }

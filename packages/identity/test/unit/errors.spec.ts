@@ -45,7 +45,7 @@ describe('a refusal says what is wrong', () => {
       'IDENTITY_MISSING: the identity is empty',
     )
     expect(lineOf(() => mapper.put(pkiId, new Uint8Array(101)))).to.equal(
-      'IDENTITY_TOO_LARGE: an identity of 101 bytes; at most 100 are taken',
+      'IDENTITY_TOO_LARGE: an identity of 101 bytes; at most 100 are allowed',
     )
   })
 
@@ -81,7 +81,7 @@ describe('a refusal says what is wrong', () => {
     })
     const never = mapperWith({ expiration: () => new Date(NaN) })
     expect(lineOf(() => never.mapper.put(never.peer.pkiId, never.peer.identity))).to.equal(
-      'IDENTITY_UNCLASSIFIABLE: failed classifying identity: its time of expiry is no time',
+      'IDENTITY_UNCLASSIFIABLE: failed classifying identity: its expiry is not a valid time',
     )
   })
 
@@ -100,11 +100,11 @@ describe('a refusal says what is wrong', () => {
     const { membership, self, mapper } = fixture({ maxIdentities: 1 })
     const respelled = membership.enroll('Org1MSP', 'self ')
     expect(lineOf(() => mapper.put(respelled.pkiId, respelled.identity))).to.equal(
-      `IDENTITY_DUPLICATE: its certificate is in use under PKI-ID ${hexOf(self)}, in another spelling`,
+      `IDENTITY_DUPLICATE: its certificate is in use under PKI-ID ${hexOf(self)}, in another encoding`,
     )
     const peer = membership.enroll('Org2MSP', 'peer')
     expect(lineOf(() => mapper.put(peer.pkiId, peer.identity))).to.equal(
-      'IDENTITY_FULL: 1 identities are in use already',
+      'IDENTITY_FULL: 1 identities are already in use',
     )
   })
 

@@ -233,7 +233,7 @@ async function openOne(
   if (opened.firstSequence === first && (follower ?? opened.next) === opened.next) return opened
   await opened.close()
   const has = `${opened.firstSequence.toString()} to ${(opened.next - 1n).toString()}`
-  const message = `${path} holds blocks ${has}, which its name or its neighbour does not fit: was it renamed?`
+  const message = `${path} holds blocks ${has}, which do not match its name or the file next to it: was it renamed?`
   throw new LedgerError('LEDGER_CORRUPT', message, { file: path, offset: 0, block: first })
 }
 

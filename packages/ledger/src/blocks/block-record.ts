@@ -121,7 +121,7 @@ export function checkSuccessor(header: LedgerHeader, previous: LedgerHeader | un
   const expected = previous === undefined ? 0n : previous.number + 1n
   const block = header.number
   if (block < expected) {
-    const message = `block ${block.toString()} is there already: the next is ${expected.toString()}`
+    const message = `block ${block.toString()} is already stored: the next is ${expected.toString()}`
     throw new LedgerError('LEDGER_DUPLICATE', message, { block })
   }
   if (block > expected) {

@@ -234,7 +234,7 @@ export class FileJournal implements Journal {
   #refuse(): void {
     if (this.#closing !== undefined) throw closedError()
     if (this.#failed === undefined) return
-    const message = 'the journal takes no more records since an earlier failure: open it again'
+    const message = 'the journal failed earlier and takes no more records: open it again'
     throw new LedgerError('LEDGER_FAILED', message, { cause: this.#failed, file: this.#parts.path })
   }
 }

@@ -44,7 +44,7 @@ export function decodeFrame(frame: Buffer): Uint8Array[] {
     const start = offset + 4
     const end = start <= frame.length ? start + frame.readUInt32BE(offset) : Infinity
     if (end > frame.length)
-      throw new LedgerError('LEDGER_CORRUPT', 'a journal frame has another form')
+      throw new LedgerError('LEDGER_CORRUPT', 'a journal frame has an unknown form')
     records.push(Uint8Array.prototype.slice.call(frame, start, end))
     offset = end
   }

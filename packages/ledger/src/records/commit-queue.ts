@@ -42,7 +42,7 @@ export class CommitQueue<T> {
     const { maxPendingBytes } = this.#options
     // When nothing waits, any item may come: its own size is bounded elsewhere.
     if (this.#pendingBytes === 0 || this.#pendingBytes + bytes <= maxPendingBytes) return
-    const message = `more than ${maxPendingBytes} bytes would wait: wait for earlier ones to settle`
+    const message = `more than ${maxPendingBytes} bytes would wait: await earlier calls first`
     throw new LedgerError('LEDGER_BUSY', message)
   }
 

@@ -158,7 +158,7 @@ export class RecordFile {
    */
   async append(bodies: readonly RecordBody[], meanwhile?: () => void): Promise<RecordPosition[]> {
     if (this.#failed !== undefined) {
-      const message = `${this.path} takes no more records since an earlier failure: open it again`
+      const message = `${this.path} failed earlier and takes no more records: open it again`
       throw new LedgerError('LEDGER_FAILED', message, { file: this.path, cause: this.#failed })
     }
     const { buffers, positions, bytes } = this.#layOut(bodies)

@@ -124,7 +124,7 @@ export class TreeWalk {
     this.#read(number, bytes, 0)
     const view = viewOf(bytes)
     if (view.getBigUint64(0, little) !== number) throw new PageDamage(number, 'another number')
-    if (view.getUint16(18, little) !== sort) throw new PageDamage(number, 'another sort of page')
+    if (view.getUint16(18, little) !== sort) throw new PageDamage(number, 'another kind of page')
     return { number, bytes }
   }
 
@@ -147,7 +147,7 @@ export class TreeWalk {
     const lower = view.getUint16(20, little)
     const upper = view.getUint16(22, little)
     if (lower % 2 !== 0 || lower > upper || headerBytes + upper > bytes.length)
-      throw new PageDamage(number, 'bounds that cannot be')
+      throw new PageDamage(number, 'impossible bounds')
     for (let at = 0; at < lower; at += 2) {
       const node = headerBytes + view.getUint16(headerBytes + at, little)
       if (node < headerBytes + upper || node + nodeBytes > bytes.length)
@@ -204,7 +204,7 @@ export class TreeWalk {
     const isOne =
       view.getBigUint64(0, little) === first && view.getUint16(18, little) === flags.overflow
     if (!isOne || BigInt(view.getUint32(20, little)) !== pages)
-      throw new PageDamage(first, 'another sort of page')
+      throw new PageDamage(first, 'another kind of page')
     const value = Buffer.allocUnsafe(length)
     this.#read(first, value, headerBytes)
     return value

@@ -77,7 +77,7 @@ async function refuseOthers(directory: string, own: string): Promise<void> {
 async function lockedBy(pid: number, directory: string, file: string): Promise<string> {
   const madeIn = await readFile(file, 'utf8').catch(() => '')
   if (madeIn === '' || madeIn === resolve(directory))
-    return `${directory} is in use by process ${pid}: stop that one, or take another directory`
+    return `${directory} is in use by process ${pid}: stop it, or use another directory`
   return (
     `${file} says that process ${pid} uses ${madeIn}: if ${directory} is a copy of that directory, ` +
     `remove this file; if it is the same one, stop that process`

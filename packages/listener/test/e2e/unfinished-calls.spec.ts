@@ -47,7 +47,7 @@ describe('a call whose messages are bounded until they are whole', () => {
     expect(port.refusals(/./)).to.deep.equal([])
     stream.write(Buffer.alloc(20 * maxLater))
     expect(await over).to.not.equal(status.OK)
-    const reason = `messages of one sender that are not whole hold more than ${maxLater} bytes`
+    const reason = `incomplete messages of this sender hold more than ${maxLater} bytes`
     expect(port.refusals(reason)).to.have.length(1)
     client.close()
   })

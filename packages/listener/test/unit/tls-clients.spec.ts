@@ -24,7 +24,7 @@ describe('what a TLS client has proved', () => {
     trustPartialChains(new Server())
     for (const other of [{}, { _sharedCreds: {} }, { _sharedCreds: { context: {} } }])
       expect(() => trustPartialChains(other as Server))
-        .to.throw(/cannot be told to trust an intermediate/)
+        .to.throw(/cannot trust an intermediate/)
         .with.property('code', 'LISTENER_UNSUPPORTED_NODE')
   })
 })

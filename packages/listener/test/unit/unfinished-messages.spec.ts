@@ -17,7 +17,7 @@ describe('messages that are not whole', () => {
     expect(ended).to.deep.equal([])
     held.hold('a', second, 5)
     expect(ended).to.deep.equal([
-      'second messages of one sender that are not whole hold more than 10 bytes',
+      'second incomplete messages of this sender hold more than 10 bytes',
     ])
     expect(held.bytes).to.equal(6)
     held.hold('a', first, 10)

@@ -83,11 +83,12 @@ function planOf(spec: OrganizationSpec): Plan {
   const refuse = (detail: string): MspError => new MspError('MSP_INVALID_OPTIONS', detail)
   refuseUnknown(spec, known)
   for (const { name, role } of spec.nodes)
-    if (!Object.hasOwn(roles, role)) throw refuse(`${name} has the role ${role}, which is none`)
+    if (!Object.hasOwn(roles, role)) throw refuse(`${name} has the unknown role ${role}`)
   if (spec.mspId === '') throw refuse('mspId is empty')
-  if (!(validityDays >= 1 && validityDays <= 36_500)) throw refuse(`validityDays ${validityDays}`)
+  if (!(validityDays >= 1 && validityDays <= 36_500))
+    throw refuse(`validityDays must be from 1 to 36500, not ${validityDays}`)
   for (const name of [spec.domain, ...spec.nodes.map((node) => node.name)]) {
-    if (!safeName.test(name)) throw refuse(`${JSON.stringify(name)} cannot be a name`)
+    if (!safeName.test(name)) throw refuse(`${JSON.stringify(name)} is not a valid name`)
   }
   const places = spec.nodes.map((node) => placeOf(spec, node).dir)
   if (new Set(places).size !== places.length) throw refuse('two nodes with the same name')
@@ -158,7 +159,7 @@ async function ensureFile(path: string, text: string): Promise<void> {
   const there = await readIfThere(path)
   if (there === undefined) await writeWhole(path, text)
   else if (there !== text) {
-    throw new MspError('MSP_FOREIGN_MATERIAL', `${path} is not of this organisation`)
+    throw new MspError('MSP_FOREIGN_MATERIAL', `${path} does not belong to this organisation`)
   }
 }
 

@@ -30,14 +30,14 @@ function parse(pem: string, path: string): Certificate {
   try {
     return parseCertificate(certificateDer(pem))
   } catch (cause) {
-    throw foreign(`${path} is no certificate of this network`, cause)
+    throw foreign(`${path} is not a certificate of this network`, cause)
   }
 }
 
 function checkKept(kept: Certificate, path: string, request: CertificateRequest): void {
   const units = request.organizationalUnits ?? []
   if (kept.commonName !== request.commonName || kept.organizationalUnits.join() !== units.join()) {
-    const found = `${kept.commonName ?? 'nobody'} (${kept.organizationalUnits.join()})`
+    const found = `${kept.commonName ?? 'no name'} (${kept.organizationalUnits.join()})`
     throw foreign(`${path} is for ${found}, not for ${request.commonName} (${units.join()})`)
   }
 }
@@ -55,15 +55,12 @@ async function keptPair(
   try {
     chainOf(kept, { roots: [issuer?.parsed ?? kept], intermediates: [] })
   } catch (cause) {
-    throw foreign(
-      `${paths.certificate} was issued by another CA than the one that is kept here`,
-      cause,
-    )
+    throw foreign(`${paths.certificate} was not issued by the CA that is kept here`, cause)
   }
   const key = await readIfThere(paths.privateKey)
   if (key === undefined) {
     if (issuer === undefined) return pem
-    throw foreign(`${paths.certificate} is there, its key ${paths.privateKey} is not`)
+    throw foreign(`${paths.certificate} is there, but its key ${paths.privateKey} is missing`)
   }
   if (!isKeyPair(readPrivateKey(key), kept.publicKey)) {
     throw foreign(`${paths.privateKey} is not the key of ${paths.certificate}`)
@@ -104,7 +101,7 @@ export async function ensureAuthority(
   const open = async (): Promise<Authority> => {
     const privateKey = await readIfThere(paths.privateKey)
     if (privateKey !== undefined) return authorityOf({ certificate: pem, privateKey })
-    throw foreign(`something must be issued, but the CA's key ${paths.privateKey} is not there`)
+    throw foreign(`cannot issue certificates: the CA's key ${paths.privateKey} is missing`)
   }
   return { parsed: parse(pem, paths.certificate), pem, open }
 }

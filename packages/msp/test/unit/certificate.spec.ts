@@ -143,7 +143,7 @@ describe('a chain that is refused', () => {
     const below = parsed(await certify({ subject: 'CN=p', issuer: twins[0]! }))
     const anchors = { roots: twins.map(parsed), intermediates: [] }
     expect(lineOf(() => chainOf(below, anchors))).to.equal(
-      'MSP_AMBIGUOUS_CHAIN: certificate "CN=p" has 2 chains to a root; one is allowed',
+      'MSP_AMBIGUOUS_CHAIN: certificate "CN=p" has 2 chains to a root; only one is allowed',
     )
   })
 
@@ -155,7 +155,7 @@ describe('a chain that is refused', () => {
       return lineOf(() => chainOf(below, { roots: [parsed(root)], intermediates: [] }))
     }
     expect(await refusal('CN=host')).to.equal(
-      'MSP_UNKNOWN_AUTHORITY: certificate "CN=host" does not chain to a root: "CN=root" above it limits names, which is not applied here',
+      'MSP_UNKNOWN_AUTHORITY: certificate "CN=host" does not chain to a root: "CN=root" above it has name constraints, which are not supported here',
     )
     expect(await refusal('CN=a b')).to.equal('taken')
   })

@@ -33,7 +33,7 @@ describe('a configuration that is refused says which part, and why', () => {
   const invalid = (detail: string): string => `MSP_INVALID_CONFIG: MSP "Org1MSP": ${detail}`
   const pem = (text: string): Uint8Array[] => [Buffer.from(text)]
   const unchained = (name: string): string =>
-    `certificate "${name}" does not chain to a root: no root or intermediate bears its issuer's name`
+    `certificate "${name}" does not chain to a root: no root or intermediate has its issuer's name`
 
   it('of an organisation without a name, or without a root', () => {
     expect(refusal(usual, { name: '' })).to.equal('MSP_INVALID_CONFIG: MSP "": the MSP has no name')
@@ -116,7 +116,7 @@ describe('a configuration that is refused says which part, and why', () => {
       const nobodys = [await revoke(root, [], null)]
       expect(refusal({ ...spec, [part]: [middle], crls: nobodys })).to.equal(
         invalid(
-          `${kind} "CN=middle" (1 of 1) is refused: a revocation list has no authority key id, so that nothing can be told from it`,
+          `${kind} "CN=middle" (1 of 1) is refused: a revocation list has no authority key id: it does not say which CA it belongs to`,
         ),
       )
     }
@@ -149,7 +149,7 @@ describe('a configuration that is refused says which part, and why', () => {
       invalid(`${ca} "CN=below" (1 of 1) is refused: ${unchained('CN=below')}`),
     )
     expect(unit(member.pem)).to.equal(
-      invalid(`${ca} "CN=p,OU=peer" (1 of 1) is no issuing CA of this MSP`),
+      invalid(`${ca} "CN=p,OU=peer" (1 of 1) is not an issuing CA of this MSP`),
     )
     expect(unit(root.pem)).to.equal('taken')
     const edge = await certify({ subject: 'CN=edge', ca: true, issuer: middle })
@@ -158,7 +158,7 @@ describe('a configuration that is refused says which part, and why', () => {
       refusal({ ...spec, nodeOus: { admin: 'a', peer: ['b', of] } })
     expect(peerOf(middle)).to.equal(
       invalid(
-        'the CA of organisational unit "b" "CN=middle" (1 of 1) is no issuing CA of this MSP',
+        'the CA of organisational unit "b" "CN=middle" (1 of 1) is not an issuing CA of this MSP',
       ),
     )
     for (const issuing of [root, edge]) expect(peerOf(issuing)).to.equal('taken')
@@ -167,7 +167,7 @@ describe('a configuration that is refused says which part, and why', () => {
   it('of administrators who are missing, strangers or no members', async () => {
     expect(refusal({ roots: [root] })).to.equal(
       invalid(
-        'there are neither administrators (admincerts) nor an organisational unit for them (NodeOUs in config.yaml)',
+        'the MSP has neither administrators (admincerts) nor an organisational unit for them (NodeOUs in config.yaml)',
       ),
     )
     const stranger = await certify({ subject: 'CN=s', issuer: other })
@@ -212,8 +212,8 @@ describe('a configuration that is refused says which part, and why', () => {
   it('and so do the options', () => {
     const sized = (identityCacheSize: number): string =>
       lineOf(() => mspFromConfig(configOf(usual), { identityCacheSize }))
-    expect(sized(0)).to.equal('MSP_INVALID_OPTIONS: identityCacheSize 0 is below 1')
-    expect(sized(1.5)).to.equal('MSP_INVALID_OPTIONS: identityCacheSize 1.5 is below 1')
+    expect(sized(0)).to.equal('MSP_INVALID_OPTIONS: identityCacheSize must be 1 or more, not 0')
+    expect(sized(1.5)).to.equal('MSP_INVALID_OPTIONS: identityCacheSize must be 1 or more, not 1.5')
     expect(sized(1)).to.equal('taken')
     const mistyped = { identityCachesize: 5 } as MspOptions
     expect(lineOf(() => mspFromConfig(configOf(usual), mistyped))).to.match(

@@ -122,10 +122,10 @@ NodeOUs:
     expect(await rolesOf(own, 'OU=x, CN=p')).to.deep.equal(['peer'])
   })
 
-  it('that is no YAML is refused with the first line of the reason', async () => {
+  it('that is not YAML is refused with the first line of the reason', async () => {
     const dir = folder(`${usual}  PeerOUIdentifier: {}\n`)
     const error = await expectRejection('MSP_INVALID_FOLDER', loadMsp(dir, mspId))
-    expect(error.message).to.match(/:11: is no YAML: Map keys must be unique [^\n]+$/)
+    expect(error.message).to.match(/:11: is not YAML: Map keys must be unique [^\n]+$/)
     expect(error.cause).to.be.instanceOf(Error)
   })
 
@@ -139,28 +139,28 @@ NodeOUs:
     'a unit in the wrong case': [
       usual.replace('PeerOUIdentifier', 'PeerOuIdentifier'),
       5,
-      'NodeOUs.PeerOuIdentifier is no key that is known here: write PeerOUIdentifier',
+      'NodeOUs.PeerOuIdentifier is not a known key: write PeerOUIdentifier',
     ],
     'a mistyped key': [
       usual.replace('OrganizationalUnit', 'OrganizationUnit'),
       4,
-      'NodeOUs.ClientOUIdentifier.OrganizationUnitIdentifier is no key that is known here: known are Certificate, OrganizationalUnitIdentifier',
+      'NodeOUs.ClientOUIdentifier.OrganizationUnitIdentifier is not a known key: the known keys are Certificate, OrganizationalUnitIdentifier',
     ],
-    'an unknown key at the top': [`${usual}Other: 1\n`, 11, 'Other is no key'],
+    'an unknown key at the top': [`${usual}Other: 1\n`, 11, 'Other is not a known key'],
     'an unknown key in a list': [
       'OrganizationalUnitIdentifiers:\n  - Certificate: cacerts/root.pem\n    Name: sales\n',
       3,
-      'OrganizationalUnitIdentifiers.Name is no key',
+      'OrganizationalUnitIdentifiers.Name is not a known key',
     ],
     'an unknown key behind an alias': [
       'NodeOUs:\n  OrdererOUIdentifier: &x\n    Typo: 1\n  ClientOUIdentifier: *x\n',
       3,
-      'NodeOUs.ClientOUIdentifier.Typo is no key',
+      'NodeOUs.ClientOUIdentifier.Typo is not a known key',
     ],
-    'a key twice': [`${usual}  PeerOUIdentifier: {}\n`, 11, 'is no YAML'],
-    'a tab as indentation': [usual.replace('  Enable', '\tEnable'), 2, 'is no YAML'],
-    'an unfinished mapping': ['{', 1, 'is no YAML'],
-    'two documents': [`${usual}---\nNodeOUs:\n`, 11, 'is no YAML'],
+    'a key twice': [`${usual}  PeerOUIdentifier: {}\n`, 11, 'is not YAML'],
+    'a tab as indentation': [usual.replace('  Enable', '\tEnable'), 2, 'is not YAML'],
+    'an unfinished mapping': ['{', 1, 'is not YAML'],
+    'two documents': [`${usual}---\nNodeOUs:\n`, 11, 'is not YAML'],
     'a list at the top': ['- a\n', 1, 'the file must be a mapping'],
     'text at the top': ['text', 1, 'the file must be a mapping'],
     'NodeOUs that are a list': ['NodeOUs: [1]', 1, 'NodeOUs must be a mapping'],

@@ -117,7 +117,7 @@ describe('the entries of an MSP folder', () => {
   const useless: Record<string, [make: (file: string) => unknown, why: RegExp]> = {
     'a link to nothing': [(file) => symlinkSync('gone.pem', file), /is a link to nothing/],
     'a link to itself': [(file) => symlinkSync('00', file), /cannot be read \(ELOOP\)/],
-    'a pipe': [(file) => execFileSync('mkfifo', [file]), /is no regular file/],
+    'a pipe': [(file) => execFileSync('mkfifo', [file]), /is not a regular file/],
     'a file without PEM': [(file) => put(dirname(file), '00', 'read me'), /holds no PEM block/],
     'a file that is too long': [
       (file) => truncateSync(put(dirname(file), '00', ''), maxFileBytes + 1),
@@ -195,7 +195,7 @@ describe('the entries of an MSP folder', () => {
       put(dir, 'crls/middle.crl', other + readFileSync(file, 'latin1'))
       const error = await expectRejection('MSP_INVALID_FOLDER', loadMsp(dir, mspId))
       expect(error.message).to.contain(`${file} holds 2 PEM blocks`)
-      expect(error.message).to.contain('into a file of its own')
+      expect(error.message).to.contain('into a readable file of its own')
     }
   })
 
@@ -207,7 +207,7 @@ describe('the entries of an MSP folder', () => {
     expect(lines).to.have.length(1)
     expect(lines.join())
       .to.contain(join('crls', 'namesake.crl'))
-      .and.to.contain('is signed by no CA of this MSP: it revokes nothing')
+      .and.to.contain('is not signed by a CA of this MSP: it revokes nothing')
   })
 
   it('that may not be read are skipped with a word', async () => {
@@ -240,7 +240,7 @@ describe('the entries of an MSP folder', () => {
     expect((await loadMsp(dir, mspId, { logger })).tlsIntermediates).to.deep.equal([])
     expect(lines.join())
       .to.contain(join('tlsintermediatecerts', 'middle.pem'))
-      .and.to.contain('stands below no TLS root: tlscacerts is empty')
+      .and.to.contain('does not chain to a TLS root: tlscacerts is empty')
   })
 
   it('must be in folders: what is a file or a broken link instead is refused', async () => {

@@ -25,9 +25,11 @@ describe('an identity that is refused says why', () => {
   it('when its bytes are none', async () => {
     const { pem, keyPem } = await member()
     const of = (text: string): string => judged(serializeIdentity('Org1MSP', Buffer.from(text)))
-    expect(judged(new Uint8Array())).to.equal('MSP_MALFORMED_IDENTITY: identity of 0 bytes')
+    expect(judged(new Uint8Array())).to.equal(
+      'MSP_MALFORMED_IDENTITY: an identity of 0 bytes; 1 to 65536 are allowed',
+    )
     expect(judged(new Uint8Array(65_537))).to.equal(
-      'MSP_MALFORMED_IDENTITY: identity of 65537 bytes',
+      'MSP_MALFORMED_IDENTITY: an identity of 65537 bytes; 1 to 65536 are allowed',
     )
     expect(judged(Buffer.of(0xff))).to.equal('MSP_MALFORMED_IDENTITY: not a SerializedIdentity')
     expect(() => own.deserialize(Buffer.of(0xff)))
@@ -101,7 +103,7 @@ describe('an identity that is refused says why', () => {
     const noUnit = 'MSP_NO_ORGANIZATIONAL_UNIT: certificate "CN=p" has no organisational unit'
     expect(judged(none)).to.equal(noUnit)
     expect(judged(odd)).to.equal(
-      'MSP_NO_ROLE: organisational units "odd", "x" are no role of "Org1MSP"',
+      'MSP_NO_ROLE: organisational units "odd", "x" are not a role of "Org1MSP"',
     )
     expect(judged(identityOf(await member('OU=peer, OU=admin, CN=p')))).to.equal(
       'MSP_SEVERAL_ROLES: organisational units "peer", "admin" are more than one role',
@@ -193,7 +195,9 @@ describe('an identity that is refused says why', () => {
       unknown('its validity is empty'),
     )
     const clientOnly = { purposes: ['1.3.6.1.5.5.7.3.2'] }
-    expect(await chained({}, clientOnly)).to.equal(unknown('its purposes do not allow it'))
+    expect(await chained({}, clientOnly)).to.equal(
+      unknown('its extended key usages do not allow it'),
+    )
     const forged = { issuer: root, issuerName: 'CN=ca' }
     expect(await chained({}, forged)).to.equal(
       unknown('its signature (ECDSA with SHA-256) is not by the issuer that it names'),

@@ -28,9 +28,11 @@ describe('a policy or a channel that is refused says why', () => {
     const signed = (init: object): string =>
       lineOf(() => signaturePolicy(create(common.SignaturePolicyEnvelopeSchema, init), own))
     const by = (value: number): object => ({ rule: { Type: { case: 'signedBy', value } } })
-    expect(signed({ version: 1 })).to.equal('MSP_INVALID_POLICY: version 1 of a signature policy')
-    expect(signed({})).to.equal('MSP_INVALID_POLICY: an empty rule in a signature policy')
-    expect(signed(by(0))).to.equal('MSP_INVALID_POLICY: principal 0 of 0 in a signature policy')
+    expect(signed({ version: 1 })).to.equal(
+      'MSP_INVALID_POLICY: a signature policy has version 1; only 0 is supported',
+    )
+    expect(signed({})).to.equal('MSP_INVALID_POLICY: a signature policy has an empty rule')
+    expect(signed(by(0))).to.equal('MSP_INVALID_POLICY: a signature policy names principal 0 of 0')
     const deep = Array.from({ length: 40 }).reduce<object>(
       (rules) => ({ Type: { case: 'nOutOf', value: { n: 1, rules: [rules] } } }),
       {},
@@ -104,7 +106,7 @@ describe('a policy or a channel that is refused says why', () => {
       },
     })
     expect(lineOf(() => channelRules(twice))).to.equal(
-      'MSP_INVALID_CONFIG: organisation "/Channel/B": another group has another MSP with the id "Org1MSP"',
+      'MSP_INVALID_CONFIG: organisation "/Channel/B": two groups have different MSPs with the id "Org1MSP"',
     )
   })
 })

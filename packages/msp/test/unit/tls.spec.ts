@@ -136,7 +136,7 @@ describe('readTls', () => {
     const short = await newKeys({ ...algorithms.RSA, modulusLength: 512 })
     const weak = await certify({ subject: 'CN=p', keys: short })
     expect(refusal({ certificate: weak.pem, key: weak.keyPem })).to.equal(
-      'tls.certificate or tls.roots have a key that is too short, or a digest that is too weak, for TLS on this Node: issue them anew, with P-256 and SHA-256',
+      'tls.certificate or tls.roots have a key that is too short, or a digest that is too weak, for TLS on this Node: issue new ones, with P-256 and SHA-256',
     )
   })
 
@@ -146,7 +146,7 @@ describe('readTls', () => {
     const odd = withKey(der, publicKey.export({ type: 'spki', format: 'der' }))
     const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
     expect(refusal({ certificate: encodePem('CERTIFICATE', odd), key })).to.equal(
-      'tls.certificate or tls.roots cannot be used for TLS on this Node (ERR_SSL_UNKNOWN_CERTIFICATE_TYPE): issue them anew, with P-256 and SHA-256',
+      'tls.certificate or tls.roots cannot be used for TLS on this Node (ERR_SSL_UNKNOWN_CERTIFICATE_TYPE): issue new ones, with P-256 and SHA-256',
     )
   })
 
@@ -163,7 +163,7 @@ describe('readTls', () => {
     [
       'a key as root',
       () => ({ roots: [own.key] }),
-      /^tls\.roots\[0\] holds no certificate but "PRIVATE KEY": give/,
+      /^tls\.roots\[0\] holds "PRIVATE KEY", not a certificate: give/,
     ],
     [
       'a damaged root',
@@ -196,7 +196,7 @@ describe('readTls', () => {
     [
       'a certificate as key',
       () => ({ ...own, key: own.certificate }),
-      /^tls\.key holds no private key but "CERTIFICATE"/,
+      /^tls\.key holds "CERTIFICATE", not a private key/,
     ],
     [
       'an encrypted key (PKCS#8)',

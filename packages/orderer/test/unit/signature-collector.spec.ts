@@ -383,7 +383,7 @@ describe('BlockSignatureCollector', function () {
     ['another channel', 2, message(0, Purpose.SHARE, [signatureOf(2, blockToSign(0))], 'other')],
     ['an unknown purpose', 2, message(0, 7 as never, [signatureOf(2, blockToSign(0))])],
     ['no signature', 2, message(0, Purpose.SHARE, [])],
-    ['the signature of another', 2, share(3, 0)],
+    ['a signature of another consenter', 2, share(3, 0)],
     [
       'more bytes than all signatures take',
       2,
