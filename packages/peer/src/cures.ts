@@ -6,7 +6,7 @@ const byCode: Readonly<Record<string, string>> = {
   LEDGER_DISK_FULL: 'free some space and start again: what was acknowledged is kept',
   DELIVER_UNREACHABLE: 'see `heddle network status`; start the network with `heddle network up`',
   DELIVER_STATUS: 'see `heddle network status`, and the log of the validator that is named',
-  DELIVER_SIGNER_NOT_VALID: 'have its authority renew the own certificate, for the same key',
+  DELIVER_SIGNER_NOT_VALID: 'have its authority renew the certificate that is named, for the same key',
   PBFT_STATE_DIVERGED:
     'run the same version on all validators; otherwise move its folder `ledger` (not `journal`) away to fetch it anew',
   PBFT_JOURNAL_FAILED: 'see the disk, and the reason above; then start again',
@@ -22,7 +22,7 @@ const byPackage: readonly (readonly [string, string])[] = [
   ['IDENTITY_', 'check the own certificate, and those of the others'],
   ['DELIVER_', 'ask other validators, and see the log of the one that is named'],
   ['COMM_', 'check the addresses and the certificates of both sides'],
-  ['LISTENER_', 'use a version of Node that is named'],
+  ['LISTENER_', 'use one of the versions of Node that are named'],
   ['ORDERER_', 'see `heddle network status`, and the log of the validator'],
   ['PBFT_', 'see `heddle network status`, and the log of the validator; then try again'],
 ]

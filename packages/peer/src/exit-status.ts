@@ -25,7 +25,7 @@ export const exitCodes = {
 export const exitMeanings: Readonly<Record<keyof typeof exitCodes, string>> = {
   ok: 'done',
   notProven: 'the proof did not hold, or validators lack a block that a quorum signed',
-  rejected: 'lines stand in blocks as rejected',
+  rejected: 'some lines were rejected',
   usage: 'wrong option or argument',
   badInput: 'input lines that are not JSON objects, or were refused',
   noInput: 'no such file, or no such key',

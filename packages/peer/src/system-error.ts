@@ -59,7 +59,7 @@ const kinds: readonly Kind[] = [
   {
     names: ['EMFILE', 'ENFILE', 'EAGAIN', 'ENOMEM'],
     code: 'PEER_SYSTEM_LIMIT',
-    what: (where) => `the operating system gives no more files, processes or memory: ${where}`,
+    what: (where) => `the operating system gives no more files, processes or memory for ${where}`,
     cure: 'raise the limits (`ulimit -n`, `ulimit -u`), or stop other programs',
   },
 ]

@@ -75,14 +75,10 @@ function chooseEndpoints(
 /** What a validator says of a block that is not there yet, as one that a person asked for. */
 function orMissing(error: unknown, next: bigint): unknown {
   if (!(error instanceof StatusError) || error.status !== common.Status.NOT_FOUND) return error
-  return new PeerError(
-    'PEER_FILE_MISSING',
-    `there is no block ${next} yet, says ${error.endpoint}`,
-    {
-      cure: '`heddle network status` shows the heights; --follow waits for blocks to come',
-      cause: error,
-    },
-  )
+  return new PeerError('PEER_FILE_MISSING', `${error.endpoint} has no block ${next} yet`, {
+    cure: '`heddle network status` shows the heights; --follow waits for new blocks',
+    cause: error,
+  })
 }
 
 function rangeOf({ from = 0n, to }: BlocksOptions): {
@@ -165,12 +161,14 @@ function collect(value: string, before: string[] | undefined): string[] {
 /** `heddle blocks`. */
 export function blocksCommand(): Command {
   return new Command('blocks')
-    .description('print blocks; checks number, previous hash, data hash and signatures of each')
+    .description(
+      'print blocks, after checking number, previous hash, data hash and signatures of each',
+    )
     .addOption(dirOption())
     .option('--from <n>', 'first block (default: 0)', blockNumber)
     .option('--to <n>', 'last block (default: the newest)', blockNumber)
-    .option('--follow', 'go on with blocks to come')
-    .option('--json', 'print one JSON object for each block, with its transactions')
+    .option('--follow', 'go on, waiting for new blocks')
+    .option('--json', 'print one JSON object per block, with its transactions')
     .option('--endpoint <host:port>', 'ask this validator only; may be repeated', collect)
     .addHelpText(
       'after',

@@ -8,8 +8,8 @@ type Shell = keyof typeof scripts
 export function completionCommand(): Command {
   const shells = Object.keys(scripts)
   return new Command('completion')
-    .description('print a script with which a shell completes commands and options')
-    .addArgument(new Argument('<shell>', 'which one').choices(shells))
+    .description('print a script that makes a shell complete commands and options')
+    .addArgument(new Argument('<shell>', 'the shell').choices(shells))
     .addHelpText('after', '\nExample:\n  eval "$(heddle completion bash)"')
     .action((shell: Shell, _options: unknown, command: Command) => {
       process.stdout.write(scripts[shell](placesOf(command.parent ?? command)))

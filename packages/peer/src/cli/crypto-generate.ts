@@ -23,7 +23,7 @@ export function cryptoCommand(): Command {
   command
     .command('generate')
     .description(
-      'make MSP folders and TLS certificates for validators and a client; keeps what is there',
+      'make MSP folders and TLS certificates for validators and a client; keeps existing ones',
     )
     .addOption(dirOption())
     .option('--validators <n>', 'number of validators, 3f+1 or more', validatorCount, 4)

@@ -36,16 +36,16 @@ async function doctor({ dir, config, json }: DoctorOptions): Promise<void> {
 export function doctorCommand(): Command {
   return new Command('doctor')
     .description(
-      'look at all that a validator or a network needs, and say what is wrong; changes nothing',
+      'check all that a validator or a network needs, and say what is wrong; changes nothing',
     )
     .addOption(dirOption().conflicts('config'))
-    .option('--config <file>', 'look at one validator, by its configuration, instead of a network')
-    .option('--json', 'print one JSON object for each check')
+    .option('--config <file>', 'check one validator, by its configuration, instead of a network')
+    .option('--json', 'print one JSON object per check')
     .addHelpText(
       'after',
       `
-One line for each check: ok, warn or fail. Ends with the status of the first check that failed, since
-causes stand before what comes of them; with 0 when none did.
+Prints one line per check: ok, warn or fail. The exit status is that of the first check that failed,
+since causes come before their effects; 0 when none did.
 
 Examples:
   heddle doctor

@@ -6,7 +6,9 @@ import { standardOutput } from './output.ts'
 /** `heddle network start`. */
 export function networkStartCommand(): Command {
   return new Command('start')
-    .description('start a validator again that has given up, in the network of another terminal')
+    .description(
+      'restart a validator that has given up, in a network that runs in another terminal',
+    )
     .argument('<validator>', 'its name, such as validator2')
     .addOption(dirOption())
     .addHelpText('after', '\nExample:\n  heddle network start validator2')

@@ -147,12 +147,12 @@ async function networkStatus({ dir, json }: StatusOptions): Promise<void> {
 /** `heddle network status`. */
 export function networkStatusCommand(): Command {
   return new Command('status')
-    .description('show where each validator of a network stands, as it says itself')
+    .description('show the status of each validator of a network, as it reports it')
     .addOption(dirOption())
-    .option('--json', 'print one JSON object for each validator')
+    .option('--json', 'print one JSON object per validator')
     .addHelpText(
       'after',
-      '\nEnds with status 69 when too few answer and do their work.\n\nExample:\n  heddle network status --json',
+      '\nExit status 69 when too few validators answer and work.\n\nExample:\n  heddle network status --json',
     )
     .action(networkStatus)
 }

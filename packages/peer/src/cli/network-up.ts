@@ -52,7 +52,7 @@ async function genesisAccounts(
   if (file !== undefined && (await findDescriptor(dir)) !== undefined) {
     throw new PeerError(
       'PEER_INVALID_OPTION',
-      `the network in ${dir} has its genesis accounts: no others can be given`,
+      `the network in ${dir} already has its genesis accounts: they cannot be changed`,
       { cure: 'leave --genesis-accounts out to go on with it, or choose another --dir' },
     )
   }
@@ -220,18 +220,22 @@ export function networkUpCommand(): Command {
     )
     .addOption(dirOption())
     .option('--validators <n>', 'number of validators, 3f+1 or more (default: 4)', validatorCount)
-    .option('--base-port <port>', 'first of three fixed ports a validator', wholeNumber(1, 65_000))
+    .option(
+      '--base-port <port>',
+      'first port; three fixed ports per validator',
+      wholeNumber(1, 65_000),
+    )
     .option('--input <file>', 'JSON lines; - is standard input (default: the example transfers)')
     .option(
       '--genesis-accounts <file>',
       'accounts of a new network (default: the example accounts)',
     )
     .option('--batch-size <n>', 'most transactions in a block', wholeNumber(1, 10_000), 500)
-    .option('--batch-timeout <ms>', 'most that a batch waits to fill', wholeNumber(1, 1000), 150)
-    .option('--window <n>', 'transactions under way (default: 2 batches)', wholeNumber(1, 100_000))
-    .option('--log-spec <spec>', 'levels of the logs of validators', 'info')
-    .option('--accept-lost-blocks', 'as of `heddle peer start`, for all validators')
-    .option('--exit', 'end when the input is done; status 0 only if the proof held')
+    .option('--batch-timeout <ms>', 'longest wait for a batch to fill', wholeNumber(1, 1000), 150)
+    .option('--window <n>', 'transactions in flight (default: 2 batches)', wholeNumber(1, 100_000))
+    .option('--log-spec <spec>', 'log levels of the validators', 'info')
+    .option('--accept-lost-blocks', 'as for `heddle peer start`, on all validators')
+    .option('--exit', 'end when the input is done; exit status 0 only if the proof held')
     .option('--json', 'print JSON lines')
     .addHelpText(
       'after',

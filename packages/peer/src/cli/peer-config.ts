@@ -51,15 +51,15 @@ async function peerConfig({ config: file, json }: ConfigOptions): Promise<void> 
 export function peerConfigCommand(): Command {
   return new Command('config')
     .description(
-      'print the configuration of a validator as it takes it, and where each value is from',
+      'print the effective configuration of a validator, and where each value comes from',
     )
     .requiredOption('--config <file>', 'its configuration; CORE_... variables override it')
-    .option('--json', 'print one JSON object for each key')
+    .option('--json', 'print one JSON object per key')
     .addHelpText(
       'after',
       `
-What is printed is YAML, a configuration again; behind each value stands the line of the file, the variable,
-or default. What \`peer start\` would refuse is refused.
+Prints YAML that is a valid configuration itself; after each value: the line of the file, the variable,
+or default. Refuses what \`peer start\` refuses.
 
 Example:
   CORE_LEDGER_RULES=1 heddle peer config --config peer.yaml`,

@@ -38,7 +38,7 @@ function onEnd(attached: boolean, stop: () => void): void {
 /** Nothing of what was acknowledged is lost: that is on the disk. */
 function tooSlow(name: string): void {
   process.stderr.write(
-    `heddle: ${name} did not stop within ${stopTimeoutMs / 1000} s and ends all the same\n` +
+    `heddle: ${name} did not stop within ${stopTimeoutMs / 1000} s and is ended now\n` +
       `  exit status ${exitCodes.internal}\n`,
   )
   process.exit(exitCodes.internal)
@@ -104,7 +104,7 @@ export function peerCommand(): Command {
     .requiredOption('--config <file>', 'its configuration; CORE_... variables override it')
     .option(
       '--accept-lost-blocks',
-      'after all, or most, validators were set back to older copies: go on from the furthest one; see the operations guide',
+      'after all or most validators were set back to older copies: go on from the most recent one; see the operations guide',
     )
     .option('--attached', 'also stop when standard input ends')
     .addHelpText(

@@ -150,12 +150,12 @@ async function submit(file: string | undefined, options: SubmitOptions): Promise
 export function submitCommand(): Command {
   return new Command('submit')
     .description(
-      'submit JSON lines to a running network, and print what became of each as soon as a block holds it',
+      'submit JSON lines to a running network, and print the outcome of each as soon as a block holds it',
     )
-    .argument('[file]', 'JSON lines; - or nothing is standard input')
+    .argument('[file]', 'JSON lines; standard input if - or left out')
     .addOption(dirOption())
-    .option('--window <n>', 'transactions under way', wholeNumber(1, 100_000), 1000)
-    .option('--json', 'print one JSON object for each line')
+    .option('--window <n>', 'transactions in flight', wholeNumber(1, 100_000), 1000)
+    .option('--json', 'print one JSON object per line')
     .addHelpText(
       'after',
       `

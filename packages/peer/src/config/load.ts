@@ -153,7 +153,7 @@ function refuseContradiction(config: Config, where: (key: SettingKey) => string)
 export async function readConfigFile(file: string): Promise<string> {
   const source = await readNamed(file, {
     what: 'configuration file',
-    cure: '`heddle network up` writes one for each validator',
+    cure: '`heddle network up` writes one per validator',
   })
   return source.toString()
 }

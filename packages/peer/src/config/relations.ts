@@ -32,8 +32,8 @@ function batchBelowEnvelope(config: Config): Contradiction | undefined {
   if (batch >= envelope) return undefined
   return {
     key: 'pbft.general.maxBatchBytes',
-    what: `${batch} is less than general.maxEnvelopeBytes, ${envelope}: the largest transaction fits no block`,
-    cure: 'give both to all validators alike, the first no less than the second',
+    what: `${batch} is less than general.maxEnvelopeBytes, ${envelope}: the largest transaction would not fit into a block`,
+    cure: 'set both to the same values on all validators, the first no less than the second',
   }
 }
 

@@ -45,7 +45,7 @@ export function text(help: string, fallback?: string): Setting<string> {
         ? raw
         : typeof raw === 'number'
           ? raw.toString()
-          : refuse(`${shown(raw)} is not a text`, 'give a text'),
+          : refuse(`${shown(raw)} is not text`, 'give text'),
   }
 }
 
@@ -76,7 +76,8 @@ export function fileList(help: string): Setting<readonly string[]> {
     fallback: [],
     parse(raw) {
       const list: unknown = typeof raw === 'string' ? raw.split(/[\s,[\]]+/).filter(Boolean) : raw
-      if (!Array.isArray(list)) return refuse(`${shown(raw)} is no list`, 'list the paths of files')
+      if (!Array.isArray(list))
+        return refuse(`${shown(raw)} is not a list`, 'list the paths of files')
       return list.map((path: unknown) => each.parse(path))
     },
   }
@@ -195,7 +196,7 @@ export function validatorList(help: string): Setting<readonly ValidatorAddresses
       }
       return raw.map((entry: unknown, index) => {
         if (typeof entry !== 'object' || entry === null)
-          return refuse(`entry ${index} is no map`, cure)
+          return refuse(`entry ${index} is not a map`, cure)
         const { id, gossip, orderer } = entry as Record<string, unknown>
         if (id !== index) return refuse(`entry ${index} has id ${shown(id)}`, cure)
         return {

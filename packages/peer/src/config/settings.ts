@@ -34,12 +34,12 @@ export const settings = {
     'Whether other validators are reached through the proxy of the environment.',
     ['none', 'environment'],
   ),
-  'peer.gossip.dialTimeout': duration('To reach another validator.', {
+  'peer.gossip.dialTimeout': duration('Longest wait to reach another validator.', {
     minMs: 10,
     maxMs: 60_000,
     fallbackMs: 3000,
   }),
-  'peer.gossip.connTimeout': duration('For the handshake.', {
+  'peer.gossip.connTimeout': duration('Longest wait for the handshake.', {
     minMs: 10,
     maxMs: 60_000,
     fallbackMs: 2000,
@@ -83,7 +83,7 @@ export const settings = {
     loopback(9443),
   ),
   'operations.allowUnencrypted': flag('Listen beyond loopback without TLS.'),
-  'operations.tls.enabled': flag('HTTPS. /metrics and /logspec then want a client certificate.'),
+  'operations.tls.enabled': flag('HTTPS. /metrics and /logspec then need a client certificate.'),
   'operations.tls.cert.file': optionalFile('TLS certificate, PEM.'),
   'operations.tls.key.file': optionalFile('Key of the TLS certificate, PEM.'),
   'operations.tls.clientAuthRequired': flag('A client certificate for /healthz and /version, too.'),
@@ -118,16 +118,22 @@ export const settings = {
     maxMs: 10_000,
     fallbackMs: 50,
   }),
-  'pbft.general.timeout.request': duration('From a request to its execution, then a new view.', {
-    minMs: 100,
-    maxMs: 600_000,
-    fallbackMs: 5000,
-  }),
-  'pbft.general.timeout.viewchange': duration('For a view change, doubled each time.', {
-    minMs: 100,
-    maxMs: 600_000,
-    fallbackMs: 5000,
-  }),
+  'pbft.general.timeout.request': duration(
+    'Longest wait for a request to be executed, then a new view.',
+    {
+      minMs: 100,
+      maxMs: 600_000,
+      fallbackMs: 5000,
+    },
+  ),
+  'pbft.general.timeout.viewchange': duration(
+    'Longest wait for a view change, doubled each time.',
+    {
+      minMs: 100,
+      maxMs: 600_000,
+      fallbackMs: 5000,
+    },
+  ),
   'logging.spec': text('Levels, as FABRIC_LOGGING_SPEC: logger=level:level.', 'info'),
   validators: validatorList('All validators: id, gossip and orderer address.'),
 } satisfies Record<string, Setting<unknown>>

@@ -68,7 +68,7 @@ async function* examineMaterial(
     const material = await readMaterial(config, warnings)
     yield* warnings.findings
     const { replica, channel } = material
-    const what = `certificates, keys and genesis block go together: consenter ${replica + 1} of ${channel.consenters.length} of channel ${channel.channelId}`
+    const what = `certificates, keys and genesis block match: consenter ${replica + 1} of ${channel.consenters.length} of channel ${channel.channelId}`
     yield ok(subject, what)
     return material
   } catch (error) {

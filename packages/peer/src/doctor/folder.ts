@@ -61,7 +61,7 @@ export function diskFindings(about: string | undefined, dir: string): Promise<re
     const space = await spaceOf(await nearest(dir))
     if (space.freeBytes === 0) {
       const cure = 'free some space'
-      throw new PeerError('PEER_DISK_FULL', `nothing is free for ${dir}`, { cure })
+      throw new PeerError('PEER_DISK_FULL', `no space is free for ${dir}`, { cure })
     }
     const low = lowSpaceReason(space)
     if (low !== undefined)

@@ -51,8 +51,11 @@ export async function portFindings(
     all.flatMap((each) => (each.is === is ? [each.where] : [])).join(', ')
   const [free, held] = [named('free'), named('its own')]
   if (own !== undefined && free !== '') {
-    const what = `nobody listens on ${free}, and process ${own} has the data folder open`
-    return [...refused, warn(subject, what, 'see its log: it starts, or has another configuration')]
+    const what = `nothing listens on ${free}, but process ${own} has the data folder open`
+    return [
+      ...refused,
+      warn(subject, what, 'see its log: it is starting, or has another configuration'),
+    ]
   }
   if (refused.length > 0) return refused
   const text = own === undefined ? `free: ${free}` : `process ${own} listens on ${held}`

@@ -21,14 +21,15 @@ export function proxyFindings(
     })
     const [first] = ways
     if (first === undefined) {
-      if (!isWanted) return [ok(subject, 'the environment names none that leads to a validator')]
-      const what = 'peer.proxy is environment, which names none that leads to a validator'
+      if (!isWanted)
+        return [ok(subject, 'the environment names no proxy that leads to a validator')]
+      const what = 'peer.proxy is environment, which names no proxy that leads to a validator'
       return [warn(subject, what, 'set https_proxy for the validator, or peer.proxy to none')]
     }
     const to = ways.map(({ orderer }) => orderer).join(', ')
     const way = `through ${first.address} (${first.variable}) to ${to}`
     if (!isWanted) return [ok(subject, `clients go ${way}; validators go directly`)]
-    const what = `clients and validators go ${way}; doctor itself asks directly, perhaps in vain`
+    const what = `clients and validators go ${way}; doctor itself asks directly, which may fail`
     return [warn(subject, what, 'see `heddle network status`, or the metrics of the validator')]
   })
 }

@@ -38,7 +38,7 @@ export function signedContentOf(block: common.Block): SignedContent {
   if (results.filter.length !== envelopes)
     throw altered(block, `has ${results.filter.length} codes for ${envelopes} transactions`)
   if (Buffer.compare(resultsDigest(results), proof.resultsDigest) !== 0)
-    throw altered(block, 'holds other codes or results than its quorum signed')
+    throw altered(block, 'holds codes or results that its quorum did not sign')
   return { proof, ...results }
 }
 
@@ -59,7 +59,7 @@ export function checkAsSigned(
     throw altered(message, `has ${signatures.length} signatures, ${goodSigners} of them good`)
   const finished = { block: message, value: signedValueOf(message), ...content, signatures }
   if (Buffer.compare(encodeFinished(finished), bytes) !== 0)
-    throw altered(message, 'holds more or other metadata than its quorum signed')
+    throw altered(message, 'holds metadata that its quorum did not sign')
   return content
 }
 

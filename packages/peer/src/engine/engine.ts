@@ -104,7 +104,8 @@ export class Engine implements StateMachine {
 
   /** Where the chain ends, counting blocks that are executed and not yet stored. */
   get tip(): ChainTip {
-    if (this.#tip === undefined) throw new PeerError('PEER_STOPPED', 'the engine was not recovered')
+    if (this.#tip === undefined)
+      throw new PeerError('PEER_STOPPED', 'the engine has not been recovered')
     return this.#tip
   }
 

@@ -64,7 +64,7 @@ export class EnvelopeChecker implements RequestChecker {
     if (request.length > maxEnvelopeBytes) {
       throw new PeerError(
         'PEER_INVALID_ENVELOPE',
-        `${request.length} bytes are more than ${maxEnvelopeBytes}`,
+        `the envelope has ${request.length} bytes; at most ${maxEnvelopeBytes} are allowed`,
       )
     }
     const facts = this.#deps.reader.read(request)

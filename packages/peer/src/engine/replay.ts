@@ -73,5 +73,5 @@ export function reexecuteReceived(
   const candidate = reexecute(deps, message)
   if (Buffer.compare(encodeCandidate(candidate, signaturesOf(message)), bytes) === 0)
     return candidate
-  throw differs(deps.before.height, 'holds more or other metadata than its quorum signed')
+  throw differs(deps.before.height, 'holds metadata that its quorum did not sign')
 }

@@ -125,7 +125,7 @@ export class ValidatorClient {
     const { code, details = '' } = (cause ?? {}) as Partial<ServiceError>
     if (code === status.UNAUTHENTICATED || code === status.PERMISSION_DENIED)
       return new PeerError('PEER_FORBIDDEN', `${this.name} refuses the client: ${details}`, {
-        cure: 'see whether the client in network.json is a member of the channel, and its clock',
+        cure: 'check that the client in network.json is a member of the channel, and its clock',
         cause,
       })
     const why = code === status.DEADLINE_EXCEEDED ? 'no answer in time' : reasonIn(cause)

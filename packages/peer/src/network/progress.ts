@@ -53,7 +53,7 @@ export function describe(progress: Progress, columns = Infinity): string {
     `${grouped(Math.round(txPerSecond))} tx/s`,
     `${grouped(blocks)} blocks`,
     view === undefined ? 'no view' : `view ${view}, primary ${primary ?? '–'}`,
-    `heights, as each says: ${shown.join(' ')}`,
+    `heights, as reported: ${shown.join(' ')}`,
   ]
   let line = bar(done, total).slice(0, columns)
   for (const part of others) {

@@ -117,7 +117,7 @@ function checkOnce({ submissions }: Evidence): Check {
     count++
     if (seen === 1) continue
     const where = `line ${submission.line} (${submission.txId.slice(0, 16)})`
-    return check('once', `${where} stands in the chain ${seen} times`, '')
+    return check('once', `${where} is in the chain ${seen} times`, '')
   }
   return check('once', undefined, `each of ${count} lines was executed exactly once`)
 }

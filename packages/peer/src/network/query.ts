@@ -82,7 +82,7 @@ export async function queryNetwork(
     if ('validators' in results) return results
     failures = results.map((each) =>
       each.status === 'fulfilled'
-        ? `${each.value.name}: an answer that fewer gave, at height ${each.value.reply.height}`
+        ? `${each.value.name}: an answer that too few gave, at height ${each.value.reply.height}`
         : messageOf(each.reason),
     )
     refusal = results.flatMap(refusalOf)[needed - 1]

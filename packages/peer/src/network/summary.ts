@@ -43,7 +43,7 @@ export function standingOf(submissions: Submissions): string {
   const more = open - linesIn(shown)
   const first = shown.map((run) => (run.count === 1 ? run.first : `${run.first} to ${run.last}`))
   const others = more > 0 ? `, and ${grouped(more)} more` : ''
-  return `${sent}; not acknowledged, and perhaps in a block all the same: ${first.join(', ')}${others}`
+  return `${sent}; not acknowledged, though perhaps in a block: ${first.join(', ')}${others}`
 }
 
 function linesIn(runs: readonly LineRun[]): number {

@@ -73,7 +73,7 @@ export function lifetimeOf(role: string, certificate: Uint8Array | string): Life
 function leftGauge(metrics: Metrics): Gauge {
   return metrics.gauge({
     name: 'heddle_certificate_remaining_seconds',
-    help: 'Until a certificate of this validator ends; negative afterwards.',
+    help: 'Time until a certificate of this validator expires; negative afterwards.',
     labelNames: ['certificate'],
   })
 }
@@ -100,9 +100,9 @@ function detailsOf(
 ): ConditionDetails {
   const what = `the ${role} certificate of ${subject}`
   const reasons = {
-    'certificate-expired': `${what} has ended at ${iso(to)}`,
-    'certificate-ends-soon': `${what} ends in ${Math.floor((to - now) / 3_600_000)} h, at ${iso(to)}`,
-    'certificate-not-valid-yet': `${what} begins at ${iso(from)}, and the own clock says ${iso(now)}`,
+    'certificate-expired': `${what} expired at ${iso(to)}`,
+    'certificate-ends-soon': `${what} expires in ${Math.floor((to - now) / 3_600_000)} h, at ${iso(to)}`,
+    'certificate-not-valid-yet': `${what} is valid from ${iso(from)} on, but our clock says ${iso(now)}`,
   }
   return { reason: reasons[name] }
 }

@@ -88,7 +88,7 @@ export const conditionKinds = {
   'set-back': {
     severity: 'degraded',
     component: 'consensus.pbft',
-    cure: 'see who put an older copy of its folder there, and when; compare what is in the blocks with what your clients know; it is said until the next start',
+    cure: 'see who put an older copy of its folder there, and when; compare what is in the blocks with what your clients know; this is reported until the next start',
   },
   'files-missing': {
     severity: 'degraded',

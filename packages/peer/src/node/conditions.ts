@@ -79,7 +79,7 @@ export class Conditions implements ConditionSink {
     this.#deps = deps
     this.#gauge = deps.metrics?.gauge({
       name: 'heddle_condition',
-      help: 'How many of a condition hold now: see the operations guide.',
+      help: 'How often a condition holds now; see the operations guide.',
       labelNames: ['condition', 'severity'],
     })
     for (const name of Object.keys(conditionKinds)) this.#count(name as ConditionName)

@@ -47,7 +47,7 @@ export class DiskCheck {
     this.#deps = deps
     this.#free = deps.metrics?.gauge({
       name: 'heddle_disk_free_bytes',
-      help: 'Free where the data folder is.',
+      help: 'Free bytes on the disk of the data folder.',
     })
   }
 

@@ -81,7 +81,11 @@ export class ForkWatch extends Repeating {
     this.#checking.add(from)
     void this.#compare(from, signedHeader)
       .catch((error: unknown) => {
-        this.#deps.logger?.warn('a block of another could not be compared', { from }, error)
+        this.#deps.logger?.warn(
+          'a block of another validator could not be compared',
+          { from },
+          error,
+        )
       })
       .finally(() => this.#checking.delete(from))
   }
@@ -90,7 +94,7 @@ export class ForkWatch extends Repeating {
     this.#hasShown = false
     const block = this.#deps.ledger.height - 1n
     void this.#tell(block).catch((error: unknown) => {
-      this.#deps.logger?.warn('the last block could not be told', { block }, error)
+      this.#deps.logger?.warn('the last block could not be announced', { block }, error)
     })
   }
 

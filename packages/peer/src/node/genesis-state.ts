@@ -38,7 +38,7 @@ export function readGenesisAccounts(source: string, file: string): Map<string, b
       return refuse(file, `account ${member.name.slice(0, 40)}: ${sentenceOf(amount.reason)}`)
     }
     if (nameProblem(name) !== undefined) {
-      refuse(file, `account name ${member.name.slice(0, 40)} is empty, too long or no text`)
+      refuse(file, `account name ${member.name.slice(0, 40)} is empty, too long or not text`)
     }
     accounts.set(name, amount)
   }
@@ -71,7 +71,7 @@ function genesisAccount({ name, balance }: heddle.GenesisAccount): StateWrite {
   }
   throw new PeerError(
     'PEER_INVALID_CONFIG',
-    `the genesis block begins with account ${JSON.stringify(name.slice(0, 40))} of ${JSON.stringify(balance.slice(0, 40))}`,
+    `the genesis block has account ${JSON.stringify(name.slice(0, 40))} with balance ${JSON.stringify(balance.slice(0, 40))}`,
     { cure: 'take the genesis block that the other validators have' },
   )
 }

@@ -81,7 +81,7 @@ function requireOwnAuthority(certificate: string, config: Config, channel: Chann
   if (isVouchedFor(certificate, tlsAuthoritiesOf(channel, mspId))) return
   throw new PeerError(
     'PEER_WRONG_CERTIFICATE',
-    `${config['peer.tls.cert.file']} is issued by no TLS authority of ${mspId} in the genesis block: clients and other validators would refuse it`,
+    `${config['peer.tls.cert.file']} is not issued by a TLS authority of ${mspId} in the genesis block: clients and other validators would refuse it`,
     {
       cure: 'give the TLS certificate and key of this validator, in peer.tls.cert.file and .key.file',
     },
@@ -110,10 +110,14 @@ function decodeGenesis(bytes: Uint8Array, file: string): ChannelConfig {
     return readChannelConfig(decode(common.BlockSchema, bytes))
   } catch (error) {
     if (isCodedError(error, 'PEER_INVALID_CONFIG')) throw error
-    throw new PeerError('PEER_INVALID_CONFIG', `${file} is no genesis block: ${messageOf(error)}`, {
-      cure: 'take the genesis block that the other validators have',
-      cause: error,
-    })
+    throw new PeerError(
+      'PEER_INVALID_CONFIG',
+      `${file} is not a genesis block: ${messageOf(error)}`,
+      {
+        cure: 'take the genesis block that the other validators have',
+        cause: error,
+      },
+    )
   }
 }
 

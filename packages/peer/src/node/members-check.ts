@@ -77,7 +77,7 @@ export class MembersCheck {
 
 function tell(conditions: ConditionSink, replica: number, member: Member): void {
   const name = `validator${replica}`
-  const down = `${name} is not connected for ${seconds(member.downMs)}`
+  const down = `${name} has not been connected for ${seconds(member.downMs)}`
   const silent = `${name} is connected, and has said nothing for ${seconds(member.silentMs)}`
   hold(conditions, 'validator-down', member.downMs < downMs ? undefined : { reason: down }, name)
   hold(

@@ -169,7 +169,7 @@ export class PeerNetwork {
     this.#byPkiId = new Map(deps.peers.map((each) => [hex(each.pkiId), each.replica]))
     this.#refused = deps.metrics?.counter({
       name: 'heddle_peer_messages_refused_total',
-      help: 'Messages of connected peers that are no message of a validator of this channel.',
+      help: 'Messages of connected peers that were refused: not of a validator of this channel, or not known here.',
     })
     const wrapper = new Wrapper(deps.channelId)
     this.consensus = { send: (to, bytes) => this.#push(to, wrapper.wrap('consensus', bytes)) }
@@ -249,7 +249,10 @@ export class PeerNetwork {
     const from = this.#senderOf(connection)
     const content = message.content
     if (from === undefined || content.case !== 'dataMsg') {
-      this.#refuse(connection.endpoint, from === undefined ? 'not a validator' : 'no data message')
+      this.#refuse(
+        connection.endpoint,
+        from === undefined ? 'not a validator' : 'not a data message',
+      )
       return undefined
     }
     handlers.heard?.(from)
@@ -260,7 +263,7 @@ export class PeerNetwork {
       )
       if (body.case === 'consensus') return handlers.consensus(from, body.value)
       if (!handOver(from, body, handlers))
-        this.#refuse(connection.endpoint, `nobody takes ${body.case ?? 'what is unknown here'}`)
+        this.#refuse(connection.endpoint, `no handler for ${body.case ?? 'this unknown message'}`)
     } catch (error) {
       this.#refuse(connection.endpoint, messageOf(error))
     }

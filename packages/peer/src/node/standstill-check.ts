@@ -110,12 +110,12 @@ function ageMetrics(metrics: Metrics): AgeMetrics {
   const gauge = (name: string, help: string): Gauge => metrics.gauge({ name, help })
   const block = gauge(
     'heddle_last_block_age_seconds',
-    'Since the last block was stored, or the start.',
+    'Time since the last block was stored, or since the start.',
   )
-  const request = gauge('heddle_oldest_request_age_seconds', 'Of the oldest request that waits.')
+  const request = gauge('heddle_oldest_request_age_seconds', 'Age of the oldest waiting request.')
   const unsigned = gauge(
     'heddle_oldest_unsigned_block_age_seconds',
-    'Of the oldest executed block that lacks signatures of a quorum.',
+    'Age of the oldest executed block that lacks the signatures of a quorum.',
   )
   return {
     set(ages) {

@@ -81,7 +81,7 @@ function differing({ unsigned, replica }: Facts, limits: StandstillLimits): Stan
   const validators = replicas(unsigned.differing)
   const reason =
     `results of block ${block} differ from those of ${named(validators)}; ` +
-    `it has no quorum of signatures for ${seconds(forMs)}`
+    `it has lacked a quorum of signatures for ${seconds(forMs)}`
   return { condition: 'results-differ', reason, block, forMs, validators }
 }
 
@@ -94,7 +94,7 @@ function unsigned({ unsigned, replica }: Facts, limits: StandstillLimits): Stand
     (id) => !signed.includes(id),
   )
   const reason =
-    `block ${block} has ${signed.length} of ${quorumOf(replica.n)} signatures for ${seconds(forMs)}: ` +
+    `block ${block} has had ${signed.length} of ${quorumOf(replica.n)} signatures for ${seconds(forMs)}: ` +
     `those of ${named(validators)} are missing` +
     (other.length === 0 ? '' : ` (${named(other)} signed other results)`)
   return { condition: 'block-unsigned', reason, block, forMs, validators }

@@ -42,7 +42,7 @@ export class StartCheck {
     this.#since ??= clock.now()
     const lacks = this.#lacks()
     this.#isStarting = lacks !== undefined && clock.now() - this.#since < startingMs
-    const reason = `it starts: ${lacks ?? ''}`
+    const reason = `it is starting: ${lacks ?? ''}`
     hold(conditions, 'starting', this.#isStarting ? { reason } : undefined)
   }
 

@@ -92,7 +92,7 @@ async function openReplicaJournal(
     if (!isCodedError(error) || error.code !== 'LEDGER_CORRUPT') throw error
     const aside = `${dir}.damaged-${clock.wallTime().toString()}`
     await rename(dir, aside)
-    logger.warn('journal damaged: it was set aside, and begins anew', { aside }, error)
+    logger.warn('journal damaged: it was set aside, and a new one begins', { aside }, error)
     const damage = 'the journal was damaged'
     return { journal: await openJournal({ dir, logger, metrics }), damage }
   }

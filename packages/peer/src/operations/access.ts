@@ -56,11 +56,11 @@ function denialOfNames(claims: Claims, rules: AccessRules): Denial | undefined {
   const { host, origin } = claims
   if (host !== undefined && host !== '' && !isServed(nameOf(host))) {
     const cure = 'ask by address, or listen on that name, or have it in the TLS certificate'
-    const reason = `Host ${shown(host)} is not served here, being no name of this server: ${cure}`
+    const reason = `Host ${shown(host)} is not a name of this server: ${cure}`
     return { status: 421, code: 'HOST_NOT_SERVED', reason }
   }
   if (origin !== undefined && !isServed(nameOf(/^https?:\/\/(.*)$/.exec(origin)?.[1] ?? ''))) {
-    const reason = `requests of pages of ${shown(origin)} are not answered`
+    const reason = `requests from pages of ${shown(origin)} are refused`
     return { status: 403, code: 'ORIGIN_NOT_ALLOWED', reason }
   }
   return undefined

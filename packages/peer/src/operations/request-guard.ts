@@ -89,7 +89,7 @@ export class RequestGuard {
       else this.#refuse(socket, refusal)
     })
     server.on('connect', ({ socket }) => {
-      const reason = 'CONNECT: this port is no proxy'
+      const reason = 'CONNECT: this port is not a proxy'
       this.#refuse(socket, { reason, status: '405 Method Not Allowed' })
     })
     server.on('secureConnection', (socket: TLSSocket) => {
@@ -134,7 +134,7 @@ export class RequestGuard {
       (a, b) => Number(a.isBusy) - Number(b.isBusy) || a.since - b.since,
     )
     if (first === undefined) return
-    const reason = `${this.#options.maxConnections} connections are open, and it has been silent for longest`
+    const reason = `${this.#options.maxConnections} connections are open, and it has been silent the longest`
     this.#refusals.refused('connection closed', { address: first.address, reason })
     // At once: the new one has its place.
     this.#forget(first)
@@ -210,6 +210,6 @@ function refusalOf(error: Error): Refusal | undefined {
 function sort(error: Error): string {
   const bytes =
     'rawPacket' in error && Buffer.isBuffer(error.rawPacket) ? error.rawPacket : undefined
-  if (bytes?.[0] === 0x16) return ' but TLS: this port speaks without'
+  if (bytes?.[0] === 0x16) return ' but TLS: this port does not use TLS'
   return bytes?.toString('latin1', 0, 4) === 'PRI ' ? '/1 but HTTP/2' : ''
 }

@@ -34,7 +34,7 @@ export async function readOperationsTls(config: Config): Promise<OperationsTls |
   if (clientAuthRequired && files.length === 0) {
     throw new PeerError(
       'PEER_INVALID_CONFIG',
-      'operations.tls.clientAuthRequired lets nobody in without operations.tls.clientRootCAs.files',
+      'operations.tls.clientAuthRequired needs operations.tls.clientRootCAs.files',
       { cure: 'name the files of the authorities whose clients may ask' },
     )
   }
@@ -63,7 +63,7 @@ function refuseOpenListener(config: Config): void {
   if (isLoopback(listen.host) || config['operations.allowUnencrypted']) return
   throw new PeerError(
     'PEER_INVALID_CONFIG',
-    `operations.listenAddress ${addressToText(listen)} can be reached from elsewhere without TLS`,
+    `operations.listenAddress ${addressToText(listen)} can be reached from other machines without TLS`,
     {
       cure: 'set operations.tls.enabled with a certificate, or listen on 127.0.0.1, or set operations.allowUnencrypted',
     },

@@ -29,7 +29,7 @@ const sentences: Readonly<Record<number, (details: readonly string[]) => string>
     `overdraws ${name}: balance ${balance}, amount ${amount}`,
   [code.ID_TOO_LONG]: () => 'id is longer than 512 bytes',
   [code.ID_NOT_TEXT]: () => 'id holds half of a surrogate pair',
-  [code.SWITCH_MALFORMED]: () => 'no offer of each validator, in their order',
+  [code.SWITCH_MALFORMED]: () => 'not one offer per validator, in their order',
   [code.SWITCH_TO_NOTHING_ELSE]: () => 'the offers name several rules, or those in force',
   [code.SWITCH_NOT_GOOD_HERE]: () => 'an offer is not good in this block',
   [code.SWITCH_NOT_SIGNED]: () => 'an offer is not signed by its validator',

@@ -346,7 +346,7 @@ describe('intruders', function () {
   describe('on the port for operators', () => {
     const rubbish: readonly (readonly [string, Buffer, string])[] = [
       ['garbage', garbage(64 * 1024), 'what came is not HTTP'],
-      ['TLS', clientHello, 'what came is not HTTP but TLS: this port speaks without'],
+      ['TLS', clientHello, 'what came is not HTTP but TLS: this port does not use TLS'],
       ['gRPC', http2, 'what came is not HTTP/1 but HTTP/2'],
     ]
     for (const [what, bytes, reason] of rubbish) {

@@ -80,7 +80,7 @@ describe('a validator', function () {
     it('a validator is down: the others say which, and are well themselves', async () => {
       await network.kill('validator3')
       const others = othersOf('validator3')
-      const reason = /^.*validator3 is not connected for \d+ s$/
+      const reason = /^.*validator3 has not been connected for \d+ s$/
       await seen(others, { condition: 'validator-down', about: 'validator3', reason })
       for (const name of others) expect(await network.healthy(name)).to.equal(true)
       network.start('validator3', { env })
@@ -196,9 +196,9 @@ describe('a validator', function () {
       await eventually('the metric says so, too', async () => {
         return (await metricOf(endingNetwork, name, remaining)) < endsSoonMs / 1000
       })
-      const ended = /the enrollment certificate of .*CN=validator3.* has ended at /
+      const ended = /the enrollment certificate of .*CN=validator3.* expired at /
       await seen([name], { condition: 'certificate-expired', about: 'enrollment', reason: ended })
-      const reason = /validator3 is not connected for \d+ s$/
+      const reason = /validator3 has not been connected for \d+ s$/
       await seen(others, { condition: 'validator-down', about: name, reason })
       const submitted = await ending.run(['submit', '--dir', endingNetwork.dir], {
         input: recordLines('without', 3),

@@ -125,7 +125,7 @@ describe('a validator that lies to clients', function () {
     ])
     expect(run.status).not.to.equal(0)
     expect(run.stdout).to.equal('')
-    expect(run.stderr).to.include('block 1 holds other codes or results than its quorum signed')
+    expect(run.stderr).to.include('block 1 holds codes or results that its quorum did not sign')
   })
 
   it('is marked as what it is: the word of one', async () => {

@@ -225,7 +225,7 @@ describe('the main job with real processes', function () {
     const dir = ['--dir', sandbox.path('net')]
     const up = await run(['network', 'up', '--exit', ...dir, '--genesis-accounts', accounts])
     expect(up.status).to.equal(64)
-    expect(up.stderr).to.match(/has its genesis accounts: no others can be given/)
+    expect(up.stderr).to.match(/already has its genesis accounts: they cannot be changed/)
   })
 
   it('stops everything on Ctrl-C', async () => {

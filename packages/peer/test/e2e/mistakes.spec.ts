@@ -142,7 +142,7 @@ describe('mistakes of a person', function () {
       const bytes = await readFile(genesis)
       const damaged = await sandbox.file('damaged.block', bytes.subarray(0, bytes.length / 2))
       const wrong = await start({ CORE_GENERAL_GENESISFILE: damaged })
-      expectFailure(wrong, statuses.config, /damaged\.block is no genesis block/)
+      expectFailure(wrong, statuses.config, /damaged\.block is not a genesis block/)
     })
 
     it('names a network.json that is damaged', async () => {
@@ -240,7 +240,7 @@ describe('mistakes of a person', function () {
 
     it('names a block that is not there yet, and an end before the beginning', async () => {
       const none = await blocks('--from', '9000', '--to', '9001')
-      expectFailure(none, statuses.noFile, 'there is no block 9000 yet')
+      expectFailure(none, statuses.noFile, 'has no block 9000 yet')
       const reverse = await blocks('--from', '5', '--to', '3')
       expectFailure(reverse, statuses.usage, '--to 3 is before --from 5')
     })

@@ -30,14 +30,16 @@ describe('the check of a validator’s own certificates', () => {
     expect(said()[0]?.[1])
       .to.include(what)
       .and.match(/CN=brief/)
-      .and.match(/begins at 2026-01-01T00:00:00.000Z, and the own clock says 2025-12-31T23:59:59/)
+      .and.match(
+        /is valid from 2026-01-01T00:00:00.000Z on, but our clock says 2025-12-31T23:59:59/,
+      )
     await goTo(start)
     expect(said()).to.deep.equal([])
     await goTo(end - endsSoonMs)
     expect(said()).to.deep.equal([])
     await goTo(end - endsSoonMs + 1)
     expect(said()[0]?.[0]).to.equal('certificate-ends-soon')
-    expect(said()[0]?.[1]).to.match(/ends in 167 h, at 2026-02-01T00:00:00.000Z$/)
+    expect(said()[0]?.[1]).to.match(/expires in 167 h, at 2026-02-01T00:00:00.000Z$/)
     await goTo(end - 60_000)
     expect(await metrics.text()).to.match(
       /remaining_seconds{certificate="enrollment"} 604799\.999$/m,
@@ -47,6 +49,6 @@ describe('the check of a validator’s own certificates', () => {
     await goTo(end + 1)
     expect(said()).to.have.length(1)
     expect(said()[0]?.[0]).to.equal('certificate-expired')
-    expect(said()[0]?.[1]).to.match(/has ended at 2026-02-01T00:00:00.000Z$/)
+    expect(said()[0]?.[1]).to.match(/expired at 2026-02-01T00:00:00.000Z$/)
   })
 })

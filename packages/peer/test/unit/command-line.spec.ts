@@ -96,7 +96,7 @@ describe('the command line', () => {
 describe('the progress display', () => {
   it('says everything in one line', () => {
     expect(describeProgress(progress)).to.equal(
-      `${'█'.repeat(10)}${'░'.repeat(10)}  50 % | 15/30 | 1,234 tx/s | 3 blocks | view 2, primary validator2 | heights, as each says: 4 – 1,234`,
+      `${'█'.repeat(10)}${'░'.repeat(10)}  50 % | 15/30 | 1,234 tx/s | 3 blocks | view 2, primary validator2 | heights, as reported: 4 – 1,234`,
     )
     expect(bar(7, undefined)).to.equal('7 transactions')
   })

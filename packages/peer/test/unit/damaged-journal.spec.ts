@@ -43,7 +43,7 @@ describe('a damaged journal', function () {
     expect(await readFile(join(dir, aside, 'records.journal'))).to.deep.equal(bytes)
     const warned = logger.lines.filter(({ level }) => level === 'warn')
     expect(warned.map(({ event }) => event)).to.include(
-      'journal damaged: it was set aside, and begins anew',
+      'journal damaged: it was set aside, and a new one begins',
     )
     const third = await opened()
     expect(third.journalDamage, 'the next time it is whole').to.equal(undefined)

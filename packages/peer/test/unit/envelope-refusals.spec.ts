@@ -117,7 +117,7 @@ describe('what an EnvelopeChecker refuses', () => {
   it('takes an envelope of the most bytes, and refuses one with a byte more', async () => {
     await taken(ofLength(maxEnvelopeBytes))
     expect(await refusal(ofLength(maxEnvelopeBytes + 1))).to.equal(
-      'PEER_INVALID_ENVELOPE: 4097 bytes are more than 4096',
+      'PEER_INVALID_ENVELOPE: the envelope has 4097 bytes; at most 4096 are allowed',
     )
     expect(judged, 'a creator was looked at before the size').to.equal(1)
   })

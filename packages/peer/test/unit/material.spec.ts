@@ -90,7 +90,7 @@ describe('the material of a validator', function () {
       .catch((error: unknown) => error)
     expect(isCodedError(refusal, 'PEER_WRONG_CERTIFICATE'), String(refusal)).to.equal(true)
     expect((refusal as Error).message).to.match(
-      /server\.crt is issued by no TLS authority of Org3MSP/,
+      /server\.crt is not issued by a TLS authority of Org3MSP/,
     )
     expect((refusal as PeerError).cure).to.include('peer.tls.cert.file')
   })

@@ -36,7 +36,7 @@ describe('the check of the other validators', () => {
     await advance(downMs - 1)
     expect(said()).to.deep.equal([])
     await advance(1)
-    const reason = 'validator3 is not connected for 3 s'
+    const reason = 'validator3 has not been connected for 3 s'
     expect(said()).to.deep.equal([['validator-down', reason]])
     connect(1, 2, 3)
     for (const replica of [1, 2]) check.heard(replica)

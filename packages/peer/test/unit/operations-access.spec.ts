@@ -165,7 +165,7 @@ describe('an operations server without TLS', () => {
     expect(JSON.parse(reply.body)).to.deep.equal({
       code: 'HOST_NOT_SERVED',
       error:
-        'Host "evil.example" is not served here, being no name of this server: ask by address, or listen on that name, or have it in the TLS certificate',
+        'Host "evil.example" is not a name of this server: ask by address, or listen on that name, or have it in the TLS certificate',
     })
     const headers = { host: 'localhost', origin: 'http://evil.example' }
     const put = await plain(
@@ -176,8 +176,8 @@ describe('an operations server without TLS', () => {
     expect(put.status).to.equal(403)
     expect(one.logging.spec, 'unchanged').to.equal('info')
     expect(one.logger.lines.map(({ fields }) => fields['reason'])).to.deep.equal([
-      'Host "evil.example" is not served here, being no name of this server: ask by address, or listen on that name, or have it in the TLS certificate',
-      'requests of pages of "http://evil.example" are not answered',
+      'Host "evil.example" is not a name of this server: ask by address, or listen on that name, or have it in the TLS certificate',
+      'requests from pages of "http://evil.example" are refused',
     ])
   })
 

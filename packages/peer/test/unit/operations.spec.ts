@@ -289,7 +289,7 @@ describe('what the operations server refuses', () => {
       'TLS',
       `\x16\x03\x01\x02\0${'x'.repeat(512)}`,
       '400',
-      'what came is not HTTP but TLS: this port speaks without',
+      'what came is not HTTP but TLS: this port does not use TLS',
     ],
     [
       'gRPC',
@@ -307,7 +307,7 @@ describe('what the operations server refuses', () => {
       'the wish for a proxy',
       'CONNECT example.com:443 HTTP/1.1\r\nhost: localhost\r\n\r\n',
       '405',
-      'CONNECT: this port is no proxy',
+      'CONNECT: this port is not a proxy',
     ],
   ]
   for (const [what, bytes, status, reason] of rubbish) {
@@ -382,7 +382,7 @@ describe('what the operations server refuses', () => {
     expect(lines).to.have.length(1)
     expect(lines[0]).to.include({
       msg: 'connection closed',
-      reason: '2 connections are open, and it has been silent for longest',
+      reason: '2 connections are open, and it has been silent the longest',
       address,
     })
     expect(asked.destroyed).to.equal(false)

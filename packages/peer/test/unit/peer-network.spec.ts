@@ -218,11 +218,11 @@ describe('PeerNetwork', () => {
       expect(arrivals).to.deep.equal([['consensus', 1, 'vote']])
       expect(await refused()).to.equal(messages.length)
       expect(reasons().slice(0, 5)).to.deep.equal([
-        'no data message',
-        'no data message',
-        'nobody takes what is unknown here',
-        'nobody takes what is unknown here',
-        'nobody takes what is unknown here',
+        'not a data message',
+        'not a data message',
+        'no handler for this unknown message',
+        'no handler for this unknown message',
+        'no handler for this unknown message',
       ])
     })
 
@@ -235,7 +235,10 @@ describe('PeerNetwork', () => {
       await nextTurn()
       expect(taken).to.have.length(1)
       expect(await refused()).to.equal(2)
-      expect(reasons()).to.deep.equal(['nobody takes blockSignature', 'nobody takes rulesOffer'])
+      expect(reasons()).to.deep.equal([
+        'no handler for blockSignature',
+        'no handler for rulesOffer',
+      ])
     })
 
     it('tells all others the time, and refuses it when nobody takes it', async () => {
@@ -248,7 +251,7 @@ describe('PeerNetwork', () => {
       networks[1]!.tellTime(Buffer.from('noon'))
       await nextTurn()
       expect(taken).to.deep.equal([[1, 'noon']])
-      expect(reasons()).to.deep.equal(['nobody takes wallTime'])
+      expect(reasons()).to.deep.equal(['no handler for wallTime'])
     })
 
     it('holds back a validator as the consensus asks, and one that sends too much beside that', async () => {

@@ -51,7 +51,7 @@ describe('queryNetwork', () => {
       )
       expect(failure).to.be.instanceOf(PeerError).and.include({ code: 'PEER_NO_AGREEMENT' })
       expect(String(failure)).to.include('no 2 of 4 validators gave the same answer')
-      expect(String(failure)).to.include('validator0: an answer that fewer gave, at height 5')
+      expect(String(failure)).to.include('validator0: an answer that too few gave, at height 5')
     }
   })
 

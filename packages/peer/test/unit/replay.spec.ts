@@ -145,7 +145,7 @@ describe('executing a stored block again', () => {
     })
     expect(() => replay(forged, 1)).to.throw(
       PeerError,
-      'holds other codes or results than its quorum signed',
+      'holds codes or results that its quorum did not sign',
     )
   })
 

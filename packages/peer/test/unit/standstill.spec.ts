@@ -45,7 +45,7 @@ describe('a standstill', () => {
     expect(find({ unsigned: block(differingMs, [1, 2], [3, 4]) })).to.deep.equal({
       condition: 'results-differ',
       reason:
-        'results of block 12 differ from those of validators 2, 3; it has no quorum of signatures for 1 s',
+        'results of block 12 differ from those of validators 2, 3; it has lacked a quorum of signatures for 1 s',
       ...{ block: 12n, forMs: differingMs, validators: [2, 3] },
     })
   })
@@ -61,7 +61,7 @@ describe('a standstill', () => {
     expect(find({ unsigned: block(unsignedMs, [1, 2], [4]) })).to.deep.equal({
       condition: 'block-unsigned',
       reason:
-        'block 12 has 2 of 3 signatures for 5 s: those of validators 2, 3 are missing (validator 3 signed other results)',
+        'block 12 has had 2 of 3 signatures for 5 s: those of validators 2, 3 are missing (validator 3 signed other results)',
       ...{ block: 12n, forMs: unsignedMs, validators: [2, 3] },
     })
   })

@@ -29,7 +29,7 @@ function starting() {
 describe('the check of the start', () => {
   it('says what is lacking until a quorum is connected and has told where this one was', () => {
     const { at, check, said } = starting()
-    const saying = (reason: string) => ['starting', 'failed', `it starts: ${reason}`]
+    const saying = (reason: string) => ['starting', 'failed', `it is starting: ${reason}`]
     at.state = 'starting'
     expect(said()).to.deep.equal(saying('its consensus begins'))
     at.state = 'started'

@@ -24,7 +24,7 @@ describe('how far lines got', () => {
     submissions.acknowledged('tx1', 1)
     submissions.seen('tx3', { block: 1n, accepted: true })
     expect(standingOf(submissions)).to.equal(
-      'lines sent: 4, the last is line 4; acknowledged: 2; not acknowledged, and perhaps in a block all the same: 2, 4',
+      'lines sent: 4, the last is line 4; acknowledged: 2; not acknowledged, though perhaps in a block: 2, 4',
     )
     for (const line of [2, 4]) submissions.acknowledged(`tx${line}`, 1)
     expect(standingOf(submissions)).to.equal('lines sent: 4, the last is line 4; acknowledged: 4')
@@ -32,7 +32,7 @@ describe('how far lines got', () => {
 
   it('names lines in a row by the first and the last, and no more than ten rows', () => {
     const submissions = sent(2 * maxShown + 2)
-    expect(standingOf(submissions)).to.match(/all the same: 1 to 22$/)
+    expect(standingOf(submissions)).to.match(/in a block: 1 to 22$/)
     for (let line = 2; line < 2 * maxShown; line += 2) submissions.acknowledged(`tx${line}`, 1)
     expect(standingOf(submissions)).to.match(/: 1, 3, 5, 7, 9, 11, 13, 15, 17, 19 to 22$/)
     submissions.acknowledged(`tx${2 * maxShown}`, 1)
@@ -45,7 +45,7 @@ describe('how far lines got', () => {
       submissions.add({ line, txId: `tx${line}`, contract: 'records' }, 0)
     submissions.acknowledged('tx1', 1)
     expect(standingOf(submissions)).to.equal(
-      'lines sent: 4, the last is line 9; acknowledged: 1; not acknowledged, and perhaps in a block all the same: 2 to 9',
+      'lines sent: 4, the last is line 9; acknowledged: 1; not acknowledged, though perhaps in a block: 2 to 9',
     )
   })
 })
