@@ -16,7 +16,7 @@ export interface PeerMapper {
    * @returns what releases the identity; called once
    */
   hold(pkiId: Uint8Array, onPurge: (reason: string) => void): () => void
-  /** The PKI-ID of a serialized identity; undefined when the bytes are no identity. */
+  /** The PKI-ID of a serialized identity; undefined when the bytes are not an identity. */
   pkiIdOf(identity: Uint8Array): Uint8Array | undefined
   /** Signs with this node's own key. */
   sign(message: Uint8Array): Uint8Array

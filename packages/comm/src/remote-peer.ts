@@ -2,7 +2,7 @@
 export interface RemotePeer {
   /** `host:port` as it is dialled, IPv6 in brackets. The TLS certificate must be valid for host. */
   readonly endpoint: string
-  /** Absent: whoever answers is welcome. Present: if another of its
+  /** Absent: any peer that answers is welcome. Present: if another of its
    * organisation answers, that is an identity switch; if anyone else, a refusal. */
   readonly pkiId?: Uint8Array | undefined
   /** Whether an identity with another PKI-ID is the one expected all the same: a renewed certificate, say. */

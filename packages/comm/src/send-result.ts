@@ -1,6 +1,6 @@
 import type { RemotePeer } from './remote-peer.ts'
 
-/** What became of a message sent to one peer. */
+/** The outcome of a message sent to one peer. */
 export interface SendResult {
   readonly peer: RemotePeer
   /** Absent: acknowledged. Else the peer's refusal, `timed out`, or why it was not sent. */

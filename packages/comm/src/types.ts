@@ -13,7 +13,7 @@ export interface ConnectionInfo {
   readonly identity: Uint8Array
   /** Address of the remote socket; for an accepted connection not the one that the peer listens on. */
   readonly endpoint: string
-  /** What the peer signed in the handshake, for whoever wants to keep the proof. */
+  /** What the peer signed in the handshake, for those who want to keep the proof. */
   readonly auth: { readonly signedData: Uint8Array; readonly signature: Uint8Array }
 }
 

@@ -30,7 +30,7 @@ export function shownAddress(address: string): string {
   return JSON.stringify(address.slice(0, maxShownAddress) + rest)
 }
 
-/** @throws {DeliverError} DELIVER_INVALID_OPTIONS when it is no {@link isAddress} */
+/** @throws {DeliverError} DELIVER_INVALID_OPTIONS when {@link isAddress} is false */
 export function assertAddress(address: string): void {
   if (isAddress(address)) return
   const message = `not an endpoint's address: ${shownAddress(address)}: give host:port`

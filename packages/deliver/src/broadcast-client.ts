@@ -56,7 +56,7 @@ export interface BroadcastClientOptions extends BackOffOptions {
   /** Default 3,000 ms. */
   readonly connectTimeoutMs?: number
   /**
-   * How long an envelope may wait while nobody can be reached before it is rejected, up to one
+   * How long an envelope may wait while no endpoint can be reached before it is rejected, up to one
    * `connectTimeoutMs` later. Default 10,000 ms.
    */
   readonly unreachableTimeoutMs?: number
@@ -71,25 +71,25 @@ export interface BroadcastClientOptions extends BackOffOptions {
   readonly maxBreaks?: number
 }
 
-/** Sends envelopes and tells what became of each; see {@link createBroadcastClient}. */
+/** Sends envelopes and tells the outcome of each; see {@link createBroadcastClient}. */
 export interface BroadcastClient extends Lifecycle {
   /**
    * Sends an encoded `common.Envelope`, again and to other endpoints if need be, always the same
    * bytes, until one takes it or enough have refused it.
    *
-   * @returns when it was taken: status SUCCESS, from whoever answered first
+   * @returns when it was taken: status SUCCESS, from the endpoint that answered first
    * @throws {StatusError} DELIVER_STATUS when `faults + 1` endpoints, or all, have answered with a final
    *   status but SUCCESS: BAD_REQUEST, FORBIDDEN, NOT_FOUND, REQUEST_ENTITY_TOO_LARGE and so on; also
-   *   when fewer have, and nobody else can be reached. SERVICE_UNAVAILABLE is not final
-   * @throws {DeliverError} DELIVER_INVALID_ENVELOPE for bytes that are no envelope or too many,
-   *   DELIVER_QUEUE_FULL; DELIVER_UNREACHABLE when nobody could be reached for
+   *   when fewer have, and no other endpoint can be reached. SERVICE_UNAVAILABLE is not final
+   * @throws {DeliverError} DELIVER_INVALID_ENVELOPE for bytes that are not an envelope, or too many,
+   *   DELIVER_QUEUE_FULL; DELIVER_UNREACHABLE when no endpoint could be reached for
    *   `unreachableTimeoutMs`, DELIVER_STREAM_FAILED after `maxBreaks`, DELIVER_STOPPED, or
    *   `signal.reason` on abort: after these it is not known whether an envelope that was sent was
    *   taken
    */
   submit(envelope: Uint8Array, options?: AbortOptions): Promise<BroadcastResult>
   /**
-   * Takes note that whoever is at `address` acknowledged what then was in no block: others are asked
+   * Takes note that the service at `address` acknowledged what then was in no block: others are asked
    * first, for 10 s, doubled each time up to 10 min.
    */
   suspect(address: string): void

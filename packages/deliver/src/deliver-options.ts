@@ -32,7 +32,7 @@ export interface PullOptions extends BackOffOptions {
   readonly channelId: string
   /** Whom to ask first; then those that the configuration in force names. */
   readonly endpoints: readonly Endpoint[]
-  /** Whether to ask nobody else, whatever the configuration names. Default false. */
+  /** Whether to ask only these, whatever the configuration names. Default false. */
   readonly onlyGiven?: boolean
   /** Where endpoints that the configuration names are reached from here. Default: as they are named. */
   readonly addressOverrides?: readonly AddressOverride[]

@@ -33,7 +33,7 @@ export const failureRememberedMs = 60_000
  * then those that the configuration names, in shuffled order.
  *
  * Failures make the next one's turn; lies make an endpoint suspected for a while. Nobody is shut
- * out for good: with all suspected, the one whose suspicion ends first is asked.
+ * out forever: with all suspected, the one whose suspicion ends first is asked.
  */
 export class EndpointSet {
   readonly #given: readonly Endpoint[]

@@ -16,7 +16,7 @@ export type BlockErrorCode =
   | 'DELIVER_GENESIS'
   | 'DELIVER_BLOCK_REFUSED'
 
-/** A block that is not what the channel's next block must be: whoever sent it errs or lies. */
+/** A block that is not what the channel's next block must be: its sender errs or lies. */
 export class BlockError extends CodedError<BlockErrorCode> {}
 
 /** Codes of failures of an endpoint or of the caller. */

@@ -27,7 +27,7 @@ export class Submission {
   readonly holders = new Set<Endpoint>()
   /** Whom it was ever given to. */
   readonly tried = new Set<Endpoint>()
-  /** Who refused it for good, with what they said. */
+  /** Who refused it finally, with what they said. */
   readonly refusals = new Map<Endpoint, StatusError>()
   /** `Clock.now()` when it was first given to somebody. */
   givenAt: number | undefined

@@ -7,7 +7,7 @@ export class EventsStoppedError extends CodedError<'EVENTS_STOPPED'> {
   }
 }
 
-/** Events cannot be processed because nobody called `setReceiver`. The caller's mistake. */
+/** Events cannot be processed because `setReceiver` was not called. The caller's mistake. */
 export class NoReceiverError extends CodedError<'EVENTS_NO_RECEIVER'> {
   constructor() {
     super('EVENTS_NO_RECEIVER', 'the event manager has no receiver; call setReceiver first')

@@ -102,6 +102,6 @@ export interface Timer<E> {
   reset(delayMs: number, event: E): void
   /** Ends the countdown; its event is never delivered. Harmless when the timer does not run. */
   stop(): void
-  /** `stop` for good: whatever is called afterwards does nothing. */
+  /** `stop`, once and for all: later calls do nothing. */
   halt(): void
 }

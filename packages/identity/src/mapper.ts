@@ -189,7 +189,7 @@ class IdentityMapper implements Mapper {
   #displaced(certificate: string): Entry | undefined {
     const twin = this.#table.ofCertificate(certificate)
     if (twin !== undefined && twin.holders.size > 0) {
-      const message = `its certificate is in use under PKI-ID ${twin.key}, in another encoding`
+      const message = `its certificate is in use under PKI-ID ${twin.key}, in another spelling`
       throw new IdentityError('IDENTITY_DUPLICATE', message)
     }
     if (twin !== undefined) return twin

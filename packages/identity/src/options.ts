@@ -4,7 +4,7 @@ import { IdentityError } from './errors.ts'
 import type { MessageCryptoService, SecurityAdvisor } from './ports.ts'
 
 /**
- * Why an identity left the mapper: nobody used it, its time was up, it is no longer valid, or it gave
+ * Why an identity left the mapper: it was not used, its time was up, it is no longer valid, or it gave
  * way to another one (or to another spelling of its certificate) while nobody held it.
  */
 export type PurgeReason = 'unused' | 'expired' | 'invalid' | 'displaced'
@@ -26,7 +26,7 @@ export interface MapperOptions {
   readonly selfIdentity: Uint8Array
   /** An identity that was not used for longer than this is purged. Default 3,600,000 (1 h). */
   readonly usageThresholdMs?: number
-  /** How many identities are kept; the next displaces one that nobody holds. 1 to 2^24, default 10,000. */
+  /** How many identities are kept; the next displaces one that is not held. 1 to 2^24, default 10,000. */
   readonly maxIdentities?: number
   /** The largest identity that is taken. 1 to 2^24, default 65,536. */
   readonly maxIdentityBytes?: number

@@ -7,7 +7,7 @@
  * @see fabric v3.1.5 gossip/api/crypto.go
  */
 export interface MessageCryptoService {
-  /** SHA-256 of MSP id and certificate bytes; undefined when the bytes are no identity. */
+  /** SHA-256 of MSP id and certificate bytes; undefined when the bytes are not an identity. */
   pkiIdOf(identity: Uint8Array): Uint8Array | undefined
   /**
    * The digest of the certificate in an identity: the same for every spelling (line ends, encodings

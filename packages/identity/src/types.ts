@@ -49,7 +49,7 @@ export interface Mapper extends Lifecycle {
    * @throws what `verify` of the message crypto service throws, unchanged
    */
   verify(pkiId: Uint8Array, signature: Uint8Array, message: Uint8Array): void
-  /** The PKI-ID of a serialized identity; undefined when the bytes are no identity. */
+  /** The PKI-ID of a serialized identity; undefined when the bytes are not an identity. */
   pkiIdOf(identity: Uint8Array): Uint8Array | undefined
   /**
    * The organisation of an identity that is known, or was: of those that went, the last

@@ -5,7 +5,7 @@ export type LogFields = Readonly<Record<string, unknown>>
  * Where a component writes what it did.
  *
  * `event` is a fixed lower-case phrase, so that lines can be searched; data goes into `fields`.
- * `error`: somebody must act. `warn`: somebody should look. `info`: an operator wants to know.
+ * `error`: an operator must act. `warn`: should look. `info`: wants to know.
  * `debug`: a developer wants to know; bytes received from peers appear here at most.
  */
 export interface Logger {

@@ -107,7 +107,7 @@ function keyOf(x509: X509Certificate, publicKeyInfo: Buffer): KeyObject | undefi
  * Parses a DER certificate, of any algorithm.
  *
  * @param der - kept: must not be changed afterwards
- * @throws MspError `MSP_MALFORMED_IDENTITY` when it is no certificate, `MSP_UNSUPPORTED_CERTIFICATE`
+ * @throws MspError `MSP_MALFORMED_IDENTITY` when it is not a certificate, `MSP_UNSUPPORTED_CERTIFICATE`
  *   when its key is on a curve that Go does not know either
  */
 export function parseCertificate(der: Buffer): Certificate {

@@ -11,7 +11,7 @@ import { checkWellFormed, remembering } from './well-formed.ts'
 /** A channel that this node is in: its members, and who of them may read it. */
 export interface ChannelMembership {
   readonly msps: MspManager
-  /** The policy `/Channel/Application/Readers`; without it nobody of another organisation is heard. */
+  /** The policy `/Channel/Application/Readers`; without it no member of another organisation is heard. */
   readonly readers?: Policy | undefined
 }
 
@@ -27,7 +27,7 @@ export interface MessageCryptoDeps {
 
 /** Judges identities and signatures of other nodes; fits the ports of `@heddle/identity`. */
 export interface MessageCrypto {
-  /** The PKI-ID, or undefined when the bytes are no identity. Validates nothing. */
+  /** The PKI-ID, or undefined when the bytes are not an identity. Validates nothing. */
   pkiIdOf(identity: Uint8Array): Uint8Array | undefined
   /**
    * SHA-256 of the certificate as Fabric would encode it: the same for every spelling of it (line

@@ -101,7 +101,7 @@ export class Msp {
     if (options.at !== undefined) checkValidity(identity, options.at)
   }
 
-  /** Whether the identity is what `principal` asks for; a principal that makes no sense is met by nobody. */
+  /** Whether the identity is what `principal` asks for; a principal that makes no sense is never met. */
   satisfies(identity: Identity, principal: common.MSPPrincipal): boolean {
     return satisfies(principal, {
       rules: this.#rules,

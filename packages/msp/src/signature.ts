@@ -70,7 +70,7 @@ export function checkCanonical(signature: Uint8Array): void {
  * Whether S is at most half the order of the curve (that value itself is still low).
  *
  * @param signature - ECDSA, DER
- * @throws MspError `MSP_MALFORMED_SIGNATURE` when it is no canonical DER
+ * @throws MspError `MSP_MALFORMED_SIGNATURE` when it is not canonical DER
  * @see fabric-lib-go v1.1.3 bccsp/utils/ecdsa.go
  */
 export function isLowS(signature: Uint8Array, curve: Curve = 'P-256'): boolean {
@@ -83,7 +83,7 @@ export function isLowS(signature: Uint8Array, curve: Curve = 'P-256'): boolean {
  *
  * @param signature - ECDSA, DER
  * @returns the same object when it was low already
- * @throws MspError `MSP_MALFORMED_SIGNATURE` when it is no canonical DER, or S is not below the order
+ * @throws MspError `MSP_MALFORMED_SIGNATURE` when it is not canonical DER, or S is not below the order
  */
 export function toLowS(signature: Uint8Array, curve: Curve = 'P-256'): Uint8Array {
   const { r, s } = scalarsOf(signature)

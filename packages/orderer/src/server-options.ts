@@ -60,14 +60,14 @@ export interface OrdererServerOptions {
   readonly maxStreamsPerClient?: number
   /** Bytes of answers that a client certificate may leave unread; one answer it always may. Default 32 MiB. */
   readonly maxUnsentBytesPerClient?: number
-  /** The same of all clients; then whoever has not read for the longest time gives way. Default 128 MiB. */
+  /** The same of all clients; then the one that has not read for the longest time gives way. Default 128 MiB. */
   readonly maxUnsentBytes?: number
   /**
    * Bytes of messages that a client certificate may have begun and not ended: none can be longer. Default
    * 16 MiB, or two envelopes if that is more.
    */
   readonly maxUnfinishedBytesPerClient?: number
-  /** The same of all clients; then whoever has most gives way. Default 24 MiB, or three envelopes. */
+  /** The same of all clients; then the one with the most gives way. Default 24 MiB, or three envelopes. */
   readonly maxUnfinishedBytes?: number
   /** A call ends whose client reads nothing for so long, and a second for each 64 KiB. Default 30,000 ms. */
   readonly unreadTimeoutMs?: number

@@ -37,7 +37,7 @@ export interface ExtraService {
   readonly handlers: UntypedServiceImplementation
   /**
    * The channel whose policy for readers a caller must satisfy, see `readerMetadataKey`. Without it
-   * whoever has a TLS certificate may call.
+   * any client with a TLS certificate may call.
    */
   readonly readersOf?: string
 }

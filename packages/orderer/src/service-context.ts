@@ -10,7 +10,7 @@ export interface ServiceContext {
   readonly clock: Clock
   readonly options: ResolvedServerOptions
   readonly logger: Logger | undefined
-  /** Tells of requests that were refused for good, so many a minute at most. */
+  /** Tells of requests that were finally refused, so many a minute at most. */
   readonly refusals: RefusalLog
   readonly metrics: ServiceMetrics | undefined
 }

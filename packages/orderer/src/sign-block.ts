@@ -13,7 +13,7 @@ const nonceBytes = 24
  * @param consenter - its id in the channel's `consenter_mapping`: a uint32, from 1 on in Fabric
  * @param signer - has the key of the identity that the mapping gives to `consenter`
  * @returns a signature with a new nonce; rejects with what the signer rejects with
- * @throws {ProtoInvalidMessageError} (rejects) when `consenter` is no uint32
+ * @throws {ProtoInvalidMessageError} (rejects) when `consenter` is not a uint32
  * @see fabric v3.0.0 protoutil/blockutils.go (BlockSignatureVerifier), common/common.proto
  * (IdentifierHeader)
  */

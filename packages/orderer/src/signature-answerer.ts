@@ -16,7 +16,7 @@ export interface AnswererContext {
   readonly maxRecentBlocks: number
   /** Most reads of the ledger under way for one consenter. */
   readonly maxAnswersInFlight: number
-  /** Hears what became of a request: `answered` or `answer_dropped`. */
+  /** Hears the outcome of a request: `answered` or `answer_dropped`. */
   readonly count: (outcome: string) => void
   /** Hears what the author of a signature for a complete block should have signed. */
   readonly compare: (block: ArchivedBlock, signature: ClaimedSignature) => Promise<void>

@@ -6,7 +6,8 @@ const byCode: Readonly<Record<string, string>> = {
   LEDGER_DISK_FULL: 'free some space and start again: what was acknowledged is kept',
   DELIVER_UNREACHABLE: 'see `heddle network status`; start the network with `heddle network up`',
   DELIVER_STATUS: 'see `heddle network status`, and the log of the validator that is named',
-  DELIVER_SIGNER_NOT_VALID: 'have its authority renew the certificate that is named, for the same key',
+  DELIVER_SIGNER_NOT_VALID:
+    'have its authority renew the certificate that is named, for the same key',
   PBFT_STATE_DIVERGED:
     'run the same version on all validators; otherwise move its folder `ledger` (not `journal`) away to fetch it anew',
   PBFT_JOURNAL_FAILED: 'see the disk, and the reason above; then start again',

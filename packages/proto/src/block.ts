@@ -11,7 +11,7 @@ const MAX_NUMBER = 2n ** 64n - 1n
  * The bytes of a block header that hashes and signatures cover: ASN.1 DER
  * `SEQUENCE { number INTEGER, previousHash OCTET STRING, dataHash OCTET STRING }`.
  *
- * @throws {ProtoInvalidMessageError} PROTO_INVALID_MESSAGE when the number is no unsigned 64-bit one
+ * @throws {ProtoInvalidMessageError} PROTO_INVALID_MESSAGE when the number is not an unsigned 64-bit number
  * @see fabric v3.0.0 protoutil/blockutils.go (BlockHeaderBytes)
  */
 export function blockHeaderBytes(header: BlockHeader): Buffer {

@@ -1,6 +1,6 @@
 import { CodedError } from '@heddle/interface'
 
-/** Nobody subscribes to the topic, so the item went nowhere. Retryable once somebody does. */
+/** The topic has no subscribers, so the item went nowhere. Retryable once it has one. */
 export class NoSubscribersError extends CodedError<'PUBSUB_NO_SUBSCRIBERS'> {
   readonly topic: string
 

@@ -23,7 +23,7 @@ const maxConcurrentStreams = 16
  */
 export const maxFirstBytes = 128 * 1024
 
-/** The same of all connections: then whoever has most gives way. */
+/** The same of all connections: then the one with the most gives way. */
 export const maxFirstBytesOfAll = 8 * 1024 * 1024
 
 /** What a {@link GossipServer} needs. */

@@ -100,7 +100,7 @@ describe('a refusal says what is wrong', () => {
     const { membership, self, mapper } = fixture({ maxIdentities: 1 })
     const respelled = membership.enroll('Org1MSP', 'self ')
     expect(lineOf(() => mapper.put(respelled.pkiId, respelled.identity))).to.equal(
-      `IDENTITY_DUPLICATE: its certificate is in use under PKI-ID ${hexOf(self)}, in another encoding`,
+      `IDENTITY_DUPLICATE: its certificate is in use under PKI-ID ${hexOf(self)}, in another spelling`,
     )
     const peer = membership.enroll('Org2MSP', 'peer')
     expect(lineOf(() => mapper.put(peer.pkiId, peer.identity))).to.equal(

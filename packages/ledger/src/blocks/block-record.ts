@@ -52,7 +52,7 @@ export function decodeBlockRecord(body: Buffer): BlockRecordContent | undefined 
 /**
  * The header of an encoded `common.Block`, with copies of its fields.
  *
- * @throws LedgerError LEDGER_BAD_BLOCK when the bytes are no block or it has no header
+ * @throws LedgerError LEDGER_BAD_BLOCK when the bytes are not a block, or it has no header
  */
 export function headerOf(block: Uint8Array): LedgerHeader {
   let header

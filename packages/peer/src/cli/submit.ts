@@ -46,7 +46,7 @@ async function follow(
   follower.start(height > 0n ? height - 1n : 0n)
 }
 
-/** Prints what became of one line, as soon as a block holds it. */
+/** Prints the outcome of one line, as soon as a block holds it. */
 function printVerdict({ line, txId, contract }: Submission, verdict: Verdict, json: boolean): void {
   if (json) {
     standardOutput.line(toJson({ line, txId, contract, ...verdict }))
@@ -71,7 +71,7 @@ interface Work {
   readonly trouble: LastTrouble
 }
 
-/** What a `submit` that gets no further waits for. */
+/** What a `submit` that makes no progress waits for. */
 function waitsFor({ submissions, submitter, trouble }: Work, name: string): string {
   const { accepted, rejected, submitted } = submissions.counts
   const { inFlight } = submitter

@@ -125,7 +125,7 @@ export class Submissions {
     }
   }
 
-  /** Every submission with what became of it, and how often it stands in the chain. */
+  /** Every submission with its outcome, and how often it stands in the chain. */
   *all(): Generator<{ submission: Submission; verdict: Verdict | undefined; seen: number }> {
     for (const { submission, verdict, seen } of this.#entries.values()) {
       yield { submission, verdict, seen }

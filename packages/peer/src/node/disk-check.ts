@@ -19,7 +19,7 @@ export interface DiskSpace {
   readonly bytes: number
 }
 
-/** What is said of a disk with so little free that somebody should look; undefined: it has enough. */
+/** What is said of a disk with too little free space; undefined: it has enough. */
 export function lowSpaceReason({ path, freeBytes, bytes }: DiskSpace): string | undefined {
   if (freeBytes >= Math.min(lowSpaceBytes, bytes * lowSpaceShare)) return undefined
   return `${Math.floor(freeBytes / 1024 ** 2)} MiB are free for ${path}`

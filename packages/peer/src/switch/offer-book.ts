@@ -31,7 +31,7 @@ export const offerLifeMs = 10_000
  */
 export const offerBlocksLeft = offerBlocks / 2n
 
-/** The last offer of each validator: state without I/O, bounded by the number of validators. */
+/** The last offer per validator: state without I/O, bounded by the number of validators. */
 export class OfferBook {
   readonly #offers: (HeldOffer | undefined)[]
 

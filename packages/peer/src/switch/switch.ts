@@ -28,7 +28,7 @@ export type SwitchFault =
   /** An offer is not signed by the validator that it names. */
   | 'notSigned'
 
-/** What became of a switch: the changes after which the next block has other rules, or why it has none. */
+/** The outcome of a switch: the changes after which the next block has other rules, or why it has none. */
 export type SwitchVerdict =
   | { readonly accepted: true; readonly writes: readonly StateWrite[] }
   | { readonly accepted: false; readonly fault: SwitchFault }

@@ -14,7 +14,7 @@ export interface Rejected {
   readonly reason: RejectionReason
 }
 
-/** What became of a transaction: its writes, or the reason why it changes nothing. */
+/** The outcome of a transaction: its writes, or the reason why it changes nothing. */
 export type Outcome = { readonly accepted: true; readonly writes: readonly StateWrite[] } | Rejected
 
 /**
