@@ -107,7 +107,8 @@ describe('a primary that floods the others with what is cheap', function () {
       })
       // It may be held back for what it costs, and left then.
       await load(cluster, clientsAt(seed), 2 * requestTimeoutMs)
-      expect(await load(cluster, clientsAt(seed), 4_000)).to.be.at.least((0.9 * 4_000) / everyMs)
+      // Long beside the change of the view, in whatever part of it that falls.
+      expect(await load(cluster, clientsAt(seed), 8_000)).to.be.greaterThan((0.9 * 8_000) / everyMs)
       expect(rejected.get('PBFT_MALFORMED')).to.be.greaterThan(floodFactor)
       await cluster.stop()
     })
