@@ -74,6 +74,7 @@ export default tseslint.config(
           'require',
           'module',
           'setTimeout',
+          'fetch',
           'clearTimeout',
         ].map((name) => [name, 'readonly']),
       ),

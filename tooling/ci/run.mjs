@@ -66,7 +66,7 @@ step('links', () => pnpm(['exec', 'node', 'tooling/links/check.mjs']))
 step('unused code', () => pnpm(['exec', 'knip', '--no-config-hints']))
 step('generated code', generatedCodeIsCurrent)
 step('package checks', () => pnpm(['turbo', 'run', 'pkgcheck', '--output-logs=errors-only']))
-step('tarballs', () => pnpm(['exec', 'node', 'tooling/tarballs/check.mjs']))
+step('published packages', () => pnpm(['exec', 'node', 'tooling/published/check.mjs']))
 step('npm start from a clean clone', startFromCleanClone)
 suites('npm test on Node 24', 'npx', ['--yes', '-p', 'node@24', 'node', 'tooling/test.mjs'])
 

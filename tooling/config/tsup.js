@@ -8,6 +8,10 @@ export const library = (entry = { index: 'src/index.ts' }) => ({
   clean: true,
   splitting: true,
   treeshake: true,
-  // tsup 8 passes `baseUrl`, which TypeScript 6 reports as deprecated.
-  dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
+  dts: {
+    // Since TypeScript 6 a program takes no types but those that something names.
+    banner: '/// <reference types="node" />',
+    // tsup 8 passes `baseUrl`, which TypeScript 6 reports as deprecated.
+    compilerOptions: { ignoreDeprecations: '6.0' },
+  },
 })

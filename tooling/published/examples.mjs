@@ -20,3 +20,9 @@ export function toCommonJs(esm) {
     .replace(/^export /gm, '')
   return `(async () => {\n${body}\n})().catch((error) => {\n  console.error(error)\n  process.exit(1)\n})\n`
 }
+
+/** The packages that a README says to install. */
+export function installedBy(markdown) {
+  const [, packages = ''] = /^npm install (?:--global )?(.+)$/m.exec(markdown) ?? []
+  return packages.split(' ').filter(Boolean)
+}
