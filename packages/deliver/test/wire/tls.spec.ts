@@ -124,6 +124,6 @@ describe('TLS material of a client', function () {
     expect(error).to.have.property('code', 'DELIVER_UNREACHABLE')
     expect(error)
       .to.have.property('message')
-      .that.matches(/it wants a client certificate of an auth/)
+      .that.matches(/wants a client certificate from an auth/)
   })
 })
