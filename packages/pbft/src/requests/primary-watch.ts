@@ -133,7 +133,7 @@ export class PrimaryWatch {
     }
   }
 
-  /** A request that is good no more would make every primary look faulty. */
+  /** A request that is no longer good would make every primary look faulty. */
   async #recheck(entry: PoolEntry, view: bigint): Promise<void> {
     const { checker, stateMachine, answers } = this.#deps
     if (!answers.settleIfExecuted(entry, stateMachine.lastExecuted().sequence)) {
