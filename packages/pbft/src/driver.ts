@@ -15,9 +15,13 @@ import type { RequestPool } from './requests/request-pool.ts'
 /** Most events that wait for the core: messages beyond are dropped, answers to effects are not. */
 export const maxQueuedEvents = 65_536
 
+type MessageEvent = Extract<ReplicaEvent, { readonly type: 'message' }>
+
 /** What waits for the driver: what the core takes, and what is for its shell alone. */
 export type ShellEvent =
-  | ReplicaEvent
+  | Exclude<ReplicaEvent, MessageEvent>
+  /** `taken` is called when the core has the message, or never will. */
+  | (MessageEvent & { readonly taken?: (() => void) | undefined })
   /** The core learns of it by `executed`, and whoever waits for what is in the batch. */
   | {
       readonly type: 'batchExecuted'
@@ -105,10 +109,11 @@ export class Driver {
   }
 
   /** What was taken in before may have made this replica held up meanwhile. */
-  #onMessage(event: Extract<ReplicaEvent, { type: 'message' }>): void {
+  #onMessage({ type, from, message, taken }: Extract<ShellEvent, { type: 'message' }>): void {
     const { outbox, onOverflow } = this.#parts
-    if (outbox.isFull) onOverflow(event.from)
-    else this.#step(event)
+    if (outbox.isFull) onOverflow(from)
+    else this.#step({ type, from, message })
+    taken?.()
   }
 
   #onExecuted({ sequence, digest, batch }: Extract<ShellEvent, { type: 'batchExecuted' }>): void {

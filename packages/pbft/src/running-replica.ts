@@ -93,7 +93,7 @@ export class RunningReplica {
     const signatures = new Signatures(options.n, deps.signer, deps.verifier)
     this.#inbox = new Inbox(options, {
       ...{ signatures, checker, encoder, budgets, core, isHeldUp },
-      onMessage: (from, message) => this.#onMessage(from, message),
+      onMessage: (from, message, taken) => this.#onMessage(from, message, taken),
       onForward: (from, request) => void desk.admission.onForward(from, request),
       onReject: (from, code, detail) => reporter.rejected(from, code, detail),
       onOverflow,
@@ -192,8 +192,10 @@ export class RunningReplica {
     this.#becomeReady()
   }
 
-  #onMessage(from: number, message: Message): void {
-    if (!this.#queue.tryQueue({ type: 'message', from, message })) this.#onOverflow(from)
+  #onMessage(from: number, message: Message, taken: (() => void) | undefined): void {
+    if (this.#queue.tryQueue({ type: 'message', from, message, taken })) return
+    this.#onOverflow(from)
+    taken?.()
   }
 
   #onOverflow(from: number): void {

@@ -146,16 +146,17 @@ export class ReplicaCore {
   }
 
   /**
-   * Whether a pre-prepare of `from` can be of use, now or after a new-view that is on its way: asked
-   * before its batch is checked, so that what is refused anyway costs nothing.
+   * Whether a pre-prepare of `from` can be of use: asked before its batch is checked, so that what is
+   * refused anyway costs nothing, and after the core took the new-view that `from` sent before it.
    */
   wantsPrePrepare(from: number, view: bigint, sequence: bigint): boolean {
     const state = this.#state
-    if (view < state.view || from !== primaryOf(view, state.n)) return false
-    if (view > state.view) return true
+    if (from !== primaryOf(view, state.n)) return false
     if (sequence <= state.lowWatermark || sequence > state.highWatermark) return false
-    if (state.slots.get(sequence)?.current !== undefined) return false
-    return state.active || state.pendingView !== undefined
+    // Only the batches of the new-view are lacking: they may be here before this one is checked.
+    if (view === state.pendingView?.view) return true
+    if (view !== state.view || !state.active) return false
+    return state.slots.get(sequence)?.current === undefined
   }
 
   /** So far have others executed, as a stable checkpoint proves or f + 1 of them said. */

@@ -19,10 +19,11 @@ import type { SenderBudgets } from './sender-budgets.ts'
 import type { Signatures } from './signatures.ts'
 
 /**
- * Most messages of one replica that are verified at the same time. Each may hold as many signatures
- * as a batch has requests: more of them would keep what the others sent from being verified.
+ * Most messages of one replica that are verified, or wait for the core then, at the same time. Each may
+ * hold as many signatures as a batch has requests: more of them would keep what the others sent from
+ * being verified, and the core would be asked about more that it has not yet seen.
  */
-export const maxVerifying = 4
+export const maxOpen = 4
 
 /** Tags of the kinds of which something waits or stays: all but votes, status, fetch-batch and forward. */
 const keptTags: ReadonlySet<number | undefined> = new Set([0x0a, 0x22, 0x2a, 0x32, 0x4a, 0x5a])
@@ -53,8 +54,8 @@ export interface InboxDependencies {
    * To them this replica is one that is slow to answer; its status says later what it lacks.
    */
   readonly isHeldUp: () => boolean
-  /** A message of the protocol, verified. */
-  readonly onMessage: (from: number, message: Message) => void
+  /** A message of the protocol, verified; `taken` is called when the core has it, or never will. */
+  readonly onMessage: (from: number, message: Message, taken?: () => void) => void
   /** A request that `from` wants to have ordered; not checked. */
   readonly onForward: (from: number, request: Uint8Array) => void
   readonly onReject: (from: number, code: string, detail: string) => void
@@ -65,6 +66,7 @@ export interface InboxDependencies {
 /**
  * What other replicas send, on its way to the core: decoded, verified, and what is no good counted.
  * Whatever needs verifying is delivered in the order in which its sender sent it; votes pass it by.
+ * What a new primary sends after its new-view is looked at when the core has taken the new-view.
  */
 export class Inbox {
   readonly #options: InboxOptions
@@ -82,8 +84,8 @@ export class Inbox {
         new OrderedLane<Message>({
           maxItems: options.maxReceiveQueue,
           maxBytes: options.maxReceiveQueueBytes,
-          maxVerifying,
-          deliver: (message) => deps.onMessage(from, message),
+          maxOpen,
+          deliver: (message, taken) => deps.onMessage(from, message, taken),
         }),
     )
   }
@@ -125,8 +127,10 @@ export class Inbox {
       onMessage(from, incoming.message)
     } else if (incoming.type === 'forward') {
       onForward(from, incoming.request)
-    } else if (!lane.push(bytes.length, () => this.#verify(from, incoming, bytes))) {
-      onOverflow(from)
+    } else {
+      const isBarrier = incoming.type === 'signed' && incoming.kind === 'new-view'
+      const verify = (): Verified<Message> => this.#verify(from, incoming, bytes)
+      if (!lane.push(bytes.length, verify, isBarrier)) onOverflow(from)
     }
   }
 

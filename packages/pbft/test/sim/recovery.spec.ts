@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import { decodeMessage } from '../../src/wire/codec.ts'
 import { busyFactor, loneIntervals, maxLeap } from '../../src/core/lone.ts'
 import { Encoder } from '../../src/wire/encoder.ts'
+import { resolveReplicaOptions } from '../../src/options.ts'
 import { decodeFrame } from '../../src/wire/frame.ts'
 import { checkRecovery, Cluster } from '../../src/testing.ts'
 import type { ClusterOptions } from '../../src/testing.ts'
@@ -72,6 +73,21 @@ describe('trouble that is over', function () {
         await cluster.runUntilLevel(30_000)
         expect(await checkRecovery(cluster)).to.equal(true)
       }))
+})
+
+describe('the crash of the primary', function () {
+  this.timeout(60_000)
+
+  for (const n of [4, 7])
+    for (let seed = 1; seed <= 10; seed++)
+      it(`costs a time-out and the messages of a view change, no status interval: seed ${seed}, n = ${n}`, () =>
+        withCluster({ seed, n }, async (cluster) => {
+          // At any point of a status interval.
+          await cluster.run(2_000 + 100 * seed)
+          cluster.crash(0)
+          const { requestTimeoutMs } = resolveReplicaOptions({ id: 1, n })
+          expect(await timeToExecute(cluster, n - 1)).to.be.at.most(requestTimeoutMs + 100)
+        }))
 })
 
 describe('with one backup dead', function () {

@@ -7,6 +7,7 @@ import { frameOf, maxFrameMessages } from '../../src/wire/frame.ts'
 import { maxQueuedEvents } from '../../src/driver.ts'
 import { createReplica } from '../../src/index.ts'
 import type { Replica, ReplicaNotification, ReplicaOptions } from '../../src/index.ts'
+import { maxOpen } from '../../src/in/inbox.ts'
 import { checkCost, costOf } from '../../src/in/message-cost.ts'
 import { messageLimits } from '../../src/wire/message-limits.ts'
 import { largestFrameBytes, resolveReplicaOptions } from '../../src/options.ts'
@@ -150,9 +151,12 @@ describe('Replica: floods', () => {
 
   it('holds back whoever has more than maxSignaturesPerSecond verified', async () => {
     const { replica, clock } = await Backup.start({ maxSignaturesPerSecond: 1 })
-    for (let view = 1; view <= burstSeconds; view++)
+    for (let view = 1; view <= burstSeconds; view++) {
       expect(replica.receive(2, viewChange(view))).to.equal(undefined)
+      await nextTurn()
+    }
     expect(replica.receive(2, viewChange(burstSeconds)), 'verified before').to.equal(undefined)
+    await nextTurn()
     expect(replica.receive(2, viewChange(burstSeconds + 1))).to.be.instanceOf(Promise)
     await clock.advance(1)
     await replica.stop()
@@ -161,12 +165,23 @@ describe('Replica: floods', () => {
   it('lets a replica send the checkpoints that are due, each once, whatever they cost', async () => {
     const options = { maxSignaturesPerSecond: 1, checkpointPeriod: 1, logMultiplier: 40 }
     const { replica, clock } = await Backup.start(options)
-    for (let sequence = 1; sequence <= 40; sequence++)
+    for (let sequence = 1; sequence <= 40 + burstSeconds; sequence++) {
       expect(replica.receive(2, checkpoint(sequence))).to.equal(undefined)
-    for (let sequence = 41; sequence <= 40 + burstSeconds; sequence++)
-      expect(replica.receive(2, checkpoint(sequence))).to.equal(undefined)
+      await nextTurn()
+    }
     expect(replica.receive(2, checkpoint(41 + burstSeconds))).to.be.instanceOf(Promise)
     await clock.advance(1)
+    await replica.stop()
+  })
+
+  it('lets maxOpen states of one number pass as due when they come at once, and no more', async () => {
+    const { replica } = await Backup.start({ maxSignaturesPerSecond: 1, checkpointPeriod: 1 })
+    const state = (at: number): Uint8Array =>
+      signed({ ...checkpointOf(1), digest: at.toString(16).padStart(64, '0') })
+    const states = Array.from({ length: maxOpen + burstSeconds }, (_, at) => state(at))
+    expect(replica.receive(2, Buffer.concat(states))).to.equal(undefined)
+    await nextTurn()
+    expect(replica.receive(2, state(states.length))).to.be.instanceOf(Promise)
     await replica.stop()
   })
 

@@ -6,13 +6,15 @@ import type {
   ReplicaDependencies,
   ReplicaNotification,
   ReplicaOptions,
+  Verifier,
 } from '../../src/index.ts'
+import type { NewView, Statement, ViewChange } from '../../src/core/messages.ts'
 import { batchOf } from '../support/cores.ts'
 import { Encoder, encodeForward } from '../../src/wire/encoder.ts'
 import { decodeMessage, encodeStatement } from '../../src/wire/codec.ts'
 import { decodeFrame, frameOf } from '../../src/wire/frame.ts'
 import { Cluster, MemoryJournal, MemoryStateMachine, TestKeys } from '../../src/testing.ts'
-import { maxVerifying } from '../../src/in/inbox.ts'
+import { maxOpen } from '../../src/in/inbox.ts'
 import { maxChecking } from '../../src/requests/intake.ts'
 import { maxRelayed } from '../../src/requests/forwarding.ts'
 import { echoing } from '../support/echoing.ts'
@@ -516,6 +518,55 @@ describe('Replica: what peers send', () => {
     await replica.stop()
   })
 
+  for (const [how, answer] of [
+    ['at once', (isGood: boolean) => isGood],
+    ['later', (isGood: boolean) => nextTurn(3).then(() => isGood)],
+  ] as const)
+    it(`accepts what a new primary proposes right behind its new-view, verified ${how}`, async () => {
+      const keys = new TestKeys()
+      const verifier: Verifier = {
+        verify: (signer, body, signature) => answer(keys.verify(signer, body, signature)),
+      }
+      const sent: Uint8Array[] = []
+      const network = {
+        send: (_to: number, frame: Uint8Array) => (sent.push(frame), Promise.resolve()),
+      }
+      const { replica } = setup(
+        { n: 4, id: 2 },
+        { verifier, network: echoing(network, () => replica), signer: keys.signer(2) },
+      )
+      await replica.start()
+      const sign = (author: number, statement: Statement) => {
+        const body = encodeStatement(statement)
+        return {
+          ...statement,
+          proof: { body, signature: keys.signer(author).sign(body) as Uint8Array },
+        }
+      }
+      const viewChanges = [0, 1, 3].map((id) =>
+        sign(id, {
+          ...{ type: 'view-change', view: 1n, replica: id, lowWatermark: 0n },
+          ...{ stable: [], prepared: [], prePrepared: [] },
+        }),
+      ) as ViewChange[]
+      const newView = sign(1, { type: 'new-view', view: 1n, viewChanges }) as NewView
+      const prePrepare = {
+        type: 'pre-prepare',
+        view: 1n,
+        sequence: 1n,
+        batch: batchOf('a'),
+      } as const
+      const messages = [newView, prePrepare].map((message) => new Encoder().message(message))
+      replica.receive(1, Buffer.concat(messages.map(frameOf)))
+      await nextTurn(50)
+      const kinds = sent.flatMap(decodeFrame).map((message) => {
+        const incoming = decodeMessage(message)
+        return incoming.type === 'plain' ? incoming.message.type : incoming.type
+      })
+      expect(kinds).to.include('prepare')
+      await replica.stop()
+    })
+
   it('verifies a bounded number of messages of one at once, so that those of another begin at once', async () => {
     const begun: number[] = []
     const ends: (() => void)[] = []
@@ -530,8 +581,14 @@ describe('Replica: what peers send', () => {
     const send = (from: number, number: bigint): void => {
       const statements = [
         { type: 'checkpoint', sequence: number, digest: 'aa', replica: from },
-        { type: 'view-change', view: number, replica: from, lowWatermark: 0n, stable: [] },
-        { type: 'new-view', view: 4n * number + BigInt(from), viewChanges: [] },
+        { type: 'view-change', view: 2n * number, replica: from, lowWatermark: 0n, stable: [] },
+        {
+          type: 'view-change',
+          view: 2n * number + 1n,
+          replica: from,
+          lowWatermark: 0n,
+          stable: [],
+        },
       ] as const
       for (const statement of statements) {
         const claims = { prepared: [], prePrepared: [] }
@@ -540,13 +597,13 @@ describe('Replica: what peers send', () => {
       }
     }
     for (let i = 1n; i <= 20n; i++) send(3, i)
-    expect(begun, 'of one').to.deep.equal(Array(maxVerifying).fill(3))
+    expect(begun, 'of one').to.deep.equal(Array(maxOpen).fill(3))
     send(2, 1n)
     send(0, 1n)
-    expect(begun.slice(maxVerifying), 'of the others').to.deep.equal([2, 2, 2, 0, 0, 0])
+    expect(begun.slice(maxOpen), 'of the others').to.deep.equal([2, 2, 2, 0, 0, 0])
     ends[0]!()
     await nextTurn(5)
-    expect(begun.slice(maxVerifying + 6), 'the next of the first').to.deep.equal([3])
+    expect(begun.slice(maxOpen + 6), 'the next of the first').to.deep.equal([3])
     expect(codes()).to.deep.equal(['PBFT_INVALID_SIGNATURE'])
     await replica.stop()
   })

@@ -8,8 +8,11 @@ describe('OrderedLane', () => {
     return {
       delivered,
       lane: new OrderedLane<string>({
-        ...{ maxItems, maxBytes, maxVerifying: 4 },
-        deliver: (v) => delivered.push(v),
+        ...{ maxItems, maxBytes, maxOpen: 4 },
+        deliver: (v, taken) => {
+          delivered.push(v)
+          taken()
+        },
       }),
     }
   }
@@ -51,11 +54,14 @@ describe('OrderedLane', () => {
 })
 
 describe('OrderedLane: how many are verified at once', () => {
-  it('begins no more than maxVerifying, in order, and the next when one has ended', async () => {
+  it('begins no more than maxOpen, in order, and the next when one has ended', async () => {
     const delivered: number[] = []
     const lane = new OrderedLane<number>({
-      ...{ maxItems: 10, maxBytes: 100, maxVerifying: 2 },
-      deliver: (value) => delivered.push(value),
+      ...{ maxItems: 10, maxBytes: 100, maxOpen: 2 },
+      deliver: (value, taken) => {
+        delivered.push(value)
+        taken()
+      },
     })
     const ends: (() => void)[] = []
     for (let i = 0; i < 5; i++)
@@ -71,5 +77,53 @@ describe('OrderedLane: how many are verified at once', () => {
       await nextTurn()
     }
     expect(delivered).to.deep.equal([0, 1, 2, 3, 4, 5])
+  })
+})
+
+describe('OrderedLane: what is not yet taken', () => {
+  const setup = (maxOpen: number) => {
+    const looked: string[] = []
+    const taken: (() => void)[] = []
+    const lane = new OrderedLane<string>({
+      ...{ maxItems: 10_000, maxBytes: 10_000, maxOpen },
+      deliver: (_, done) => taken.push(done),
+    })
+    const push = (name: string, value: string | undefined, isBarrier = false): boolean =>
+      lane.push(1, () => (looked.push(name), value), isBarrier)
+    return { looked, taken, push }
+  }
+
+  it('counts as open', () => {
+    const { looked, taken, push } = setup(2)
+    for (const name of ['a', 'b', 'c']) push(name, name)
+    expect(looked).to.deep.equal(['a', 'b'])
+    taken[0]!()
+    expect(looked).to.deep.equal(['a', 'b', 'c'])
+  })
+
+  it('keeps all back that comes after it, when it is a barrier', () => {
+    const { looked, taken, push } = setup(4)
+    push('a', 'a')
+    push('barrier', 'barrier', true)
+    push('b', 'b')
+    taken[0]!()
+    expect(looked).to.deep.equal(['a', 'barrier'])
+    taken[1]!()
+    expect(looked).to.deep.equal(['a', 'barrier', 'b'])
+  })
+
+  it('keeps nothing back when it is a barrier of no use', () => {
+    const { looked, push } = setup(4)
+    push('barrier', undefined, true)
+    push('b', 'b')
+    expect(looked).to.deep.equal(['barrier', 'b'])
+  })
+
+  it('goes on through any number of items that are of no use', () => {
+    const { looked, taken, push } = setup(4)
+    push('barrier', 'barrier', true)
+    for (let at = 0; at < 9_000; at++) push(`${at}`, undefined)
+    taken[0]!()
+    expect(looked).to.have.length(9_001)
   })
 })
