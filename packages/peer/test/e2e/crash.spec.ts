@@ -7,7 +7,7 @@ import { withNetwork } from '../support/with-network.ts'
 import type { Validators } from '../support/validators.ts'
 
 /** Acknowledgements after which a network counts as working again: several blocks. */
-const some = 600
+const some = 200
 
 /** How many are killed one after the other under load. More: HEDDLE_KILLS=60. */
 const kills = Number(process.env['HEDDLE_KILLS'] ?? 1)
@@ -17,7 +17,7 @@ const env = { CORE_PBFT_GENERAL_TIMEOUT_REQUEST: '2s' }
 
 describe('kill -9 of a validator during load', function () {
   this.timeout(120_000)
-  const suite = withNetwork({ args: ['--batch-size', '100'], env, underLoad: true })
+  const suite = withNetwork({ batchSize: 100, env, underLoad: true })
   let network: Validators
   let load: Load
 
@@ -64,7 +64,7 @@ describe('kill -9 of a validator during load', function () {
 
 describe('validators killed one after the other, while the load goes on', function () {
   this.timeout(120_000)
-  const suite = withNetwork({ args: ['--batch-size', '100'], env, underLoad: true })
+  const suite = withNetwork({ batchSize: 100, env, underLoad: true })
   let network: Validators
   let load: Load
 
@@ -92,7 +92,7 @@ describe('validators killed one after the other, while the load goes on', functi
 
 describe('an acknowledgement that is lost', function () {
   this.timeout(120_000)
-  const suite = withNetwork({ args: ['--batch-size', '100'], env })
+  const suite = withNetwork({ batchSize: 100, env })
 
   it('makes the client send the same transaction to another validator, and it executes once', async () => {
     const { network } = suite

@@ -38,7 +38,7 @@ describe('a disk that fails', function () {
   before(async () => {
     await sandbox.open()
     const input = recordLines('begin', 400)
-    network = await Validators.make(sandbox, 'net', { input, args: ['--batch-size', '100'] })
+    network = await Validators.make(sandbox, 'net', { input, batchSize: 100 })
   })
   after(async () => {
     try {

@@ -9,7 +9,7 @@ import type { Validators } from '../support/validators.ts'
 const env = { CORE_PBFT_GENERAL_TIMEOUT_REQUEST: '2s', CORE_PBFT_GENERAL_TIMEOUT_VIEWCHANGE: '2s' }
 
 /** Acknowledgements after which a network counts as working again: several blocks. */
-const some = 300
+const some = 150
 
 /** A client gives no silent stream up while the tests run: nobody may have to wait for that. */
 const answerTimeoutMs = 3_600_000
@@ -20,7 +20,7 @@ describe('a primary that is frozen under load', function () {
   let load: Load
   // Before the network, which ends after it.
   after(() => load.stop())
-  const suite = withNetwork({ args: ['--batch-size', '100'], env })
+  const suite = withNetwork({ batchSize: 100, env })
   before(() => {
     ;({ network } = suite)
   })

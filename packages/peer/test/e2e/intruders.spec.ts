@@ -71,7 +71,7 @@ describe('intruders', function () {
     network = await Validators.make(sandbox, 'net')
     await network.startAll(network.names, { env })
     member = network.client.tls
-    load = new Load(network.client, 'load', network.client.endpoints, { window: 40 })
+    load = new Load(network.client, 'load', network.client.endpoints, { perSecond: 50 })
     await load.start()
     for (const port of ports) {
       const [host, number] = network.described(victim)[port].split(':')

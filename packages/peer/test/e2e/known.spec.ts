@@ -60,7 +60,7 @@ describe('a validator', function () {
     before(async () => {
       await sandbox.open()
       // Each line its own block.
-      network = await Validators.make(sandbox, 'net', { args: ['--batch-size', '1'] })
+      network = await Validators.make(sandbox, 'net', { batchSize: 1 })
       await network.startAll(all, { env })
     })
     after(async () => {

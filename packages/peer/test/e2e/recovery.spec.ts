@@ -10,11 +10,11 @@ import type { Validators } from '../support/validators.ts'
 const env = { CORE_PBFT_GENERAL_TIMEOUT_REQUEST: '2s', CORE_PBFT_GENERAL_TIMEOUT_VIEWCHANGE: '2s' }
 
 /** Acknowledgements after which a network counts as working again: several blocks. */
-const some = 300
+const some = 150
 
 describe('several validators lost at once, under load', function () {
   this.timeout(180_000)
-  const suite = withNetwork({ args: ['--batch-size', '100'], env, underLoad: true })
+  const suite = withNetwork({ batchSize: 100, env, underLoad: true })
   let network: Validators
   let load: Load
   before(async () => {
@@ -61,7 +61,7 @@ describe('several validators lost at once, under load', function () {
 
 describe('a validator whose journal was lost', function () {
   this.timeout(180_000)
-  const suite = withNetwork({ args: ['--batch-size', '100'], env, underLoad: true })
+  const suite = withNetwork({ batchSize: 100, env, underLoad: true })
   let network: Validators
   let load: Load
   before(async () => {

@@ -15,12 +15,12 @@ import type { Validators } from '../support/validators.ts'
 const env = { CORE_PBFT_GENERAL_TIMEOUT_REQUEST: '2s', CORE_PBFT_GENERAL_TIMEOUT_VIEWCHANGE: '2s' }
 
 /** Acknowledgements after which a network counts as working again: several blocks. */
-const some = 300
+const some = 150
 
 /** How many validators are set back under load, one after the other. More: HEDDLE_ROLLBACKS=20. */
 const rollbacks = Number(process.env['HEDDLE_ROLLBACKS'] ?? 2)
 
-const args = ['--batch-size', '100']
+const batchSize = 100
 
 const dataOf = (network: Validators, name: string): string =>
   join(dirname(network.config(name)), 'data')
@@ -93,7 +93,7 @@ async function expectProof(network: Validators, load: Load): Promise<void> {
 
 describe('validators set back to older copies under load', function () {
   this.timeout(180_000 + rollbacks * 60_000)
-  const suite = withNetwork({ args, env, underLoad: true })
+  const suite = withNetwork({ batchSize, env, underLoad: true })
   const { sandbox } = suite
   let network: Validators
   let load: Load
@@ -146,7 +146,7 @@ describe('validators set back to older copies under load', function () {
 
 describe('all validators set back, to copies of different ages without journals', function () {
   this.timeout(240_000)
-  const suite = withNetwork({ args, env, underLoad: true })
+  const suite = withNetwork({ batchSize, env, underLoad: true })
   let network: Validators
   let load: Load
   before(async () => {
@@ -203,7 +203,8 @@ describe('three validators set back while one remembers', function () {
   this.timeout(180_000)
   const three = ['validator0', 'validator1', 'validator2']
   const suite = withNetwork({
-    ...{ args, env },
+    // Its data folders are there from a first run.
+    ...{ batchSize, input: '', env },
     beforeStart: async (network) => {
       for (const name of three) await copyOf(network, name, 'copy')
     },
@@ -235,7 +236,7 @@ describe('three validators set back while one remembers', function () {
 describe('three validators set back while the fourth is down', function () {
   this.timeout(240_000)
   const three = ['validator0', 'validator1', 'validator2']
-  const suite = withNetwork({ args, env })
+  const suite = withNetwork({ batchSize, env })
 
   it('make another chain than it has: all four say so, with both blocks and who signed them', async () => {
     const { network, sandbox } = suite

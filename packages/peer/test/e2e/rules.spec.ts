@@ -15,7 +15,7 @@ import { Validators } from '../support/validators.ts'
 import type { SigningIdentity } from '@heddle/msp'
 
 /** Acknowledgements between two steps: several blocks. */
-const some = 300
+const some = 150
 
 const offering = (rules: number) => ({ env: { CORE_LEDGER_RULES: String(rules) } })
 
@@ -29,7 +29,7 @@ describe('validators upgraded one by one under load', function () {
 
   before(async () => {
     await sandbox.open()
-    network = await Validators.make(sandbox, 'net', { args: ['--batch-size', '100'] })
+    network = await Validators.make(sandbox, 'net', { batchSize: 100 })
     await network.startAll(network.names, offering(1))
     load = new Load(network.client, 'load', network.client.endpoints, { window: 200 })
     const { lineOf } = load

@@ -1,5 +1,6 @@
 import { createBroadcastClient } from '@heddle/deliver'
 import { systemClock } from '@heddle/events'
+import { setTimeout as wait } from 'node:timers/promises'
 import { faultsTolerated } from '@heddle/pbft'
 import { signTransaction } from '../../src/engine/transaction.ts'
 import { recordsContract } from '../../src/rules/rules-2/records.ts'
@@ -19,6 +20,12 @@ export interface Acknowledged {
 const defaultWindow = 400
 
 /**
+ * Transactions begun in a second, at most, unless a test wants less: some are always under way, and
+ * processes that start have the machine. More: HEDDLE_LOAD=2000.
+ */
+const defaultPerSecond = Number(process.env['HEDDLE_LOAD'] ?? 150)
+
+/**
  * Sends record after record over a connection to each of some validators, many at a time, until it
  * is told to stop. What is not acknowledged goes to another validator, as the same bytes.
  */
@@ -31,19 +38,25 @@ export class Load {
   readonly #client: NetworkClient
   readonly #clients: readonly BroadcastClient[]
   readonly #window: number
+  readonly #perSecond: number
   readonly #unacknowledged = new Set<string>()
   readonly #wakers = new Set<() => void>()
   #sent = 0
   #running = false
+  /** Counts the times that it began to send. */
+  #run = 0
+  /** `performance.now()` before which nothing more is begun. */
+  #nextAt = 0
 
   /** @param connections - to whom: one connection, with all as alternatives, for each of them */
   constructor(
     client: NetworkClient,
     prefix: string,
     connections: readonly Endpoint[],
-    { window = defaultWindow, answerTimeoutMs = 30_000 } = {},
+    { window = defaultWindow, perSecond = defaultPerSecond, answerTimeoutMs = 30_000 } = {},
   ) {
     this.#window = window
+    this.#perSecond = perSecond
     this.#client = client
     this.lineOf = (order) => JSON.stringify({ id: `${prefix}-${order}` })
     this.#clients = connections.map((first) =>
@@ -81,9 +94,10 @@ export class Load {
   /** Goes on after {@link pause}. */
   resume(): void {
     this.#running = true
+    const run = ++this.#run
     const each = Math.ceil(this.#window / this.#clients.length)
     for (const client of this.#clients) {
-      for (let count = 0; count < each; count++) void this.#keepSending(client)
+      for (let count = 0; count < each; count++) void this.#keepSending(client, run)
     }
   }
 
@@ -110,8 +124,20 @@ export class Load {
     await Promise.all(this.#clients.map((each) => each.stop()))
   }
 
-  async #keepSending(client: BroadcastClient): Promise<void> {
-    while (this.#running) await this.#sendOne(client)
+  async #keepSending(client: BroadcastClient, run: number): Promise<void> {
+    for (;;) {
+      await this.#turn()
+      if (!this.#running || this.#run !== run) return
+      await this.#sendOne(client)
+    }
+  }
+
+  /** Resolves when the next may be begun. */
+  async #turn(): Promise<void> {
+    const now = performance.now()
+    const at = Math.max(this.#nextAt, now)
+    this.#nextAt = at + 1_000 / this.#perSecond
+    await wait(at - now)
   }
 
   async #sendOne(client: BroadcastClient): Promise<void> {

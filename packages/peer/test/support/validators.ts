@@ -1,9 +1,12 @@
+import { systemClock } from '@heddle/events'
 import { expect } from 'chai'
 import { once } from 'node:events'
 import { get } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { PeerError } from '../../src/errors.ts'
 import { openClient } from '../../src/network/client.ts'
+import { freePorts } from '../../src/network/ports.ts'
+import { prepareNetwork } from '../../src/network/prepare.ts'
 import { eventually } from './eventually.ts'
 import type { IncomingMessage } from 'node:http'
 import type { heddle } from '@heddle/proto'
@@ -25,6 +28,45 @@ export interface Standing {
 export interface OperationsReply {
   readonly status: number
   readonly body: string
+}
+
+/** As of `network up`. */
+const defaultBatchSize = 500
+
+/** How a network is made. */
+export interface NetworkOptions {
+  /** Requests of a batch; default {@link defaultBatchSize}. */
+  readonly batchSize?: number
+  /** What goes through it in a first run. */
+  readonly input?: string
+  /** Of `network up` in that run. */
+  readonly args?: readonly string[]
+}
+
+let made = 0
+
+/** All that `network up` writes before it starts anything. */
+async function prepare(dir: string, batchSize = defaultBatchSize): Promise<void> {
+  // Two that are prepared before either listens must not choose the same ports.
+  const [basePort] = await freePorts(12, process.pid + 97 * made++)
+  await prepareNetwork(
+    {
+      ...{ dir, validators: undefined, basePort, accounts: new Map<string, bigint>() },
+      ...{ batchSize, batchTimeoutMs: 150, loggingSpec: 'info' },
+    },
+    systemClock,
+  )
+}
+
+async function runOnce(
+  sandbox: Sandbox,
+  dir: string,
+  { input = '', args = [], batchSize = defaultBatchSize }: NetworkOptions,
+): Promise<void> {
+  const up = ['network', 'up', '--exit', '--dir', dir, '--input', '-']
+  up.push('--batch-size', String(batchSize), ...args)
+  const ended = await sandbox.run(up, { input })
+  expect(ended.status, ended.stderr).to.equal(0)
 }
 
 function describe({ replica, view, activeView, sequence, connected }: heddle.StatusReply): string {
@@ -53,19 +95,16 @@ export class Validators {
     this.client = parts.client
   }
 
-  /** Makes a network in the sandbox with `network up --exit`, which runs `input` through it. */
+  /** Makes a network in the sandbox; its validators run a first time if anything but `batchSize` is given. */
   static async make(
     sandbox: Sandbox,
     name: string,
-    options: { readonly input?: string; readonly args?: readonly string[] } = {},
+    options: NetworkOptions = {},
   ): Promise<Validators> {
     const dir = sandbox.path(name)
-    const { input = '', args = [] } = options
-    const made = await sandbox.run(
-      ['network', 'up', '--exit', '--dir', dir, '--input', '-', ...args],
-      { input },
-    )
-    expect(made.status, made.stderr).to.equal(0)
+    const { input, args } = options
+    if (input === undefined && args === undefined) await prepare(dir, options.batchSize)
+    else await runOnce(sandbox, dir, options)
     const descriptor = await sandbox.descriptor(name)
     return new Validators(sandbox, { dir, descriptor, client: await openClient(dir, descriptor) })
   }

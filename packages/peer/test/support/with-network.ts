@@ -2,15 +2,12 @@ import { expect } from 'chai'
 import { transactionCounts } from './chain.ts'
 import { Sandbox } from './heddle.ts'
 import { Load } from './load.ts'
-import { Validators } from './validators.ts'
+import { type NetworkOptions, Validators } from './validators.ts'
 
 /** How the network of a suite is made and started; by default there are four validators without anything. */
-export interface NetworkSetup {
-  /** Of the `network up` that makes it. */
-  readonly args?: readonly string[]
-  /** Further ones, of what is made in the sandbox before. */
+export interface NetworkSetup extends NetworkOptions {
+  /** Further arguments, of what is made in the sandbox before. */
   readonly argsOf?: (sandbox: Sandbox) => Promise<readonly string[]>
-  readonly input?: string
   /** Of every validator. */
   readonly env?: NodeJS.ProcessEnv
   /** What happens before the validators are started. */
@@ -43,10 +40,10 @@ export class SuiteNetwork {
   }
 
   async open(): Promise<void> {
-    const { args = [], argsOf, input, env, beforeStart, starts = true, underLoad } = this.#setup
+    const { argsOf, env, beforeStart, starts = true, underLoad, ...options } = this.#setup
     await this.sandbox.open()
-    const all = [...args, ...((await argsOf?.(this.sandbox)) ?? [])]
-    const made = { args: all, ...(input !== undefined && { input }) }
+    const args = await argsOf?.(this.sandbox)
+    const made = args === undefined ? options : { ...options, args }
     const network = (this.#network = await Validators.make(this.sandbox, 'net', made))
     await beforeStart?.(network)
     if (starts) await network.startAll(network.names, { ...(env && { env }) })
