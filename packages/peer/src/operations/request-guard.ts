@@ -83,6 +83,8 @@ export class RequestGuard {
     server.on('connection', (socket: Socket) => this.#await(socket))
     // Before any answer begins.
     server.prependListener('request', ({ socket }, response) => this.#serve(socket, response))
+    // Node would answer by itself who expects more than 100-continue, as often as he asks.
+    server.on('checkExpectation', (request, response) => server.emit('request', request, response))
     server.on('clientError', (error, socket) => {
       const refusal = refusalOf(error)
       if (refusal === undefined || !(socket instanceof Socket)) socket.destroy()

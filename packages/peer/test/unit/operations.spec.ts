@@ -430,6 +430,16 @@ describe('what the operations server refuses', () => {
     asking.destroy()
   })
 
+  it('who asks again before the answer, whatever he expects', async () => {
+    const asking = await connected()
+    const end = answerOn(asking)
+    asking.write('GET /version HTTP/1.1\r\nHost: localhost\r\nExpect: x\r\n\r\n'.repeat(3))
+    expect(await end).to.equal('')
+    expect(lines).to.have.length(1)
+    const reason = 'a further request came before the answer to the last one'
+    expect(lines[0]).to.include({ msg: 'request refused', reason })
+  })
+
   it('who sends a request in part, or does not take its answer, within answerTimeoutMs', async () => {
     const socket = await connected()
     const end = answerOn(socket)
