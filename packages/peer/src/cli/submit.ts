@@ -106,9 +106,11 @@ async function submit(file: string | undefined, options: SubmitOptions): Promise
   const monitor = new Monitor(client, systemClock)
   const denials = new DenialWatch({ monitor, client, clock: systemClock, note })
   const onBlock = (block: common.Block): void => denials.hold(block)
-  const follower = new ChainFollower({ ...parts, onBlock }, (error) => abort.abort(error))
+  const onFailure = (error: unknown): void => abort.abort(error)
+  const follower = new ChainFollower({ ...parts, onBlock }, onFailure)
   const submitter = new Submitter(parts, {
     window: options.window,
+    onFailure,
     onProblem: ({ line, problem }) => note(`line ${line}: ${problem}`),
   })
   const work = { submissions, submitter, trouble }

@@ -80,6 +80,7 @@ export class Run {
       const submitter = new Submitter(this.#parts, {
         window: this.#input.window,
         primary: this.#monitor.view?.primary,
+        onFailure: (error) => this.#failure.abort(error),
       })
       this.#submitter = submitter
       await submitter.submitAll(this.#input.lines, either)

@@ -1,4 +1,5 @@
 import { createBroadcastClient } from '@heddle/deliver'
+import { isCodedError } from '@heddle/interface'
 import { faultsTolerated } from '@heddle/pbft'
 import { signTransaction } from '../engine/transaction.ts'
 import { PeerError, messageOf } from '../errors.ts'
@@ -32,7 +33,15 @@ export interface SubmitterOptions {
   readonly primary?: number | undefined
   /** Told of each line with a problem. */
   readonly onProblem?: (problem: LineProblem) => void
+  /**
+   * Told when lines are given up that nobody refused, because validators cannot be reached: whether a block
+   * holds them, or will, is not known. Whoever is told ends the run.
+   */
+  readonly onFailure: (error: PeerError) => void
 }
+
+/** Codes of errors after which an envelope will be in no block. */
+const refusalCodes = ['DELIVER_STATUS', 'DELIVER_INVALID_ENVELOPE']
 
 /** How long a line may wait while no validator can be reached: validators that restart are waited for. */
 const unreachableTimeoutMs = 60_000
@@ -71,6 +80,7 @@ export class Submitter {
   readonly #client: BroadcastClient
   readonly #window: number
   readonly #onProblem: SubmitterOptions['onProblem']
+  readonly #onFailure: SubmitterOptions['onFailure']
   /** Acknowledged and perhaps in no block yet, by id, oldest first. */
   readonly #acknowledged = new Map<string, Acknowledged>()
   #comparing: ClockTimer | undefined
@@ -82,6 +92,7 @@ export class Submitter {
     this.#deps = deps
     this.#window = options.window
     this.#onProblem = options.onProblem
+    this.#onFailure = options.onFailure
     const { endpoints, tls } = client
     const first = options.primary ?? 0
     this.#client = createBroadcastClient(
@@ -181,13 +192,27 @@ export class Submitter {
       submissions.acknowledged(txId, clock.now())
       this.#acknowledged.set(txId, { line, envelope, endpoint, at: clock.now() })
     } catch (error) {
-      if (!signal.aborted) {
-        submissions.refused(txId)
-        this.#refuse(line, `refused: ${messageOf(error)}`)
-      }
+      if (!signal.aborted) this.#givenUp(line, txId, error)
     }
     this.#inFlight--
     this.#wake()
+  }
+
+  /** Enough validators have refused it, or none could be reached for too long. */
+  #givenUp(line: number, txId: string, error: unknown): void {
+    const { submissions } = this.#deps
+    if (!submissions.isUnseen(txId)) return // its outcome is known
+    if (refusalCodes.some((code) => isCodedError(error, code))) {
+      submissions.refused(txId)
+      this.#refuse(line, `refused: ${messageOf(error)}`)
+      return
+    }
+    this.#onFailure(
+      new PeerError('PEER_NETWORK_UNAVAILABLE', 'validators take no more lines', {
+        cure: 'see `heddle network status`; before you send a line again, look whether a block holds it',
+        cause: error,
+      }),
+    )
   }
 
   #refuse(line: number, problem: string): void {

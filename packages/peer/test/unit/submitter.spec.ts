@@ -76,8 +76,10 @@ describe('Submitter', () => {
       close: () => undefined,
     }
     const submissions = new Submissions()
-    submitter = new Submitter({ client, submissions, clock }, { window })
-    return { submissions, submitter }
+    const failure = new AbortController()
+    const onFailure = (error: Error): void => failure.abort(error)
+    submitter = new Submitter({ client, submissions, clock }, { window, onFailure })
+    return { submissions, submitter, failed: failure.signal }
   }
 
   async function start(window: number, options: Partial<MemoryChainOptions> = {}) {
@@ -130,6 +132,23 @@ describe('Submitter', () => {
     const problems = new Map(one.problems.map(({ line, problem }) => [line, problem]))
     expect(problems.get(1)).to.match(/^refused: .*FORBIDDEN/)
     expect(problems.get(2)).to.equal('not a JSON object')
+  })
+
+  it('refuses no line that it sent and of which nobody could be asked any more', async () => {
+    const { chain, endpoint } = await serve()
+    const clock = testClock()
+    const { submissions, submitter: one, failed } = await submitterTo([endpoint], 10, clock)
+    chain.hold()
+    const all = rejection(one.submitAll(lines(...records(2)), failed))
+    await chain.queued(2)
+    await servers.pop()!.stop({ signal: AbortSignal.abort() })
+    while (!failed.aborted) {
+      await clock.advance(1000)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect(await all).to.include({ code: 'PEER_NETWORK_UNAVAILABLE' })
+    expect(one.problems).to.deep.equal([])
+    expect(submissions.openRuns()).to.deep.equal([{ first: 1, last: 2, count: 2 }])
   })
 
   it('sends what was acknowledged and is in no block to another, once', async () => {
