@@ -11,7 +11,15 @@ import type { AddressInfo, Server } from 'node:net'
 import type { Finished } from '../support/heddle.ts'
 
 /** Exit statuses that `heddle --help` lists. */
-const statuses = { usage: 64, badLines: 65, noFile: 66, busy: 75, config: 78 } as const
+const statuses = {
+  usage: 64,
+  badLines: 65,
+  noFile: 66,
+  unavailable: 69,
+  disk: 74,
+  busy: 75,
+  config: 78,
+} as const
 
 describe('mistakes of a person', function () {
   this.timeout(120_000)
@@ -233,6 +241,18 @@ describe('mistakes of a person', function () {
       expect(good.stdout).to.equal('{"id": "good-2"}')
     })
   })
+
+  ;(process.platform === 'linux' ? describe : describe.skip)(
+    'with an output that has no room',
+    () => {
+      it('ends with the status that it names, whatever the answers were', async () => {
+        const missing = ['doctor', '--dir', sandbox.path('missing')]
+        expect((await sandbox.run(missing)).status).to.equal(statuses.unavailable)
+        const full = await sandbox.run(missing, { hasFullOutput: true })
+        expectFailure(full, statuses.disk, `exit status ${statuses.disk}`)
+      })
+    },
+  )
 
   describe('with the number of a block', () => {
     const blocks = (...args: string[]): Promise<Finished> =>

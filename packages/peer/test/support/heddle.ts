@@ -27,6 +27,8 @@ export interface HeddleOptions {
   readonly maxFileBytes?: number
   /** Files that it and its children may have open, as RLIMIT_NOFILE. */
   readonly maxOpenFiles?: number
+  /** Whether what it prints has no room, as on a disk that is full. Linux. */
+  readonly hasFullOutput?: boolean
   /** The Node that runs it; default: the one that runs this. */
   readonly node?: string
   /** What root may do in any folder, it may not: its files are as those of everybody else. */
@@ -43,8 +45,9 @@ function commandOf(args: readonly string[], options: HeddleOptions): string[] {
     ...(maxFileBytes === undefined ? [] : [`ulimit -f ${Math.ceil(maxFileBytes / 512)}`]),
     ...(maxOpenFiles === undefined ? [] : [`ulimit -n ${maxOpenFiles}`]),
   ]
-  if (limits.length === 0) return command
-  return ['sh', '-c', `${limits.join(' && ')} && exec "$@"`, 'sh', ...command]
+  const output = options.hasFullOutput === true ? '>/dev/full' : ''
+  if (limits.length === 0 && output === '') return command
+  return ['sh', '-c', [...limits, `exec "$@" ${output}`].join(' && '), 'sh', ...command]
 }
 
 /** A `heddle` that runs, with what it prints. */
