@@ -161,6 +161,8 @@ export class DeliverStream {
     const { chain, info, access, signal } = seek
     const range = seekRange(info, chain.height())
     let sent = 0
+    // Else whoever breaks off and asks again would have a block read each time.
+    await this.#inTurn(0, signal)
     for await (const bytes of blocksOf(chain, info, range, signal)) {
       await this.#inTurn(bytes.length, signal)
       await access.check()
