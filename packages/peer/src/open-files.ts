@@ -11,6 +11,17 @@ export function filesNeeded(validators: number): number {
   return filesToLoad + validators * filesEach
 }
 
+/**
+ * Connections that whoever reaches the ports may hold beside: 256 that say nothing at each of the two gRPC
+ * ports, 64 at the operations port, and those of one client certificate.
+ */
+const strangers = 2 * 256 + 64 + 64
+
+/** Open files with which strangers keep nobody else out, of a network of so many validators. */
+export function filesAmongStrangers(validators: number): number {
+  return filesNeeded(validators) + strangers
+}
+
 /** Files that this process may have open; Infinity where nothing limits them. */
 export function openFilesLimit(): number {
   const { userLimits } = process.report.getReport() as {

@@ -1,8 +1,13 @@
 import { readFileSync } from 'node:fs'
-import { filesNeeded, openFilesLimit, requireOpenFiles } from '../open-files.ts'
+import {
+  filesAmongStrangers,
+  filesNeeded,
+  openFilesLimit,
+  requireOpenFiles,
+} from '../open-files.ts'
 import { exitCodes } from '../exit-status.ts'
 import { packageRoot } from '../package-root.ts'
-import { failed, ok } from './finding.ts'
+import { failed, ok, warn } from './finding.ts'
 import type { Finding } from './finding.ts'
 
 /** Whether this Node is one that the package supports, as `bin/heddle.js` judges it at each start. */
@@ -35,6 +40,13 @@ export function openFilesFinding(validators: number, limit = openFilesLimit()): 
   } catch (error) {
     return failed({ check: 'files' }, error)
   }
+  const exposed = filesAmongStrangers(validators)
+  if (limit < exposed)
+    return warn(
+      { check: 'files' },
+      `at most ${limit} open files are allowed: whoever reaches the ports can take so many that nobody else gets a connection`,
+      `allow ${exposed} or more: \`ulimit -n ${exposed}\`, or LimitNOFILE=${exposed} for a service of systemd`,
+    )
   const may = limit === Infinity ? 'without a limit' : `at most ${limit}`
   return ok({ check: 'files' }, `${needed} open files are needed, ${may} are allowed`)
 }

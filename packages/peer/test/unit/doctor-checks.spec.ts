@@ -15,7 +15,7 @@ import { PeerError } from '../../src/errors.ts'
 import { generateMaterial } from '../../src/network/crypto.ts'
 import { answerTimeoutMs } from '../../src/network/monitor.ts'
 import { endsSoonMs, lifetimeOf } from '../../src/node/certificates-check.ts'
-import { filesNeeded } from '../../src/open-files.ts'
+import { filesAmongStrangers, filesNeeded } from '../../src/open-files.ts'
 import type { Config } from '../../src/config/settings.ts'
 import type { ValidatorClient } from '../../src/network/client.ts'
 
@@ -43,9 +43,12 @@ describe('the checks of heddle doctor', () => {
 
   it('judge open files as the start does, at the bound', () => {
     const needed = filesNeeded(4)
-    expect(openFilesFinding(4, needed)).to.include({ verdict: 'ok' })
+    expect(openFilesFinding(4, needed)).to.include({ verdict: 'warn', status: 0 })
     const refused = openFilesFinding(4, needed - 1)
     expect(refused).to.include({ verdict: 'fail', code: 'PEER_SYSTEM_LIMIT', status: 71 })
+    const exposed = filesAmongStrangers(4)
+    expect(openFilesFinding(4, exposed - 1)).to.include({ verdict: 'warn' })
+    expect(openFilesFinding(4, exposed)).to.include({ verdict: 'ok' })
     expect(openFilesFinding(4, Infinity).what).to.include('without a limit')
   })
 })
