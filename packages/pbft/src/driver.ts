@@ -2,9 +2,10 @@ import { InvariantError, isCodedError } from '@heddle/interface'
 import type { CodedError } from '@heddle/interface'
 import { createManager } from '@heddle/events'
 import type { Manager, Receiver } from '@heddle/events'
-import type { Batch } from './core/messages.ts'
+import type { Batch, Message } from './core/messages.ts'
 import type { ReplicaEvent } from './core/protocol.ts'
 import type { ReplicaCore } from './core/replica-core.ts'
+import type { Inbox, InboxEvent } from './in/inbox.ts'
 import type { Effects } from './out/effects.ts'
 import type { Outbox } from './out/outbox.ts'
 import type { Reporter } from './out/reporter.ts'
@@ -12,16 +13,13 @@ import type { Proposer } from './requests/proposer.ts'
 import type { RequestDesk } from './requests/request-desk.ts'
 import type { RequestPool } from './requests/request-pool.ts'
 
-/** Most events that wait for the core: messages beyond are dropped, answers to effects are not. */
+/** Events that the queue has room for; what is posted beyond waits for room. */
 export const maxQueuedEvents = 65_536
-
-type MessageEvent = Extract<ReplicaEvent, { readonly type: 'message' }>
 
 /** What waits for the driver: what the core takes, and what is for its shell alone. */
 export type ShellEvent =
-  | Exclude<ReplicaEvent, MessageEvent>
-  /** `taken` is called when the core has the message, or never will. */
-  | (MessageEvent & { readonly taken?: (() => void) | undefined })
+  | ReplicaEvent
+  | InboxEvent
   /** The core learns of it by `executed`, and whoever waits for what is in the batch. */
   | {
       readonly type: 'batchExecuted'
@@ -53,6 +51,7 @@ export function post(queue: Manager<ShellEvent>, event: ShellEvent): void {
 
 export interface DriverParts {
   readonly core: ReplicaCore
+  readonly inbox: Pick<Inbox, 'open' | 'advance' | 'taken'>
   readonly effects: Effects
   readonly desk: RequestDesk
   readonly proposer: Proposer
@@ -86,7 +85,14 @@ export class Driver {
         this.#onExecuted(event)
         return undefined
       case 'message':
-        this.#onMessage(event)
+        this.#parts.inbox.taken(event.from)
+        this.#take(event.from, event.message)
+        return undefined
+      case 'arrived':
+        this.#parts.inbox.open(event.from, (message) => this.#take(event.from, message))
+        return undefined
+      case 'verified':
+        this.#parts.inbox.advance(event.from, (message) => this.#take(event.from, message))
         return undefined
       case 'timeout':
         this.#step(event)
@@ -109,11 +115,10 @@ export class Driver {
   }
 
   /** What was taken in before may have made this replica held up meanwhile. */
-  #onMessage({ type, from, message, taken }: Extract<ShellEvent, { type: 'message' }>): void {
+  #take(from: number, message: Message): void {
     const { outbox, onOverflow } = this.#parts
     if (outbox.isFull) onOverflow(from)
-    else this.#step({ type, from, message })
-    taken?.()
+    else this.#step({ type: 'message', from, message })
   }
 
   #onExecuted({ sequence, digest, batch }: Extract<ShellEvent, { type: 'batchExecuted' }>): void {

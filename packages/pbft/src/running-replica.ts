@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto'
 import { createTimer } from '@heddle/events'
 import type { Manager } from '@heddle/events'
 import type { CodedError } from '@heddle/interface'
-import type { Message } from './core/messages.ts'
 import { faultsTolerated } from './core/quorum.ts'
 import type { ReplicaCore } from './core/replica-core.ts'
 import { createEventQueue, Driver, post } from './driver.ts'
@@ -91,13 +90,12 @@ export class RunningReplica {
     const proposer = (this.#proposer = new Proposer(pool, createTimer(clock, queue), options))
     const onOverflow = (from: number): void => this.#onOverflow(from)
     const signatures = new Signatures(options.n, deps.signer, deps.verifier)
-    this.#inbox = new Inbox(options, {
-      ...{ signatures, checker, encoder, budgets, core, isHeldUp },
-      onMessage: (from, message, taken) => this.#onMessage(from, message, taken),
+    const inbox = (this.#inbox = new Inbox(options, {
+      ...{ signatures, checker, encoder, budgets, core, isHeldUp, post: postEvent },
       onForward: (from, request) => void desk.admission.onForward(from, request),
       onReject: (from, code, detail) => reporter.rejected(from, code, detail),
       onOverflow,
-    })
+    }))
     const executions = (this.#executions = new Executions(stateMachine, {
       executed: (sequence, digest, batch) =>
         postEvent({ type: 'batchExecuted', sequence, digest, batch }),
@@ -109,7 +107,7 @@ export class RunningReplica {
       ...{ transferTimeoutMs: options.transferTimeoutMs, fail: onFailure, post: postEvent },
     }))
     const driver = new Driver({
-      ...{ core, effects, desk, proposer, pool, outbox, reporter, onOverflow },
+      ...{ core, inbox, effects, desk, proposer, pool, outbox, reporter, onOverflow },
     })
     queue.setReceiver(driver.receive, driver.endBatch)
   }
@@ -165,6 +163,7 @@ export class RunningReplica {
     this.#proposer.stop()
     this.#effects.stop()
     this.#budgets.close()
+    this.#inbox.close()
     clearImmediate(this.#readiness)
     await this.#settle(signal)
     this.#broadcaster.close()
@@ -190,12 +189,6 @@ export class RunningReplica {
     if (this.#hasMissed) post(this.#queue, { type: 'resumed' })
     this.#hasMissed = false
     this.#becomeReady()
-  }
-
-  #onMessage(from: number, message: Message, taken: (() => void) | undefined): void {
-    if (this.#queue.tryQueue({ type: 'message', from, message, taken })) return
-    this.#onOverflow(from)
-    taken?.()
   }
 
   #onOverflow(from: number): void {

@@ -236,7 +236,7 @@ export interface Replica extends Lifecycle {
   /**
    * Takes bytes that replica `from` sent, as proven by the transport. Never throws; `bytes` must stay as they are.
    *
-   * @returns undefined; or, when `from` has sent more than it may, what resolves when the next of its frames may come
+   * @returns undefined; or, when `from` has sent more than it may, or more than was taken so far, what resolves when the next of its frames may come
    */
   receive(from: number, bytes: Uint8Array): PromiseLike<void> | undefined
   /** Where it is now; before the first `start`, in view 0 with nothing executed. */

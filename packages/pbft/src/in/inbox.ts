@@ -6,6 +6,7 @@ import type { ReplicaCore } from '../core/replica-core.ts'
 import type { Encoder } from '../wire/encoder.ts'
 import { MalformedError } from '../errors.ts'
 import { messagesOf } from '../wire/frame.ts'
+import { Backlog } from './backlog.ts'
 import { costOf } from './message-cost.ts'
 import { OrderedLane } from './ordered-lane.ts'
 import type { Verified } from './ordered-lane.ts'
@@ -19,14 +20,22 @@ import type { SenderBudgets } from './sender-budgets.ts'
 import type { Signatures } from './signatures.ts'
 
 /**
- * Most messages of one replica that are verified, or wait for the core then, at the same time. Each may
- * hold as many signatures as a batch has requests: more of them would keep what the others sent from
- * being verified, and the core would be asked about more that it has not yet seen.
+ * Most messages of one replica that are verified at the same time. Each may hold as many signatures
+ * as a batch has requests: more of them would keep what the others sent from being verified.
  */
-export const maxOpen = 4
+export const maxVerifying = 4
 
 /** Tags of the kinds of which something waits or stays: all but votes, status, fetch-batch and forward. */
 const keptTags: ReadonlySet<number | undefined> = new Set([0x0a, 0x22, 0x2a, 0x32, 0x4a, 0x5a])
+
+/** What waits for its turn. */
+export type InboxEvent =
+  /** For the core as it is. */
+  | { readonly type: 'message'; readonly from: number; readonly message: Message }
+  /** The next one of `from` that has to be verified: for {@link Inbox.open}. */
+  | { readonly type: 'arrived'; readonly from: number }
+  /** One of `from` was verified: for {@link Inbox.advance}. */
+  | { readonly type: 'verified'; readonly from: number }
 
 export type InboxOptions = Pick<
   ResolvedOptions,
@@ -46,7 +55,7 @@ export interface InboxDependencies {
   readonly checker: RequestChecker
   readonly encoder: Encoder
   readonly budgets: SenderBudgets
-  /** Asked before anything is checked: what it has no use for costs nothing. */
+  /** Asked before anything is checked, in {@link Inbox.open}: what it has no use for costs nothing. */
   readonly core: Pick<ReplicaCore, 'wantsPrePrepare' | 'awaitsCheckpoint' | 'wantsBatch'>
   /**
    * Whether nothing may be taken in now. It is dropped rather than left with the transport: held back,
@@ -54,8 +63,8 @@ export interface InboxDependencies {
    * To them this replica is one that is slow to answer; its status says later what it lacks.
    */
   readonly isHeldUp: () => boolean
-  /** A message of the protocol, verified; `taken` is called when the core has it, or never will. */
-  readonly onMessage: (from: number, message: Message, taken?: () => void) => void
+  /** Queues an event, which must not be lost; they come back in this order. */
+  readonly post: (event: InboxEvent) => void
   /** A request that `from` wants to have ordered; not checked. */
   readonly onForward: (from: number, request: Uint8Array) => void
   readonly onReject: (from: number, code: string, detail: string) => void
@@ -66,13 +75,18 @@ export interface InboxDependencies {
 /**
  * What other replicas send, on its way to the core: decoded, verified, and what is no good counted.
  * Whatever needs verifying is delivered in the order in which its sender sent it; votes pass it by.
- * What a new primary sends after its new-view is looked at when the core has taken the new-view.
+ *
+ * All of it waits in the one queue. Whether something is of use the core is asked when its turn has
+ * come, and not as it arrives: then the core knows of all that came before, of whomever. Only what a
+ * verifier takes its time for comes later: a batch waits for what its sender stated before it, such as
+ * the new-view that it belongs to, or the certificate that moves the window.
  */
 export class Inbox {
   readonly #options: InboxOptions
   readonly #deps: InboxDependencies
   readonly #limits: MessageLimits
   readonly #lanes: readonly OrderedLane<Message>[]
+  readonly #backlog: Backlog
 
   constructor(options: InboxOptions, deps: InboxDependencies) {
     this.#options = options
@@ -84,10 +98,11 @@ export class Inbox {
         new OrderedLane<Message>({
           maxItems: options.maxReceiveQueue,
           maxBytes: options.maxReceiveQueueBytes,
-          maxOpen,
-          deliver: (message, taken) => deps.onMessage(from, message, taken),
+          maxVerifying,
+          onVerified: () => deps.post({ type: 'verified', from }),
         }),
     )
+    this.#backlog = new Backlog(options.n)
   }
 
   /**
@@ -108,12 +123,33 @@ export class Inbox {
     } catch (error) {
       this.#reject(from, error)
     }
-    return this.#deps.budgets.settle(from)
+    return bothOf(this.#deps.budgets.settle(from), this.#backlog.settle(from))
+  }
+
+  /** The turn of an 'arrived' of `from`. @param take - gives the core what is verified, at once */
+  open(from: number, take: (message: Message) => void): void {
+    this.#backlog.taken(from, 'sealed')
+    this.#lanes[from]?.open(take)
+  }
+
+  /** The turn of a 'verified' of `from`. @param take - as for {@link Inbox.open} */
+  advance(from: number, take: (message: Message) => void): void {
+    this.#lanes[from]?.advance(take)
+  }
+
+  /** The turn of a 'message' of `from` has come. */
+  taken(from: number): void {
+    this.#backlog.taken(from, 'plain')
+  }
+
+  /** Holds nobody back any more. */
+  close(): void {
+    this.#backlog.close()
   }
 
   /** @throws {MalformedError} PBFT_MALFORMED */
   #take(from: number, lane: OrderedLane<Message>, message: Buffer): void {
-    const { budgets, isHeldUp, onOverflow, onMessage, onForward } = this.#deps
+    const { budgets, isHeldUp, onOverflow, onForward } = this.#deps
     budgets.spend(from, 'messages', 1)
     if (isHeldUp()) {
       onOverflow(from)
@@ -123,15 +159,26 @@ export class Inbox {
     const bytes = isKept(message) ? ownBytes(message) : message
     const incoming = decodeMessage(bytes, this.#limits)
     budgets.spend(from, 'cpu', costOf(incoming, bytes.length) / 1_000)
+    if (incoming.type === 'forward') onForward(from, incoming.request)
+    else if (!this.#queue(from, lane, incoming, bytes)) onOverflow(from)
+  }
+
+  /** False when there is no room. */
+  #queue(from: number, lane: OrderedLane<Message>, incoming: Incoming, bytes: Uint8Array): boolean {
+    const { post } = this.#deps
     if (incoming.type === 'plain') {
-      onMessage(from, incoming.message)
-    } else if (incoming.type === 'forward') {
-      onForward(from, incoming.request)
-    } else {
-      const isBarrier = incoming.type === 'signed' && incoming.kind === 'new-view'
-      const verify = (): Verified<Message> => this.#verify(from, incoming, bytes)
-      if (!lane.push(bytes.length, verify, isBarrier)) onOverflow(from)
+      if (!this.#backlog.hasRoom(from)) return false
+      this.#backlog.add(from, 'plain')
+      post({ type: 'message', from, message: incoming.message })
+      return true
     }
+    const { type } = incoming
+    const kind = type === 'signed' || type === 'certificate' ? 'statement' : 'content'
+    const verify = (): Verified<Message> => this.#verify(from, incoming, bytes)
+    if (!lane.push(kind, bytes.length, verify)) return false
+    this.#backlog.add(from, 'sealed')
+    post({ type: 'arrived', from })
+    return true
   }
 
   /** The verified message; undefined, and the reason counted, when there is none. */
@@ -212,6 +259,14 @@ export class Inbox {
     this.#deps.onReject(from, code, error instanceof Error ? error.message : 'unknown')
     return undefined
   }
+}
+
+function bothOf(
+  first: Promise<void> | undefined,
+  second: Promise<void> | undefined,
+): Promise<void> | undefined {
+  if (first === undefined || second === undefined) return first ?? second
+  return first.then(() => second)
 }
 
 function isKept(message: Buffer): boolean {

@@ -1,96 +1,106 @@
 /** What verifying a message gave: undefined when it is of no use. */
 export type Verified<T> = T | undefined | Promise<T | undefined>
 
+/** A statement may change what is of use of the content that comes after it, and content nothing. */
+export type LaneKind = 'statement' | 'content'
+
 interface Item<T> {
+  readonly kind: LaneKind
   readonly bytes: number
   readonly verify: () => Verified<T>
-  readonly isBarrier: boolean
   result: { readonly value: T | undefined } | undefined
 }
 
-export interface OrderedLaneOptions<T> {
+export interface OrderedLaneOptions {
   /** Most items, and bytes, that wait or are being verified; one alone may have more bytes. */
   readonly maxItems: number
   readonly maxBytes: number
-  /** Most items that are being verified, or delivered and not yet taken. */
-  readonly maxOpen: number
-  /** Gets what was verified, in the order in which it came; calls `taken`, now or later, when it is taken. */
-  readonly deliver: (value: T, taken: () => void) => void
+  /** Most items that are being verified at the same time. */
+  readonly maxVerifying: number
+  /** What took time to verify is verified: {@link OrderedLane.advance} is to be called. */
+  readonly onVerified: () => void
 }
 
 /**
  * Messages of one replica that have to be verified first: some at the same time, delivered in the
  * order in which they came. What cannot be verified leaves no gap. Whoever sends much waits for
- * itself: what verifies for all replicas never has more than `maxOpen` of one before another's.
+ * itself: what verifies for all replicas never has more than `maxVerifying` of one before another's.
+ *
+ * Nothing happens but in {@link OrderedLane.open} and {@link OrderedLane.advance}. What is delivered
+ * there is taken at once, so that the next one is looked at by somebody who knows of it.
  */
 export class OrderedLane<T> {
-  readonly #options: OrderedLaneOptions<T>
+  readonly #options: OrderedLaneOptions
   readonly #items: Item<T>[] = []
   /** Of `#items`, from the first on: those whose verification was started. */
   #started = 0
-  /** Being verified, or delivered and not yet taken. */
-  #open = 0
-  /** Whether a barrier was started, and is neither taken nor found to be of no use. */
-  #isBarred = false
-  #isStarting = false
+  /** Of those that were not: how many may be. */
+  #due = 0
+  /** Of those that were: without a result. */
+  #verifying = 0
+  /** Statements that were started, and are neither delivered nor found to be of no use. */
+  #statements = 0
   #bytes = 0
 
-  constructor(options: OrderedLaneOptions<T>) {
+  constructor(options: OrderedLaneOptions) {
     this.#options = options
   }
 
   /**
-   * Takes a message; false, and nothing done, when there is no room.
+   * Takes a message, which waits for an {@link OrderedLane.open}; false, and nothing done, when there is
+   * no room.
    *
+   * @param kind - content is looked at when all statements before it were delivered
    * @param verify - called when its turn has come; must not throw or reject
-   * @param isBarrier - whether verifying what comes after this has to wait until this is taken
    */
-  push(bytes: number, verify: () => Verified<T>, isBarrier = false): boolean {
+  push(kind: LaneKind, bytes: number, verify: () => Verified<T>): boolean {
     const { maxItems, maxBytes } = this.#options
     const { length } = this.#items
     if (length >= maxItems || (length > 0 && this.#bytes + bytes > maxBytes)) return false
-    this.#items.push({ bytes, verify, isBarrier, result: undefined })
+    this.#items.push({ kind, bytes, verify, result: undefined })
     this.#bytes += bytes
-    this.#start()
     return true
   }
 
-  #start(): void {
-    if (this.#isStarting) return // called by what is taken at once: the loop below goes on
-    this.#isStarting = true
-    while (this.#open < this.#options.maxOpen && !this.#isBarred) {
-      const item = this.#items[this.#started]
-      if (item === undefined) break
-      this.#started++
-      this.#open++
-      this.#isBarred = item.isBarrier
-      const value = item.verify()
-      if (value instanceof Promise) void value.then((settled) => this.#settle(item, settled))
-      else this.#settle(item, value)
-    }
-    this.#isStarting = false
+  /** One message more may be looked at, in the order in which they came. */
+  open(deliver: (value: T) => void): void {
+    this.#due++
+    this.advance(deliver)
   }
 
-  #settle(item: Item<T>, value: T | undefined): void {
-    this.#open--
-    item.result = { value }
+  /** Delivers what is verified, and has the next ones verified. */
+  advance(deliver: (value: T) => void): void {
+    do this.#deliver(deliver)
+    while (this.#startNext())
+  }
+
+  #deliver(deliver: (value: T) => void): void {
     for (let head = this.#items[0]; head?.result !== undefined; head = this.#items[0]) {
       this.#items.shift()
       this.#started--
       this.#bytes -= head.bytes
-      this.#deliver(head, head.result.value)
+      if (head.kind === 'statement') this.#statements--
+      if (head.result.value !== undefined) deliver(head.result.value)
     }
-    this.#start()
   }
 
-  #deliver({ isBarrier }: Item<T>, value: T | undefined): void {
-    this.#open++
-    const taken = (): void => {
-      this.#open--
-      if (isBarrier) this.#isBarred = false
-      this.#start()
-    }
-    if (value === undefined) taken()
-    else this.#options.deliver(value, taken)
+  /** Whether there was one that may be verified now. */
+  #startNext(): boolean {
+    if (this.#due === 0 || this.#verifying >= this.#options.maxVerifying) return false
+    const item = this.#items[this.#started]
+    if (item === undefined || (item.kind === 'content' && this.#statements > 0)) return false
+    this.#started++
+    this.#due--
+    if (item.kind === 'statement') this.#statements++
+    const value = item.verify()
+    if (value instanceof Promise) {
+      this.#verifying++
+      void value.then((settled) => {
+        this.#verifying--
+        item.result = { value: settled }
+        this.#options.onVerified()
+      })
+    } else item.result = { value }
+    return true
   }
 }

@@ -4,10 +4,9 @@ import { decodeMessage, encodeStatement } from '../../src/wire/codec.ts'
 import type { CheckpointStatement, Statement } from '../../src/core/messages.ts'
 import { Encoder, encodeForward } from '../../src/wire/encoder.ts'
 import { frameOf, maxFrameMessages } from '../../src/wire/frame.ts'
-import { maxQueuedEvents } from '../../src/driver.ts'
 import { createReplica } from '../../src/index.ts'
 import type { Replica, ReplicaNotification, ReplicaOptions } from '../../src/index.ts'
-import { maxOpen } from '../../src/in/inbox.ts'
+import { maxBacklog, maxPlain } from '../../src/in/backlog.ts'
 import { checkCost, costOf } from '../../src/in/message-cost.ts'
 import { messageLimits } from '../../src/wire/message-limits.ts'
 import { largestFrameBytes, resolveReplicaOptions } from '../../src/options.ts'
@@ -96,15 +95,63 @@ class Backup {
 }
 
 describe('Replica: floods', () => {
-  it('drops what finds maxQueuedEvents before it, and counts it', async () => {
+  it('hears no more of one that has much in the queue, until that is taken', async () => {
     const backup = await Backup.start()
     const { replica } = backup
-    for (let queued = 0; queued < maxQueuedEvents; queued += maxFrameMessages)
-      void replica.receive(2, times(maxFrameMessages, vote))
-    expect(backup.dropped).to.equal(0)
-    void replica.receive(3, times(2, vote))
-    expect(backup.dropped).to.equal(2)
+    expect(replica.receive(2, times(maxBacklog.plain, vote))).to.equal(undefined)
+    let isHeld = true
+    void replica.receive(2, vote)?.then(() => (isHeld = false))
+    expect(replica.receive(3, vote), 'another').to.equal(undefined)
+    await Promise.resolve()
+    expect(isHeld).to.equal(true)
+    await nextTurn()
+    expect(isHeld).to.equal(false)
+    expect(replica.receive(2, vote)).to.equal(undefined)
     await replica.stop()
+  })
+
+  it('hears no more of one that has much to be verified in the queue, before that is charged', async () => {
+    const { replica } = await Backup.start()
+    const views = Array.from({ length: maxBacklog.sealed + 1 }, (_, at) => viewChange(at + 1))
+    expect(replica.receive(2, Buffer.concat(views.slice(1)))).to.equal(undefined)
+    expect(replica.receive(2, views[0]!)).to.be.instanceOf(Promise)
+    expect(replica.receive(3, vote), 'another').to.equal(undefined)
+    await nextTurn()
+    expect(replica.receive(2, vote)).to.equal(undefined)
+    await replica.stop()
+  })
+
+  it('drops what one sends beyond, though it is held back, and nothing that others send', async () => {
+    const backup = await Backup.start()
+    const { replica } = backup
+    const most = Math.floor(maxPlain / maxFrameMessages)
+    for (let frames = 0; frames < most; frames++)
+      void replica.receive(2, times(maxFrameMessages, vote))
+    void replica.receive(2, times(maxPlain - most * maxFrameMessages, vote))
+    expect(backup.dropped).to.equal(0)
+    for (let frames = 0; frames < 32; frames++)
+      void replica.receive(2, times(maxFrameMessages, vote))
+    expect(backup.dropped).to.equal(32 * maxFrameMessages)
+    backup.dropped = 0
+    void replica.receive(3, times(maxFrameMessages, vote))
+    expect(backup.dropped, 'of another').to.equal(0)
+    await replica.stop()
+  })
+
+  it('lets one that heeds being held back drop nothing, however fast it sends what it may', async () => {
+    const backup = await Backup.start()
+    const { replica } = backup
+    for (let frames = 0; frames < 24; frames++) await replica.receive(2, times(4_096, vote))
+    void replica.receive(3, times(2, vote))
+    expect(backup.dropped).to.equal(0)
+    await replica.stop()
+  })
+
+  it('lets go of whoever it holds back when it stops', async () => {
+    const { replica } = await Backup.start()
+    const held = replica.receive(2, times(maxBacklog.plain + 1, vote))
+    await replica.stop()
+    await held
   })
 
   it('reads no further in a frame than the first message that is none', async () => {
@@ -143,8 +190,13 @@ describe('Replica: floods', () => {
     const one = Buffer.from(new Encoder().message(unsigned))
     const cost = costOf(decodeMessage(one, limits), one.length) + checkCost
     const affordable = Math.floor((burstSeconds * 1_000) / cost)
-    expect(replica.receive(2, times(affordable, frameOf(one)))).to.equal(undefined)
-    expect(replica.receive(2, frameOf(one))).to.be.instanceOf(Promise)
+    for (let sent = 0; sent < affordable; sent++) {
+      expect(replica.receive(2, frameOf(one))).to.equal(undefined)
+      await nextTurn()
+    }
+    void replica.receive(2, frameOf(one))
+    await nextTurn()
+    expect(replica.receive(2, vote), 'what comes then').to.be.instanceOf(Promise)
     await clock.advance(1)
     await replica.stop()
   })
@@ -157,7 +209,9 @@ describe('Replica: floods', () => {
     }
     expect(replica.receive(2, viewChange(burstSeconds)), 'verified before').to.equal(undefined)
     await nextTurn()
-    expect(replica.receive(2, viewChange(burstSeconds + 1))).to.be.instanceOf(Promise)
+    void replica.receive(2, viewChange(burstSeconds + 1))
+    await nextTurn()
+    expect(replica.receive(2, vote), 'what comes then').to.be.instanceOf(Promise)
     await clock.advance(1)
     await replica.stop()
   })
@@ -169,19 +223,26 @@ describe('Replica: floods', () => {
       expect(replica.receive(2, checkpoint(sequence))).to.equal(undefined)
       await nextTurn()
     }
-    expect(replica.receive(2, checkpoint(41 + burstSeconds))).to.be.instanceOf(Promise)
+    void replica.receive(2, checkpoint(41 + burstSeconds))
+    await nextTurn()
+    expect(replica.receive(2, vote), 'what comes then').to.be.instanceOf(Promise)
     await clock.advance(1)
     await replica.stop()
   })
 
-  it('lets maxOpen states of one number pass as due when they come at once, and no more', async () => {
+  it('lets one state of each number pass as due, also when they come at once', async () => {
     const { replica } = await Backup.start({ maxSignaturesPerSecond: 1, checkpointPeriod: 1 })
     const state = (at: number): Uint8Array =>
       signed({ ...checkpointOf(1), digest: at.toString(16).padStart(64, '0') })
-    const states = Array.from({ length: maxOpen + burstSeconds }, (_, at) => state(at))
-    expect(replica.receive(2, Buffer.concat(states))).to.equal(undefined)
-    await nextTurn()
-    expect(replica.receive(2, state(states.length))).to.be.instanceOf(Promise)
+    const send = async (first: number, count: number): Promise<void> => {
+      const states = Array.from({ length: count }, (_, at) => state(first + at))
+      expect(replica.receive(2, Buffer.concat(states))).to.equal(undefined)
+      await nextTurn()
+    }
+    await send(0, 4)
+    await send(4, burstSeconds - 3)
+    await send(burstSeconds + 1, 1)
+    expect(replica.receive(2, vote), 'what comes then').to.be.instanceOf(Promise)
     await replica.stop()
   })
 

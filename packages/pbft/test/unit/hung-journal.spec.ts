@@ -131,6 +131,7 @@ describe('Replica: a journal that hangs', () => {
     })
     const { replica, journal, dropped } = await hungReplica({ maxJournalQueue: 1 }, stateMachine)
     for (const sequence of [1n, 2n]) replica.receive(0, proposal(sequence))
+    await nextTurn()
     for (const end of ends) end()
     await nextTurn()
     expect(replica.status().highestKnown).to.equal(1n)

@@ -8,13 +8,19 @@ import type {
   ReplicaOptions,
   Verifier,
 } from '../../src/index.ts'
-import type { NewView, Statement, ViewChange } from '../../src/core/messages.ts'
+import type {
+  Checkpoint,
+  Message,
+  NewView,
+  Statement,
+  ViewChange,
+} from '../../src/core/messages.ts'
 import { batchOf } from '../support/cores.ts'
 import { Encoder, encodeForward } from '../../src/wire/encoder.ts'
 import { decodeMessage, encodeStatement } from '../../src/wire/codec.ts'
 import { decodeFrame, frameOf } from '../../src/wire/frame.ts'
 import { Cluster, MemoryJournal, MemoryStateMachine, TestKeys } from '../../src/testing.ts'
-import { maxOpen } from '../../src/in/inbox.ts'
+import { maxVerifying } from '../../src/in/inbox.ts'
 import { maxChecking } from '../../src/requests/intake.ts'
 import { maxRelayed } from '../../src/requests/forwarding.ts'
 import { echoing } from '../support/echoing.ts'
@@ -518,31 +524,56 @@ describe('Replica: what peers send', () => {
     await replica.stop()
   })
 
+  const keys = new TestKeys()
+
+  /** A backup, replica 2, of four, and what the others can sign. */
+  const startBackup = async (options: Partial<ReplicaOptions>, verifier: Verifier) => {
+    const sent: Uint8Array[] = []
+    const network = {
+      send: (_to: number, frame: Uint8Array) => (sent.push(frame), Promise.resolve()),
+    }
+    const { replica } = setup(
+      { n: 4, id: 2, ...options },
+      {
+        verifier,
+        network: echoing(network, () => replica),
+        signer: keys.signer(2),
+      },
+    )
+    await replica.start()
+    await nextTurn()
+    const sign = (author: number, statement: Statement) => {
+      const body = encodeStatement(statement)
+      const signature = keys.signer(author).sign(body) as Uint8Array
+      return { ...statement, proof: { body, signature } }
+    }
+    const give = (from: number, ...messages: Message[]): void => {
+      const encoded = messages.map((message) => new Encoder().message(message))
+      replica.receive(from, Buffer.concat(encoded.map(frameOf)))
+    }
+    const prePrepare = (view: bigint, sequence: bigint): Message => {
+      return { type: 'pre-prepare', view, sequence, batch: batchOf('a') }
+    }
+    const kindsSent = (): string[] =>
+      sent.flatMap(decodeFrame).map((message) => {
+        const incoming = decodeMessage(message)
+        return incoming.type === 'plain' ? incoming.message.type : incoming.type
+      })
+    return { replica, sign, give, prePrepare, kindsSent }
+  }
+
+  const window = { checkpointPeriod: 1, logMultiplier: 2 }
+
   for (const [how, answer] of [
     ['at once', (isGood: boolean) => isGood],
     ['later', (isGood: boolean) => nextTurn(3).then(() => isGood)],
-  ] as const)
+  ] as const) {
+    const verifier: Verifier = {
+      verify: (signer, body, signature) => answer(keys.verify(signer, body, signature)),
+    }
+
     it(`accepts what a new primary proposes right behind its new-view, verified ${how}`, async () => {
-      const keys = new TestKeys()
-      const verifier: Verifier = {
-        verify: (signer, body, signature) => answer(keys.verify(signer, body, signature)),
-      }
-      const sent: Uint8Array[] = []
-      const network = {
-        send: (_to: number, frame: Uint8Array) => (sent.push(frame), Promise.resolve()),
-      }
-      const { replica } = setup(
-        { n: 4, id: 2 },
-        { verifier, network: echoing(network, () => replica), signer: keys.signer(2) },
-      )
-      await replica.start()
-      const sign = (author: number, statement: Statement) => {
-        const body = encodeStatement(statement)
-        return {
-          ...statement,
-          proof: { body, signature: keys.signer(author).sign(body) as Uint8Array },
-        }
-      }
+      const { replica, sign, give, prePrepare, kindsSent } = await startBackup({}, verifier)
       const viewChanges = [0, 1, 3].map((id) =>
         sign(id, {
           ...{ type: 'view-change', view: 1n, replica: id, lowWatermark: 0n },
@@ -550,22 +581,33 @@ describe('Replica: what peers send', () => {
         }),
       ) as ViewChange[]
       const newView = sign(1, { type: 'new-view', view: 1n, viewChanges }) as NewView
-      const prePrepare = {
-        type: 'pre-prepare',
-        view: 1n,
-        sequence: 1n,
-        batch: batchOf('a'),
-      } as const
-      const messages = [newView, prePrepare].map((message) => new Encoder().message(message))
-      replica.receive(1, Buffer.concat(messages.map(frameOf)))
+      give(1, newView, prePrepare(1n, 1n))
       await nextTurn(50)
-      const kinds = sent.flatMap(decodeFrame).map((message) => {
-        const incoming = decodeMessage(message)
-        return incoming.type === 'plain' ? incoming.message.type : incoming.type
-      })
-      expect(kinds).to.include('prepare')
+      expect(kindsSent()).to.include('prepare')
       await replica.stop()
     })
+
+    it(`accepts what a primary proposes right behind the proof that moves the window, verified ${how}`, async () => {
+      const { replica, sign, give, prePrepare, kindsSent } = await startBackup(window, verifier)
+      const checkpoints = [0, 1, 3].map((id) =>
+        sign(id, { type: 'checkpoint', sequence: 10n, digest: 'aa', replica: id }),
+      ) as Checkpoint[]
+      give(0, { type: 'certificate', checkpoints }, prePrepare(0n, 11n))
+      await nextTurn(50)
+      expect(kindsSent()).to.include('prepare')
+      await replica.stop()
+    })
+  }
+
+  it('accepts what a primary proposes right after the checkpoints of others that move the window', async () => {
+    const { replica, sign, give, prePrepare, kindsSent } = await startBackup(window, keys)
+    for (const id of [0, 1, 3])
+      give(id, sign(id, { type: 'checkpoint', sequence: 2n, digest: 'aa', replica: id }))
+    give(0, prePrepare(0n, 3n))
+    await nextTurn(5)
+    expect(kindsSent()).to.include('prepare')
+    await replica.stop()
+  })
 
   it('verifies a bounded number of messages of one at once, so that those of another begin at once', async () => {
     const begun: number[] = []
@@ -597,13 +639,15 @@ describe('Replica: what peers send', () => {
       }
     }
     for (let i = 1n; i <= 20n; i++) send(3, i)
-    expect(begun, 'of one').to.deep.equal(Array(maxOpen).fill(3))
+    await nextTurn()
+    expect(begun, 'of one').to.deep.equal(Array(maxVerifying).fill(3))
     send(2, 1n)
     send(0, 1n)
-    expect(begun.slice(maxOpen), 'of the others').to.deep.equal([2, 2, 2, 0, 0, 0])
+    await nextTurn()
+    expect(begun.slice(maxVerifying), 'of the others').to.deep.equal([2, 2, 2, 0, 0, 0])
     ends[0]!()
     await nextTurn(5)
-    expect(begun.slice(maxOpen + 6), 'the next of the first').to.deep.equal([3])
+    expect(begun.slice(maxVerifying + 6), 'the next of the first').to.deep.equal([3])
     expect(codes()).to.deep.equal(['PBFT_INVALID_SIGNATURE'])
     await replica.stop()
   })

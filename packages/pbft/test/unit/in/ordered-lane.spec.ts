@@ -1,29 +1,38 @@
 import { expect } from 'chai'
 import { OrderedLane } from '../../../src/in/ordered-lane.ts'
+import type { LaneKind, OrderedLaneOptions, Verified } from '../../../src/in/ordered-lane.ts'
 import { nextTurn } from '../../support/turns.ts'
 
-describe('OrderedLane', () => {
-  const setup = (maxItems = 10, maxBytes = 100) => {
-    const delivered: string[] = []
-    return {
-      delivered,
-      lane: new OrderedLane<string>({
-        ...{ maxItems, maxBytes, maxOpen: 4 },
-        deliver: (v, taken) => {
-          delivered.push(v)
-          taken()
-        },
-      }),
-    }
+/** A lane in which each item has its turn at once. */
+function laneOf(options: Partial<Omit<OrderedLaneOptions, 'onVerified'>> = {}) {
+  const delivered: string[] = []
+  const deliver = (value: string): void => void delivered.push(value)
+  const lane = new OrderedLane<string>({
+    ...{ maxItems: 10, maxBytes: 100, maxVerifying: 4, ...options },
+    onVerified: () => lane.advance(deliver),
+  })
+  const push = (
+    bytes: number,
+    verify: () => Verified<string>,
+    kind: LaneKind = 'content',
+  ): boolean => {
+    const hasRoom = lane.push(kind, bytes, verify)
+    if (hasRoom) lane.open(deliver)
+    return hasRoom
   }
+  return { delivered, deliver, lane, push }
+}
 
+const never = (): Promise<string> => new Promise(() => undefined)
+
+describe('OrderedLane', () => {
   it('verifies at the same time and delivers in order, leaving out what was no good', async () => {
-    const { lane, delivered } = setup()
+    const { push, delivered } = laneOf()
     let release: (value: string) => void = () => undefined
-    lane.push(1, () => new Promise((resolve) => (release = resolve)))
-    lane.push(1, () => 'second')
-    lane.push(1, () => Promise.resolve(undefined))
-    lane.push(1, () => Promise.resolve('fourth'))
+    push(1, () => new Promise((resolve) => (release = resolve)))
+    push(1, () => 'second')
+    push(1, () => Promise.resolve(undefined))
+    push(1, () => Promise.resolve('fourth'))
     await nextTurn()
     expect(delivered).to.deep.equal([])
     release('first')
@@ -32,98 +41,102 @@ describe('OrderedLane', () => {
   })
 
   it('has room for one item of any size', () => {
-    const { lane } = setup(2, 100)
-    const never = () => new Promise<string>(() => undefined)
-    expect([lane.push(101, never), lane.push(1, never)]).to.deep.equal([true, false])
+    const { push } = laneOf({ maxItems: 2 })
+    expect([push(101, never), push(1, never)]).to.deep.equal([true, false])
   })
 
   it('refuses more than its items or bytes, and has room again when they were delivered', () => {
-    const { lane } = setup(2, 100)
-    const never = () => new Promise<string>(() => undefined)
-    const taken = [1, 100, 99, 1].map((bytes) => lane.push(bytes, never))
-    expect(taken).to.deep.equal([true, false, true, false])
-    const other = setup(1)
-    expect([other.lane.push(1, () => 'a'), other.lane.push(1, () => 'b')]).to.deep.equal([
-      true,
-      true,
-    ])
-    const third = setup()
-    third.lane.push(60, () => 'a')
-    expect([third.lane.push(60, never), third.lane.push(40, never)]).to.deep.equal([true, true])
+    const { push } = laneOf({ maxItems: 2 })
+    const isTaken = [1, 100, 99, 1].map((bytes) => push(bytes, never))
+    expect(isTaken).to.deep.equal([true, false, true, false])
+    const other = laneOf({ maxItems: 1 })
+    expect([other.push(1, () => 'a'), other.push(1, () => 'b')]).to.deep.equal([true, true])
+    const third = laneOf()
+    third.push(60, () => 'a')
+    expect([third.push(60, never), third.push(40, never)]).to.deep.equal([true, true])
+  })
+
+  it('looks at nothing before its turn, and at one for each turn, after the one before was taken', () => {
+    const seen: string[] = []
+    const { lane } = laneOf()
+    const deliver = (value: string): void => void seen.push(`take ${value}`)
+    for (const name of ['a', 'b', 'c'])
+      lane.push('statement', 1, () => (seen.push(`look at ${name}`), name))
+    lane.advance(deliver)
+    expect(seen).to.deep.equal([])
+    lane.open(deliver)
+    expect(seen).to.deep.equal(['look at a', 'take a'])
+    lane.open(deliver)
+    lane.open(deliver)
+    expect(seen.slice(2)).to.deep.equal(['look at b', 'take b', 'look at c', 'take c'])
   })
 })
 
 describe('OrderedLane: how many are verified at once', () => {
-  it('begins no more than maxOpen, in order, and the next when one has ended', async () => {
-    const delivered: number[] = []
-    const lane = new OrderedLane<number>({
-      ...{ maxItems: 10, maxBytes: 100, maxOpen: 2 },
-      deliver: (value, taken) => {
-        delivered.push(value)
-        taken()
-      },
-    })
+  it('begins no more than maxVerifying, in order, and the next when one has ended', async () => {
+    const { push, delivered } = laneOf({ maxVerifying: 2 })
     const ends: (() => void)[] = []
     for (let i = 0; i < 5; i++)
-      lane.push(1, () => new Promise((resolve) => ends.push(() => resolve(i))))
-    lane.push(1, () => 5)
+      push(1, () => new Promise((resolve) => ends.push(() => resolve(`${i}`))))
+    push(1, () => 'at once')
     expect(ends).to.have.length(2)
     ends[1]!()
     await nextTurn()
-    expect(ends).to.have.length(3)
-    expect(delivered).to.deep.equal([])
+    expect(ends, 'the third').to.have.length(3)
+    expect(delivered, 'in order').to.deep.equal([])
     for (let i = 0; i < 5; i++) {
       ends[i]!()
       await nextTurn()
     }
-    expect(delivered).to.deep.equal([0, 1, 2, 3, 4, 5])
+    expect(delivered).to.deep.equal(['0', '1', '2', '3', '4', 'at once'])
   })
 })
 
-describe('OrderedLane: what is not yet taken', () => {
-  const setup = (maxOpen: number) => {
+describe('OrderedLane: content behind statements', () => {
+  const setup = () => {
     const looked: string[] = []
-    const taken: (() => void)[] = []
-    const lane = new OrderedLane<string>({
-      ...{ maxItems: 10_000, maxBytes: 10_000, maxOpen },
-      deliver: (_, done) => taken.push(done),
-    })
-    const push = (name: string, value: string | undefined, isBarrier = false): boolean =>
-      lane.push(1, () => (looked.push(name), value), isBarrier)
-    return { looked, taken, push }
+    const ends = new Map<string, (value: string | undefined) => void>()
+    const { push } = laneOf({ maxItems: 10_000, maxBytes: 10_000 })
+    const look = (name: string, kind: LaneKind, verify: () => Verified<string>): boolean =>
+      push(1, () => (looked.push(name), verify()), kind)
+    const later = (name: string) => (): Verified<string> =>
+      new Promise((resolve) => ends.set(name, resolve))
+    return { looked, look, later, ends }
   }
 
-  it('counts as open', () => {
-    const { looked, taken, push } = setup(2)
-    for (const name of ['a', 'b', 'c']) push(name, name)
-    expect(looked).to.deep.equal(['a', 'b'])
-    taken[0]!()
-    expect(looked).to.deep.equal(['a', 'b', 'c'])
+  it('waits until all of them are delivered, and they for nothing', async () => {
+    const { looked, look, later, ends } = setup()
+    look('a', 'content', later('a'))
+    look('b', 'statement', later('b'))
+    look('c', 'statement', later('c'))
+    look('d', 'content', () => 'd')
+    ends.get('b')!('b')
+    ends.get('c')!('c')
+    await nextTurn()
+    expect(looked, 'they are verified, and wait for the first').to.deep.equal(['a', 'b', 'c'])
+    ends.get('a')!('a')
+    await nextTurn()
+    expect(looked).to.deep.equal(['a', 'b', 'c', 'd'])
   })
 
-  it('keeps all back that comes after it, when it is a barrier', () => {
-    const { looked, taken, push } = setup(4)
-    push('a', 'a')
-    push('barrier', 'barrier', true)
-    push('b', 'b')
-    taken[0]!()
-    expect(looked).to.deep.equal(['a', 'barrier'])
-    taken[1]!()
-    expect(looked).to.deep.equal(['a', 'barrier', 'b'])
+  it('waits for none that is verified at once, and no longer for one that is of no use', async () => {
+    const { looked, look, later, ends } = setup()
+    look('a', 'statement', () => 'a')
+    look('b', 'content', () => 'b')
+    look('useless', 'statement', later('useless'))
+    look('c', 'content', () => 'c')
+    expect(looked).to.deep.equal(['a', 'b', 'useless'])
+    ends.get('useless')!(undefined)
+    await nextTurn()
+    expect(looked).to.deep.equal(['a', 'b', 'useless', 'c'])
   })
 
-  it('keeps nothing back when it is a barrier of no use', () => {
-    const { looked, push } = setup(4)
-    push('barrier', undefined, true)
-    push('b', 'b')
-    expect(looked).to.deep.equal(['barrier', 'b'])
-  })
-
-  it('goes on through any number of items that are of no use', () => {
-    const { looked, taken, push } = setup(4)
-    push('barrier', 'barrier', true)
-    for (let at = 0; at < 9_000; at++) push(`${at}`, undefined)
-    taken[0]!()
+  it('goes on through any number of items that are of no use', async () => {
+    const { looked, look, later, ends } = setup()
+    look('a', 'statement', later('a'))
+    for (let at = 0; at < 9_000; at++) look(`${at}`, 'content', () => undefined)
+    ends.get('a')!('a')
+    await nextTurn()
     expect(looked).to.have.length(9_001)
   })
 })
