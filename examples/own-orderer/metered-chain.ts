@@ -5,15 +5,17 @@ import type { AbortOptions } from '@heddle/interface'
 import { openLedger } from '@heddle/ledger'
 import type { Ledger } from '@heddle/ledger'
 import type { ChannelRules } from '@heddle/msp'
+import { authorizeByPolicy, signBlock } from '@heddle/orderer'
+import type { BlockSigner, Chain, Grant, SignedData } from '@heddle/orderer'
 import {
-  authorizeByPolicy,
   blockMetadata,
   buildBlock,
+  common,
+  create,
+  decode,
+  encode,
   ordererMetadataValue,
-  signBlock,
-} from '@heddle/orderer'
-import type { BlockSigner, Chain, Grant, SignedData } from '@heddle/orderer'
-import { common, create, decode, encode } from '@heddle/proto'
+} from '@heddle/proto'
 import type { Received } from '@heddle/proto'
 import { Quota } from './quota.ts'
 

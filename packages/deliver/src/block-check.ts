@@ -4,6 +4,7 @@ import {
   blockDataHash,
   blockHeaderBytes,
   blockHeaderHash,
+  blockSignaturePreimage,
   common,
   decode,
   encode,
@@ -181,7 +182,7 @@ function signaturesOf(block: common.Block, header: HeaderOf, config: ChannelConf
     return signatures.flatMap((entry) => {
       const signer = signerOf(entry, config)
       if (!signer) return []
-      const data = Buffer.concat([value, signer.header, headerBytes])
+      const data = blockSignaturePreimage(value, signer.header, headerBytes)
       return [{ identity: signer.identity, data, signature: entry.signature }]
     })
   } catch (cause) {

@@ -1,15 +1,17 @@
 import { createHash } from 'node:crypto'
 import {
   type MessageInitShape,
+  blockMetadata,
+  buildBlock,
   common,
   create,
   encode,
   msp,
   orderer,
+  ordererMetadataValue,
   protos,
   timestampFromDate,
 } from '@heddle/proto'
-import { blockMetadata, buildBlock, ordererMetadataValue } from './block.ts'
 import { configGroup } from './config-group.ts'
 import { OrdererError } from './errors.ts'
 import { refuseUnknown } from './options.ts'

@@ -1,6 +1,5 @@
 export type {
   ArchivedBlock,
-  BlockSignature,
   BlockSignatureVerifier,
   BlockSigner,
   Chain,
@@ -12,15 +11,7 @@ export type {
   StoredBlock,
   SubmitOptions,
 } from './ports.ts'
-export {
-  blockMetadata,
-  blockQuorum,
-  blockSignaturePreimage,
-  buildBlock,
-  ordererMetadataValue,
-  signaturesSlot,
-} from './block.ts'
-export type { BlockContents, BlockMetadataSlots } from './block.ts'
+export { blockQuorum } from './quorum.ts'
 export { signBlock } from './sign-block.ts'
 export { authorizeByPolicy } from './authorize.ts'
 export { OrdererError, statusOf } from './errors.ts'

@@ -1,5 +1,5 @@
 import { blockHeaderBytes, type common } from '@heddle/proto'
-import type { BlockSignature } from './ports.ts'
+import type { BlockSignature } from '@heddle/proto'
 
 /** A block that was executed here and needs signatures. */
 export interface BlockToSign {

@@ -1,5 +1,5 @@
 import type { AbortOptions } from '@heddle/interface'
-import type { Received, common } from '@heddle/proto'
+import type { BlockSignature, Received, common } from '@heddle/proto'
 
 /** What somebody signed, and with which identity: the input of a policy. */
 export interface SignedData {
@@ -60,14 +60,6 @@ export interface Chain {
 
 /** Finds the chain of a channel; undefined when there is none: NOT_FOUND. */
 export type ChainLookup = (channelId: string) => Chain | undefined
-
-/** A consenter's signature over a block, as it stands in the block's metadata (BFT form). */
-export interface BlockSignature {
-  /** Encoded `common.IdentifierHeader`: the consenter's id and a nonce. */
-  readonly identifierHeader: Uint8Array
-  /** DER-encoded ECDSA signature over SHA-256 of the signature preimage. */
-  readonly signature: Uint8Array
-}
 
 /** How the block signatures of consenters travel. Messages may get lost, repeated or reordered. */
 export interface SignatureNetwork {

@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { blockHeaderBytes, common, create, encode } from '@heddle/proto'
-import { blockSignaturePreimage } from './block.ts'
+import { blockHeaderBytes, blockSignaturePreimage, common, create, encode } from '@heddle/proto'
+import type { BlockSignature } from '@heddle/proto'
 import type { BlockToSign } from './open-block.ts'
-import type { BlockSignature, BlockSigner } from './ports.ts'
+import type { BlockSigner } from './ports.ts'
 
 /** As long as Fabric's nonces. */
 const nonceBytes = 24
 
 /**
- * Signs a block as a consenter of a BFT channel: what {@link blockMetadata} puts beside the value.
+ * Signs a block as a consenter of a BFT channel: what `blockMetadata` of @heddle/proto puts beside the value.
  *
  * @param consenter - its id in the channel's `consenter_mapping`: a uint32, from 1 on in Fabric
  * @param signer - has the key of the identity that the mapping gives to `consenter`

@@ -1,7 +1,8 @@
 import type { AbortOptions, ClockTimer, Lifecycle, LifecycleState } from '@heddle/interface'
 import { InvariantError } from '@heddle/interface'
-import { blockHeaderBytes, heddle } from '@heddle/proto'
-import { blockQuorum, blockSignaturePreimage } from './block.ts'
+import { blockHeaderBytes, blockSignaturePreimage, heddle } from '@heddle/proto'
+import type { BlockSignature } from '@heddle/proto'
+import { blockQuorum } from './quorum.ts'
 import { Dissent } from './dissent.ts'
 import { OrdererError } from './errors.ts'
 import { type CollectorMetrics, collectorMetrics } from './metrics.ts'
@@ -13,7 +14,6 @@ import {
   quorumOf,
   unsignedBlock,
 } from './open-block.ts'
-import type { BlockSignature } from './ports.ts'
 import { signBlock } from './sign-block.ts'
 import { SignatureAnswerer } from './signature-answerer.ts'
 import {

@@ -1,6 +1,6 @@
 import { common, create, decode, encode, heddle } from '@heddle/proto'
+import type { BlockSignature } from '@heddle/proto'
 import { OrdererError } from './errors.ts'
-import type { BlockSignature } from './ports.ts'
 
 /** Longest identifier header taken: an id of 5 bytes and a nonce of 24 need 33. */
 export const maxIdentifierHeaderBytes = 128

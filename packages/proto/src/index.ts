@@ -16,6 +16,14 @@ export { TimestampSchema, timestampDate, timestampFromDate } from '@bufbuild/pro
 export type { Timestamp } from '@bufbuild/protobuf/wkt'
 
 export { blockDataHash, blockHeaderBytes, blockHeaderHash } from './block.ts'
+export {
+  blockMetadata,
+  blockSignaturePreimage,
+  buildBlock,
+  ordererMetadataValue,
+  signaturesSlot,
+} from './new-block.ts'
+export type { BlockContents, BlockMetadataSlots, BlockSignature } from './new-block.ts'
 export { isConfigBlock } from './config-block.ts'
 export { decode, encode, receive } from './codec.ts'
 export type { Received } from './codec.ts'

@@ -1,16 +1,19 @@
 import type { AbortOptions } from '@heddle/interface'
-import { type Received, blockHeaderHash, common, create, decode, encode } from '@heddle/proto'
-import { blockMetadata, buildBlock, ordererMetadataValue } from '../block.ts'
+import {
+  type Received,
+  blockHeaderHash,
+  blockMetadata,
+  buildBlock,
+  common,
+  create,
+  decode,
+  encode,
+  ordererMetadataValue,
+} from '@heddle/proto'
+import type { BlockSignature } from '@heddle/proto'
 import { OrdererError } from '../errors.ts'
 import { signBlock } from '../sign-block.ts'
-import type {
-  BlockSignature,
-  BlockSigner,
-  Chain,
-  Grant,
-  SignedData,
-  SubmitOptions,
-} from '../ports.ts'
+import type { BlockSigner, Chain, Grant, SignedData, SubmitOptions } from '../ports.ts'
 
 /** What a {@link MemoryChain} begins with. */
 export interface MemoryChainOptions {

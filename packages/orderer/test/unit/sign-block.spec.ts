@@ -1,7 +1,16 @@
 import { expect } from 'chai'
 import { createTestOrganization } from '@heddle/msp/testing'
-import { blockHeaderBytes, common, create, decode, encode } from '@heddle/proto'
-import { blockMetadata, buildBlock, ordererMetadataValue, signBlock } from '../../src/index.ts'
+import {
+  blockHeaderBytes,
+  blockMetadata,
+  buildBlock,
+  common,
+  create,
+  decode,
+  encode,
+  ordererMetadataValue,
+} from '@heddle/proto'
+import { signBlock } from '../../src/index.ts'
 
 describe('signBlock', () => {
   const value = ordererMetadataValue(3n)

@@ -1,6 +1,6 @@
 import { VirtualClock } from '@heddle/events/testing'
 import { expect } from 'chai'
-import { buildBlock } from '../../src/index.ts'
+import { buildBlock } from '@heddle/proto'
 import type { ArchivedBlock } from '../../src/index.ts'
 import {
   type AnswererContext,

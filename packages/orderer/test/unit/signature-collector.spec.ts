@@ -1,17 +1,24 @@
 import { createHash } from 'node:crypto'
 import { expect } from 'chai'
 import { VirtualClock } from '@heddle/events/testing'
-import { blockHeaderBytes, common, create, decode, encode, heddle } from '@heddle/proto'
 import {
   type BlockSignature,
+  blockHeaderBytes,
+  blockSignaturePreimage,
+  buildBlock,
+  common,
+  create,
+  decode,
+  encode,
+  heddle,
+  ordererMetadataValue,
+} from '@heddle/proto'
+import {
   BlockSignatureCollector,
   type BlockToSign,
   type SignatureCollectorOptions,
   type StoredBlock,
-  buildBlock,
-  ordererMetadataValue,
 } from '../../src/index.ts'
-import { blockSignaturePreimage } from '../../src/block.ts'
 
 const { BlockSignatures_Purpose: Purpose } = heddle
 const channelId = 'ch'

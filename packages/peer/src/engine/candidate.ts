@@ -1,10 +1,19 @@
 import { createHash } from 'node:crypto'
-import { blockHeaderHash, common, create, decode, encode, heddle } from '@heddle/proto'
-import { blockMetadata, buildBlock, ordererMetadataValue } from '@heddle/orderer'
+import {
+  blockHeaderHash,
+  blockMetadata,
+  buildBlock,
+  common,
+  create,
+  decode,
+  encode,
+  heddle,
+  ordererMetadataValue,
+} from '@heddle/proto'
 import { nextStateDigest } from '@heddle/ledger'
+import type { BlockSignature } from '@heddle/proto'
 import { PeerError } from '../errors.ts'
 import { switchJudge } from '../switch/switch.ts'
-import type { BlockSignature } from '@heddle/orderer'
 import type { StatePoint } from '@heddle/pbft'
 import type { Execution, Rules } from '../rules/rules.ts'
 import type { StateView } from '../rules/state-view.ts'

@@ -16,7 +16,7 @@ import { reexecute, reexecuteReceived } from './replay.ts'
 import type { ReplayDeps } from './replay.ts'
 import type { AbortOptions, Logger, Metrics } from '@heddle/interface'
 import type { Ledger, StateWrite } from '@heddle/ledger'
-import type { BlockSignature, BlockToSign } from '@heddle/orderer'
+import type { BlockToSign } from '@heddle/orderer'
 import type {
   CheckPurpose,
   StateMachine,
@@ -24,7 +24,7 @@ import type {
   TransferOptions,
   TransferTarget,
 } from '@heddle/pbft'
-import type { Received } from '@heddle/proto'
+import type { BlockSignature, Received } from '@heddle/proto'
 import type { Batch, Candidate, ChainTip } from './candidate.ts'
 import type { OfferVerifier } from '../switch/offer.ts'
 import type { TransactionReader } from './transaction.ts'

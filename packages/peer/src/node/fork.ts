@@ -1,7 +1,7 @@
-import { blockSignaturePreimage } from '@heddle/orderer'
 import {
   blockHeaderBytes,
   blockHeaderHash,
+  blockSignaturePreimage,
   common,
   create,
   decode,

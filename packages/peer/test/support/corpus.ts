@@ -1,8 +1,17 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { gunzipSync } from 'node:zlib'
-import { blockMetadata, buildBlock, ordererMetadataValue } from '@heddle/orderer'
-import { common, create, encode, heddle, orderer, timestampFromDate } from '@heddle/proto'
+import {
+  blockMetadata,
+  buildBlock,
+  common,
+  create,
+  encode,
+  heddle,
+  orderer,
+  ordererMetadataValue,
+  timestampFromDate,
+} from '@heddle/proto'
 import { encodeGenesisState } from '../../src/node/genesis-state.ts'
 
 /** A call of a contract. */

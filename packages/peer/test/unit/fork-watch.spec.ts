@@ -1,7 +1,16 @@
 import { expect } from 'chai'
 import { VirtualClock } from '@heddle/events/testing'
-import { blockMetadata, buildBlock, ordererMetadataValue, signBlock } from '@heddle/orderer'
-import { ProtoMalformedError, common, create, encode, heddle } from '@heddle/proto'
+import { signBlock } from '@heddle/orderer'
+import {
+  ProtoMalformedError,
+  blockMetadata,
+  buildBlock,
+  common,
+  create,
+  encode,
+  heddle,
+  ordererMetadataValue,
+} from '@heddle/proto'
 import { Conditions } from '../../src/node/conditions.ts'
 import { forkOf, readSignedHeader, signedHeaderOf, signersOf } from '../../src/node/fork.ts'
 import {

@@ -1,8 +1,14 @@
 import { expect } from 'chai'
 import { isCodedError } from '@heddle/interface'
 import { openMemoryLedger } from '@heddle/ledger/testing'
-import { blockMetadata, buildBlock, signaturesSlot } from '@heddle/orderer'
-import { blockHeaderHash, common, encode } from '@heddle/proto'
+import {
+  blockHeaderHash,
+  blockMetadata,
+  buildBlock,
+  common,
+  encode,
+  signaturesSlot,
+} from '@heddle/proto'
 import { createSignatureArchive } from '../../src/node/signature-archive.ts'
 import type { Ledger } from '@heddle/ledger'
 import type { SignatureArchive } from '@heddle/orderer'

@@ -1,7 +1,6 @@
 import { expect } from 'chai'
 import { VirtualClock } from '@heddle/events/testing'
-import { buildBlock } from '@heddle/orderer'
-import { common, encode } from '@heddle/proto'
+import { buildBlock, common, encode } from '@heddle/proto'
 import { messageOf } from '../../src/errors.ts'
 import { StoredEnvelopes, keptBlocks, readLimits } from '../../src/node/stored-envelopes.ts'
 

@@ -1,5 +1,15 @@
-import { blockDataHash, common, create, encode } from '@heddle/proto'
-import type { BlockSignature } from './ports.ts'
+import { create } from '@bufbuild/protobuf'
+import { blockDataHash } from './block.ts'
+import { encode } from './codec.ts'
+import * as common from './common.ts'
+
+/** A consenter's signature over a block, as it stands in the block's metadata (BFT form). */
+export interface BlockSignature {
+  /** Encoded `common.IdentifierHeader`: the consenter's id and a nonce. */
+  readonly identifierHeader: Uint8Array
+  /** DER-encoded ECDSA signature over SHA-256 of the signature preimage. */
+  readonly signature: Uint8Array
+}
 
 /** What goes into a new block; see {@link buildBlock}. */
 export interface BlockContents {
@@ -107,29 +117,18 @@ export function ordererMetadataValue(
 }
 
 /**
- * What a consenter of a BFT channel signs: `value ‖ identifierHeader ‖ headerBytes`.
+ * What a consenter signs: `value ‖ signer ‖ headerBytes`.
  *
  * @param value - slot 0's `Metadata.value`, as it stands in the block
- * @param identifierHeader - encoded `common.IdentifierHeader` of the signer
+ * @param signer - of a BFT channel the encoded `common.IdentifierHeader`, of a CFT channel the encoded
+ *   `common.SignatureHeader`
  * @param headerBytes - the header's ASN.1 DER (`blockHeaderBytes`)
  * @see fabric v3.0.0 protoutil/blockutils.go (BlockSignatureVerifier)
  */
 export function blockSignaturePreimage(
   value: Uint8Array,
-  identifierHeader: Uint8Array,
+  signer: Uint8Array,
   headerBytes: Uint8Array,
 ): Uint8Array {
-  return Buffer.concat([value, identifierHeader, headerBytes])
-}
-
-/**
- * How many of `consenters` must sign a block: ⌈(N + F + 1) / 2⌉ with F = ⌊(N − 1) / 3⌋, so that any
- * two such sets share a correct consenter.
- *
- * @param consenters - N, 1 or more
- * @see fabric v3.0.0 common/policies/bft.go
- */
-export function blockQuorum(consenters: number): number {
-  const faulty = Math.floor((consenters - 1) / 3)
-  return Math.ceil((consenters + faulty + 1) / 2)
+  return Buffer.concat([value, signer, headerBytes])
 }
