@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { createGenesisBlock } from '@heddle/channel'
+import type { ApplicationOrganization } from '@heddle/channel'
 import { generateOrganization, loadMsp, loadSigningIdentity } from '@heddle/msp'
 import type { SigningIdentity } from '@heddle/msp'
-import { createGenesisBlock } from '@heddle/orderer'
-import type { ApplicationOrganization } from '@heddle/orderer'
 import { common, encode } from '@heddle/proto'
 
 /** An organisation of one member, with its certificates. */

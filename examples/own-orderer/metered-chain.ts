@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto'
-import { channelConfigOf } from '@heddle/deliver'
+import { channelConfigOf } from '@heddle/channel'
+import type { ChannelRules } from '@heddle/channel'
 import { CodedError } from '@heddle/interface'
 import type { AbortOptions } from '@heddle/interface'
 import { openLedger } from '@heddle/ledger'
 import type { Ledger } from '@heddle/ledger'
-import type { ChannelRules } from '@heddle/msp'
 import { authorizeByPolicy, signBlock } from '@heddle/orderer'
 import type { BlockSigner, Chain, Grant, SignedData } from '@heddle/orderer'
 import {

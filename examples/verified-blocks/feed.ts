@@ -7,7 +7,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { channelConfigOf, createDeliverService } from '@heddle/deliver'
+import { channelConfigOf } from '@heddle/channel'
+import { createDeliverService } from '@heddle/deliver'
 import { systemClock } from '@heddle/events'
 import type { Logger } from '@heddle/interface'
 import { loadSigningIdentity } from '@heddle/msp'
@@ -23,7 +24,7 @@ const [network = '.heddle', output = '.'] = process.argv.slice(2)
 const at = (path: string): string => join(network, path)
 const { genesis, client } = JSON.parse(await readFile(at('network.json'), 'utf8')) as Network
 const configBlock = await readFile(at(genesis))
-const { channelId, endpoints } = channelConfigOf(decode(common.BlockSchema, configBlock))
+const { channelId } = channelConfigOf(decode(common.BlockSchema, configBlock))
 
 const say = (level: string): Logger['info'] => {
   return (event, fields, error) =>
@@ -49,7 +50,7 @@ const service = createDeliverService(
   {
     channelId,
     configBlock,
-    endpoints,
+    endpoints: [], // the genesis block names them
     tls: {
       certificate: await readFile(at(client.tlsCertificate)),
       key: await readFile(at(client.tlsKey)),

@@ -34,9 +34,8 @@ const wrongTrees = {
     'packages/pbft/dist/index.js': 'export const pbft = 1\n',
   },
   'direction-deliver': {
-    'packages/deliver/src/index.ts':
-      "import { ledger } from '../../ledger/dist/index.js'\nledger\n",
-    'packages/ledger/dist/index.js': 'export const ledger = 1\n',
+    'packages/deliver/src/index.ts': "import { serve } from '../../orderer/dist/index.js'\nserve\n",
+    'packages/orderer/dist/index.js': 'export const serve = 1\n',
   },
   'direction-msp': {
     'packages/msp/src/index.ts':

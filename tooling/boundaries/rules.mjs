@@ -5,8 +5,8 @@ export const rows = [
   ['interface'],
   ['proto', 'events', 'pubsub'],
   ['identity', 'msp', 'listener'],
-  ['comm', 'deliver', 'pbft', 'ledger'],
-  ['orderer'],
+  ['comm', 'channel', 'pbft', 'ledger'],
+  ['orderer', 'deliver'],
   ['peer'],
 ]
 

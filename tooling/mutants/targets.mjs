@@ -31,11 +31,14 @@ export const targets = {
     mutate: ['src/handshake/*.ts', 'src/connections/connection-store.ts'],
     spec: ['test/unit/**/*.spec.ts', 'test/wire/**/*.spec.ts', 'test/e2e/handshake.spec.ts'],
   },
+  channel: {
+    mutate: ['src/channel-config.ts', 'src/channel-rules.ts', 'src/orderer-endpoints.ts'],
+    spec: ['test/unit/**/*.spec.ts', 'test/wire/**/*.spec.ts'],
+  },
   deliver: {
     mutate: [
       'src/block-check.ts',
       'src/block-verifier.ts',
-      'src/channel-config.ts',
       'src/config-endpoints.ts',
       'src/locate.ts',
     ],

@@ -1,3 +1,4 @@
+import type { ChannelConfig } from '@heddle/channel'
 import { type SignedData, collectSignersAsync } from '@heddle/msp'
 import {
   type Received,
@@ -10,7 +11,6 @@ import {
   encode,
   isConfigBlock,
 } from '@heddle/proto'
-import type { ChannelConfig } from './channel-config.ts'
 import { BlockError } from './errors.ts'
 
 /** Where a channel stands: what its next block must look like. Never changed, only replaced. */
@@ -199,8 +199,8 @@ function signerOf(
 ): { header: Uint8Array; identity: Uint8Array } | undefined {
   if (bft && signatureHeader.length === 0 && identifierHeader.length > 0) {
     const { identifier } = decode(common.IdentifierHeaderSchema, identifierHeader)
-    const identity = consenters.get(identifier)
-    return identity && { header: identifierHeader, identity }
+    const consenter = consenters.get(identifier)
+    return consenter && { header: identifierHeader, identity: consenter.identity }
   }
   const { creator } = decode(common.SignatureHeaderSchema, signatureHeader)
   return { header: signatureHeader, identity: creator }

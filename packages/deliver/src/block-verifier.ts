@@ -1,3 +1,4 @@
+import type { ChannelConfig } from '@heddle/channel'
 import { shown } from '@heddle/msp'
 import { type Received, blockHeaderHash, type common, isConfigBlock } from '@heddle/proto'
 import {
@@ -10,7 +11,7 @@ import {
   lastConfigOf,
   positionAfter,
 } from './block-check.ts'
-import { type ChannelConfig, channelConfigOf } from './channel-config.ts'
+import { configIn } from './channel-config.ts'
 import { BlockError } from './errors.ts'
 import { type Known, refuseUnknown } from './refuse-unknown.ts'
 
@@ -74,7 +75,7 @@ function runCheck(check: BlockCheck, block: Received<common.Block>, goodSigners:
 }
 
 function nextConfig(block: common.Block, { config }: Position): ChannelConfig {
-  const next = channelConfigOf(block)
+  const next = configIn(block)
   if (next.channelId === config.channelId) return next
   const message = `a configuration of channel ${shown(next.channelId)}, not ${shown(config.channelId)}`
   throw new BlockError('DELIVER_CONFIG', message)
@@ -198,10 +199,10 @@ export function genesisPosition(genesis: common.Block, config: ChannelConfig): P
   return { next: 0n, previousHash: undefined, config, genesisHash }
 }
 
-/** The configuration in a block that is trusted to be of `channelId`; see `channelConfigOf`. */
+/** The configuration in a block that is trusted to be of `channelId`; see `configIn`. */
 export function trustedConfig(channelId: string, block: common.Block): ChannelConfig {
   headerOf(block)
-  const config = channelConfigOf(block)
+  const config = configIn(block)
   if (config.channelId === channelId) return config
   const message = `the configuration block is of channel ${shown(config.channelId)}, not ${shown(channelId)}`
   throw new BlockError('DELIVER_CONFIG', message)

@@ -6,8 +6,6 @@ export type { EnvelopeContent, SeekPosition, SeekRequest, SignedEnvelope } from 
 export { tlsCertificateHash } from './endpoint-tls.ts'
 export { proxyFor } from './proxy.ts'
 export type { HttpProxy, ProxyChoice } from './proxy.ts'
-export { channelConfigOf } from './channel-config.ts'
-export type { ChannelConfig } from './channel-config.ts'
 export type { Position } from './block-check.ts'
 export { lastConfigOf } from './block-check.ts'
 export { createBlockVerifier } from './block-verifier.ts'

@@ -1,5 +1,6 @@
+import type { ChannelConfig } from '@heddle/channel'
 import type { Logger } from '@heddle/interface'
-import type { ChannelConfig } from './channel-config.ts'
+import { endpointsOf } from './config-endpoints.ts'
 import type { EndpointSet } from './endpoint-set.ts'
 import type { Endpoint } from './ports.ts'
 
@@ -30,6 +31,8 @@ export class KnownEndpoints {
   readonly #options: KnownEndpointsOptions
   readonly #logger: Logger | undefined
   #config: ChannelConfig | undefined
+  /** What was said of the endpoints of that configuration. */
+  #unusable: readonly string[] = []
 
   constructor(set: EndpointSet, options: KnownEndpointsOptions, logger: Logger | undefined) {
     this.#set = set
@@ -40,9 +43,10 @@ export class KnownEndpoints {
   /** `config` is in force: whom it names is asked. */
   follow(config: ChannelConfig): void {
     if (this.#options.onlyGiven || config === this.#config) return
-    this.#sayUnusable(config)
+    const { endpoints, unusableEndpoints } = endpointsOf(config)
+    this.#sayUnusable(config.blockNumber, unusableEndpoints)
     this.#config = config
-    this.#set.update(config.endpoints.map((endpoint) => this.#overridden(endpoint)))
+    this.#set.update(endpoints.map((endpoint) => this.#overridden(endpoint)))
   }
 
   #overridden(endpoint: Endpoint): Endpoint {
@@ -52,13 +56,14 @@ export class KnownEndpoints {
     return { address: to, roots, ...(serverName !== undefined && { serverName }) }
   }
 
-  /** Says which endpoints `config` names in vain, unless the one before did as well. */
-  #sayUnusable({ blockNumber, unusableEndpoints }: ChannelConfig): void {
-    const known = new Set(this.#config?.unusableEndpoints)
-    const found = unusableEndpoints.filter((said) => !known.has(said))
+  /** Says which endpoints the configuration of `block` names in vain, unless the one before did as well. */
+  #sayUnusable(block: bigint, unusable: readonly string[]): void {
+    const known = new Set(this.#unusable)
+    this.#unusable = unusable
+    const found = unusable.filter((said) => !known.has(said))
     if (found.length === 0) return
     this.#logger?.warn('endpoints in the configuration of the channel cannot be used', {
-      block: blockNumber,
+      block,
       count: found.length,
       endpoints: found.slice(0, maxEndpointsSaid).join('; '),
     })

@@ -1,8 +1,8 @@
+import type { ChannelConfig } from '@heddle/channel'
 import { type Received, type common, orderer } from '@heddle/proto'
 import { type Position, lastConfigOf, positionAfter } from './block-check.ts'
 import { type BlockStreamContext, blockStream } from './block-stream.ts'
 import { beginCheck, genesisPosition } from './block-verifier.ts'
-import type { ChannelConfig } from './channel-config.ts'
 import { BlockError, DeliverError } from './errors.ts'
 import type { Endpoint } from './ports.ts'
 

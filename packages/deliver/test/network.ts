@@ -4,6 +4,7 @@ import {
   type ServerDuplexStream,
   type ServiceDefinition,
 } from '@grpc/grpc-js'
+import { createGenesisBlock } from '@heddle/channel'
 import { systemClock } from '@heddle/events'
 import type { SigningIdentity } from '@heddle/msp'
 import {
@@ -11,7 +12,7 @@ import {
   type TlsMaterial,
   createTestOrganization,
 } from '@heddle/msp/testing'
-import { createGenesisBlock, createOrdererServer } from '@heddle/orderer'
+import { createOrdererServer } from '@heddle/orderer'
 import type { OrdererServer, OrdererServerOptions } from '@heddle/orderer'
 import { MemoryChain, type MemoryChainOptions } from '@heddle/orderer/testing'
 import { common, create, decode, encode, grpcService, orderer } from '@heddle/proto'

@@ -37,8 +37,14 @@ export function fabricConfigOf(config: msp.MSPConfig | msp.FabricMSPConfig): msp
   }
 }
 
-/** The id of a configured MSP, also of one that is not supported, and its content in one encoding. */
-export function contentOf(config: msp.MSPConfig): { mspId: string; content: Uint8Array } {
+/**
+ * The id of a configured MSP, also of one that is not supported, and its content in one encoding: two
+ * configurations say the same exactly when these bytes are equal.
+ *
+ * @throws {MspError} MSP_INVALID_CONFIG when its type is not known or it cannot be decoded; for an
+ *   Idemix MSP `ProtoMalformedError`
+ */
+export function mspContentOf(config: msp.MSPConfig): { mspId: string; content: Uint8Array } {
   if (config.type !== type.idemix) {
     const fabric = fabricConfigOf(config)
     return { mspId: fabric.name, content: encode(msp.FabricMSPConfigSchema, fabric) }

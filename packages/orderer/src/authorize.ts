@@ -1,4 +1,5 @@
-import { type ChannelRules, collectSignersAsync } from '@heddle/msp'
+import { type ChannelRules } from '@heddle/channel'
+import { collectSignersAsync } from '@heddle/msp'
 import { OrdererError } from './errors.ts'
 import type { Grant, SignedData } from './ports.ts'
 
@@ -9,7 +10,7 @@ const policies = { read: '/Channel/Readers', write: '/Channel/Writers' } as cons
  * Whether the channel's policy lets whoever signed do `action`; made for `Chain.authorize`. The
  * signature is checked on the thread pool.
  *
- * @param rules - of the channel's configuration in force (`channelRules` of @heddle/msp)
+ * @param rules - of the channel's configuration in force (`channelConfigOf` of @heddle/channel)
  * @returns with the end of the certificate, even if that has passed: looking at it is up to the server
  * @throws {OrdererError} ORDERER_FORBIDDEN for an unknown identity, a wrong signature, or an
  *   identity that the policy does not name

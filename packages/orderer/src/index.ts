@@ -11,7 +11,6 @@ export type {
   StoredBlock,
   SubmitOptions,
 } from './ports.ts'
-export { blockQuorum } from './quorum.ts'
 export { signBlock } from './sign-block.ts'
 export { authorizeByPolicy } from './authorize.ts'
 export { OrdererError, statusOf } from './errors.ts'
@@ -26,5 +25,3 @@ export type {
   SignatureCollectorDeps,
   SignatureCollectorOptions,
 } from './signature-collector-options.ts'
-export { createGenesisBlock } from './genesis.ts'
-export type { ApplicationOrganization, GenesisOptions, OrdererOrganization } from './genesis.ts'

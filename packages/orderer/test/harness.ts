@@ -1,8 +1,9 @@
 import { createHash, X509Certificate } from 'node:crypto'
 import { Client, type ClientDuplexStream, credentials } from '@grpc/grpc-js'
+import { type ChannelRules, channelConfigOf, createGenesisBlock } from '@heddle/channel'
 import { systemClock } from '@heddle/events'
 import type { Clock } from '@heddle/interface'
-import { type ChannelRules, type SigningIdentity, channelRules } from '@heddle/msp'
+import { type SigningIdentity } from '@heddle/msp'
 import {
   type TestOrganization,
   type TlsMaterial,
@@ -21,7 +22,6 @@ import {
   type OrdererServer,
   type OrdererServerDeps,
   type OrdererServerOptions,
-  createGenesisBlock,
   createOrdererServer,
 } from '../src/index.ts'
 import { MemoryChain, type MemoryChainOptions } from '../src/testing.ts'
@@ -290,9 +290,7 @@ export async function testRules(): Promise<ChannelRules> {
     batchTimeout: '1s',
     consensusMetadata: new Uint8Array(),
   })
-  const { payload } = decode(common.EnvelopeSchema, block.data!.data[0]!)
-  const { data } = decode(common.PayloadSchema, payload)
-  return channelRules(decode(common.ConfigEnvelopeSchema, data).config!.channelGroup!)
+  return channelConfigOf(block).rules
 }
 
 /** Resolves when it is so; a test that waits in vain ends by its time-out. */

@@ -20,6 +20,7 @@ const byCode: Readonly<Record<string, string>> = {
 const byPackage: readonly (readonly [string, string])[] = [
   ['LEDGER_', 'look at the file and the disk that are named, then start again'],
   ['MSP_', 'check the MSP folders: certificates, keys, authorities and config.yaml'],
+  ['CHANNEL_', 'take the genesis block that the other validators have'],
   ['IDENTITY_', 'check the own certificate, and those of the others'],
   ['DELIVER_', 'ask other validators, and see the log of the one that is named'],
   ['COMM_', 'check the addresses and the certificates of both sides'],

@@ -87,6 +87,7 @@ const lessThanTheirCause = ['LEDGER_IO', 'PBFT_JOURNAL_FAILED', 'PBFT_EXECUTION_
 const byPackage: readonly (readonly [string, number])[] = [
   ['LEDGER_', exitCodes.disk],
   ['MSP_', exitCodes.config],
+  ['CHANNEL_', exitCodes.config],
   ['IDENTITY_', exitCodes.config],
   ['DELIVER_', exitCodes.unavailable],
   ['COMM_', exitCodes.unavailable],

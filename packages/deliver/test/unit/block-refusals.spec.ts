@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { type ChannelConfig, channelConfigOf } from '@heddle/channel'
 import { type Identity, MspManager, type Policy } from '@heddle/msp'
 import { type TestOrganization, createTestOrganization } from '@heddle/msp/testing'
 import {
@@ -19,8 +20,7 @@ import {
   genesisPosition,
   trustedConfig,
 } from '../../src/block-verifier.ts'
-import type { ChannelConfig } from '../../src/channel-config.ts'
-import { BlockError, channelConfigOf, createBlockVerifier, lastConfigOf } from '../../src/index.ts'
+import { BlockError, createBlockVerifier, lastConfigOf } from '../../src/index.ts'
 import { changedConfig } from '../config-block.ts'
 import { recorded } from '../recorded.ts'
 
@@ -332,7 +332,8 @@ describe('the signer of a signature on a block', () => {
       },
     }
     const rules = { ...base.rules, msps: new MspManager([org.msp]), policy: () => policy }
-    const consenters = new Map([[id, signer.serialized]])
+    const { mspId, serialized } = signer
+    const consenters = new Map([[id, { id, mspId, identity: serialized }]])
     const block = create(common.BlockSchema, { header, metadata })
     await checkSignatures(block, header, { ...base, bft, consenters, rules })
     return seen.length

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
+import { channelConfigOf, createGenesisBlock } from '@heddle/channel'
 import { createTestOrganization } from '@heddle/msp/testing'
-import { createGenesisBlock } from '@heddle/orderer'
 import { type common, create, encode, msp } from '@heddle/proto'
-import { channelConfigOf } from '../../src/index.ts'
+import { endpointsOf } from '../../src/config-endpoints.ts'
 
 // Kind: what need not be understood makes everything unusable. One organisation that we cannot judge
 // must not keep the others' blocks from being read.
@@ -38,8 +38,9 @@ describe('the configuration of a channel with an organisation that is not suppor
 
   for (const where of ['applicationOrgs', 'ordererOrgs'] as const) {
     it(`is read, and names it (${where})`, async () => {
-      const { rules, endpoints, unusableEndpoints } = channelConfigOf(await genesis(where))
-      expect([...rules.msps.unsupported.keys()]).to.deep.equal(['IdemixMSP'])
+      const config = channelConfigOf(await genesis(where))
+      const { endpoints, unusableEndpoints } = endpointsOf(config)
+      expect([...config.rules.msps.unsupported.keys()]).to.deep.equal(['IdemixMSP'])
       const own = endpoints.find(({ address }) => address === 'orderer:7050')
       expect(own?.roots).to.have.length(1)
       expect(endpoints).to.have.length(1)

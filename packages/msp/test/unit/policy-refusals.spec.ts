@@ -1,8 +1,6 @@
 import { expect } from 'chai'
-import { common, create, encode, msp as proto } from '@heddle/proto'
-import type { MessageInitShape } from '@heddle/proto'
+import { common, create } from '@heddle/proto'
 import {
-  channelRules,
   evaluatePolicy,
   implicitMetaPolicy,
   nOutOfPolicy,
@@ -10,19 +8,15 @@ import {
   signaturePolicy,
 } from '../../src/index.ts'
 import type { Msp } from '../../src/index.ts'
-import { maxGroupDepth } from '../../src/channel.ts'
 import { certify, mspOf, usualOus } from '../support/ca.ts'
 import { lineOf } from '../support/line-of.ts'
 
-describe('a policy or a channel that is refused says why', () => {
+describe('a policy that is refused says why', () => {
   let own: Msp
 
   before(async () => {
     own = mspOf({ roots: [await certify({ subject: 'CN=root', ca: true })], nodeOus: usualOus })
   })
-
-  const group = (of: MessageInitShape<typeof common.ConfigGroupSchema> = {}): common.ConfigGroup =>
-    create(common.ConfigGroupSchema, of)
 
   it('of signatures', () => {
     const signed = (init: object): string =>
@@ -73,40 +67,6 @@ describe('a policy or a channel that is refused says why', () => {
     const all = { subPolicy: 'Readers', rule: common.ImplicitMetaPolicy_Rule.ALL }
     expect(implicitMetaPolicy(all, [undefined, undefined, undefined]).refusal([])).to.equal(
       '0 sub-policies "Readers" were satisfied, 3 are required',
-    )
-  })
-
-  it('of a channel', () => {
-    const empty = { Odd: create(common.ConfigPolicySchema) }
-    expect(lineOf(() => channelRules(group({ policies: empty })))).to.equal(
-      'MSP_INVALID_POLICY: policy "/Channel/Odd" is empty',
-    )
-    const rules = channelRules(group())
-    expect(rules.policy('/Channel/Readers')).to.equal(undefined)
-    expect(lineOf(() => rules.evaluate('/Channel/Readers', []))).to.equal(
-      'MSP_NO_POLICY: no policy "/Channel/Readers" in this channel',
-    )
-    const nested = (depth: number): common.ConfigGroup =>
-      depth === 1 ? group() : group({ groups: { a: nested(depth - 1) } })
-    expect(lineOf(() => channelRules(nested(maxGroupDepth)))).to.equal('taken')
-    expect(lineOf(() => channelRules(nested(maxGroupDepth + 1)))).to.equal(
-      'MSP_INVALID_CONFIG: configuration groups too deep',
-    )
-    const ofMsp = (value: Uint8Array): common.ConfigGroup =>
-      group({ values: { MSP: create(common.ConfigValueSchema, { value }) } })
-    const config = own.toConfig()
-    const more = create(proto.FabricMSPConfigSchema, { admins: [Buffer.from('x')] })
-    const changed = create(proto.MSPConfigSchema, {
-      config: Buffer.concat([config.config, encode(proto.FabricMSPConfigSchema, more)]),
-    })
-    const twice = group({
-      groups: {
-        A: ofMsp(encode(proto.MSPConfigSchema, config)),
-        B: ofMsp(encode(proto.MSPConfigSchema, changed)),
-      },
-    })
-    expect(lineOf(() => channelRules(twice))).to.equal(
-      'MSP_INVALID_CONFIG: organisation "/Channel/B": two groups have different MSPs with the id "Org1MSP"',
     )
   })
 })

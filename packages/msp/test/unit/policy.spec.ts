@@ -3,7 +3,6 @@ import fc from 'fast-check'
 import { common, create, encode } from '@heddle/proto'
 import {
   MspManager,
-  channelRules,
   collectSigners,
   collectSignersAsync,
   evaluatePolicy,
@@ -16,7 +15,6 @@ import {
   signaturePolicy,
 } from '../../src/index.ts'
 import type { Identity, Policy, SignedData, SigningIdentity } from '../../src/index.ts'
-import { maxGroupDepth } from '../../src/channel.ts'
 import { maxPolicyDepth, maxPolicyRules } from '../../src/policy.ts'
 import { maxPrincipalDepth, satisfies } from '../../src/principals.ts'
 import type { MspRules } from '../../src/rules.ts'
@@ -372,98 +370,5 @@ describe('implicit meta policies', () => {
       const policy = create(common.PolicySchema, { type, value: Buffer.from(value, 'hex') })
       expectCode('MSP_INVALID_POLICY', () => policyFromConfig(policy, context), String(type))
     }
-  })
-})
-
-describe('channelRules', () => {
-  let org: TestOrganization
-  let peer: SigningIdentity
-  const data = Buffer.from('data')
-
-  before(async () => {
-    org = await createTestOrganization({ mspId: 'Org1MSP' })
-    peer = await org.identity('p', 'peer')
-  })
-
-  const mspValue = (of: TestOrganization): Uint8Array => {
-    const { config, type } = of.msp.toConfig()
-    // The two fields of MSPConfig; type 0 is not on the wire.
-    expect(type).to.equal(0)
-    const length = config.length
-    return Buffer.concat([Buffer.of(0x12, (length & 0x7f) | 0x80, length >> 7), config])
-  }
-  const signature = (): common.ConfigPolicy =>
-    create(common.ConfigPolicySchema, {
-      policy: {
-        type: 1,
-        value: encode(
-          common.SignaturePolicyEnvelopeSchema,
-          nOutOfPolicy(1, [rolePrincipal('Org1MSP', 'member')]),
-        ),
-      },
-    })
-  const meta = (): common.ConfigPolicy => {
-    const message = create(common.ImplicitMetaPolicySchema, {
-      subPolicy: 'Readers',
-      rule: common.ImplicitMetaPolicy_Rule.ANY,
-    })
-    return create(common.ConfigPolicySchema, {
-      policy: { type: 3, value: encode(common.ImplicitMetaPolicySchema, message) },
-    })
-  }
-  const groupOf = (mspBytes: Uint8Array, of: object = {}): common.ConfigGroup =>
-    create(common.ConfigGroupSchema, {
-      policies: { Readers: meta() },
-      groups: {
-        Application: {
-          policies: { Readers: meta() },
-          groups: {
-            Org1: { values: { MSP: { value: mspBytes } }, policies: { Readers: signature() } },
-            ...of,
-          },
-        },
-      },
-    })
-  const signed = (): SignedData[] => [
-    { identity: peer.serialized, data, signature: peer.sign(data) },
-  ]
-
-  it('resolves policies by their paths, over the members of all groups', () => {
-    const rules = channelRules(groupOf(mspValue(org)))
-    expect(rules.msps.mspIds).to.deep.equal(['Org1MSP'])
-    for (const path of [
-      '/Channel/Readers',
-      '/Channel/Application/Readers',
-      '/Channel/Application/Org1/Readers',
-    ]) {
-      rules.evaluate(path, signed())
-      expectCode('MSP_POLICY_NOT_SATISFIED', () => rules.evaluate(path, []), path)
-    }
-    expect(rules.policy('/Channel/Writers')).to.equal(undefined)
-    expectCode('MSP_NO_POLICY', () => rules.evaluate('/Channel/Writers', signed()))
-    expectCode('MSP_NO_POLICY', () => rules.evaluate('toString', signed()))
-  })
-
-  it('takes an organisation in two groups, and refuses two of one name', async () => {
-    const twice = groupOf(mspValue(org), {
-      Org1Again: { values: { MSP: { value: mspValue(org) } } },
-    })
-    expect(channelRules(twice).msps.mspIds).to.deep.equal(['Org1MSP'])
-    const impostor = await createTestOrganization({ mspId: 'Org1MSP' })
-    const two = groupOf(mspValue(org), {
-      Org1Again: { values: { MSP: { value: mspValue(impostor) } } },
-    })
-    expectCode('MSP_INVALID_CONFIG', () => channelRules(two))
-  })
-
-  it('refuses a configuration that cannot be read, or is deeper than maxGroupDepth', () => {
-    expectCode('MSP_INVALID_CONFIG', () => channelRules(groupOf(Buffer.from([0xff]))))
-    expectCode('MSP_INVALID_CONFIG', () => channelRules(groupOf(new Uint8Array())))
-    const empty = create(common.ConfigGroupSchema, { policies: { Readers: {} } })
-    expectCode('MSP_INVALID_POLICY', () => channelRules(empty))
-    const nested = (depth: number): common.ConfigGroup =>
-      create(common.ConfigGroupSchema, depth === 1 ? {} : { groups: { below: nested(depth - 1) } })
-    channelRules(nested(maxGroupDepth))
-    expectCode('MSP_INVALID_CONFIG', () => channelRules(nested(maxGroupDepth + 1)))
   })
 })

@@ -1,12 +1,6 @@
 import { expect } from 'chai'
-import { common, create, encode, msp } from '@heddle/proto'
-import {
-  MspManager,
-  channelRules,
-  mspFromConfig,
-  readTls,
-  serializeIdentity,
-} from '../../src/index.ts'
+import { create, msp } from '@heddle/proto'
+import { MspManager, mspFromConfig, readTls, serializeIdentity } from '../../src/index.ts'
 import type { MspError } from '../../src/index.ts'
 import { maxShownCharacters, maxShownTexts, shown, shownAll } from '../../src/shown.ts'
 import { certify, configOf, identityOf, mspOf, usualOus, x509 } from '../support/ca.ts'
@@ -116,17 +110,8 @@ describe('foreign text in messages', () => {
       ...configOf({ roots: [root], nodeOus: usualOus }),
       name,
     })
-    const groupOf = (config: msp.FabricMSPConfig): common.ConfigGroup => {
-      const inner = encode(msp.FabricMSPConfigSchema, config)
-      const value = encode(
-        msp.MSPConfigSchema,
-        create(msp.MSPConfigSchema, { type: 0, config: inner }),
-      )
-      return create(common.ConfigGroupSchema, { values: { MSP: { value } } })
-    }
     const member = async (subject: string): Promise<Uint8Array> =>
       serializeIdentity(long, Buffer.from((await certify({ subject, issuer: root })).pem))
-    const policies = { [long]: create(common.ConfigPolicySchema) }
     const cases: [string, () => unknown][] = [
       ['the MSP id', () => mspFromConfig({ ...named(long), rootCerts: [] })],
       [
@@ -154,20 +139,6 @@ describe('foreign text in messages', () => {
             ...named('Org1MSP'),
             cryptoConfig: create(msp.FabricCryptoConfigSchema, { signatureHashFamily: long }),
           }),
-      ],
-      [
-        'the name of a group',
-        () =>
-          channelRules(
-            create(common.ConfigGroupSchema, {
-              groups: { [long]: groupOf({ ...named(long), rootCerts: [] }) },
-            }),
-          ),
-      ],
-      ['the name of a policy', () => channelRules(create(common.ConfigGroupSchema, { policies }))],
-      [
-        'the path of a policy that is asked for',
-        () => channelRules(create(common.ConfigGroupSchema)).evaluate(long, []),
       ],
       ['the type of a PEM block for TLS', () => readTls({ roots: [pemOf('X'.repeat(20_000))] })],
     ]

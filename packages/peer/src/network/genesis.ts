@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFile, rename, writeFile } from 'node:fs/promises'
+import { createGenesisBlock } from '@heddle/channel'
 import { loadMsp, loadSigningIdentity } from '@heddle/msp'
-import { createGenesisBlock } from '@heddle/orderer'
 import { common, encode } from '@heddle/proto'
 import { systemCode } from '../errors.ts'
 import { encodeGenesisState } from '../node/genesis-state.ts'

@@ -9,7 +9,7 @@ import type { Chain, Grant, SignedData, SubmitOptions } from '@heddle/orderer'
 import type { Replica, SubmitResult } from '@heddle/pbft'
 import type { Received } from '@heddle/proto'
 import type { TransactionReader } from '../engine/transaction.ts'
-import type { ChannelConfig } from './channel-config.ts'
+import type { ValidatorChannel } from './channel-config.ts'
 
 /** The policy that whoever reads blocks must satisfy. */
 const readersPolicy = '/Channel/Readers'
@@ -28,7 +28,7 @@ export const chainStatuses = {
 
 /** What a {@link PbftChain} works with. */
 export interface PbftChainDeps {
-  readonly config: ChannelConfig
+  readonly config: ValidatorChannel
   readonly ledger: Ledger
   readonly replica: Replica
   readonly reader: TransactionReader

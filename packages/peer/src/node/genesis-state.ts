@@ -84,10 +84,16 @@ export function genesisAccountsOf(genesis: common.Block): Map<string, bigint> {
 
 /**
  * The writes of the genesis block.
- * @throws {PeerError} PEER_INVALID_CONFIG for an account that the state cannot hold
+ * @throws {PeerError} PEER_INVALID_CONFIG for a block that is no genesis block of ours, or an account that the
+ * state cannot hold
  */
 export function genesisWrites(genesis: common.Block): StateWrite[] {
-  const { accounts, rules } = decode(heddle.GenesisStateSchema, consensusMetadataOf(genesis))
+  return stateWrites(consensusMetadataOf(genesis))
+}
+
+/** The writes of an encoded {@link GenesisState}; throws as {@link genesisWrites}. */
+export function stateWrites(genesisState: Uint8Array): StateWrite[] {
+  const { accounts, rules } = decode(heddle.GenesisStateSchema, genesisState)
   const writes = accounts.map(genesisAccount)
   // A state that says nothing has rules 1 in force: so it was before they were numbered.
   return rules > 1 ? [...writes, rulesWrite(rules)] : writes

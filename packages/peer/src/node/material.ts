@@ -14,12 +14,12 @@ import type { Logger } from '@heddle/interface'
 import type { Msp, SigningIdentity } from '@heddle/msp'
 import type { Config } from '../config/settings.ts'
 import type { OperationsTls } from '../operations/tls.ts'
-import type { ChannelConfig } from './channel-config.ts'
+import type { ValidatorChannel } from './channel-config.ts'
 
 /** What a validator reads from files before it starts anything. */
 export interface Material {
   readonly genesis: Uint8Array
-  readonly channel: ChannelConfig
+  readonly channel: ValidatorChannel
   readonly msp: Msp
   readonly signer: SigningIdentity
   /** Its place among the consenters of the genesis block. */
@@ -49,20 +49,20 @@ async function readIdentity(config: Config, logger: Logger): Promise<[Msp, Signi
 }
 
 /** The TLS authorities of an organisation, intermediate ones as well. */
-export function tlsAuthoritiesOf({ rules }: ChannelConfig, mspId: string): string[] {
+export function tlsAuthoritiesOf({ rules }: ValidatorChannel, mspId: string): string[] {
   const msp = rules.msps.msp(mspId)
   return msp ? [...msp.tlsRoots, ...msp.tlsIntermediates] : []
 }
 
 /** Those of all organisations: whoever they vouch for may connect. */
-export function tlsRootsOf(channel: ChannelConfig): string[] {
+export function tlsRootsOf(channel: ValidatorChannel): string[] {
   return channel.rules.msps.mspIds.flatMap((mspId) => tlsAuthoritiesOf(channel, mspId))
 }
 
 /** Certificate, key and authorities for TLS, matched before anything listens or connects. */
 async function readTlsFiles(
   config: Config,
-  channel: ChannelConfig,
+  channel: ValidatorChannel,
 ): Promise<Pick<Material, 'tlsCertificate' | 'tlsKey' | 'tlsRoots'>> {
   const roots = tlsRootsOf(channel)
   const files = { cert: config['peer.tls.cert.file'], key: config['peer.tls.key.file'] }
@@ -76,7 +76,7 @@ async function readTlsFiles(
 }
 
 /** Clients and other validators trust the orderer address of a member by the authorities of its organisation. */
-function requireOwnAuthority(certificate: string, config: Config, channel: ChannelConfig): void {
+function requireOwnAuthority(certificate: string, config: Config, channel: ValidatorChannel): void {
   const mspId = config['peer.localMspId']
   if (isVouchedFor(certificate, tlsAuthoritiesOf(channel, mspId))) return
   throw new PeerError(
@@ -88,7 +88,7 @@ function requireOwnAuthority(certificate: string, config: Config, channel: Chann
   )
 }
 
-function replicaOf(channel: ChannelConfig, signer: SigningIdentity): number {
+function replicaOf(channel: ValidatorChannel, signer: SigningIdentity): number {
   const holder = certificateHolder(signer.serialized)
   const replica = channel.consenters.findIndex(
     ({ identity }) => holder !== undefined && certificateHolder(identity) === holder,
@@ -105,7 +105,7 @@ function replicaOf(channel: ChannelConfig, signer: SigningIdentity): number {
   )
 }
 
-function decodeGenesis(bytes: Uint8Array, file: string): ChannelConfig {
+function decodeGenesis(bytes: Uint8Array, file: string): ValidatorChannel {
   try {
     return readChannelConfig(decode(common.BlockSchema, bytes))
   } catch (error) {
@@ -122,7 +122,7 @@ function decodeGenesis(bytes: Uint8Array, file: string): ChannelConfig {
 }
 
 /** Organisations whose members nobody here can judge are in the channel all the same: named, once. */
-function tellUnsupported({ rules }: ChannelConfig, logger: Logger): void {
+function tellUnsupported({ rules }: ValidatorChannel, logger: Logger): void {
   for (const [mspId, { message }] of rules.msps.unsupported) {
     logger.warn('an organisation of the channel is not supported', { mspId, why: message })
   }

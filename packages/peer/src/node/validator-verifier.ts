@@ -1,8 +1,8 @@
 import type { Verifier } from '@heddle/pbft'
-import type { ChannelConfig } from './channel-config.ts'
+import type { ValidatorChannel } from './channel-config.ts'
 
 /** Checks signatures with the keys that the genesis block gives the validators, on the thread pool. */
-export function createValidatorVerifier({ consenters, rules }: ChannelConfig): Verifier {
+export function createValidatorVerifier({ consenters, rules }: ValidatorChannel): Verifier {
   return {
     verify: (replica, bytes, signature) => {
       const consenter = consenters[replica]

@@ -1,6 +1,7 @@
 import { create, decode, encode, heddle } from '@heddle/proto'
 import type { Identity } from '@heddle/msp'
-import type { ChannelConfig, Consenter } from '../node/channel-config.ts'
+import type { Consenter } from '@heddle/channel'
+import type { ValidatorChannel } from '../node/channel-config.ts'
 
 /** What is signed begins with this, and nothing else that a validator signs does. */
 const domain = Buffer.from('heddle.RulesOffer\0')
@@ -50,7 +51,7 @@ export class OfferVerifier {
   readonly #channelId: string
   readonly #identities: readonly (Identity | undefined)[]
 
-  constructor({ channelId, consenters, rules }: ChannelConfig) {
+  constructor({ channelId, consenters, rules }: ValidatorChannel) {
     const identityOf = ({ identity }: Consenter): Identity | undefined => {
       try {
         return rules.msps.deserialize(identity)

@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto'
+import { createGenesisBlock } from '@heddle/channel'
 import { VirtualClock } from '@heddle/events/testing'
 import { serializeIdentity } from '@heddle/msp'
 import { createTestOrganization } from '@heddle/msp/testing'
-import { createGenesisBlock } from '@heddle/orderer'
 import { common, create, encode, heddle, timestampFromDate } from '@heddle/proto'
 import { readChannelConfig } from '../../src/node/channel-config.ts'
 import { encodeGenesisState } from '../../src/node/genesis-state.ts'
 import { newestRules } from '../../src/rules/known-rules.ts'
 import type { SigningIdentity } from '@heddle/msp'
 import type { TestOrganization } from '@heddle/msp/testing'
-import type { ChannelConfig } from '../../src/node/channel-config.ts'
+import type { ValidatorChannel } from '../../src/node/channel-config.ts'
 
 /** The channel of the unit tests. */
 export const channelId = 'testchannel'
@@ -51,7 +51,7 @@ export function testMembers(): Promise<TestMembers> {
 export interface TestChannel {
   readonly genesis: Uint8Array
   readonly block: common.Block
-  readonly config: ChannelConfig
+  readonly config: ValidatorChannel
 }
 
 /** Makes the genesis block of a channel of the first `n` validators, which begins with these rules. */

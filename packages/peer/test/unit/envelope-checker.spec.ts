@@ -1,11 +1,12 @@
 import { expect } from 'chai'
+import type { ChannelRules } from '@heddle/channel'
 import { MspManager } from '@heddle/msp'
 import { createTestOrganization } from '@heddle/msp/testing'
 import { create, encode, msp } from '@heddle/proto'
 import { EnvelopeChecker } from '../../src/engine/envelope-checker.ts'
 import { TransactionReader, signTransaction } from '../../src/engine/transaction.ts'
 import type { Clock } from '@heddle/interface'
-import type { ChannelRules, SigningIdentity } from '@heddle/msp'
+import type { SigningIdentity } from '@heddle/msp'
 import type { CheckPurpose } from '@heddle/pbft'
 import type { TestOrganization } from '@heddle/msp/testing'
 

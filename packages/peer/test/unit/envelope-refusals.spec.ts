@@ -15,7 +15,7 @@ import {
 } from '../support/channel.ts'
 import type { VirtualClock } from '@heddle/events/testing'
 import type { Policy } from '@heddle/msp'
-import type { ChannelConfig } from '../../src/node/channel-config.ts'
+import type { ValidatorChannel } from '../../src/node/channel-config.ts'
 import type { TestMembers } from '../support/channel.ts'
 
 const maxEnvelopeBytes = 4096
@@ -30,7 +30,7 @@ function padded(creator: Uint8Array, padding: number): Uint8Array {
 
 describe('what an EnvelopeChecker refuses', () => {
   let members: TestMembers
-  let channel: ChannelConfig
+  let channel: ValidatorChannel
   let clock: VirtualClock
   let judged: number
   let writers: Policy | undefined

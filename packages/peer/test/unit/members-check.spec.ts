@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { blockQuorum } from '@heddle/orderer'
+import { blockQuorum } from '@heddle/channel'
 import { VirtualClock } from '@heddle/events/testing'
 import { faultsTolerated, quorumOf, weakQuorumOf } from '@heddle/pbft'
 import { Conditions } from '../../src/node/conditions.ts'

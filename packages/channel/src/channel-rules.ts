@@ -1,15 +1,10 @@
+import { isCodedError } from '@heddle/interface'
+import { MspError, MspManager, evaluatePolicy, mspContentOf } from '@heddle/msp'
+import { mspFromConfig, policyFromConfig, shown } from '@heddle/msp'
+import type { Msp, Policy, PolicyContext, SignedData } from '@heddle/msp'
 import { decode, msp } from '@heddle/proto'
 import type { common } from '@heddle/proto'
-import { isCodedError } from '@heddle/interface'
-import { contentOf } from './config.ts'
-import { MspError } from './errors.ts'
-import { MspManager } from './manager.ts'
-import { mspFromConfig } from './msp.ts'
-import type { Msp } from './msp.ts'
-import { evaluatePolicy, policyFromConfig } from './policy.ts'
-import type { Policy } from './policy.ts'
-import { shown } from './shown.ts'
-import type { SignedData } from './signed-data.ts'
+import { ChannelError } from './errors.ts'
 
 /** Groups of a configuration nested deeper than this are refused. */
 export const maxGroupDepth = 8
@@ -20,7 +15,10 @@ export interface ChannelRules {
   readonly msps: MspManager
   /** By path from the top: `/Channel/Application/Readers`; undefined when there is none. */
   policy(path: string): Policy | undefined
-  /** Throws unless those who signed satisfy the policy at `path`: `MSP_NO_POLICY`, `MSP_POLICY_NOT_SATISFIED`. */
+  /**
+   * Throws unless those who signed satisfy the policy at `path`: a {@link ChannelError}
+   * `CHANNEL_NO_POLICY`, or an `MspError` `MSP_POLICY_NOT_SATISFIED`.
+   */
   evaluate(path: string, signed: readonly SignedData[]): void
 }
 
@@ -35,28 +33,28 @@ interface Members {
 /** Takes the MSP of one group in; `path` says in errors which group. */
 function addMsp(value: common.ConfigValue, path: string, members: Members): void {
   const config = decode(msp.MSPConfigSchema, value.value)
-  const { mspId, content } = contentOf(config)
+  const { mspId, content } = mspContentOf(config)
   const known = members.contents.get(mspId)
   if (known !== undefined) {
     if (Buffer.compare(known, content) === 0) return
-    throw new MspError(
-      'MSP_INVALID_CONFIG',
-      `two groups have different MSPs with the id ${shown(mspId)}`,
-    )
+    throw invalid(`two groups have different MSPs with the id ${shown(mspId)}`)
   }
   members.contents.set(mspId, content)
   try {
     members.msps.set(mspId, mspFromConfig(config))
   } catch (error) {
     if (!isCodedError(error, 'MSP_UNSUPPORTED_MSP')) throw error
-    members.unsupported.set(mspId, ofGroup(`${shown(path)} (${shown(mspId)})`, error))
+    const said = ofOrganization(`${shown(path)} (${shown(mspId)})`, error)
+    members.unsupported.set(mspId, new MspError('MSP_UNSUPPORTED_MSP', said, { cause: error }))
   }
 }
 
-function ofGroup(group: string, error: unknown): MspError {
-  const code = error instanceof MspError ? error.code : 'MSP_INVALID_CONFIG'
-  const detail = (error as Error).message
-  return new MspError(code, `organisation ${group}: ${detail}`, { cause: error })
+function ofOrganization(group: string, error: unknown): string {
+  return `organisation ${group}: ${(error as Error).message}`
+}
+
+function invalid(what: string, cause?: unknown): ChannelError {
+  return new ChannelError('CHANNEL_INVALID_CONFIG', what, { cause })
 }
 
 function collectMsps(
@@ -65,13 +63,12 @@ function collectMsps(
   members: Members,
   depth: number,
 ): void {
-  if (depth > maxGroupDepth)
-    throw new MspError('MSP_INVALID_CONFIG', 'configuration groups too deep')
+  if (depth > maxGroupDepth) throw invalid('configuration groups too deep')
   const value = group.values['MSP']
   try {
     if (value !== undefined) addMsp(value, path, members)
   } catch (error) {
-    throw ofGroup(shown(path), error)
+    throw invalid(ofOrganization(shown(path), error), error)
   }
   for (const [name, child] of Object.entries(group.groups)) {
     collectMsps(child, `${path}/${name}`, members, depth + 1)
@@ -91,16 +88,26 @@ function collectPolicies(
   const children = (name: string): (Policy | undefined)[] =>
     below.map((one) => found.get(`${one}/${name}`))
   for (const [name, { policy }] of Object.entries(group.policies)) {
-    if (policy === undefined)
-      throw new MspError('MSP_INVALID_POLICY', `policy ${shown(`${path}/${name}`)} is empty`)
-    found.set(`${path}/${name}`, policyFromConfig(policy, { msps, children }))
+    const at = `${path}/${name}`
+    found.set(at, policyAt(at, policy, { msps, children }))
+  }
+}
+
+function policyAt(path: string, policy: common.Policy | undefined, context: PolicyContext): Policy {
+  if (policy === undefined) throw invalid(`policy ${shown(path)} is empty`)
+  try {
+    return policyFromConfig(policy, context)
+  } catch (error) {
+    throw invalid(`policy ${shown(path)}: ${(error as Error).message}`, error)
   }
 }
 
 /**
  * Members and policies of a channel from `Config.channel_group` of a config block.
  *
- * @throws MspError `MSP_INVALID_CONFIG`, `MSP_INVALID_POLICY`
+ * An organisation that Fabric takes and `@heddle/msp` does not stands in `msps.unsupported`.
+ *
+ * @throws {ChannelError} CHANNEL_INVALID_CONFIG naming the organisation or policy, with the cause
  * @see fabric v3.0.0 common/channelconfig/bundle.go
  */
 export function channelRules(channelGroup: common.ConfigGroup): ChannelRules {
@@ -114,8 +121,9 @@ export function channelRules(channelGroup: common.ConfigGroup): ChannelRules {
     policy: (path) => policies.get(path),
     evaluate: (path, signed) => {
       const policy = policies.get(path)
-      if (policy === undefined)
-        throw new MspError('MSP_NO_POLICY', `no policy ${shown(path)} in this channel`)
+      if (policy === undefined) {
+        throw new ChannelError('CHANNEL_NO_POLICY', `no policy ${shown(path)} in this channel`)
+      }
       evaluatePolicy(policy, signed, msps)
     },
   }

@@ -1,9 +1,8 @@
 import { expect } from 'chai'
 import { createTestOrganization } from '@heddle/msp/testing'
-import { createGenesisBlock } from '@heddle/orderer'
 import { common, create, decode, encode, msp } from '@heddle/proto'
-import { BlockError, channelConfigOf } from '../../src/index.ts'
-import { type ConfigLayers, changedConfig } from '../config-block.ts'
+import { ChannelError, channelConfigOf, createGenesisBlock } from '../../src/index.ts'
+import { type ConfigLayers, changedConfig } from '../support/config-block.ts'
 
 /** Block 0 of a channel that two organisations order, the second with an intermediate TLS CA. */
 async function createGenesis(): Promise<{
@@ -34,7 +33,7 @@ async function createGenesis(): Promise<{
     consenters: [{ id: 4, mspId: 'AMSP', identity: consenter.idBytes }],
     batchSize: { maxMessageCount: 1, absoluteMaxBytes: 1024, preferredMaxBytes: 1024 },
     batchTimeout: '1s',
-    consensusMetadata: new Uint8Array(),
+    consensusMetadata: Uint8Array.of(7),
   })
   const roots = [a.tlsCa.certificate, b.tlsCa.certificate] as const
   return { genesis, roots, intermediate, consenter: consenter.serialized }
@@ -59,45 +58,50 @@ describe('channelConfigOf', () => {
 
   const read = (change: (layers: ConfigLayers) => unknown): ReturnType<typeof channelConfigOf> =>
     channelConfigOf(changedConfig(made.genesis, change))
-  const refusalOf = (block: common.Block): BlockError => {
+  const refusalOf = (block: common.Block): ChannelError => {
     try {
       channelConfigOf(block)
     } catch (error) {
-      expect(error).to.be.instanceOf(BlockError)
-      return error as BlockError
+      expect(error).to.be.instanceOf(ChannelError)
+      return error as ChannelError
     }
     throw new Error('the block was taken')
   }
-  const refusal = (change: (layers: ConfigLayers) => unknown): BlockError =>
+  const refusal = (change: (layers: ConfigLayers) => unknown): ChannelError =>
     refusalOf(changedConfig(made.genesis, change))
 
-  /** What each address is reached with: A's roots, B's roots. */
-  const shown = ({ endpoints }: ReturnType<typeof channelConfigOf>): unknown[][] => {
+  /** Each address, whose it is, and by what it is known. */
+  const shown = ({ ordererEndpoints }: ReturnType<typeof channelConfigOf>): unknown[][] => {
     const names = new Map([
       [made.roots[0].trim(), 'root A'],
       [made.roots[1].trim(), 'root B'],
       [made.intermediate.trim(), 'intermediate B'],
     ])
-    return endpoints.map(({ address, roots }) => [
+    return ordererEndpoints.map(({ address, organization, tlsRoots }) => [
       address,
-      ...roots.map((pem) => names.get(String(pem).trim())),
+      organization,
+      ...tlsRoots.map((pem) => names.get(pem.trim())),
     ])
   }
 
-  it('tells channel, number, sequence, consenters and policies', () => {
+  it('tells channel, number, sequence, consensus, consenters and policies', () => {
     const config = read(({ envelope }) => (envelope.config!.sequence = 7n))
     expect(config).to.include({ channelId: 'ch', blockNumber: 0n, sequence: 7n, bft: true })
+    expect(config.consensus?.type).to.equal('BFT')
+    expect([...(config.consensus?.metadata ?? [])]).to.deep.equal([7])
     expect([...config.consenters.keys()]).to.deep.equal([4])
-    expect(Buffer.from(config.consenters.get(4)!)).to.deep.equal(Buffer.from(made.consenter))
+    const { id, mspId, identity } = config.consenters.get(4)!
+    expect({ id, mspId }).to.deep.equal({ id: 4, mspId: 'AMSP' })
+    expect(Buffer.from(identity)).to.deep.equal(Buffer.from(made.consenter))
     expect(config.rules.policy('/Channel/Orderer/BlockValidation')).to.be.an('object')
     expect(channelConfigOf(made.genesis).sequence).to.equal(0n)
   })
 
   it('tells where blocks are, and by which certificates of which organisation to know it', () => {
     expect(shown(channelConfigOf(made.genesis))).to.deep.equal([
-      ['a1:7050', 'root A'],
-      ['a2:7050', 'root A'],
-      ['b:7050', 'root B', 'intermediate B'],
+      ['a1:7050', 'A', 'root A'],
+      ['a2:7050', 'A', 'root A'],
+      ['b:7050', 'B', 'root B', 'intermediate B'],
     ])
   })
 
@@ -109,52 +113,38 @@ describe('channelConfigOf', () => {
     })
     const roots = ['root A', 'root B', 'intermediate B']
     expect(shown(config)).to.deep.equal([
-      ['old1:7050', ...roots],
-      ['old2:7050', ...roots],
+      ['old1:7050', undefined, ...roots],
+      ['old2:7050', undefined, ...roots],
     ])
     const beside = read(({ channel, orderer }) => {
       channel.values['OrdererAddresses'] = addresses('old1:7050')
       delete orderer.groups['A']!.values['Endpoints']
     })
-    expect(shown(beside)).to.deep.equal([['b:7050', 'root B', 'intermediate B']])
+    expect(shown(beside)).to.deep.equal([['b:7050', 'B', 'root B', 'intermediate B']])
   })
 
-  it('names endpoints that are not host:port, and of the channel without any certificate', () => {
-    const config = read(({ channel, orderer }) => {
-      channel.values['OrdererAddresses'] = addresses('old1:7050')
-      for (const org of Object.values(orderer.groups)) {
-        delete org.values['Endpoints']
-        delete org.values['MSP']
-      }
-      orderer.groups['A']!.values['Endpoints'] = addresses()
-    })
-    expect(config.endpoints).to.deep.equal([])
-    expect(config.unusableEndpoints).to.deep.equal([
-      '"old1:7050" of all organisations has no TLS roots to verify it with',
-    ])
+  it('names endpoints as they stand there, also what nobody can connect to', () => {
     const odd = read(({ orderer }) => {
-      orderer.groups['A']!.values['Endpoints'] = addresses('a1:7050', 'a2\r\n:7050')
+      orderer.groups['A']!.values['Endpoints'] = addresses('a2\r\n:7050')
+      delete orderer.groups['B']!.values['MSP']
     })
-    expect(shown(odd).map(([address]) => address)).to.deep.equal(['a1:7050', 'b:7050'])
-    expect(odd.unusableEndpoints).to.deep.equal([
-      '"a2\\r\\n:7050" of organisation "A" is not host:port',
+    expect(shown(odd)).to.deep.equal([
+      ['a2\r\n:7050', 'A', 'root A'],
+      ['b:7050', 'B'],
     ])
   })
 
-  it('has no addresses, consenters or certificates where none are given', () => {
+  it('has no addresses, consenters or consensus where none are given', () => {
     const config = read(({ orderer }) => {
       delete orderer.values['Orderers']
+      delete orderer.values['ConsensusType']
       delete orderer.groups['A']!.values['Endpoints']
       delete orderer.groups['B']!.values['Endpoints']
     })
-    expect([config.endpoints, config.consenters.size]).to.deep.equal([[], 0])
-    const noMsp = read(({ orderer }) => delete orderer.groups['B']!.values['MSP'])
-    expect(shown(noMsp).map(([address]) => address)).to.deep.equal(['a1:7050', 'a2:7050'])
-    expect(noMsp.unusableEndpoints).to.deep.equal([
-      '"b:7050" of organisation "B" has no TLS roots to verify it with',
-    ])
+    expect([config.ordererEndpoints, config.consenters.size]).to.deep.equal([[], 0])
+    expect(config.consensus).to.equal(undefined)
     const noOrganization = read(({ orderer }) => (orderer.groups = {}))
-    expect(noOrganization.endpoints).to.deep.equal([])
+    expect(noOrganization.ordererEndpoints).to.deep.equal([])
   })
 
   it('lets signatures name consenters by id only with channel capability V3_0', () => {
@@ -176,7 +166,8 @@ describe('channelConfigOf', () => {
   })
 
   describe('refuses a block, and says why,', () => {
-    const cases: [string, string, (layers: ConfigLayers) => unknown][] = [
+    type Change = (layers: ConfigLayers) => unknown
+    const notConfig: [string, string, Change][] = [
       [
         'without a configuration',
         'it holds no configuration',
@@ -186,16 +177,6 @@ describe('channelConfigOf', () => {
         'with an empty configuration',
         'it holds no configuration',
         ({ envelope }) => delete envelope.config!.channelGroup,
-      ],
-      [
-        'without an orderer section',
-        'it has no orderer section',
-        ({ channel }) => delete channel.groups['Orderer'],
-      ],
-      [
-        'without a policy for the signatures of blocks',
-        'it has no policy /Channel/Orderer/BlockValidation',
-        ({ orderer }) => delete orderer.policies['BlockValidation'],
       ],
       [
         'of another type',
@@ -208,15 +189,44 @@ describe('channelConfigOf', () => {
         ({ payload }) => delete payload.header,
       ],
     ]
-    for (const [what, why, change] of cases) {
-      it(what, () => {
-        const { code, message, cause } = refusal(change)
-        expect(`${code}: ${message}`).to.equal(
-          `DELIVER_CONFIG: the configuration block cannot be used: ${why}`,
-        )
-        expect(cause).to.equal(undefined)
-      })
+    const invalid: [string, string, Change][] = [
+      [
+        'without an orderer section',
+        'it has no orderer section',
+        ({ channel }) => delete channel.groups['Orderer'],
+      ],
+      [
+        'without a policy for the signatures of blocks',
+        'it has no policy /Channel/Orderer/BlockValidation',
+        ({ orderer }) => delete orderer.policies['BlockValidation'],
+      ],
+    ]
+    for (const [code, cases] of [
+      ['CHANNEL_NOT_CONFIG', notConfig],
+      ['CHANNEL_INVALID_CONFIG', invalid],
+    ] as const) {
+      for (const [what, why, change] of cases) {
+        it(what, () => {
+          const error = refusal(change)
+          expect(`${error.code}: ${error.message}`).to.equal(
+            `${code}: the configuration block cannot be used: ${why}`,
+          )
+          expect(error.cause).to.equal(undefined)
+        })
+      }
     }
+
+    it('with two consenters of one id', () => {
+      const error = refusal(({ orderer: { values } }) => {
+        const { consenterMapping } = decode(common.OrderersSchema, values['Orderers']!.value)
+        const twice = [...consenterMapping, ...consenterMapping]
+        const changed = create(common.OrderersSchema, { consenterMapping: twice })
+        values['Orderers']!.value = encode(common.OrderersSchema, changed)
+      })
+      expect(`${error.code}: ${error.message}`).to.equal(
+        'CHANNEL_INVALID_CONFIG: the configuration block cannot be used: its content is invalid: two consenters have the id 4',
+      )
+    })
 
     it('without a header', () => {
       const block = { ...made.genesis }
@@ -249,6 +259,7 @@ describe('channelConfigOf', () => {
       const spoil: ((layers: ConfigLayers) => unknown)[] = [
         ({ channel }) => (channel.values['Capabilities'] = spoilt),
         ({ orderer }) => (orderer.values['Orderers'] = spoilt),
+        ({ orderer }) => (orderer.values['ConsensusType'] = spoilt),
         ({ orderer }) => (orderer.groups['A']!.values['MSP'] = spoilt),
         ({ orderer }) => (orderer.groups['A']!.values['Endpoints'] = spoilt),
       ]

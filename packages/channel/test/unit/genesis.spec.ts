@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { expect } from 'chai'
-import { MspError, channelRules } from '@heddle/msp'
+import { MspError } from '@heddle/msp'
 import { common, decode, encode, msp, orderer, protos } from '@heddle/proto'
-import { type GenesisOptions, createGenesisBlock } from '../../src/index.ts'
+import { type GenesisOptions, channelRules, createGenesisBlock } from '../../src/index.ts'
 
 const recorded = decode(
   common.BlockSchema,
@@ -143,7 +143,7 @@ describe('createGenesisBlock', () => {
     it(`refuses ${what}`, () => {
       expect(() => createGenesisBlock({ ...recordedOptions(), ...spoilt }))
         .to.throw()
-        .with.property('code', 'ORDERER_INVALID_OPTIONS')
+        .with.property('code', 'CHANNEL_INVALID_OPTIONS')
     })
   }
 })

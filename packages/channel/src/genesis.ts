@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { unknownOption } from '@heddle/interface'
 import {
   type MessageInitShape,
   blockMetadata,
@@ -13,8 +14,7 @@ import {
   timestampFromDate,
 } from '@heddle/proto'
 import { configGroup } from './config-group.ts'
-import { OrdererError } from './errors.ts'
-import { refuseUnknown } from './options.ts'
+import { ChannelError } from './errors.ts'
 import { anyRole, consenterQuorum, implicitMeta } from './policies.ts'
 
 const { ImplicitMetaPolicy_Rule: Rule } = common
@@ -71,12 +71,13 @@ const known: Readonly<Record<keyof GenesisOptions, true>> = {
  * Makes block 0 of a channel ordered by BFT: a configuration block as Fabric's configtxgen writes
  * it for consensus type `BFT`, with capability V3_0. The same options give the same bytes.
  *
- * @throws {OrdererError} ORDERER_INVALID_OPTIONS when an option is unknown, there is no organisation, no consenter, an
+ * @throws {ChannelError} CHANNEL_INVALID_OPTIONS when an option is unknown, there is no organisation, no consenter, an
  *   orderer organisation without endpoint (V3_0 forbids it), or an id or a name twice
  * @see fabric v3.1.5 sampleconfig/configtx.yaml; fixture `fabric v3.1.5` genesis block
  */
 export function createGenesisBlock(options: GenesisOptions): common.Block {
-  refuseUnknown(options, known)
+  const unknown = unknownOption(options, Object.keys(known))
+  if (unknown !== undefined) throw invalid(unknown)
   validate(options)
   const config = create(common.ConfigEnvelopeSchema, {
     config: { sequence: 0n, channelGroup: channelGroup(options) },
@@ -255,6 +256,6 @@ function assertDistinct(what: string, values: readonly (string | number)[]): voi
   if (twice !== undefined) throw invalid(`${what} ${twice} is given twice`)
 }
 
-function invalid(message: string): OrdererError {
-  return new OrdererError('ORDERER_INVALID_OPTIONS', message)
+function invalid(message: string): ChannelError {
+  return new ChannelError('CHANNEL_INVALID_OPTIONS', message)
 }

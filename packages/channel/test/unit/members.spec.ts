@@ -1,10 +1,12 @@
 import { expect } from 'chai'
-import { common, create, encode, msp as proto } from '@heddle/proto'
-import { channelRules, mspFromConfig, rolePrincipal, serializeIdentity } from '../../src/index.ts'
+import { mspFromConfig, rolePrincipal, serializeIdentity } from '@heddle/msp'
+import { createTestOrganization } from '@heddle/msp/testing'
+import type { TestOrganization } from '@heddle/msp/testing'
+import { common, create, decode, encode, msp as proto } from '@heddle/proto'
+import type { MessageInitShape } from '@heddle/proto'
+import { channelRules } from '../../src/index.ts'
 import type { ChannelRules } from '../../src/index.ts'
-import { certify, configOf, identityOf, revoke, usualOus } from '../support/ca.ts'
-import type { MspSpec, Pair } from '../support/ca.ts'
-import { expectCode } from '../support/expect-code.ts'
+import { errorOf } from '../support/refusals.ts'
 
 // Kind: what need not be understood makes everything unusable. An organisation that Fabric takes and
 // we cannot judge is in the channel, is named, and its identities satisfy nothing.
@@ -33,6 +35,19 @@ const implicit = (name: string): common.ConfigPolicy => {
   return create(common.ConfigPolicySchema, { policy })
 }
 
+/** NodeOUs whose roles every CA may issue. */
+function roles(): proto.FabricNodeOUs {
+  const unit = (
+    organizationalUnitIdentifier: string,
+  ): { organizationalUnitIdentifier: string } => ({
+    organizationalUnitIdentifier,
+  })
+  return create(proto.FabricNodeOUsSchema, {
+    enable: true,
+    ...{ adminOuIdentifier: unit('admin'), peerOuIdentifier: unit('peer') },
+  })
+}
+
 /** `/Channel/Application` with these organisations, each in a group of its own. */
 function rulesOf(organizations: Record<string, Config | Uint8Array>): ChannelRules {
   const groups = Object.entries(organizations).map(([name, config]) => {
@@ -48,30 +63,25 @@ function rulesOf(organizations: Record<string, Config | Uint8Array>): ChannelRul
 }
 
 describe('an organisation of a channel', () => {
-  let root: Pair
+  let org: TestOrganization
   let own: Config
   let member: Uint8Array
 
   before(async () => {
-    root = await certify({ subject: 'CN=root', ca: true })
-    own = x509(configOf({ roots: [root], nodeOus: usualOus }))
-    member = identityOf(await certify({ subject: 'OU=peer, CN=p', issuer: root }))
+    org = await createTestOrganization({ mspId: 'Org1MSP' })
+    own = org.msp.toConfig()
+    member = (await org.identity('p', 'peer')).serialized
   })
 
-  const sha3 = (): Config => {
-    const config = configOf({ roots: [root], nodeOus: usualOus })
-    config.name = 'Sha3MSP'
-    const signatureHashFamily = 'SHA3'
-    config.cryptoConfig = create(proto.FabricCryptoConfigSchema, { signatureHashFamily })
-    return x509(config)
-  }
-  const sha384 = (): Config => {
-    const config = configOf({ roots: [root], nodeOus: usualOus })
-    config.name = 'Sha384MSP'
-    const identityIdentifierHashFunction = 'SHA384'
-    config.cryptoConfig = create(proto.FabricCryptoConfigSchema, { identityIdentifierHashFunction })
-    return x509(config)
-  }
+  /** The organisation's own configuration with other fields. */
+  const changed = (fields: Partial<proto.FabricMSPConfig>): Config =>
+    x509({ ...decode(proto.FabricMSPConfigSchema, own.config), ...fields })
+  const hashing = (
+    name: string,
+    fields: MessageInitShape<typeof proto.FabricCryptoConfigSchema>,
+  ): Config => changed({ name, cryptoConfig: create(proto.FabricCryptoConfigSchema, fields) })
+  const sha3 = (): Config => hashing('Sha3MSP', { signatureHashFamily: 'SHA3' })
+  const sha384 = (): Config => hashing('Sha384MSP', { identityIdentifierHashFunction: 'SHA384' })
 
   const unsupported: Record<string, [make: () => Config, why: RegExp]> = {
     IdemixMSP: [() => idemix('IdemixMSP', 3n), /is an Idemix MSP/],
@@ -88,34 +98,35 @@ describe('an organisation of a channel', () => {
         `"/Channel/Application/Other" ("${mspId}")`,
       )
       expect(msps.msp(mspId)).to.equal(undefined)
-      const theirs = serializeIdentity(mspId, Buffer.from(root.pem))
-      expectCode('MSP_UNSUPPORTED_MSP', () => msps.deserialize(theirs))
+      const theirs = serializeIdentity(mspId, Buffer.from(org.ca.certificate))
+      expect(errorOf(() => msps.deserialize(theirs)).code).to.equal('MSP_UNSUPPORTED_MSP')
       const ours = msps.deserialize(member)
       expect(msps.satisfies(ours, rolePrincipal(mspId, 'member'))).to.equal(false)
-      expectCode('MSP_UNSUPPORTED_MSP', () => mspFromConfig(make()))
+      expect(errorOf(() => mspFromConfig(make())).code).to.equal('MSP_UNSUPPORTED_MSP')
     })
   }
 
   it('may stand in several groups, also when it is not supported, but with one MSP', async () => {
     const twice = rulesOf({ A: own, B: own, C: idemix('IdemixMSP'), D: idemix('IdemixMSP') })
     expect(twice.msps.mspIds).to.deep.equal(['Org1MSP'])
-    const [second, third] = await Promise.all(
-      ['CN=second', 'CN=third'].map((subject) => certify({ subject, ca: true })),
-    )
-    const rooted = (first: Pair): Config =>
-      x509(configOf({ roots: [first, third!], nodeOus: usualOus }))
+    const names = ['second', 'third']
+    const cas = await Promise.all(names.map((mspId) => createTestOrganization({ mspId })))
+    const [second, third] = cas.map(({ ca }) => ca.certificate)
+    const rooted = (...roots: (string | undefined)[]): Config =>
+      changed({ rootCerts: roots.map((pem) => Buffer.from(pem!)), fabricNodeOus: roles() })
     for (const other of [
       { A: idemix('IdemixMSP'), B: idemix('IdemixMSP', 1n) },
       { A: own, B: idemix('Org1MSP') },
-      { A: rooted(root), B: rooted(second!) },
+      { A: rooted(org.ca.certificate, third), B: rooted(second, third) },
     ]) {
-      expectCode('MSP_INVALID_CONFIG', () => rulesOf(other))
-      expect(() => rulesOf(other)).to.throw(/organisation "\/Channel\/Application\/B": /)
+      const { code, message } = errorOf(() => rulesOf(other))
+      expect(code).to.equal('CHANNEL_INVALID_CONFIG')
+      expect(message).to.match(/^organisation "\/Channel\/Application\/B": two groups have/)
     }
   })
 
   it('counts once when it stands in several groups in two encodings', () => {
-    const config = configOf({ roots: [root], nodeOus: usualOus })
+    const config = decode(proto.FabricMSPConfigSchema, own.config)
     const name = create(proto.FabricMSPConfigSchema, { name: config.name })
     const parts = [{ ...config, name: '' }, name].map((part) =>
       encode(proto.FabricMSPConfigSchema, part),
@@ -127,38 +138,23 @@ describe('an organisation of a channel', () => {
     expect(twice.policy('/Channel/Application/Readers')?.refusal([])).to.match(/1 are required/)
   })
 
-  it('is named by its group when it is refused', async () => {
-    const middle = await certify({ subject: 'CN=middle', ca: true, issuer: root })
-    const crls = [await revoke(root, [middle.certificate.serialNumber])]
-    const spec: MspSpec = { roots: [root], nodeOus: usualOus }
-    const org2 = (of: MspSpec): Config => {
-      const config = configOf(of)
-      config.name = 'Org2MSP'
-      return x509(config)
-    }
+  it('is named by its group when it is refused', () => {
     const refused: Record<string, Config | Uint8Array> = {
-      'without administrators': org2({ roots: [root] }),
-      'with a revoked CA': org2({ ...spec, intermediates: [middle], crls }),
-      'with a revoked CA for TLS': org2({
-        ...spec,
-        tlsRoots: [root],
-        tlsIntermediates: [middle],
-        crls,
-      }),
+      'without administrators': changed({ name: 'Org2MSP', fabricNodeOus: undefined }),
       'of an unknown type': create(proto.MSPConfigSchema, { type: 2 }),
       'that is no X.509 MSP': create(proto.MSPConfigSchema, { config: Buffer.of(0xff) }),
       'that is no Idemix MSP': create(proto.MSPConfigSchema, { type: 1, config: Buffer.of(0xff) }),
       'that is no MSP': Buffer.of(0xff),
     }
     for (const [what, config] of Object.entries(refused)) {
-      expectCode('MSP_INVALID_CONFIG', () => rulesOf({ Org1: own, Org2: config }), what)
-      const named = /organisation "\/Channel\/Application\/Org2": /
-      expect(() => rulesOf({ Org1: own, Org2: config }), what).to.throw(named)
+      const { code, message } = errorOf(() => rulesOf({ Org1: own, Org2: config }))
+      expect(code, what).to.equal('CHANNEL_INVALID_CONFIG')
+      expect(message, what).to.match(/^organisation "\/Channel\/Application\/Org2": \w/)
     }
-    const unreadable = (): unknown => rulesOf({ Org2: Buffer.of(0xff) })
-    expect(unreadable).to.throw(/not an encoding of msp\.MSPConfig/)
-    expect(unreadable).to.throw().with.nested.property('cause.code', 'PROTO_MALFORMED')
-    const sound = rulesOf({ Org1: own, Org2: org2(spec) })
+    const unreadable = errorOf(() => rulesOf({ Org2: Buffer.of(0xff) }))
+    expect(unreadable.message).to.match(/not an encoding of msp\.MSPConfig/)
+    expect(unreadable.cause).to.have.property('code', 'PROTO_MALFORMED')
+    const sound = rulesOf({ Org1: own, Org2: changed({ name: 'Org2MSP' }) })
     expect(sound.msps.mspIds).to.deep.equal(['Org1MSP', 'Org2MSP'])
   })
 })

@@ -6,7 +6,7 @@ import {
   serializeIdentity,
 } from '@heddle/msp'
 import { common, create, encode } from '@heddle/proto'
-import { blockQuorum } from './quorum.ts'
+import { blockQuorum } from './block-quorum.ts'
 
 const { Policy_PolicyType: PolicyType } = common
 
