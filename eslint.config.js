@@ -5,6 +5,11 @@ const noBareErrors = {
   selector: 'ThrowStatement > NewExpression[callee.name=/^(Error|TypeError|RangeError)$/]',
   message: 'Throw a CodedError of this package: callers match on its code.',
 }
+const decodedConfigs = {
+  selector:
+    'MemberExpression[property.name=/^(ConfigEnvelope|ConfigGroup|Orderers|OrdererAddresses|ConsensusType|Capabilities)Schema$/]',
+  message: 'channelConfigOf of @heddle/channel reads configurations: ask it.',
+}
 const impure = [
   {
     selector: "MemberExpression[object.name='Date'][property.name='now']",
@@ -47,7 +52,14 @@ export default tseslint.config(
       'no-restricted-imports': ['error', { patterns: ['@heddle/*/dist/*', '@heddle/*/src/*'] }],
     },
   },
-  { files: ['packages/*/src/**/*.ts'], rules: { 'no-restricted-syntax': ['error', noBareErrors] } },
+  {
+    files: ['packages/*/src/**/*.ts'],
+    rules: { 'no-restricted-syntax': ['error', noBareErrors, decodedConfigs] },
+  },
+  {
+    files: ['packages/channel/src/**/*.ts'],
+    rules: { 'no-restricted-syntax': ['error', noBareErrors] },
+  },
   {
     files: ['packages/*/src/core/**/*.ts'],
     rules: { 'no-restricted-syntax': ['error', noBareErrors, ...impure] },
