@@ -39,9 +39,16 @@ interface Followed {
   readonly client: string
   /** Number of streams that were seen, or counted as refused by the transport. */
   streams: number
+  /** Ends its TCP connection. */
+  readonly cut: () => void
+  /** Whether it was destroyed when it was looked at last. */
+  isDying: boolean
 }
 
-/** Counts the calls of each client that fail, below gRPC, where all of them are seen. */
+/**
+ * Counts the calls of each client that fail, below gRPC, where all of them are seen. Also ends what is left
+ * of a session that was destroyed: Node leaves its connection open when the client vanished in a write.
+ */
 export class FailedCalls {
   readonly #clock: Clock
   readonly #onTooMany: (client: string) => void
@@ -60,9 +67,12 @@ export class FailedCalls {
     return this.#budgets.get(client)?.isOverdrawn('failures') ?? false
   }
 
-  /** A connection of the client has begun. */
-  follow(session: ServerHttp2Session, client: string): void {
-    const followed: Followed = { client, streams: 0 }
+  /**
+   * A connection of the client has begun.
+   * @param cut - ends the TCP connection
+   */
+  follow(session: ServerHttp2Session, client: string, cut: () => void): void {
+    const followed: Followed = { client, streams: 0, cut, isDying: false }
     this.#sessions.set(session, followed)
     session.on('stream', (stream, headers) => {
       followed.streams += 1
@@ -107,6 +117,9 @@ export class FailedCalls {
   }
 
   #sweep(session: ServerHttp2Session, followed: Followed): void {
+    if (followed.isDying) followed.cut()
+    followed.isDying = session.destroyed
+    if (session.destroyed) return
     // Those of a client have odd numbers, in order.
     const begun = Math.ceil((session.state.lastProcStreamID ?? 0) / 2)
     const refused = begun - followed.streams

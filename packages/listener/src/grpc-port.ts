@@ -103,8 +103,9 @@ export class GrpcPort {
     const http2 = http2ServerOf(grpc)
     http2.updateSettings({ maxHeaderListSize: maxHeaderBytes })
     http2.on('session', (session) => {
-      const client = this.#incoming.get(addressOf(session.socket))?.client
-      if (client !== undefined) this.#failures.follow(session, client)
+      const { client, socket } = this.#incoming.get(addressOf(session.socket)) ?? {}
+      if (client === undefined || socket === undefined) return
+      this.#failures.follow(session, client, () => socket.destroy())
     })
     const tls = this.#tlsServer((socket) => injector.injectConnection(socket))
     const tcp = createServer((socket) => this.#accept(socket, tls))
