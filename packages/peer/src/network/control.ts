@@ -4,6 +4,7 @@ import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { PeerError } from '../errors.ts'
+import { explainSystemError } from '../system-error.ts'
 import { ownFolder } from './folder-owner.ts'
 import type { Server, Socket } from 'node:net'
 
@@ -35,30 +36,32 @@ function socketPath(dir: string): string {
   return process.platform === 'win32' ? `\\\\.\\pipe\\${name}` : join(tmpdir(), `${name}.sock`)
 }
 
-async function dial(dir: string): Promise<Socket | undefined> {
+/** A connection to it, or why there is none. */
+async function dial(dir: string): Promise<Socket | Error> {
   return new Promise((resolveDial) => {
     const socket = connect(socketPath(dir))
     socket.once('connect', () => resolveDial(socket))
-    socket.once('error', () => resolveDial(undefined))
+    socket.once('error', resolveDial)
   })
 }
 
 /** Whether a `network up` runs in the folder. */
 export async function isRunning(dir: string): Promise<boolean> {
-  const socket = await dial(dir)
-  socket?.destroy()
-  return socket !== undefined
+  const dialled = await dial(dir)
+  if (dialled instanceof Error) return false
+  dialled.destroy()
+  return true
 }
 
-/** @throws {PeerError} PEER_NETWORK_NOT_RUNNING */
+/** @throws {PeerError} PEER_NETWORK_NOT_RUNNING, PEER_NO_ACCESS when it is somebody else's */
 async function ordered(dir: string): Promise<Socket> {
-  const socket = await dial(dir)
-  if (socket === undefined) {
-    throw new PeerError('PEER_NETWORK_NOT_RUNNING', `no network runs in ${resolve(dir)}`, {
-      cure: 'name its folder with --dir',
-    })
-  }
-  return socket.on('error', () => undefined)
+  const dialled = await dial(dir)
+  if (!(dialled instanceof Error)) return dialled.on('error', () => undefined)
+  const explained = explainSystemError(dialled, resolve(dir))
+  if (explained?.code === 'PEER_NO_ACCESS') throw explained
+  throw new PeerError('PEER_NETWORK_NOT_RUNNING', `no network runs in ${resolve(dir)}`, {
+    cure: 'name its folder with --dir',
+  })
 }
 
 /**
@@ -67,14 +70,16 @@ async function ordered(dir: string): Promise<Socket> {
  */
 export async function requestStart(dir: string, name: string): Promise<void> {
   const socket = await ordered(dir)
+  const order = `${startOrder}${name}\n`
   let answer = ''
   socket.setEncoding('utf8').on('data', (text: string) => (answer += text))
   await new Promise<void>((resolveAnswer) => {
     socket.once('close', () => resolveAnswer())
-    socket.end(`${startOrder}${name}\n`)
+    socket.end(order)
   })
   if (answer === startedAnswer) return
-  throw new PeerError('PEER_INVALID_OPTION', answer || `${name} was not started`, {
+  const silence = isOrder.test(order) ? 'was not started' : 'is not the name of a validator'
+  throw new PeerError('PEER_INVALID_OPTION', answer || `${name} ${silence}`, {
     cure: '`heddle network status` shows the validators; `heddle network up` starts them all',
   })
 }

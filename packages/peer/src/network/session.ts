@@ -244,6 +244,8 @@ export class NetworkSession {
   }
 
   async #ended(end: ProcessEnd, restarted: boolean): Promise<void> {
+    // At once: while the rest is under way, `network start` may take it back.
+    if (!restarted) this.#givenUp.add(end.name)
     await this.#publish()
     const how =
       end.signal ?? (end.code === null ? 'it could not be started' : `exit status ${end.code}`)
@@ -253,7 +255,6 @@ export class NetworkSession {
     }
     const text = this.#withWords(`${end.name} gave up (${how})`, end)
     const failure = new GaveUp(statusOfEnd(end), text)
-    this.#givenUp.add(end.name)
     const { validators = [] } = this.#descriptor ?? {}
     const all = validators.length
     if (this.#client !== undefined && this.#givenUp.size <= faultsTolerated(all)) {

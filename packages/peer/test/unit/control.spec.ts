@@ -247,7 +247,16 @@ describe('the lock of a network', () => {
       await acquire()
       for (const name of ['', 'validator1\nstop', 'v'.repeat(100)])
         expect(await codeOf(requestStart(dir, name)), name).to.equal('PEER_INVALID_OPTION')
+      const error: unknown = await requestStart(dir, 'Validator1').catch((each: unknown) => each)
+      expect(error).to.have.property('message', 'Validator1 is not the name of a validator')
       expect(asked).to.equal(0)
+    })
+
+    it('tells what may not be looked into from where nobody runs', async () => {
+      const file = join(dir, 'file')
+      await writeFile(file, '')
+      for (const asking of [requestStart(file, 'validator1'), requestStop(file)])
+        expect(await codeOf(asking)).to.equal('PEER_NO_ACCESS')
     })
   })
 
