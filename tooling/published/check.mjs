@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { examplesOf, installedBy, toCommonJs } from './examples.mjs'
+import { faultsOf } from './manifest.mjs'
 import { npmrcFor, publishAll, startRegistry } from './registry.mjs'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -84,6 +85,15 @@ import('${entry}').then((imported) => {
   if (missing.length > 0) throw new Error('require() lacks ' + missing.join(', '))
 })`
 
+function checkManifest(name, project) {
+  const faults = faultsOf(join(project, 'node_modules/@heddle', name))
+  if (faults.length === 0) passed += 1
+  else {
+    failed += 1
+    process.stderr.write(`FAILED manifest of ${name}\n${faults.join('\n')}\n`)
+  }
+}
+
 async function checkEntries(name, project) {
   const entries = entriesOf(name)
   const imports = entries.map(
@@ -128,6 +138,7 @@ async function checkPackage(name) {
   const packages = installedBy(readme)
   if (!(await check(`npm install ${packages.join(' ')}`, 'npm', ['install', ...packages], project)))
     return
+  checkManifest(name, project)
   await checkEntries(name, project)
   must('npm', ['install', '--save-dev', '@types/node@22'], project)
   await checkExamples(name, readme, project)
