@@ -23,9 +23,6 @@ export type {
   DeliverStatus,
 } from './deliver-service.ts'
 export { createBroadcastClient } from './broadcast-client.ts'
-export type {
-  BroadcastClient,
-  BroadcastClientDeps,
-  BroadcastClientOptions,
-} from './broadcast-client.ts'
+export type { BroadcastClient } from './broadcast-client.ts'
+export type { BroadcastClientDeps, BroadcastClientOptions } from './broadcast-options.ts'
 export type { BroadcastResult } from './submission.ts'

@@ -10,7 +10,7 @@ import {
   createBroadcastClient,
   signedEnvelope,
 } from '../../src/index.ts'
-import { maxSpreadBytes } from '../../src/broadcast-client.ts'
+import { maxSpreadBytes } from '../../src/spreading.ts'
 import {
   answerFrame,
   channel,

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { execFileSync } from 'node:child_process'
 import { open } from 'node:fs/promises'
 import { eventually } from '../support/eventually.ts'
-import { Sandbox, gone, isAlive, pidsOf, recordLines, run } from '../support/heddle.ts'
+import { type Heddle, Sandbox, gone, isAlive, pidsOf, recordLines, run } from '../support/heddle.ts'
 import { provenHeight } from '../support/proof.ts'
 import type { Proof } from '../../src/network/proof.ts'
 
@@ -153,73 +153,6 @@ describe('the main job with real processes', function () {
     expect(up.stderr).to.match(/^lines sent: [\d,]+, the last is line \d+; acknowledged: [\d,]+/m)
   })
 
-  it('prints on Ctrl-C in submit what became of the lines of which that is known', async () => {
-    const dir = ['--dir', sandbox.path('net')]
-    const up = sandbox.start(['network', 'up', '--json', ...dir, '--input', '-'])
-    await up.until(({ json }) => json.some(({ type }) => type === 'summary'))
-    const input = await sandbox.file('broken.ndjson', `broken\n${recordLines('kept', 50_000)}`)
-    const submit = sandbox.start(['submit', '--json', ...dir, input])
-    const from = String(provenHeight(up.find('summary')?.['proof'] as Proof))
-    const blocks = sandbox.start(['blocks', '--follow', '--json', ...dir, '--from', from])
-    const isKept = ({ transactions }: Record<string, unknown>): boolean =>
-      (transactions as unknown[]).length > 100
-    await blocks.until(({ json }) => json.filter(isKept).length > 5)
-    blocks.child.kill('SIGINT')
-    submit.child.kill('SIGINT')
-    expect(await submit.ended, submit.stderr).to.equal(130)
-    expect(submit.stderr)
-      .to.match(/^line 1: not JSON/m)
-      .and.to.match(/^lines sent: /m)
-    expect(submit.json[0]).to.include({ line: 2, accepted: true })
-    up.child.kill('SIGINT')
-    await up.ended
-  })
-
-  it('answers the lines of a named pipe as they come, and ends on Ctrl-C though it gives no more', async () => {
-    const dir = ['--dir', sandbox.path('net')]
-    const up = sandbox.start(['network', 'up', '--json', ...dir, '--input', '-'])
-    await up.until(({ json }) => json.some(({ type }) => type === 'summary'))
-    execFileSync('mkfifo', [sandbox.path('pipe')])
-    const submit = sandbox.start(['submit', '--json', ...dir, sandbox.path('pipe')])
-    const writer = await open(sandbox.path('pipe'), 'w')
-    await writer.write('broken\n{"id":"piped"}\n')
-    await submit.until(({ json }) => json.some(({ line }) => line === 2))
-    await submit.until(({ stderr }) => /^line 1: not JSON/m.test(stderr))
-    await submit.until(({ stderr }) => stderr.includes('waiting for lines of'))
-    submit.child.kill('SIGINT')
-    expect(await submit.ended, submit.stderr).to.equal(130)
-    await writer.close()
-    expect(submit.stderr)
-      .to.match(/^accepted: 1; rejected: 0; not submitted: 1$/m)
-      .and.to.match(/^lines sent: 1, /m)
-    up.child.kill('SIGINT')
-    await up.ended
-  })
-
-  it('starts a validator again that has ended, when another terminal asks, and no other', async () => {
-    const dir = ['--dir', sandbox.path('net')]
-    const up = sandbox.start(['network', 'up', '--json', ...dir, '--input', '-'])
-    await up.until(({ json }) => json.some(({ type }) => type === 'summary'))
-    const start = (name: string) => run(['network', 'start', name, ...dir])
-    const runs = await start('validator2')
-    expect(runs.status, runs.stderr).to.equal(64)
-    expect(runs.stderr).to.match(/validator2 runs already, as process \d+/)
-    const [, , third = 0] = pidsOf(await sandbox.descriptor('net'))
-    process.kill(third, 'SIGTERM')
-    await up.until(({ stderr }) => stderr.includes('validator2 gave up'))
-    expect((await start('validator9')).stderr).to.include('there is no validator validator9')
-    const started = await start('validator2')
-    expect(started.status, started.stderr).to.equal(0)
-    await eventually('all four take part', async () => {
-      const { heddle } = await run(['network', 'status', '--json', ...dir])
-      const active = heddle.json.filter(({ activeView }) => activeView === true)
-      return active.length === 4
-    })
-    expect(pidsOf(await sandbox.descriptor('net'))[2]).not.to.equal(third)
-    up.child.kill('SIGINT')
-    expect(await up.ended).to.equal(0)
-  })
-
   it('refuses genesis accounts for a network that is there', async () => {
     const accounts = await sandbox.file('accounts.json', '{"alice": 5}')
     const dir = ['--dir', sandbox.path('net')]
@@ -228,13 +161,73 @@ describe('the main job with real processes', function () {
     expect(up.stderr).to.match(/already has its genesis accounts: they cannot be changed/)
   })
 
-  it('stops everything on Ctrl-C', async () => {
-    const args = ['network', 'up', '--json', '--dir', sandbox.path('net')]
-    const up = sandbox.start([...args, '--input', sandbox.path('input.ndjson')])
-    await up.until(({ json }) => json.some(({ type }) => type === 'summary'))
-    const pids = pidsOf(await sandbox.descriptor('net'))
-    up.child.kill('SIGINT')
-    expect(await up.ended).to.equal(0)
-    expect(pids.filter(isAlive)).to.deep.equal([])
+  describe('while one terminal runs it', () => {
+    let up: Heddle
+    let dir: readonly string[] = []
+    before(async () => {
+      dir = ['--dir', sandbox.path('net')]
+      up = sandbox.start(['network', 'up', '--json', ...dir, '--input', '-'])
+      await up.until(({ json }) => json.some(({ type }) => type === 'summary'))
+    })
+
+    it('prints on Ctrl-C in submit what became of the lines of which that is known', async () => {
+      const input = await sandbox.file('broken.ndjson', `broken\n${recordLines('kept', 50_000)}`)
+      const submit = sandbox.start(['submit', '--json', ...dir, input])
+      const from = String(provenHeight(up.find('summary')?.['proof'] as Proof))
+      const blocks = sandbox.start(['blocks', '--follow', '--json', ...dir, '--from', from])
+      const isKept = ({ transactions }: Record<string, unknown>): boolean =>
+        (transactions as unknown[]).length > 100
+      await blocks.until(({ json }) => json.filter(isKept).length > 5)
+      blocks.child.kill('SIGINT')
+      submit.child.kill('SIGINT')
+      expect(await submit.ended, submit.stderr).to.equal(130)
+      expect(submit.stderr)
+        .to.match(/^line 1: not JSON/m)
+        .and.to.match(/^lines sent: /m)
+      expect(submit.json[0]).to.include({ line: 2, accepted: true })
+    })
+
+    it('answers the lines of a named pipe as they come, and ends on Ctrl-C though it gives no more', async () => {
+      execFileSync('mkfifo', [sandbox.path('pipe')])
+      const submit = sandbox.start(['submit', '--json', ...dir, sandbox.path('pipe')])
+      const writer = await open(sandbox.path('pipe'), 'w')
+      await writer.write('broken\n{"id":"piped"}\n')
+      await submit.until(({ json }) => json.some(({ line }) => line === 2))
+      await submit.until(({ stderr }) => /^line 1: not JSON/m.test(stderr))
+      await submit.until(({ stderr }) => stderr.includes('waiting for lines of'))
+      submit.child.kill('SIGINT')
+      expect(await submit.ended, submit.stderr).to.equal(130)
+      await writer.close()
+      expect(submit.stderr)
+        .to.match(/^accepted: 1; rejected: 0; not submitted: 1$/m)
+        .and.to.match(/^lines sent: 1, /m)
+    })
+
+    it('starts a validator again that has ended, when another terminal asks, and no other', async () => {
+      const start = (name: string) => run(['network', 'start', name, ...dir])
+      const runs = await start('validator2')
+      expect(runs.status, runs.stderr).to.equal(64)
+      expect(runs.stderr).to.match(/validator2 runs already, as process \d+/)
+      const [, , third = 0] = pidsOf(await sandbox.descriptor('net'))
+      process.kill(third, 'SIGTERM')
+      await up.until(({ stderr }) => stderr.includes('validator2 gave up'))
+      expect((await start('validator9')).stderr).to.include('there is no validator validator9')
+      const started = await start('validator2')
+      expect(started.status, started.stderr).to.equal(0)
+      await eventually('all four take part', async () => {
+        const { heddle } = await run(['network', 'status', '--json', ...dir])
+        const active = heddle.json.filter(({ activeView }) => activeView === true)
+        return active.length === 4
+      })
+      expect(pidsOf(await sandbox.descriptor('net'))[2]).not.to.equal(third)
+    })
+
+    it('stops everything on Ctrl-C', async () => {
+      const pids = pidsOf(await sandbox.descriptor('net'))
+      expect(pids).to.have.length(4)
+      up.child.kill('SIGINT')
+      expect(await up.ended).to.equal(0)
+      expect(pids.filter(isAlive)).to.deep.equal([])
+    })
   })
 })
