@@ -50,6 +50,7 @@ export function post(queue: Manager<ShellEvent>, event: ShellEvent): void {
 }
 
 export interface DriverParts {
+  readonly queue: Manager<ShellEvent>
   readonly core: ReplicaCore
   readonly inbox: Pick<Inbox, 'open' | 'advance' | 'taken'>
   readonly effects: Effects
@@ -65,12 +66,39 @@ export interface DriverParts {
 /** Receives the events of a replica: gives them to the core, and has its effects done. */
 export class Driver {
   readonly #parts: DriverParts
+  #isInTurn = false
+  /** What the event under way has led to at once. */
+  readonly #caused: ShellEvent[] = []
 
   constructor(parts: DriverParts) {
     this.#parts = parts
   }
 
-  readonly receive: Receiver<ShellEvent> = (event) => {
+  /**
+   * Queues an event that must not be lost. What comes of an event at once, such as this replica's own
+   * signature, comes before all that waits: that may be of use only because of it.
+   */
+  post(event: ShellEvent): void {
+    if (this.#isInTurn) this.#caused.push(event)
+    else post(this.#parts.queue, event)
+  }
+
+  readonly receive: Receiver<ShellEvent> = (event) => this.#inTurn(() => this.#handle(event))
+
+  /** Everything that was there is done: proposes, one batch after the other, then lets out what came of it. */
+  readonly endBatch = (): ShellEvent | undefined => this.#inTurn(() => this.#end())
+
+  /** Returns what is to be handled next, before anything that is queued. */
+  #inTurn(work: () => ShellEvent | undefined): ShellEvent | undefined {
+    this.#isInTurn = true
+    try {
+      return work() ?? this.#caused.shift()
+    } finally {
+      this.#isInTurn = false
+    }
+  }
+
+  #handle(event: ShellEvent): undefined {
     const { desk, proposer } = this.#parts
     switch (event.type) {
       case 'ready':
@@ -104,8 +132,7 @@ export class Driver {
     }
   }
 
-  /** Everything that was there is done: proposes, one batch after the other, then lets out what came of it. */
-  readonly endBatch = (): ShellEvent | undefined => {
+  #end(): ShellEvent | undefined {
     const { core, desk, proposer, outbox } = this.#parts
     const batch = outbox.isFull ? undefined : proposer.next(core)
     if (batch !== undefined) return { type: 'propose', batch }

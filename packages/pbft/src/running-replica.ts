@@ -63,7 +63,7 @@ export class RunningReplica {
     const { stateMachine, clock } = deps
     const encoder = new Encoder()
     const queue = (this.#queue = createEventQueue(onFailure))
-    const postEvent = (event: ShellEvent): void => post(queue, event)
+    const postEvent = (event: ShellEvent): void => driver.post(event)
     this.#broadcaster = new Broadcaster(deps.network, options, reporter)
     const outbox = (this.#outbox = new Outbox(journal, this.#broadcaster, {
       bounds: options,
@@ -91,7 +91,8 @@ export class RunningReplica {
     const onOverflow = (from: number): void => this.#onOverflow(from)
     const signatures = new Signatures(options.n, deps.signer, deps.verifier)
     const inbox = (this.#inbox = new Inbox(options, {
-      ...{ signatures, checker, encoder, budgets, core, isHeldUp, post: postEvent },
+      ...{ signatures, checker, encoder, budgets, core, isHeldUp },
+      post: (event) => post(queue, event),
       onForward: (from, request) => void desk.admission.onForward(from, request),
       onReject: (from, code, detail) => reporter.rejected(from, code, detail),
       onOverflow,
@@ -107,7 +108,7 @@ export class RunningReplica {
       ...{ transferTimeoutMs: options.transferTimeoutMs, fail: onFailure, post: postEvent },
     }))
     const driver = new Driver({
-      ...{ core, inbox, effects, desk, proposer, pool, outbox, reporter, onOverflow },
+      ...{ queue, core, inbox, effects, desk, proposer, pool, outbox, reporter, onOverflow },
     })
     queue.setReceiver(driver.receive, driver.endBatch)
   }

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
-import { createEventQueue, maxQueuedEvents, post } from '../../src/driver.ts'
+import { createEventQueue, Driver, maxQueuedEvents, post } from '../../src/driver.ts'
+import type { DriverParts } from '../../src/driver.ts'
 import { MalformedError } from '../../src/errors.ts'
 import { nextTurn } from '../support/turns.ts'
 
@@ -41,4 +42,37 @@ describe('the queue of events', () => {
       expect(failures).to.have.nested.property('0.code', code)
       await queue.stop()
     })
+})
+
+describe('Driver', () => {
+  it('gives the core what an event led to at once, in order, before all that waits', async () => {
+    const seen: string[] = []
+    const queue = createEventQueue((error) => {
+      throw error
+    })
+    const parts: unknown = {
+      queue,
+      core: {
+        step: ({ type }: { readonly type: string }) => {
+          seen.push(type)
+          return type === 'late' ? ['transferFailed', 'resumed'] : []
+        },
+      },
+      effects: {
+        perform: (type: 'transferFailed' | 'resumed') => {
+          driver.post({ type })
+        },
+      },
+      outbox: { isFull: true, flush: () => seen.push('flush') },
+      desk: { observe: () => undefined },
+    }
+    const driver = new Driver(parts as DriverParts)
+    queue.setReceiver(driver.receive, driver.endBatch)
+    for (let i = 0; i < 2; i++) driver.post(word)
+    await queue.start()
+    await nextTurn()
+    const led = ['late', 'transferFailed', 'resumed']
+    expect(seen).to.deep.equal([...led, ...led, 'flush'])
+    await queue.stop()
+  })
 })
