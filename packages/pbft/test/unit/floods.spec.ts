@@ -147,6 +147,21 @@ describe('Replica: floods', () => {
     await replica.stop()
   })
 
+  it('holds back one that owes time and has much in the queue for as long as either', async () => {
+    const { replica, clock } = await Backup.start({ maxMessagesPerSecond: 1 })
+    const overdrawn = burstSeconds + 1
+    const ended: string[] = []
+    void replica
+      .receive(2, times(maxBacklog.plain + overdrawn, vote))
+      ?.then(() => ended.push('for both'))
+    const owedMs = 1_000 * (maxBacklog.plain + overdrawn - burstSeconds)
+    await clock.advance(owedMs - 1)
+    expect(ended).to.deep.equal([])
+    await clock.advance(1)
+    expect(ended).to.deep.equal(['for both'])
+    await replica.stop()
+  })
+
   it('lets go of whoever it holds back when it stops', async () => {
     const { replica } = await Backup.start()
     const held = replica.receive(2, times(maxBacklog.plain + 1, vote))

@@ -733,6 +733,32 @@ describe('Replica: what peers send', () => {
     await replica.stop()
   })
 
+  it('proposes what has waited for batchTimeoutMs, though others are in flight', async () => {
+    let proposed = 0
+    const network = {
+      send: (to: number, frame: Uint8Array) => {
+        for (const message of decodeFrame(frame))
+          if (to === 1 && decodeMessage(message).type === 'pre-prepare') proposed++
+        return Promise.resolve()
+      },
+    }
+    const { replica, clock } = setup(
+      { n: 4, batchTimeoutMs: 20 },
+      { network: echoing(network, () => replica) },
+    )
+    await replica.start()
+    await nextTurn()
+    for (const text of ['one', 'second']) {
+      void rejection(replica.submit(bytes(text)))
+      await nextTurn()
+    }
+    await clock.advance(19)
+    expect(proposed).to.equal(1)
+    await clock.advance(1)
+    expect(proposed).to.equal(2)
+    await replica.stop()
+  })
+
   it('fetches no state before the journal has the proof of it', async () => {
     let transfers = 0
     const stateMachine = Object.assign(new MemoryStateMachine(), {

@@ -95,6 +95,16 @@ describe('Outbox', () => {
     await outbox.idle()
   })
 
+  it('lets out what came while an append was under way, though it needs no other', async () => {
+    const { outbox, log, durable } = setup()
+    outbox.persist(bytes('p'))
+    outbox.flush()
+    outbox.send(1, bytes('m'))
+    outbox.flush()
+    await durable()
+    expect(log).to.deep.equal(['append p', 'sent m'])
+  })
+
   it('rewrites the journal at a stable checkpoint once enough was appended', async () => {
     const { outbox, log, durable } = setup({ journalRewriteBytes: 10 })
     outbox.persist(bytes('short'))

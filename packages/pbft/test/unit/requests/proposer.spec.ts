@@ -56,6 +56,16 @@ describe('Proposer', () => {
     expect(next()?.requests).to.have.length(2)
   })
 
+  it('forgets how long something waited when it could not be proposed', async () => {
+    const { next, clock, core } = setup(2, { room: 8, inFlight: 1 })
+    next()
+    await clock.advance(20)
+    core.room = 0
+    expect(next()).to.equal(undefined)
+    core.room = 8
+    expect(next()).to.equal(undefined)
+  })
+
   it('has no more than pipelineDepth in flight, however full the batch', () => {
     const { next, core } = setup(6, { room: 8, inFlight: 2 })
     expect(next()).to.equal(undefined)

@@ -175,6 +175,19 @@ describe('RequestDesk', () => {
     expect(at.told.slice(1)).to.deep.equal([[0n, false]])
   })
 
+  it('takes nothing for late that a state which was fetched contains, and answers for it', async () => {
+    const at = new Desk()
+    const submitted = at.desk.admission.submit(Buffer.from('a'), {})
+    await at.submit('b')
+    await at.clock.advance(500)
+    expect(at.told).to.deep.equal([[0n, true]])
+    await at.machine.execute(7n, [Buffer.from('a'), Buffer.from('b')])
+    at.desk.onTransferred(7n)
+    expect(await submitted).to.include({ sequence: 7n, executedBefore: true })
+    expect(at.told.slice(1)).to.deep.equal([[0n, false]])
+    expect(at.pool.size).to.equal(0)
+  })
+
   it('calls no primary late for what was checked anew until the next view', async () => {
     const at = new Desk()
     await at.submit('a')
