@@ -369,6 +369,7 @@ describe('Manager', () => {
       manager.inject('a')
       expect(seen, 'later').to.deep.equal(['a'])
       await turn()
+      expect(seen).to.deep.equal(['a', 'end'])
       manager.queueRevocable('b').revoke()
       await turn()
       manager.tryQueue('c')
