@@ -6,6 +6,8 @@ export type { EnvelopeContent, SeekPosition, SeekRequest, SignedEnvelope } from 
 export { tlsCertificateHash } from './endpoint-tls.ts'
 export { proxyFor } from './proxy.ts'
 export type { HttpProxy, ProxyChoice } from './proxy.ts'
+export { channelConfigOf } from './deliver-config.ts'
+export type { DeliverConfig } from './deliver-config.ts'
 export type { Position } from './block-check.ts'
 export { lastConfigOf } from './block-check.ts'
 export { createBlockVerifier } from './block-verifier.ts'

@@ -25,3 +25,6 @@ export type {
   SignatureCollectorDeps,
   SignatureCollectorOptions,
 } from './signature-collector-options.ts'
+// What an ordering service begins with.
+export { createGenesisBlock } from '@heddle/channel'
+export type { GenesisOptions } from '@heddle/channel'

@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import { type common } from '@heddle/proto'
 import { configIn } from '../../src/channel-config.ts'
 import { endpointsOf } from '../../src/config-endpoints.ts'
-import { BlockError } from '../../src/index.ts'
+import { BlockError, channelConfigOf } from '../../src/index.ts'
 import { changedConfig } from '../config-block.ts'
 import { recorded } from '../recorded.ts'
 
@@ -38,6 +38,19 @@ describe('the endpoints that a configuration names', () => {
         '"old:7050" of all organisations has no TLS roots to verify it with',
       ],
     })
+  })
+})
+
+describe('channelConfigOf', () => {
+  it('tells what the configuration says, and where blocks can be had', () => {
+    const { channelId, endpoints, ordererEndpoints } = channelConfigOf(
+      recorded('bft-v3.1.5')[0]!.message,
+    )
+    expect(channelId).to.equal('ch1')
+    expect(endpoints.map(({ address }) => address)).to.deep.equal(
+      ordererEndpoints.map(({ address }) => address),
+    )
+    expect(endpoints).not.to.deep.equal([])
   })
 })
 
