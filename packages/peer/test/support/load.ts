@@ -53,7 +53,12 @@ export class Load {
     client: NetworkClient,
     prefix: string,
     connections: readonly Endpoint[],
-    { window = defaultWindow, perSecond = defaultPerSecond, answerTimeoutMs = 30_000 } = {},
+    {
+      window = defaultWindow,
+      perSecond = defaultPerSecond,
+      answerTimeoutMs = 30_000,
+      spreadAfterMs = 2_000,
+    } = {},
   ) {
     this.#window = window
     this.#perSecond = perSecond
@@ -70,7 +75,7 @@ export class Load {
           ],
           tls: client.tls,
           faults: faultsTolerated(client.endpoints.length),
-          ...{ window, answerTimeoutMs },
+          ...{ window, answerTimeoutMs, spreadAfterMs },
         },
       ),
     )
