@@ -243,7 +243,7 @@ export class FailoverClient {
   }
 }
 
-/** Services end the whole stream for what is no message at all; so it is not even sent. */
+/** Services end the whole stream for bytes that are not a message, so these are not even sent. */
 function assertEnvelope(bytes: Uint8Array, maxBytes: number): void {
   const invalid = (why: string, cause?: unknown): DeliverError =>
     new DeliverError('DELIVER_INVALID_ENVELOPE', why, { cause })

@@ -84,7 +84,7 @@ export function genesisAccountsOf(genesis: common.Block): Map<string, bigint> {
 
 /**
  * The writes of the genesis block.
- * @throws {PeerError} PEER_INVALID_CONFIG for a block that is no genesis block of ours, or an account that the
+ * @throws {PeerError} PEER_INVALID_CONFIG for a block that is not one of our genesis blocks, or an account that the
  * state cannot hold
  */
 export function genesisWrites(genesis: common.Block): StateWrite[] {
