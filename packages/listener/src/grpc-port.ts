@@ -8,9 +8,11 @@ import { systemClock } from '@heddle/events'
 import type { Clock, LogFields, Logger } from '@heddle/interface'
 import { tellRefusedCalls } from './call-refusals.ts'
 import { CertificateShares } from './certificate-shares.ts'
-import { FailedCalls, http2ServerOf, maxHeaderBytes } from './failed-calls.ts'
+import { ClientCosts, maxHeaderBytes } from './client-costs.ts'
+import type { ClientCost } from './client-costs.ts'
 import { judgeHttp2, judgeTls, peek } from './first-bytes.ts'
 import type { Verdict } from './first-bytes.ts'
+import { http2ServerOf, streamOf } from './grpc-inside.ts'
 import { resolvePortOptions } from './options.ts'
 import type { GrpcPortOptions } from './options.ts'
 import { addressOf, PendingSockets } from './pending-sockets.ts'
@@ -28,7 +30,11 @@ export interface GrpcPortDeps {
   readonly refusals: RefusalLog
 }
 
-const tooManyFailed = 'too many calls of this client failed: it must wait'
+const tooMuch: Readonly<Record<ClientCost, string>> = {
+  failures: 'too many calls of this client failed: it must wait',
+  parts: 'messages of this client come in too many small parts: it must wait',
+  control: 'too many bytes of this client that are not messages: it must wait',
+}
 
 type Stage = 'TLS' | 'HTTP/2' | 'authentication'
 
@@ -56,7 +62,7 @@ export class GrpcPort {
   readonly #options: Required<GrpcPortOptions>
   readonly #pending: PendingSockets
   readonly #incoming = new Map<string, Incoming>()
-  readonly #failures: FailedCalls
+  readonly #costs: ClientCosts
   readonly #shares: CertificateShares
   #tcp: TcpServer | undefined
   #cut = false
@@ -75,7 +81,7 @@ export class GrpcPort {
       this.#expired(address, why),
     )
     this.#shares = new CertificateShares(this.#options.maxConnectionsPerCertificate)
-    this.#failures = new FailedCalls(clock, (client) => this.#tooManyFailed(client))
+    this.#costs = new ClientCosts(clock, (client, cost) => this.#tooMuch(client, tooMuch[cost]))
   }
 
   /**
@@ -87,6 +93,8 @@ export class GrpcPort {
       this.refused(address, 'call refused', call),
     )
     return (method, call) => {
+      const stream = streamOf(call)
+      if (stream !== undefined) this.#costs.countMessages(stream)
       refuseCompression(call)
       return tell(method, call)
     }
@@ -105,7 +113,7 @@ export class GrpcPort {
     http2.on('session', (session) => {
       const { client, socket } = this.#incoming.get(addressOf(session.socket)) ?? {}
       if (client === undefined || socket === undefined) return
-      this.#failures.follow(session, client, () => socket.destroy())
+      this.#costs.follow(session, client, socket)
     })
     const tls = this.#tlsServer((socket) => injector.injectConnection(socket))
     const tcp = createServer((socket) => this.#accept(socket, tls))
@@ -160,7 +168,7 @@ export class GrpcPort {
     this.#pending.destroyAll()
     for (const { socket } of this.#incoming.values()) socket.destroy()
     await empty
-    this.#failures.close()
+    this.#costs.close()
   }
 
   /** Resolves when no connection is left: grpc-js closes each once its calls have ended. */
@@ -221,16 +229,17 @@ export class GrpcPort {
     })
   }
 
-  #tooManyFailed(client: string): void {
+  #tooMuch(client: string, reason: string): void {
     for (const incoming of this.#incoming.values())
-      if (incoming.client === client) this.#refuse(incoming, tooManyFailed)
+      if (incoming.client === client) this.#refuse(incoming, reason)
   }
 
   /** Counts the connection for its certificate, if it has one. */
   #counted(incoming: Incoming, socket: TLSSocket): Exclude<Verdict, 'more'> {
     const fingerprint = socket.getPeerX509Certificate()?.fingerprint256
     incoming.client = fingerprint ?? socket.remoteAddress ?? ''
-    if (this.#failures.isBarred(incoming.client)) return { reason: tooManyFailed }
+    const cost = this.#costs.overdrawn(incoming.client)
+    if (cost !== undefined) return { reason: tooMuch[cost] }
     if (fingerprint === undefined) return 'good'
     if (this.#shares.take(fingerprint, incoming.socket)) return 'good'
     const most = this.#options.maxConnectionsPerCertificate

@@ -1,6 +1,6 @@
 import { constants } from 'node:http2'
-import type { ServerHttp2Stream } from 'node:http2'
 import { ListenerError } from './errors.ts'
+import { streamOf } from './grpc-inside.ts'
 import { MessageMeter } from './message-meter.ts'
 
 /**
@@ -131,9 +131,4 @@ export function boundIncoming(
 
 function invalid(name: string, value: number): ListenerError {
   return new ListenerError('LISTENER_INVALID_OPTIONS', `${name} must be 1 or more, not ${value}`)
-}
-
-/** Of the innermost call, which grpc-js does not show. */
-function streamOf(call: unknown): ServerHttp2Stream | undefined {
-  return (call as { readonly stream?: ServerHttp2Stream }).stream
 }

@@ -10,7 +10,7 @@ import type { Client } from '@grpc/grpc-js'
 import { VirtualClock } from '@heddle/events/testing'
 import type { TlsMaterial } from '@heddle/msp/testing'
 import { expect } from 'chai'
-import { failedCalls, failurePenalty, maxHeaderBytes, sweepMs } from '../../src/failed-calls.ts'
+import { clientCosts, maxHeaderBytes, penaltySeconds, sweepMs } from '../../src/client-costs.ts'
 import {
   answerPath,
   call,
@@ -344,14 +344,14 @@ describe('a port among strangers', function () {
       const { ours } = await organizations()
       const stranger = await ours.tls('stranger')
       const [session, second] = [await http2(stranger), await http2(stranger)]
-      for (let failed = 0; failed < failedCalls.burst; failed += 20)
+      for (let failed = 0; failed < clientCosts.failures.burst; failed += 20)
         await Promise.all(Array.from({ length: 10 }, () => answer(session, path, headers))).then(
           () => Promise.all(Array.from({ length: 10 }, () => answer(second, path, headers))),
         )
       await time.advance(sweepMs)
       expect([session.closed, second.closed], 'at the bound').to.deep.equal([false, false])
       const ends = [session, second].map((each) => new Promise((end) => each.once('close', end)))
-      const came = (failedCalls.perSecond * sweepMs) / 1000
+      const came = (clientCosts.failures.perSecond * sweepMs) / 1000
       for (let failed = 0; failed <= came && !session.closed; failed++)
         await answer(session, path, headers)
       await time.advance(sweepMs)
@@ -360,11 +360,85 @@ describe('a port among strangers', function () {
       const other = await http2(await ours.tls('another'))
       expect(await answer(other, answerPath), 'another client').to.equal('0')
       expect(port.refusals(/^too many calls of this client failed/).length).to.be.at.least(3)
-      await time.advance((1000 * failurePenalty) / failedCalls.perSecond + 2 * sweepMs)
+      await time.advance(1000 * penaltySeconds + 2 * sweepMs)
       const again = await http2(stranger)
       expect(await answer(again, answerPath), 'after a while').to.equal('0')
       for (const each of [other, again]) each.destroy()
     })
+
+  const frame = (type: number, flags: number, stream: number, payload: Buffer): Buffer => {
+    const header = Buffer.alloc(9)
+    header.writeUIntBE(payload.length, 0, 3)
+    header.writeUInt8(type, 3)
+    header.writeUInt8(flags, 4)
+    header.writeUInt32BE(stream, 5)
+    return Buffer.concat([header, payload])
+  }
+  const times = (count: number, bytes: Buffer): Buffer => Buffer.alloc(count * bytes.length, bytes)
+
+  /** A connection that has begun HTTP/2, without anything that keeps to its rules afterwards. */
+  const bare = async (): Promise<TLSSocket> => {
+    const socket = await secure(['h2'])
+    const answered = new Promise((resolve) => socket.once('data', resolve))
+    socket.write(Buffer.concat([Buffer.from(preface), frame(4, 0, 0, Buffer.alloc(0))]))
+    await answered
+    return socket
+  }
+
+  it('closes the connection of a client that floods it with PING frames, not before', async () => {
+    const time = clock()
+    await start({ clock: time })
+    const socket = await bare()
+    const end = closed(socket)
+    let answered = 0
+    socket.on('data', (answers: Buffer) => (answered += answers.length))
+    const ping = frame(6, 0, 0, Buffer.alloc(8))
+    const most = Math.floor(clientCosts.control.burst / ping.length)
+    // Some of the bytes are of TLS.
+    const few = Math.floor(0.9 * most)
+    socket.write(times(few, ping))
+    await eventually(() => answered >= few * ping.length)
+    await time.advance(sweepMs)
+    expect(socket.closed, 'below the bound').to.equal(false)
+    answered = 0
+    socket.write(times(most, ping))
+    await eventually(() => answered >= most * ping.length)
+    await time.advance(sweepMs)
+    await end
+    expect(port.refusals(/^too many bytes of this client that are not messages/)).to.have.length(1)
+    await works()
+  })
+
+  it('closes the connection of a client whose messages come byte by byte, not before', async () => {
+    const time = clock()
+    await start({ clock: time })
+    const socket = await bare()
+    const end = closed(socket)
+    const text = (name: string): Buffer =>
+      Buffer.concat([Buffer.from([name.length]), Buffer.from(name)])
+    const headers = { ...pseudo, ':path': streamPath, 'content-type': 'application/grpc' }
+    // Each as a literal with its name, without an index: RFC 7541 §6.2.2.
+    const block = Object.entries(headers).flatMap((pair) => [Buffer.from([0]), ...pair.map(text)])
+    socket.write(frame(1, 4, 1, Buffer.concat(block)))
+    await eventually(() => port.streams.length > 0)
+    let messages = 0
+    port.streams[0]?.on('data', () => (messages += 1))
+    const come = async (parts: number): Promise<void> => {
+      const before = messages
+      // A message of no bytes is five zeros. No more than its window at once.
+      for (let sent = 0; sent < parts; sent += 10_000) {
+        socket.write(times(10_000, frame(0, 0, 1, Buffer.alloc(1))))
+        await eventually(() => messages >= before + (sent + 10_000) / 5)
+      }
+      await time.advance(sweepMs)
+    }
+    await come(clientCosts.parts.burst)
+    expect(socket.closed, 'at the bound').to.equal(false)
+    await come(clientCosts.parts.perSecond + 10_000)
+    await end
+    expect(port.refusals(/^messages of this client come in too many small parts/)).to.have.length(1)
+    await works()
+  })
 
   it('refuses compressed messages, without expanding them', async () => {
     await start()
