@@ -15,11 +15,11 @@ export interface BroadcastClient extends Lifecycle {
    *
    * @returns when it was taken: status SUCCESS, from the endpoint that answered first
    * @throws {StatusError} DELIVER_STATUS when `faults + 1` endpoints, or all, have answered with a final
-   *   status but SUCCESS: BAD_REQUEST, FORBIDDEN, NOT_FOUND, REQUEST_ENTITY_TOO_LARGE and so on; also
-   *   when fewer have, and no other endpoint can be reached. SERVICE_UNAVAILABLE is not final
+   *   status but SUCCESS: BAD_REQUEST, FORBIDDEN, NOT_FOUND, REQUEST_ENTITY_TOO_LARGE and so on.
+   *   SERVICE_UNAVAILABLE is not final
    * @throws {DeliverError} DELIVER_INVALID_ENVELOPE for bytes that are not an envelope, or too many,
-   *   DELIVER_QUEUE_FULL; DELIVER_UNREACHABLE when no endpoint could be reached for
-   *   `unreachableTimeoutMs`, DELIVER_STREAM_FAILED after `maxBreaks`, DELIVER_STOPPED, or
+   *   DELIVER_QUEUE_FULL; DELIVER_UNREACHABLE when no endpoint that has not refused
+   *   it could be reached for `unreachableTimeoutMs`, DELIVER_STREAM_FAILED after `maxBreaks`, DELIVER_STOPPED, or
    *   `signal.reason` on abort: after these it is not known whether an envelope that was sent was
    *   taken
    */

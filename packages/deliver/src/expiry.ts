@@ -1,4 +1,5 @@
 import type { Clock, ClockTimer } from '@heddle/interface'
+import { DeliverError } from './errors.ts'
 import type { Endpoint } from './ports.ts'
 import type { Submission } from './submission.ts'
 
@@ -34,7 +35,7 @@ export class Expiry {
     this.#unreachedSince ??= since
   }
 
-  /** Rejects what is due now, and what will be; with `error` unless somebody has refused it. */
+  /** Rejects what is due now, and what will be: because of `error`, unless somebody has refused it. */
   expire(error: unknown): void {
     this.#timer?.cancel()
     const { clock, pending } = this.#context
@@ -43,7 +44,7 @@ export class Expiry {
     for (const submission of pending) {
       const left = this.#endOf(submission) - now
       if (left > 0) next = Math.min(next, left)
-      else submission.reject([...submission.refusals.values()].at(-1) ?? (error as Error))
+      else submission.reject(refusedByTooFew(submission) ?? (error as Error))
     }
     if (next < Infinity) this.#timer = clock.schedule(next, () => this.expire(error))
   }
@@ -58,4 +59,13 @@ export class Expiry {
     if (from === undefined || this.#context.isReached(refusals)) return Infinity
     return Math.max(since, from) + this.#context.unreachableTimeoutMs
   }
+}
+
+/** Who has refused it may be the ones that lie: it is not known what the others do with it. */
+function refusedByTooFew({ refusals }: Submission): DeliverError | undefined {
+  const cause = [...refusals.values()].at(-1)
+  if (cause === undefined) return undefined
+  const who = refusals.size === 1 ? 'one endpoint' : `${refusals.size} endpoints`
+  const message = `refused by ${who} only, and no other can be reached: ${cause.message}`
+  return new DeliverError('DELIVER_UNREACHABLE', message, { cause, endpoint: cause.endpoint })
 }

@@ -6,6 +6,7 @@ import { common, decode } from '@heddle/proto'
 import {
   type BroadcastClient,
   type BroadcastClientOptions,
+  type DeliverError,
   type Endpoint,
   createBroadcastClient,
   signedEnvelope,
@@ -599,12 +600,17 @@ describe('BroadcastClient', function () {
     expect(client.pending).to.equal(0)
   })
 
-  it('believes one refusal when nobody else can be reached, after some time', async () => {
+  it('gives up after some time when only one has refused it and nobody else can be reached', async () => {
     const refusing = await answering(BAD_REQUEST, 'because')
     const endpoints = [refusing.endpoint, ...nowhere(), ...nowhere()]
     const client = await clientOf({ endpoints, faults: 1, unreachableTimeoutMs: 100 })
-    const failure = await rejection(client.submit(await envelope('x')))
-    expect(failure).to.include({ code: 'DELIVER_STATUS', status: BAD_REQUEST, info: 'because' })
+    const failure = (await rejection(client.submit(await envelope('x')))) as DeliverError
+    const { address } = refusing.endpoint
+    expect(failure).to.include({ code: 'DELIVER_UNREACHABLE', endpoint: address })
+    expect(failure.message).to.match(
+      /^refused by one endpoint only, .* answered BAD_REQUEST: .*because/,
+    )
+    expect(failure.cause).to.include({ code: 'DELIVER_STATUS', status: BAD_REQUEST })
   })
 
   it('refuses no endpoint and limits of 0', () => {
