@@ -19,6 +19,7 @@ import { dirOption, wholeNumber } from './options.ts'
 import { grouped, standardOutput, toJson } from './output.ts'
 import type { common } from '@heddle/proto'
 import type { Submission, Verdict } from '../network/submissions.ts'
+import type { LineProblem } from '../network/submitter.ts'
 import type { NetworkClient } from '../network/client.ts'
 
 interface SubmitOptions {
@@ -48,12 +49,19 @@ async function follow(
 
 /** Prints the outcome of one line, as soon as a block holds it. */
 function printVerdict({ line, txId, contract }: Submission, verdict: Verdict, json: boolean): void {
+  const { block, accepted, reason } = verdict
   if (json) {
-    standardOutput.line(toJson({ line, txId, contract, ...verdict }))
+    standardOutput.line(toJson({ line, txId, contract, block, accepted, reason }))
     return
   }
-  const what = verdict.accepted ? 'accepted' : `rejected: ${verdict.reason ?? ''}`
-  standardOutput.line(`line ${line}  block ${verdict.block}  ${what}`)
+  const what = accepted ? 'accepted' : `rejected: ${reason ?? ''}`
+  standardOutput.line(`line ${line}  block ${block}  ${what}`)
+}
+
+/** Says why a line did not become a transaction: to a person, and to a program that reads the outcomes. */
+function printProblem({ line, problem }: LineProblem, json: boolean): void {
+  standardOutput.note(`line ${line}: ${problem}`)
+  if (json) standardOutput.line(toJson({ line, problem }))
 }
 
 /** The exit status tells whether all lines were accepted. */
@@ -111,7 +119,7 @@ async function submit(file: string | undefined, options: SubmitOptions): Promise
   const submitter = new Submitter(parts, {
     window: options.window,
     onFailure,
-    onProblem: ({ line, problem }) => note(`line ${line}: ${problem}`),
+    onProblem: (problem) => printProblem(problem, json),
   })
   const work = { submissions, submitter, trouble }
   const waiting = new Waiting({

@@ -1,4 +1,4 @@
-import { closeSync, constants, createReadStream, openSync } from 'node:fs'
+import { closeSync, constants, createReadStream, fstatSync, openSync } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import type { Stats } from 'node:fs'
@@ -117,7 +117,17 @@ async function inputAt(path: string): Promise<Stats> {
       cause: error,
     })
   }
-  throw new PeerError('PEER_FILE_MISSING', `${path} is a folder`, { cure: 'name a file' })
+  throw isFolder(path)
+}
+
+function isFolder(what: string): PeerError {
+  return new PeerError('PEER_FILE_MISSING', `${what} is a folder`, { cure: 'name a file' })
+}
+
+/** `submit < folder`: Node reads it as an empty input. */
+function standardInput(): Readable {
+  if (fstatSync(0).isDirectory()) throw isFolder('standard input')
+  return process.stdin
 }
 
 /**
@@ -125,7 +135,7 @@ async function inputAt(path: string): Promise<Stats> {
  * @throws {PeerError} PEER_FILE_MISSING, before anything else is done
  */
 export async function openInput(path: string): Promise<Readable> {
-  if (path === '-') return process.stdin
+  if (path === '-') return standardInput()
   const found = await inputAt(path)
   const isWaiting = found.isFIFO() || found.isCharacterDevice()
   const waiting = isWaiting ? openWaiting(path) : undefined

@@ -95,6 +95,11 @@ describe('the main job with real processes', function () {
     const submitted = await run(['submit', ...dir, '--json'], {
       input: '{"from": "bob", "to": "dora", "amount": 7}\n{"id": "order-1", "other": true}\n',
     })
+    const members = submitted.heddle.json.map((outcome) => Object.keys(outcome).join(' '))
+    expect(members).to.deep.equal([
+      'line txId contract block accepted',
+      'line txId contract block accepted reason',
+    ])
     expect(submitted.status, submitted.stderr).to.equal(3)
     expect(submitted.stderr).to.match(
       /^accepted: 1; rejected: 1 \(id exists with other content: line 2\)$/m,
@@ -184,7 +189,9 @@ describe('the main job with real processes', function () {
       expect(submit.stderr)
         .to.match(/^line 1: not JSON/m)
         .and.to.match(/^lines sent: /m)
-      expect(submit.json[0]).to.include({ line: 2, accepted: true })
+      const [broken, kept] = submit.json
+      expect(broken).to.have.all.keys('line', 'problem').and.to.include({ line: 1 })
+      expect(kept).to.include({ line: 2, accepted: true })
     })
 
     it('answers the lines of a named pipe as they come, and ends on Ctrl-C though it gives no more', async () => {

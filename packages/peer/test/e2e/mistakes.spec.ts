@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { once } from 'node:events'
-import { mkdir, readFile, readdir, rename, writeFile } from 'node:fs/promises'
+import { mkdir, open, readFile, readdir, rename, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { dirname, join, relative } from 'node:path'
 import { createTestOrganization } from '@heddle/msp/testing'
@@ -77,6 +77,17 @@ describe('mistakes of a person', function () {
     it('names an input that is missing, and makes no network', async () => {
       expectFailure(await up('--input', missing()), statuses.noFile, `no file ${missing()}`)
       expect(await readdir(sandbox.dir)).not.to.include('other')
+    })
+
+    it('names a folder in place of standard input, and submits nothing', async () => {
+      const folder = await open(sandbox.dir)
+      try {
+        const options = { stdin: folder.fd }
+        const result = await sandbox.run(['submit', '--dir', network.dir], options)
+        expectFailure(result, statuses.noFile, 'standard input is a folder')
+      } finally {
+        await folder.close()
+      }
     })
 
     it('names genesis accounts that are missing or no amounts', async () => {

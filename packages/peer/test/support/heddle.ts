@@ -19,6 +19,8 @@ export type JsonLine = Readonly<Record<string, unknown>> & { readonly type?: str
 export interface HeddleOptions {
   /** All that it can read from standard input. */
   readonly input?: string | Buffer
+  /** What its standard input is, as a descriptor of this process, in place of `input`. */
+  readonly stdin?: number
   readonly env?: NodeJS.ProcessEnv
   /**
    * Largest file that it and its children can write, as setrlimit(2) RLIMIT_FSIZE: a disk that is
@@ -64,7 +66,7 @@ export class Heddle {
     const [program = '', ...rest] = commandOf(args, options)
     this.child = spawn(program, rest, {
       env: { ...process.env, ...options.env },
-      stdio: ['pipe', 'pipe', 'pipe'],
+      stdio: [options.stdin ?? 'pipe', 'pipe', 'pipe'],
     })
     this.child.stdin?.on('error', () => undefined)
     this.child.stdin?.end(options.input ?? '')
