@@ -25,8 +25,10 @@ export interface MembersCheckDeps {
 }
 
 interface Member {
-  /** For how long it is not connected, and for how long it has said nothing. */
+  isReached: boolean
+  /** For how long it is not connected; 0 while it is. */
   downMs: number
+  /** For how long it has said nothing, connected or not. */
   silentMs: number
 }
 
@@ -38,7 +40,9 @@ export class MembersCheck {
 
   constructor(deps: MembersCheckDeps) {
     this.#deps = deps
-    this.#members = new Map(deps.others.map((replica) => [replica, { downMs: 0, silentMs: 0 }]))
+    this.#members = new Map(
+      deps.others.map((replica) => [replica, { isReached: false, downMs: 0, silentMs: 0 }]),
+    )
     this.#lookedAt = deps.clock.now()
   }
 
@@ -57,8 +61,10 @@ export class MembersCheck {
     let talking = 0
     for (const [replica, member] of this.#members) {
       const isReached = reached.has(replica)
+      const isNew = isReached && !member.isReached
+      member.isReached = isReached
+      member.silentMs = isNew ? 0 : member.silentMs + step
       member.downMs = isReached ? 0 : member.downMs + step
-      member.silentMs = isReached ? member.silentMs + step : 0
       if (isReached && member.silentMs < silentMs) talking++
       tell(conditions, replica, member)
     }
@@ -77,15 +83,14 @@ export class MembersCheck {
 
 function tell(conditions: ConditionSink, replica: number, member: Member): void {
   const name = `validator${replica}`
+  const { isReached } = member
+  const isSilent = member.silentMs >= silentMs
+  // One whose connection ends because it is silent is down at once: nothing is well in between.
+  const isDown = !isReached && (isSilent || member.downMs >= downMs)
   const down = `${name} has not been connected for ${seconds(member.downMs)}`
   const silent = `${name} is connected, and has said nothing for ${seconds(member.silentMs)}`
-  hold(conditions, 'validator-down', member.downMs < downMs ? undefined : { reason: down }, name)
-  hold(
-    conditions,
-    'validator-silent',
-    member.silentMs < silentMs ? undefined : { reason: silent },
-    name,
-  )
+  hold(conditions, 'validator-down', isDown ? { reason: down } : undefined, name)
+  hold(conditions, 'validator-silent', isReached && isSilent ? { reason: silent } : undefined, name)
 }
 
 function seconds(ms: number): string {

@@ -68,6 +68,26 @@ describe('the check of the other validators', () => {
     expect(said()).to.have.length(3)
   })
 
+  it('says of a silent one that it is down as soon as its connection ends, and begins anew with the next', async () => {
+    const { advance, check, connect, said } = checking(4)
+    const down = (second: number): string[] => [
+      'validator-down',
+      `validator3 has not been connected for ${second} s`,
+    ]
+    connect(1, 2, 3)
+    for (let ms = 0; ms < silentMs; ms += 1000) {
+      await advance(1000)
+      for (const replica of [1, 2]) check.heard(replica)
+    }
+    expect(said().map(([condition]) => condition)).to.deep.equal(['validator-silent'])
+    connect(1, 2)
+    expect(said()).to.deep.equal([down(0)])
+    await advance(1000)
+    expect(said()).to.deep.equal([down(1)])
+    connect(1, 2, 3)
+    expect(said()).to.deep.equal([])
+  })
+
   it('does not say of one that starts that it is connected with too few', () => {
     const { at, connect, said } = checking(4)
     at.isStarting = true
