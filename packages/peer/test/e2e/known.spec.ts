@@ -63,6 +63,10 @@ describe('a validator', function () {
       network = await Validators.make(sandbox, 'net', { batchSize: 1 })
       await network.startAll(all, { env })
     })
+    // One test that fails is enough.
+    afterEach(() => {
+      for (const name of all) network.process(name).kill('SIGCONT')
+    })
     after(async () => {
       try {
         await network.stop()

@@ -16,6 +16,6 @@ module.exports = {
   'forbid-only': true,
   'forbid-pending': true,
   parallel: true,
-  jobs: 2,
+  jobs: 3,
   timeout: 30_000,
 }

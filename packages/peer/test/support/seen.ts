@@ -83,8 +83,11 @@ export async function seenBy(
     const line = began.filter(({ msg }) => msg === 'not well').at(-1)
     expect(line, `line of ${name}`).to.include({ level: 'warn', cure })
   }
-  const json = await sandbox.run(['network', 'status', '--json', '--dir', network.dir])
-  const text = await sandbox.run(['network', 'status', '--dir', network.dir])
+  // Both at once: a connection with a frozen validator does not last.
+  const [json, text] = await Promise.all([
+    sandbox.run(['network', 'status', '--json', '--dir', network.dir]),
+    sandbox.run(['network', 'status', '--dir', network.dir]),
+  ])
   const mark = `${severity === 'failed' ? 'FAILED' : severity}  ${component}: `
   for (const name of names) {
     const said = json.heddle.json.find((each) => each['name'] === name)
