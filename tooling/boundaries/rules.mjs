@@ -7,6 +7,7 @@ export const rows = [
   ['identity', 'msp', 'listener'],
   ['comm', 'channel', 'pbft', 'ledger'],
   ['orderer', 'deliver'],
+  ['client'],
   ['peer'],
 ]
 
@@ -14,7 +15,7 @@ export const rows = [
 const cyclicTypes = ['pbft']
 
 /** The packages that hold sockets; `peer` composes them and adds its own query service. */
-const grpcUsers = ['listener', 'comm', 'deliver', 'orderer', 'peer']
+const grpcUsers = ['listener', 'comm', 'deliver', 'orderer', 'client', 'peer']
 
 /** Folders of a package's sources, in order: a file imports, types too, only from its own and those before. */
 const rooms = {

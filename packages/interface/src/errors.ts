@@ -34,3 +34,8 @@ export class InvariantError extends CodedError<'INVARIANT_BROKEN'> {
     super('INVARIANT_BROKEN', message, options)
   }
 }
+
+/** The text of anything that was thrown: its message, never its stack. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { ServerInterceptingCall, status as grpcStatus } from '@grpc/grpc-js'
 import type { Metadata, ServerInterceptor } from '@grpc/grpc-js'
 import { BoundedMap } from '@heddle/events'
-import { common } from '@heddle/proto'
+import { common, readerMetadataKey } from '@heddle/proto'
 import { ReaderAccess } from './access.ts'
 import { clientKey } from './client-call.ts'
 import { OrdererError, statusOf } from './errors.ts'
@@ -10,13 +10,6 @@ import { logRefused } from './refused-request.ts'
 import { badRequest, decodeRequest } from './request.ts'
 import { checkTimestamp, checkTlsBinding } from './request-checks.ts'
 import type { ServiceContext } from './service-context.ts'
-
-/**
- * Metadata in which a caller of a service with `readersOf` shows that it may read: an
- * encoded `common.Envelope` of type DELIVER_SEEK_INFO, signed for the channel, with a timestamp and the
- * hash of its TLS certificate (`tls_cert_hash`), as Deliver takes it.
- */
-export const readerMetadataKey = 'heddle-reader-bin'
 
 /** Client certificates whose right to read is remembered; beyond, the one judged longest ago is judged anew. */
 export const maxReaders = 1000

@@ -1,5 +1,22 @@
+/** What a person can do when the clock of this machine is wrong. */
+export const clockCure =
+  'set the clock of this machine: validators refuse what is signed at another time than theirs'
+
 /** What a person can do about errors of the other packages, which name no cure themselves, by code. */
 const byCode: Readonly<Record<string, string>> = {
+  CLIENT_NO_NETWORK: 'start one with `heddle network up`, or name its folder with --dir',
+  CLIENT_INVALID_DESCRIPTOR: 'remove the file; `heddle network up` writes it again',
+  CLIENT_WRONG_CERTIFICATE:
+    'put a valid certificate of the client and its key into the folder that is named',
+  CLIENT_WRONG_CLOCK: clockCure,
+  CLIENT_UNAVAILABLE: 'look at its log, or at `heddle network status`',
+  CLIENT_FORBIDDEN:
+    'check that the client in network.json is a member of the channel, and its clock',
+  CLIENT_NO_AGREEMENT: 'see `heddle network status`; start the network with `heddle network up`',
+  CLIENT_BLOCK_ALTERED:
+    'take it from another validator: for your own ledger, move its folder `ledger` (not `journal`) away',
+  CLIENT_CLOSED: 'connect again',
+  CLIENT_UNKNOWN_RULES: 'install a version of heddle that knows the rules that are named',
   LEDGER_CORRUPT:
     'stop the validator, move its folder `ledger` (not `journal`) away, and start it: it fetches its blocks from the others; put no older copy there',
   LEDGER_LOCKED: 'stop that process, or give each validator its own peer.fileSystemPath',

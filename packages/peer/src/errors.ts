@@ -1,15 +1,15 @@
 import { CodedError } from '@heddle/interface'
 
+export { messageOf } from '@heddle/interface'
+
 /** The conditions under which this package refuses or gives up. Stable under semver. */
 export type PeerErrorCode =
   | 'PEER_INVALID_CONFIG'
   | 'PEER_FILE_MISSING'
   | 'PEER_PORT_BUSY'
   | 'PEER_WRONG_CERTIFICATE'
-  | 'PEER_WRONG_CLOCK'
   | 'PEER_WRONG_FOLDER'
   | 'PEER_LEDGER_FAILED'
-  | 'PEER_BLOCK_ALTERED'
   | 'PEER_UNKNOWN_RULES'
   | 'PEER_STATE_DIVERGED'
   | 'PEER_STOPPED'
@@ -20,7 +20,6 @@ export type PeerErrorCode =
   | 'PEER_NETWORK_RUNNING'
   | 'PEER_NETWORK_NOT_RUNNING'
   | 'PEER_NETWORK_UNAVAILABLE'
-  | 'PEER_NO_AGREEMENT'
   | 'PEER_PROOF_FAILED'
   | 'PEER_STATE_TRANSFER_FAILED'
   | 'PEER_INVALID_OPTION'
@@ -52,11 +51,6 @@ export class GaveUp extends PeerError<'PEER_VALIDATOR_GAVE_UP'> {
     super('PEER_VALIDATOR_GAVE_UP', message)
     this.status = status
   }
-}
-
-/** The text of anything that was thrown: its message, never its stack. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }
 
 /** Node's `code` of a system error (`ENOENT`, `EADDRINUSE`), or undefined. */

@@ -43,13 +43,11 @@ export const exitMeanings: Readonly<Record<keyof typeof exitCodes, string>> = {
 const byCode: Readonly<Record<string, number>> = {
   PEER_INVALID_CONFIG: exitCodes.config,
   PEER_WRONG_CERTIFICATE: exitCodes.config,
-  PEER_WRONG_CLOCK: exitCodes.config,
   PEER_WRONG_FOLDER: exitCodes.config,
   PEER_INVALID_OPTION: exitCodes.usage,
   PEER_FILE_MISSING: exitCodes.noInput,
   PEER_PORT_BUSY: exitCodes.busy,
   PEER_LEDGER_FAILED: exitCodes.disk,
-  PEER_BLOCK_ALTERED: exitCodes.disk,
   PEER_UNKNOWN_RULES: exitCodes.config,
   PEER_STATE_DIVERGED: exitCodes.disk,
   PEER_BAD_LINE: exitCodes.badInput,
@@ -58,7 +56,6 @@ const byCode: Readonly<Record<string, number>> = {
   PEER_NETWORK_RUNNING: exitCodes.busy,
   PEER_NETWORK_NOT_RUNNING: exitCodes.unavailable,
   PEER_NETWORK_UNAVAILABLE: exitCodes.unavailable,
-  PEER_NO_AGREEMENT: exitCodes.unavailable,
   PEER_VALIDATOR_GAVE_UP: exitCodes.unavailable,
   PEER_PROOF_FAILED: exitCodes.notProven,
   PEER_FORBIDDEN: exitCodes.forbidden,
@@ -67,6 +64,13 @@ const byCode: Readonly<Record<string, number>> = {
   PEER_NO_ACCESS: exitCodes.noAccess,
   PEER_DISK_FULL: exitCodes.disk,
   PEER_SYSTEM_LIMIT: exitCodes.limit,
+  CLIENT_INVALID_OPTIONS: exitCodes.config,
+  CLIENT_INVALID_DESCRIPTOR: exitCodes.config,
+  CLIENT_WRONG_CERTIFICATE: exitCodes.config,
+  CLIENT_WRONG_CLOCK: exitCodes.config,
+  CLIENT_UNKNOWN_RULES: exitCodes.config,
+  CLIENT_FORBIDDEN: exitCodes.forbidden,
+  CLIENT_BLOCK_ALTERED: exitCodes.disk,
   LEDGER_LOCKED: exitCodes.busy,
   DELIVER_INVALID_OPTIONS: exitCodes.config,
   DELIVER_SIGNER_NOT_VALID: exitCodes.config,
@@ -85,6 +89,7 @@ const byCode: Readonly<Record<string, number>> = {
 const lessThanTheirCause = ['LEDGER_IO', 'PBFT_JOURNAL_FAILED', 'PBFT_EXECUTION_FAILED']
 
 const byPackage: readonly (readonly [string, number])[] = [
+  ['CLIENT_', exitCodes.unavailable],
   ['LEDGER_', exitCodes.disk],
   ['MSP_', exitCodes.config],
   ['CHANNEL_', exitCodes.config],

@@ -1,24 +1,4 @@
-/**
- * f: the most faulty replicas of `n`, 1 or more, that do no harm: ⌊(n - 1) / 3⌋.
- *
- * @see PBFT (OSDI '99) §3
- */
-export function faultsTolerated(n: number): number {
-  return Math.floor((n - 1) / 3)
-}
-
-/**
- * ⌈(n + f + 1) / 2⌉: any two quorums share a correct replica, and the correct ones alone are one.
- * 2f + 1 when n = 3f + 1, the case of the paper.
- */
-export function quorumOf(n: number): number {
-  return Math.ceil((n + faultsTolerated(n) + 1) / 2)
-}
-
-/** f + 1: among so many replicas, one is correct (the paper's weak certificate). */
-export function weakQuorumOf(n: number): number {
-  return faultsTolerated(n) + 1
-}
+export { faultsTolerated, quorumOf, weakQuorumOf } from '@heddle/interface'
 
 /**
  * The replica that assigns sequence numbers in `view`, 0 or more: view mod n.

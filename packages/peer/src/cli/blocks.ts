@@ -1,21 +1,18 @@
+import { Monitor, blockProofOf, orClock, verifiedBlocks } from '@heddle/client'
 import { systemClock } from '@heddle/events'
-import { StatusError, pullBlocks } from '@heddle/deliver'
-import { blockHeaderHash, common } from '@heddle/proto'
+import { StatusError } from '@heddle/deliver'
+import { common } from '@heddle/proto'
 import { Command } from 'commander'
-import { blockCheck } from '../engine/as-signed.ts'
-import { blockProofOf } from '../engine/candidate.ts'
 import { PeerError } from '../errors.ts'
 import { exitCodes } from '../exit-status.ts'
-import { transactionsOf } from '../network/block-transactions.ts'
-import { openClient } from '../network/client.ts'
-import { readDescriptor } from '../network/descriptor.ts'
+import { connectTo } from '../network/descriptor.ts'
 import { DenialWatch } from '../network/denial-watch.ts'
 import { LastTrouble } from '../network/last-trouble.ts'
-import { Monitor } from '../network/monitor.ts'
-import { orClock } from '../network/own-clock.ts'
 import { Waiting } from '../network/waiting.ts'
 import { blockNumber, dirOption } from './options.ts'
 import { grouped, standardOutput, taken, toJson } from './output.ts'
+import type { VerifiedBlock } from '@heddle/client'
+import type { Endpoint } from '@heddle/deliver'
 
 interface BlocksOptions {
   readonly dir: string
@@ -30,28 +27,26 @@ function hex(bytes: Uint8Array | undefined): string {
   return Buffer.from(bytes ?? new Uint8Array()).toString('hex')
 }
 
-function toText(block: common.Block): string {
-  const transactions = transactionsOf(block)
+function toText({ number, hash, transactions, block }: VerifiedBlock): string {
   const rejected = transactions.filter(({ accepted }) => !accepted).length
   return [
-    `block ${block.header?.number ?? 0n}`,
-    `hash ${block.header === undefined ? '' : hex(blockHeaderHash(block.header)).slice(0, 16)}`,
+    `block ${number}`,
+    `hash ${hash.slice(0, 16)}`,
     `previous ${hex(block.header?.previousHash).slice(0, 16) || '–'}`,
     `${grouped(transactions.length)} transactions`,
     ...(rejected === 0 ? [] : [`${grouped(rejected)} rejected`]),
   ].join('  ')
 }
 
-function toObject(block: common.Block): unknown {
+function toObject({ number, hash, transactions, block }: VerifiedBlock): unknown {
   const { header } = block
-  const genesis = header?.number === 0n
   return {
-    number: header?.number,
-    hash: header === undefined ? undefined : hex(blockHeaderHash(header)),
+    number,
+    hash,
     previousHash: hex(header?.previousHash),
     dataHash: hex(header?.dataHash),
-    ...(genesis ? {} : { sequence: blockProofOf(block).sequence }),
-    transactions: transactionsOf(block).map(({ txId, accepted, reason }) => ({
+    ...(number === 0n ? {} : { sequence: blockProofOf(block).sequence }),
+    transactions: transactions.map(({ txId, accepted, reason }) => ({
       txId,
       accepted,
       ...(reason === undefined ? {} : { reason }),
@@ -61,9 +56,9 @@ function toObject(block: common.Block): unknown {
 
 /** Endpoints to ask: those of the network, or of them the ones that were named. */
 function chooseEndpoints(
-  all: readonly { address: string }[],
+  all: readonly Endpoint[],
   wanted: readonly string[] | undefined,
-) {
+): readonly Endpoint[] {
   if (wanted === undefined) return all
   const unknown = wanted.find((address) => !all.some((each) => each.address === address))
   if (unknown === undefined) return all.filter(({ address }) => wanted.includes(address))
@@ -94,7 +89,8 @@ function rangeOf({ from = 0n, to }: BlocksOptions): {
 
 async function blocks(options: BlocksOptions): Promise<void> {
   const { from, to } = rangeOf(options)
-  const client = await openClient(options.dir, await readDescriptor(options.dir))
+  const network = await connectTo(options.dir)
+  const { client } = network
   const abort = new AbortController()
   const interrupt = (): void => abort.abort()
   process.once('SIGINT', interrupt)
@@ -114,31 +110,20 @@ async function blocks(options: BlocksOptions): Promise<void> {
     what: () => `block ${next}, which no validator has given yet${String(trouble)}`,
   })
   try {
-    const stream = pullBlocks(
+    const follow = options.follow === true
+    const stream = verifiedBlocks(
+      { client, clock: systemClock, logger: trouble },
+      { from, to, follow, signal: abort.signal },
       {
-        signer: client.signer,
-        clock: systemClock,
-        checkBlock: blockCheck(client.genesis),
-        logger: trouble,
-      },
-      {
-        channelId: client.descriptor.channelId,
-        endpoints: chooseEndpoints(client.endpoints, options.endpoint) as typeof client.endpoints,
+        endpoints: chooseEndpoints(client.endpoints, options.endpoint),
         onlyGiven: true,
-        configBlock: client.genesis,
-        tls: client.tls,
-        from,
-        ...(to === undefined ? {} : { to }),
-        follow: options.follow === true,
-        signal: abort.signal,
-        maxFailures: options.follow === true ? Infinity : 2 * client.endpoints.length,
-        maxBackOffMs: 1000,
+        maxFailures: follow ? Infinity : 2 * client.endpoints.length,
       },
     )
-    for await (const { message } of stream) {
-      standardOutput.line(options.json === true ? toJson(toObject(message)) : toText(message))
-      denials.hold(message)
-      next = (message.header?.number ?? 0n) + 1n
+    for await (const verified of stream) {
+      standardOutput.line(options.json === true ? toJson(toObject(verified)) : toText(verified))
+      denials.hold(verified.block)
+      next = verified.number + 1n
       // No block is fetched before the one before was read; none at all when nobody reads.
       if (!(await taken(process.stdout))) return
     }
@@ -150,7 +135,7 @@ async function blocks(options: BlocksOptions): Promise<void> {
     denials.stop()
     monitor.stop()
     process.off('SIGINT', interrupt)
-    client.close()
+    await network.close()
   }
 }
 

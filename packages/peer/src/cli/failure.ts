@@ -65,6 +65,8 @@ function generalCureOf(error: unknown): string | undefined {
   return isCodedError(error) ? cureOfCode(error.code) : undefined
 }
 
+/** The client library knows nothing of commands, but what it says is about them. */
 function cureOf(error: unknown): string | undefined {
+  if (isCodedError(error) && error.code.startsWith('CLIENT_')) return cureOfCode(error.code)
   return (error instanceof PeerError ? error : explainSystemError(error))?.cure
 }

@@ -1,40 +1,18 @@
 import { join } from 'node:path'
 import { Command } from 'commander'
+import { orClock } from '@heddle/client'
 import { isCodedError } from '@heddle/interface'
 import { quorumOf } from '@heddle/pbft'
 import { PeerError, messageOf } from '../errors.ts'
-import { openClient } from '../network/client.ts'
-import { readDescriptor } from '../network/descriptor.ts'
-import { orClock } from '../network/own-clock.ts'
+import { connectTo } from '../network/descriptor.ts'
 import { dirOption } from './options.ts'
 import { grouped, markUnverified, standardOutput, toJson } from './output.ts'
+import type { ValidatorWord } from '@heddle/client'
 import type { heddle } from '@heddle/proto'
-import type { NetworkClient } from '../network/client.ts'
 
 interface StatusOptions {
   readonly dir: string
   readonly json?: true
-}
-
-interface Line {
-  readonly name: string
-  readonly status?: heddle.StatusReply
-  readonly failure?: unknown
-}
-
-/** How long a validator may take to answer. */
-const timeoutMs = 3000
-
-function ask(client: NetworkClient): Promise<Line[]> {
-  return Promise.all(
-    client.validators.map(async (validator) => {
-      try {
-        return { name: validator.name, status: await validator.status({ timeoutMs }) }
-      } catch (error) {
-        return { name: validator.name, failure: error }
-      }
-    }),
-  )
 }
 
 function hex(bytes: Uint8Array): string {
@@ -57,7 +35,7 @@ export function reasonOf(failure: unknown, name: string): string {
   return message.startsWith(`${name}: `) ? message.slice(name.length + 2) : message
 }
 
-function toText({ name, status, failure }: Line): string {
+function toText({ name, status, failure }: ValidatorWord): string {
   if (status === undefined) return `${name}  no answer: ${reasonOf(failure, name)}`
   const { view, activeView, primary, height, lastBlockHash, sequence, connected } = status
   const { problems } = status
@@ -88,7 +66,7 @@ function rulesObject({ inForce, since, offered, missing }: heddle.RulesStatus): 
   return { inForce, since, offered, missing }
 }
 
-function toObject({ name, status, failure }: Line): unknown {
+function toObject({ name, status, failure }: ValidatorWord): unknown {
   if (status === undefined) return { name, problem: messageOf(failure) }
   const { replica, view, activeView, primary, height, sequence, connected, version } = status
   const said = {
@@ -106,7 +84,7 @@ function toObject({ name, status, failure }: Line): unknown {
 }
 
 /** @throws {PeerError} PEER_NETWORK_UNAVAILABLE when too few validators work for anything to be ordered */
-export function refuseWithoutQuorum(lines: readonly Line[]): void {
+export function refuseWithoutQuorum(lines: readonly ValidatorWord[]): void {
   const answers = lines.flatMap(({ status }) => status ?? [])
   const working = answers.filter(({ problems }) => problems.every(({ degraded }) => degraded))
   const needed = quorumOf(lines.length)
@@ -121,16 +99,17 @@ export function refuseWithoutQuorum(lines: readonly Line[]): void {
 }
 
 async function networkStatus({ dir, json }: StatusOptions): Promise<void> {
-  const client = await openClient(dir, await readDescriptor(dir))
+  const network = await connectTo(dir)
+  const { client } = network
   try {
-    const lines = await ask(client)
+    const lines = await network.status()
     for (const line of lines)
       standardOutput.line(json === true ? toJson(toObject(line)) : toText(line))
     if (lines.some(({ status }) => status !== undefined)) {
       refuseWithoutQuorum(lines)
       return
     }
-    const refusal = lines.find(({ failure }) => isCodedError(failure, 'PEER_FORBIDDEN'))
+    const refusal = lines.find(({ failure }) => isCodedError(failure, 'CLIENT_FORBIDDEN'))
     if (refusal !== undefined) throw await orClock(client, refusal.failure)
     throw new PeerError(
       'PEER_NETWORK_NOT_RUNNING',
@@ -140,7 +119,7 @@ async function networkStatus({ dir, json }: StatusOptions): Promise<void> {
       },
     )
   } finally {
-    client.close()
+    await network.close()
   }
 }
 

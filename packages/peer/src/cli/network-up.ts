@@ -20,7 +20,8 @@ import { describeFailure } from './failure.ts'
 import { Interrupted, endWith } from './interrupted.ts'
 import { defaultDir, dirOption, validatorCount, wholeNumber } from './options.ts'
 import { markUnverified, standardOutput, toJson } from './output.ts'
-import type { NetworkClient } from '../network/client.ts'
+import type { NetworkClient } from '@heddle/client'
+import type { UpNetwork } from '../network/session.ts'
 import type { RunSummary } from '../network/summary.ts'
 import type { Output } from './output.ts'
 
@@ -144,10 +145,10 @@ export async function orGoOn(
   }
 }
 
-function announce(client: NetworkClient, { options, output, input }: Work): void {
-  const { validators } = client.descriptor
+function announce({ client, descriptor }: UpNetwork, { options, output, input }: Work): void {
+  const { validators } = descriptor
   if (options.json === true) {
-    output.line(toJson({ type: 'started', network: client.descriptor, input: input ?? null }))
+    output.line(toJson({ type: 'started', network: descriptor, input: input ?? null }))
     return
   }
   const from = input === undefined ? '' : `, input ${input === '-' ? 'standard input' : input}`
@@ -162,13 +163,13 @@ async function up(session: NetworkSession, ending: Ending, work: Work): Promise<
   const { options, output } = work
   let status: number | undefined
   try {
-    const client = await session.up(ending.signal)
-    announce(client, work)
-    status = await orGoOn(runInput(client, work, ending.signal), work)
+    const network = await session.up(ending.signal)
+    announce(network, work)
+    status = await orGoOn(runInput(network.client, work, ending.signal), work)
     if (options.exit === true) return status
     const dir = options.dir === defaultDir ? '' : ` --dir ${options.dir}`
     if (options.json !== true)
-      for (const line of nextStepLines(client.descriptor, dir)) output.note(line)
+      for (const line of nextStepLines(network.descriptor, dir)) output.note(line)
     const reason = await ending.wait()
     if (reason instanceof Interrupted) return status
     throw reason

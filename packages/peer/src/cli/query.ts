@@ -3,10 +3,7 @@ import { weakQuorumOf } from '@heddle/pbft'
 import { Command } from 'commander'
 import { contractNames } from '../rules/rules-2/contracts.ts'
 import { PeerError } from '../errors.ts'
-import { openClient } from '../network/client.ts'
-import { readDescriptor } from '../network/descriptor.ts'
-import { orClock } from '../network/own-clock.ts'
-import { queryNetwork } from '../network/query.ts'
+import { connectTo } from '../network/descriptor.ts'
 import { saying } from '../network/waiting.ts'
 import { dirOption } from './options.ts'
 import { standardOutput, toJson } from './output.ts'
@@ -22,18 +19,15 @@ async function query(contract: string, key: string, { dir, json }: QueryOptions)
       cure: `there are ${contractNames.join(' and ')}`,
     })
   }
-  const client = await openClient(dir, await readDescriptor(dir))
+  const network = await connectTo(dir)
+  const { client } = network
   try {
     const waiting = {
       clock: systemClock,
       note: (text: string) => standardOutput.note(text),
       what: () => `${weakQuorumOf(client.validators.length)} validators to give the same answer`,
     }
-    const { value, validators } = await saying(waiting, () =>
-      queryNetwork(client, contract, key).catch(async (error: unknown) => {
-        throw await orClock(client, error)
-      }),
-    )
+    const { value, validators } = await saying(waiting, () => network.query(contract, key))
     const text = value === undefined ? undefined : Buffer.from(value).toString()
     if (json === true) {
       standardOutput.line(toJson({ contract, key, value: text ?? null, validators }))
@@ -44,7 +38,7 @@ async function query(contract: string, key: string, { dir, json }: QueryOptions)
       })
     }
   } finally {
-    client.close()
+    await network.close()
   }
 }
 

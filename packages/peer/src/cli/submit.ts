@@ -1,14 +1,12 @@
+import { ChainFollower, Monitor, clockSentence, orClock } from '@heddle/client'
 import { systemClock } from '@heddle/events'
 import { Command } from 'commander'
 import { inputLines, openInput } from '../input/ndjson.ts'
-import { openClient } from '../network/client.ts'
-import { readDescriptor } from '../network/descriptor.ts'
+import { connectTo } from '../network/descriptor.ts'
 import { Submissions } from '../network/submissions.ts'
-import { ChainFollower } from '../network/chain-follower.ts'
 import { LastTrouble } from '../network/last-trouble.ts'
 import { DenialWatch } from '../network/denial-watch.ts'
-import { Monitor } from '../network/monitor.ts'
-import { clockCure, clockSentence, orClock } from '../network/own-clock.ts'
+import { clockCure } from '../cures.ts'
 import { outcomeOf, standingOf } from '../network/summary.ts'
 import { Submitter } from '../network/submitter.ts'
 import { Waiting } from '../network/waiting.ts'
@@ -17,10 +15,9 @@ import { exitCodes } from '../exit-status.ts'
 import { Interrupted, endWith } from './interrupted.ts'
 import { dirOption, wholeNumber } from './options.ts'
 import { grouped, standardOutput, toJson } from './output.ts'
-import type { common } from '@heddle/proto'
-import type { Submission, Verdict } from '../network/submissions.ts'
+import type { NetworkClient, Verdict, VerifiedBlock } from '@heddle/client'
+import type { Submission } from '../network/submissions.ts'
 import type { LineProblem } from '../network/submitter.ts'
-import type { NetworkClient } from '../network/client.ts'
 
 interface SubmitOptions {
   readonly dir: string
@@ -99,7 +96,8 @@ function progressOf({ submissions, submitter }: Work): string {
 async function submit(file: string | undefined, options: SubmitOptions): Promise<void> {
   const name = file ?? '-'
   const source = await openInput(name)
-  const client = await openClient(options.dir, await readDescriptor(options.dir))
+  const network = await connectTo(options.dir)
+  const { client } = network
   const abort = new AbortController()
   endWith(abort.signal, source)
   const interrupt = (): void => abort.abort(new Interrupted('interrupted'))
@@ -113,9 +111,15 @@ async function submit(file: string | undefined, options: SubmitOptions): Promise
   const note = (text: string): void => standardOutput.note(text)
   const monitor = new Monitor(client, systemClock)
   const denials = new DenialWatch({ monitor, client, clock: systemClock, note })
-  const onBlock = (block: common.Block): void => denials.hold(block)
+  const onBlock = (verified: VerifiedBlock): void => {
+    submissions.seenBlock(verified, systemClock.now())
+    denials.hold(verified.block)
+  }
   const onFailure = (error: unknown): void => abort.abort(error)
-  const follower = new ChainFollower({ ...parts, onBlock }, onFailure)
+  const follower = new ChainFollower(
+    { client, clock: systemClock, logger: trouble, onBlock },
+    onFailure,
+  )
   const submitter = new Submitter(parts, {
     window: options.window,
     onFailure,
@@ -152,7 +156,7 @@ async function submit(file: string | undefined, options: SubmitOptions): Promise
     monitor.stop()
     await submitter.stop()
     await follower.stop()
-    client.close()
+    await network.close()
   }
 }
 

@@ -1,9 +1,8 @@
 import { join } from 'node:path'
+import { ReaderEnvelope, ValidatorClient, openClient } from '@heddle/client'
 import { readTls } from '@heddle/msp'
 import { loadConfig } from '../config/load.ts'
-import { ValidatorClient, openClient } from '../network/client.ts'
-import { readDescriptor } from '../network/descriptor.ts'
-import { ReaderEnvelope } from '../network/reader-envelope.ts'
+import { namedDescriptor } from '../network/descriptor.ts'
 import { readMaterial } from '../node/material.ts'
 import { certificateFindings, filesOf, mspFiles } from './certificates.ts'
 import { failed, findings, ok } from './finding.ts'
@@ -13,10 +12,9 @@ import { nodeFinding, openFilesFinding } from './machine.ts'
 import { proxyFindings } from './proxies.ts'
 import { validatorFindings } from './validators.ts'
 import { Warnings } from './warnings.ts'
+import type { NetworkClient, NetworkDescriptor } from '@heddle/client'
 import type { Clock } from '@heddle/interface'
 import type { Config } from '../config/settings.ts'
-import type { NetworkClient } from '../network/client.ts'
-import type { NetworkDescriptor } from '../network/descriptor.ts'
 import type { Material } from '../node/material.ts'
 import type { Finding } from './finding.ts'
 
@@ -99,7 +97,7 @@ export async function* examineNetwork(dir: string, deps: DoctorDeps): AsyncGener
   yield await nodeFinding()
   let descriptor: NetworkDescriptor
   try {
-    descriptor = await readDescriptor(dir)
+    descriptor = await namedDescriptor(dir)
   } catch (error) {
     yield failed({ check: 'network' }, error)
     return
@@ -151,13 +149,13 @@ function clientsOf(config: Config, material: Material, clock: Clock): ValidatorC
     roots: 'TLS authorities of the channel',
   }
   const { context } = readTls({ ...tls, roots: tlsRoots }, names)
+  const serverName = config['peer.tls.serverhostoverride']
   return config.validators.map(
     ({ id, orderer }) =>
       new ValidatorClient(
-        { name: `validator${id}`, orderer },
+        { name: `validator${id}`, address: orderer, serverName },
         context,
         reader,
-        config['peer.tls.serverhostoverride'],
       ),
   )
 }

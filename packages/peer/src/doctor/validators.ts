@@ -1,15 +1,13 @@
+import { ClientError, Monitor, clockSentence } from '@heddle/client'
 import { isCodedError } from '@heddle/interface'
 import { explainFailure } from '../cli/failure.ts'
 import { grouped } from '../cli/output.ts'
 import { reasonOf, refuseWithoutQuorum } from '../cli/network-status.ts'
-import { PeerError } from '../errors.ts'
-import { Monitor } from '../network/monitor.ts'
-import { clockCure, clockSentence } from '../network/own-clock.ts'
 import { conditionKinds } from '../node/condition-kinds.ts'
 import { failed, ok, warn } from './finding.ts'
+import type { NetworkClient } from '@heddle/client'
 import type { Clock } from '@heddle/interface'
 import type { heddle } from '@heddle/proto'
-import type { NetworkClient } from '../network/client.ts'
 import type { Finding, Subject } from './finding.ts'
 
 /**
@@ -38,7 +36,7 @@ export async function validatorFindings(
 /** One of them may be down: whether too many are, is said of the quorum. */
 function unanswered(about: string, failure: unknown): Finding[] {
   const what = `no answer: ${reasonOf(failure, about)}`
-  const isRefusal = isCodedError(failure, 'PEER_FORBIDDEN')
+  const isRefusal = isCodedError(failure, 'CLIENT_FORBIDDEN')
   const { cure } = isRefusal ? explainFailure(failure) : conditionKinds['validator-down']
   return [warn({ check: 'validator', about }, what, cure)]
 }
@@ -56,7 +54,7 @@ function clockFinding(monitor: Monitor): Finding {
   const subject: Subject = { check: 'clock' }
   const sentence = clockSentence(monitor)
   if (sentence !== undefined)
-    return failed(subject, new PeerError('PEER_WRONG_CLOCK', sentence, { cure: clockCure }))
+    return failed(subject, new ClientError('CLIENT_WRONG_CLOCK', sentence))
   if (monitor.knowsClocks) return ok(subject, 'as those of the validators')
   return warn(subject, 'not compared: too few validators answer', 'start them, and ask again')
 }

@@ -1,15 +1,10 @@
+import { blockProofOf } from '@heddle/client'
 import { common, decode } from '@heddle/proto'
 import { PeerError, messageOf } from '../errors.ts'
 import { genesisWrites } from '../node/genesis-state.ts'
 import { rulesInForce, switchedTo } from '../rules/in-force.ts'
 import { knownRules, rulesOf, unknownRules } from '../rules/known-rules.ts'
-import {
-  blockProofOf,
-  buildCandidate,
-  checkpointDigest,
-  encodeCandidate,
-  stateAfter,
-} from './candidate.ts'
+import { buildCandidate, checkpointDigest, encodeCandidate, stateAfter } from './candidate.ts'
 import { PendingState } from './pending-state.ts'
 import { StateDiverged } from './state-diverged.ts'
 import { reexecute, reexecuteReceived } from './replay.ts'

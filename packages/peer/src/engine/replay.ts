@@ -1,15 +1,8 @@
+import { rulesNumberOf, signaturesOf, signedContentOf, signedValueOf } from '@heddle/client'
 import { PeerError } from '../errors.ts'
 import { rulesInForce } from '../rules/in-force.ts'
 import { rulesOf } from '../rules/known-rules.ts'
-import { signedContentOf } from './as-signed.ts'
-import {
-  buildCandidate,
-  candidateOf,
-  encodeCandidate,
-  rulesNumberOf,
-  signaturesOf,
-  signedValueOf,
-} from './candidate.ts'
+import { buildCandidate, candidateOf, encodeCandidate } from './candidate.ts'
 import { StateDiverged } from './state-diverged.ts'
 import type { Received, common } from '@heddle/proto'
 import type { Rules } from '../rules/rules.ts'
@@ -48,7 +41,7 @@ function asStored(
  * it. Reasons that rules 1 took from V8 are taken as they are stored: the quorum signed their digest.
  *
  * @throws {StateDiverged} when it does not; {@link PeerError} PEER_LEDGER_FAILED when other rules are in
- *   force, PEER_BLOCK_ALTERED, PEER_UNKNOWN_RULES
+ *   force, CLIENT_BLOCK_ALTERED, PEER_UNKNOWN_RULES
  */
 export function reexecute(deps: ReplayDeps, block: common.Block): Candidate {
   const { proof, results: stored } = signedContentOf(block)

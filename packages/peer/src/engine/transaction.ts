@@ -1,8 +1,6 @@
-import { signedEnvelope, transactionId } from '@heddle/deliver'
-import { common, create, decode, encode, heddle, timestampDate } from '@heddle/proto'
+import { transactionId } from '@heddle/deliver'
+import { common, decode, heddle, timestampDate } from '@heddle/proto'
 import { PeerError, messageOf } from '../errors.ts'
-import type { EnvelopeSigner, SignedEnvelope } from '@heddle/deliver'
-import type { Clock } from '@heddle/interface'
 
 /** Type of the envelopes of transactions: signed, opaque to Fabric. */
 const messageType: number = common.HeaderType.MESSAGE
@@ -85,31 +83,4 @@ export class TransactionReader {
       throw new PeerError('PEER_INVALID_ENVELOPE', messageOf(error), { cause: error })
     }
   }
-}
-
-/** One call of a contract. */
-export interface Call {
-  readonly channelId: string
-  readonly contract: string
-  /** The JSON object, as it is kept. */
-  readonly input: Uint8Array
-}
-
-/**
- * Signs a call as a new transaction: a fresh nonce gives it an id of its own, which it keeps however
- * often its bytes are sent.
- */
-export function signTransaction(
-  signer: EnvelopeSigner,
-  clock: Clock,
-  { channelId, contract, input }: Call,
-): Promise<SignedEnvelope> {
-  const call = create(heddle.TransactionSchema, { contract, input })
-  return signedEnvelope({
-    channelId,
-    type: common.HeaderType.MESSAGE,
-    data: encode(heddle.TransactionSchema, call),
-    signer,
-    clock,
-  })
 }

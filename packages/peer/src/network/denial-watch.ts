@@ -1,9 +1,8 @@
 import { faultsTolerated } from '@heddle/pbft'
 import { readSignedHeader, signedHeaderOf } from '../node/fork.ts'
+import type { Monitor, NetworkClient } from '@heddle/client'
 import type { Clock, ClockTimer } from '@heddle/interface'
 import type { common } from '@heddle/proto'
-import type { NetworkClient } from './client.ts'
-import type { Monitor } from './monitor.ts'
 
 /** How long f + 1 validators may say that they lack a block that is held here, in milliseconds. */
 export const deniedMs = 10_000

@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto'
+import { sentenceOf } from '@heddle/client'
 import { PeerError } from '../errors.ts'
 import { accountsContract, isTransfer, readTransfer } from '../rules/rules-2/accounts.ts'
 import { readLine } from '../rules/rules-2/lines.ts'
 import { recordKey, recordsContract } from '../rules/rules-2/records.ts'
-import { sentenceOf } from '../rules/sentences.ts'
 import type { Rejected } from '../rules/rules-2/contract.ts'
 
 /** A line of the input as a call of a contract. */

@@ -8,9 +8,9 @@ import { generateMaterial } from './crypto.ts'
 import { findDescriptor, writeDescriptor } from './descriptor.ts'
 import { ensureGenesis } from './genesis.ts'
 import { fixedPorts, freePorts, isFree } from './ports.ts'
+import type { NetworkDescriptor, ValidatorDescriptor } from '@heddle/client'
 import type { Clock } from '@heddle/interface'
 import type { NetworkMaterial } from './crypto.ts'
-import type { NetworkDescriptor, ValidatorDescriptor } from './descriptor.ts'
 
 /** What a network on this machine is to be. */
 export interface NetworkSpec {

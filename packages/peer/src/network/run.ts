@@ -1,17 +1,15 @@
-import { ChainFollower } from './chain-follower.ts'
+import { ChainFollower, Monitor } from '@heddle/client'
 import { collectEvidence } from './collect-evidence.ts'
 import { countReasons } from './count-reasons.ts'
 import { DenialWatch } from './denial-watch.ts'
-import { Monitor } from './monitor.ts'
 import { prove } from './proof.ts'
 import { Submissions } from './submissions.ts'
 import { rejectedLines, standingOf } from './summary.ts'
 import { Submitter } from './submitter.ts'
 import { saying } from './waiting.ts'
+import type { NetworkClient, VerifiedBlock } from '@heddle/client'
 import type { Clock, ClockTimer } from '@heddle/interface'
-import type { common } from '@heddle/proto'
 import type { InputLine } from '../input/ndjson.ts'
-import type { NetworkClient } from './client.ts'
 import type { ProgressDisplay } from './progress.ts'
 import type { SubmitterDeps } from './submitter.ts'
 import type { RunSummary } from './summary.ts'
@@ -61,8 +59,13 @@ export class Run {
     const parts = { client, clock, submissions: this.#submissions }
     this.#parts = parts
     this.#denials = new DenialWatch({ ...deps, monitor: this.#monitor })
-    const onBlock = (block: common.Block): void => this.#denials.hold(block)
-    this.#follower = new ChainFollower({ ...parts, onBlock }, (error) => this.#failure.abort(error))
+    const onBlock = (verified: VerifiedBlock): void => {
+      this.#submissions.seenBlock(verified, clock.now())
+      this.#denials.hold(verified.block)
+    }
+    this.#follower = new ChainFollower({ client, clock, onBlock }, (error) =>
+      this.#failure.abort(error),
+    )
   }
 
   /** Submits, waits for the blocks, and proves. Rejects with the reason of `signal`. */
@@ -113,12 +116,12 @@ export class Run {
   #update(): void {
     const { counts } = this.#submissions
     const view = this.#monitor.view
-    const { validators } = this.#deps.client.descriptor
+    const { validators } = this.#deps.client
     this.#deps.display.update({
       ...counts,
       total: this.#input.total,
       notSubmitted: this.#submitter?.problemCount ?? 0,
-      blocks: this.#follower.blocks,
+      blocks: this.#submissions.blocks,
       txPerSecond: this.#rate(),
       view: view?.view,
       primary: view === undefined ? undefined : validators[view.primary]?.name,
@@ -141,7 +144,7 @@ export class Run {
   }
 
   #seconds(): number {
-    return Math.max(0, this.#follower.lastSeenAt - this.#begin) / 1000
+    return Math.max(0, this.#submissions.lastSeenAt - this.#begin) / 1000
   }
 
   #rate(): number {
@@ -170,7 +173,7 @@ export class Run {
       problems: submitter.problems,
       firstRejected: rejectedLines(submissions),
       reasons: countReasons(submissions.all()),
-      blocks: Number(this.#follower.blocks),
+      blocks: Number(submissions.blocks),
       seconds: this.#seconds(),
       txPerSecond: this.#rate(),
       latencyMs: { p50: submissions.latencyMs(0.5), p99: submissions.latencyMs(0.99) },

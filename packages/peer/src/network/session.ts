@@ -1,19 +1,17 @@
 import { dirname, join, resolve } from 'node:path'
+import { Monitor, openClient } from '@heddle/client'
 import { pause } from '@heddle/events'
 import { faultsTolerated, quorumOf } from '@heddle/pbft'
 import { GaveUp, PeerError, messageOf } from '../errors.ts'
 import { dataHolder } from '../node/storage.ts'
-import { openClient } from './client.ts'
 import { NetworkLock } from './control.ts'
 import { findDescriptor, writeDescriptor } from './descriptor.ts'
-import { Monitor } from './monitor.ts'
 import { dataFolder, prepareNetwork } from './prepare.ts'
 import { ValidatorProcesses, statusOfEnd } from './processes.ts'
 import { saying } from './waiting.ts'
+import type { NetworkClient, NetworkDescriptor, ValidatorDescriptor } from '@heddle/client'
 import type { Clock } from '@heddle/interface'
 import type { heddle } from '@heddle/proto'
-import type { NetworkClient } from './client.ts'
-import type { NetworkDescriptor, ValidatorDescriptor } from './descriptor.ts'
 import type { NetworkSpec } from './prepare.ts'
 import type { ProcessSpec } from './process-spec.ts'
 import type { ProcessEnd } from './processes.ts'
@@ -47,6 +45,12 @@ function isAlive(pid: number): boolean {
 
 function isReady(status: heddle.StatusReply | undefined, quorum: number): boolean {
   return status?.activeView === true && status.connected + 1 >= quorum
+}
+
+/** A network that is up, and a client of it. */
+export interface UpNetwork {
+  readonly client: NetworkClient
+  readonly descriptor: NetworkDescriptor
 }
 
 /** Those that do not work with the others yet, and how far each is. */
@@ -89,7 +93,7 @@ export class NetworkSession {
    * Starts the validators and waits until a quorum works together.
    * @throws {PeerError} PEER_NETWORK_RUNNING, PEER_NETWORK_UNAVAILABLE, and those of preparing
    */
-  async up(signal: AbortSignal): Promise<NetworkClient> {
+  async up(signal: AbortSignal): Promise<UpNetwork> {
     await this.#lock.acquire({
       stop: () => this.#events.stop(undefined),
       start: (name) => this.#startAgain(name),
@@ -104,9 +108,10 @@ export class NetworkSession {
     this.#descriptor = descriptor
     for (const validator of descriptor.validators) this.#processes.start(this.#processOf(validator))
     await this.#publish()
-    this.#client = await openClient(this.#spec.dir, descriptor)
-    await this.#ready(this.#client, signal)
-    return this.#client
+    const client = await openClient(this.#spec.dir, descriptor)
+    this.#client = client
+    await this.#ready(client, signal)
+    return { client, descriptor }
   }
 
   #processOf({ name, config, log }: ValidatorDescriptor): ProcessSpec {

@@ -1,3 +1,5 @@
+import type { Verdict, VerifiedBlock } from '@heddle/client'
+
 /** One line of the input that became a transaction. */
 export interface Submission {
   readonly line: number
@@ -5,13 +7,6 @@ export interface Submission {
   readonly contract: string
   /** Of a record: its key and the SHA-256 of its content, to read it back later. */
   readonly record?: { readonly key: string; readonly digest: string }
-}
-
-/** What the chain says about a transaction. */
-export interface Verdict {
-  readonly block: bigint
-  readonly accepted: boolean
-  readonly reason?: string
 }
 
 interface Entry {
@@ -48,6 +43,8 @@ export class Submissions {
   readonly #waiting = new Set<() => void>()
   #accepted = 0
   #rejected = 0
+  #blocks = 0n
+  #lastSeenAt = 0
 
   /** @param onVerdict - told once of each transaction, in the order of the chain */
   constructor(onVerdict: (submission: Submission, verdict: Verdict) => void = () => undefined) {
@@ -93,6 +90,25 @@ export class Submissions {
     else this.#rejected++
     this.#onVerdict(entry.submission, verdict)
     this.#wake()
+  }
+
+  /** Notes what became of the transactions of a verified block. */
+  seenBlock({ transactions }: Pick<VerifiedBlock, 'transactions'>, now: number): void {
+    const before = this.#accepted + this.#rejected
+    for (const transaction of transactions) this.seen(transaction.txId, transaction)
+    if (this.#accepted + this.#rejected === before) return
+    this.#blocks++
+    this.#lastSeenAt = now
+  }
+
+  /** Blocks with a transaction of ours. */
+  get blocks(): bigint {
+    return this.#blocks
+  }
+
+  /** Time of the last block with a transaction of ours. */
+  get lastSeenAt(): number {
+    return this.#lastSeenAt
   }
 
   #wake(): void {

@@ -1,14 +1,14 @@
+import { signTransaction } from '@heddle/client'
 import { createBroadcastClient } from '@heddle/deliver'
 import { isCodedError } from '@heddle/interface'
 import { faultsTolerated } from '@heddle/pbft'
-import { signTransaction } from '../engine/transaction.ts'
 import { PeerError, messageOf } from '../errors.ts'
 import { lineCall } from './line-transaction.ts'
 import { maxSubmissions } from './submissions.ts'
+import type { NetworkClient } from '@heddle/client'
 import type { BroadcastClient } from '@heddle/deliver'
 import type { Clock, ClockTimer, Logger } from '@heddle/interface'
 import type { InputLine } from '../input/ndjson.ts'
-import type { NetworkClient } from './client.ts'
 import type { Submissions } from './submissions.ts'
 
 /** A line that did not become a transaction of the chain, and why. */
@@ -171,7 +171,7 @@ export class Submitter {
         cure: 'split the input',
       })
     }
-    const { channelId } = client.descriptor
+    const { channelId } = client
     const { txId, bytes } = await signTransaction(client.signer, clock, { channelId, ...call })
     const { contract, record } = call
     submissions.add({ line, txId, contract, ...(record && { record }) }, clock.now())

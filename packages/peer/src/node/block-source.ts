@@ -1,5 +1,5 @@
+import { blockCheck } from '@heddle/client'
 import { pullBlocks } from '@heddle/deliver'
-import { blockCheck } from '../engine/as-signed.ts'
 import { tlsAuthoritiesOf } from './material.ts'
 import { validatorProxy } from './validator-proxy.ts'
 import type { Endpoint } from '@heddle/deliver'

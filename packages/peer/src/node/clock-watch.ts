@@ -1,3 +1,4 @@
+import { maxOffsetMs } from '@heddle/client'
 import { create, decode, encode, heddle } from '@heddle/proto'
 import { hold } from './conditions.ts'
 import { Repeating } from './repeating.ts'
@@ -21,9 +22,6 @@ export interface ClockWatchDeps {
 
 /** How often each validator tells the others what its clock says, in milliseconds. */
 export const tellIntervalMs = 2000
-
-/** From here on a clock is named, in milliseconds. */
-export const maxOffsetMs = 30_000
 
 /** What is older says nothing about the clock of now, in milliseconds. */
 export const windowMs = 3 * tellIntervalMs

@@ -1,3 +1,4 @@
+import { sentenceOf } from '@heddle/client'
 import { create, decode, encode, heddle } from '@heddle/proto'
 import { isStateWrite } from '@heddle/ledger'
 import { PeerError } from '../errors.ts'
@@ -9,7 +10,6 @@ import {
   readAmount,
 } from '../rules/rules-2/accounts.ts'
 import { isObject, readObject } from '../rules/rules-2/json-object.ts'
-import { sentenceOf } from '../rules/sentences.ts'
 import { consensusMetadataOf } from './channel-config.ts'
 import type { common } from '@heddle/proto'
 import type { StateWrite } from '../rules/state-view.ts'

@@ -1,4 +1,4 @@
-import { signTransaction } from '../engine/transaction.ts'
+import { signTransaction } from '@heddle/client'
 import { rulesInForce, rulesSince } from '../rules/in-force.ts'
 import { rulesContract } from '../switch/switch.ts'
 import { RulesSwitcher } from '../switch/switcher.ts'

@@ -1,4 +1,4 @@
-import { blockProofOf } from '../engine/candidate.ts'
+import { blockProofOf } from '@heddle/client'
 import { readSignedHeader, signedHeaderOf } from './fork.ts'
 import type { Replica } from '@heddle/pbft'
 import type { common } from '@heddle/proto'

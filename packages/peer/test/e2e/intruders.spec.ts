@@ -1,4 +1,5 @@
 import { Metadata, status } from '@grpc/grpc-js'
+import { ReaderEnvelope } from '@heddle/client'
 import { signedEnvelope } from '@heddle/deliver'
 import { systemClock } from '@heddle/events'
 import { loadSigningIdentity } from '@heddle/msp'
@@ -9,7 +10,6 @@ import { X509Certificate, createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { once } from 'node:events'
-import { ReaderEnvelope } from '../../src/network/reader-envelope.ts'
 import { eventually } from '../support/eventually.ts'
 import { Sandbox } from '../support/heddle.ts'
 import { RawStream, announceMessage, garbage, sendTcp, sendTls } from '../support/intruder.ts'
@@ -116,8 +116,7 @@ describe('intruders', function () {
 
   /** What the client shows to be let in as a reader. */
   const reader = (): Promise<Metadata> => {
-    const { signer, tls, descriptor } = network.client
-    const { channelId } = descriptor
+    const { channelId, signer, tls } = network.client
     return new ReaderEnvelope({ channelId, signer, tls, clock: systemClock }).metadata()
   }
 
@@ -289,8 +288,7 @@ describe('intruders', function () {
     })
 
     it('a question of a stranger is refused, with the reason in the log', async () => {
-      const { tls, descriptor } = network.client
-      const { channelId } = descriptor
+      const { channelId, tls } = network.client
       const signer = await stranger.identity('client', 'client')
       const metadata = new ReaderEnvelope({ channelId, signer, tls, clock: systemClock }).metadata()
       const stream = open('orderer', queryPath, member, await metadata)

@@ -54,7 +54,7 @@ describe('a validator that lies to clients', function () {
       pullBlocks(
         { signer: client.signer, clock: systemClock },
         {
-          channelId: client.descriptor.channelId,
+          channelId: client.channelId,
           endpoints: client.endpoints.slice(1),
           configBlock: client.genesis,
           tls: client.tls,
@@ -64,7 +64,7 @@ describe('a validator that lies to clients', function () {
         },
       )
     const chain: Chain = {
-      channelId: client.descriptor.channelId,
+      channelId: client.channelId,
       configSequence: 0n,
       height: () => 2n ** 40n,
       async block(number) {

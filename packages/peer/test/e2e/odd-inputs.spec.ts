@@ -38,7 +38,9 @@ describe('a network on two versions of Node', function () {
     ])
     // Whoever acknowledged it has it; the others soon.
     await network.level()
-    const { value } = await network.client.validators[0]!.get('records', id, 20_000)
+    const { value } = await network.client.validators[0]!.get('records', id, {
+      timeoutMs: 20_000,
+    })
     expect(Buffer.from(value).toString()).to.equal(JSON.stringify({ id }))
   }
 

@@ -1,9 +1,8 @@
 import { expect } from 'chai'
+import { blockProofOf, signTransaction } from '@heddle/client'
 import { createBroadcastClient, pullBlocks } from '@heddle/deliver'
 import { systemClock } from '@heddle/events'
 import { loadSigningIdentity } from '@heddle/msp'
-import { blockProofOf } from '../../src/engine/candidate.ts'
-import { signTransaction } from '../../src/engine/transaction.ts'
 import { generateMaterial } from '../../src/network/crypto.ts'
 import { signOffer } from '../../src/switch/offer.ts'
 import { encodeSwitch } from '../../src/switch/switch.ts'
@@ -122,7 +121,7 @@ describe('validators upgraded one by one under load', function () {
     const blocks = pullBlocks(
       { signer: network.client.signer, clock: systemClock },
       {
-        channelId: network.client.descriptor.channelId,
+        channelId: network.client.channelId,
         endpoints: network.client.endpoints.filter(({ address }) => address === orderer),
         onlyGiven: true,
         configBlock: network.client.genesis,

@@ -1,8 +1,8 @@
+import { transactionsOf } from '@heddle/client'
 import { pullBlocks } from '@heddle/deliver'
 import { systemClock } from '@heddle/events'
-import { transactionsOf } from '../../src/network/block-transactions.ts'
 import { readSignedHeader, signedHeaderOf } from '../../src/node/fork.ts'
-import type { NetworkClient } from '../../src/network/client.ts'
+import type { NetworkClient } from '@heddle/client'
 
 /**
  * The blocks of one validator behind the genesis block. Each is verified on the way: number, previous
@@ -12,7 +12,7 @@ function blocksOf(client: NetworkClient, address: string): ReturnType<typeof pul
   return pullBlocks(
     { signer: client.signer, clock: systemClock },
     {
-      channelId: client.descriptor.channelId,
+      channelId: client.channelId,
       endpoints: client.endpoints.filter((each) => each.address === address),
       onlyGiven: true,
       configBlock: client.genesis,
@@ -37,7 +37,7 @@ export async function transactionCounts(
 /** The validators whose signature is in any block of one's chain: a block needs a quorum only. */
 export async function blockSigners(client: NetworkClient, address: string): Promise<Set<string>> {
   const signers = new Set<string>()
-  const { validators } = client.descriptor
+  const { validators } = client
   for await (const { message } of blocksOf(client, address)) {
     const signed = signedHeaderOf(message)
     const ids = signed === undefined ? [] : readSignedHeader(signed).signers

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { PeerError } from '../../src/errors.ts'
 import { eventually } from './eventually.ts'
 import type { ChildProcess } from 'node:child_process'
-import type { NetworkDescriptor } from '../../src/network/descriptor.ts'
+import type { NetworkDescriptor } from '@heddle/client'
 
 /** The script of the command line, as npx finds it. */
 const cli = fileURLToPath(new URL('../../bin/heddle.js', import.meta.url))

@@ -1,11 +1,11 @@
+import { signTransaction } from '@heddle/client'
 import { createBroadcastClient } from '@heddle/deliver'
 import { systemClock } from '@heddle/events'
 import { setTimeout as wait } from 'node:timers/promises'
 import { faultsTolerated } from '@heddle/pbft'
-import { signTransaction } from '../../src/engine/transaction.ts'
 import { recordsContract } from '../../src/rules/rules-2/records.ts'
+import type { NetworkClient } from '@heddle/client'
 import type { BroadcastClient, Endpoint } from '@heddle/deliver'
-import type { NetworkClient } from '../../src/network/client.ts'
 
 /** A transaction that a validator has acknowledged. */
 export interface Acknowledged {
@@ -147,7 +147,7 @@ export class Load {
 
   async #sendOne(client: BroadcastClient): Promise<void> {
     const order = this.#sent++
-    const { channelId } = this.#client.descriptor
+    const { channelId } = this.#client
     const input = Buffer.from(this.lineOf(order))
     const call = { channelId, contract: recordsContract, input }
     const { txId, bytes } = await signTransaction(this.#client.signer, systemClock, call)

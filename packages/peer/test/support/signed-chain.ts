@@ -8,9 +8,9 @@ import { rulesWrite } from '../../src/rules/in-force.ts'
 import { newestRules, rulesOf } from '../../src/rules/known-rules.ts'
 import { channelId, testChannel, testMembers, transaction } from './channel.ts'
 import { noOffers } from './offers.ts'
+import type { NetworkClient } from '@heddle/client'
 import type { Chain, OrdererServer } from '@heddle/orderer'
 import type { Received } from '@heddle/proto'
-import type { NetworkClient } from '../../src/network/client.ts'
 import type { ChainTip } from '../../src/engine/candidate.ts'
 import type { StateView } from '../../src/rules/state-view.ts'
 import type { ReplayDeps } from '../../src/engine/replay.ts'
@@ -119,12 +119,7 @@ export async function clientOf(
   const { ordering, clients, client: signer } = await testMembers()
   const [own, tls] = await Promise.all([ordering.tls('validator0'), clients.tls('client')])
   return {
-    descriptor: {
-      channelId,
-      genesis: '',
-      validators: [],
-      client: { mspId: signer.mspId, msp: '', tlsCertificate: '', tlsKey: '' },
-    },
+    channelId,
     genesis: Buffer.from(genesis),
     signer,
     tls: { certificate: Buffer.from(tls.certificate), key: Buffer.from(tls.key) },

@@ -1,7 +1,7 @@
+import { signTransaction } from '@heddle/client'
 import { createBroadcastClient } from '@heddle/deliver'
 import { systemClock } from '@heddle/events'
-import { signTransaction } from '../../src/engine/transaction.ts'
-import type { NetworkClient } from '../../src/network/client.ts'
+import type { NetworkClient } from '@heddle/client'
 import type { CorpusCall } from './corpus.ts'
 
 /** Most transactions under way. */
@@ -9,13 +9,12 @@ const window = 200
 
 /** Signs and sends calls as they are, however odd. Resolves when a durable block holds each. */
 export async function submitCalls(
-  { descriptor, endpoints, signer, tls }: NetworkClient,
+  { channelId, endpoints, signer, tls }: NetworkClient,
   calls: readonly CorpusCall[],
 ): Promise<void> {
   const client = createBroadcastClient({ clock: systemClock }, { endpoints, tls, window })
   await client.start()
   try {
-    const { channelId } = descriptor
     for (let from = 0; from < calls.length; from += window) {
       await Promise.all(
         calls.slice(from, from + window).map(async (call) => {

@@ -1,17 +1,17 @@
+import { openClient } from '@heddle/client'
 import { systemClock } from '@heddle/events'
 import { expect } from 'chai'
 import { once } from 'node:events'
 import { get } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { PeerError } from '../../src/errors.ts'
-import { openClient } from '../../src/network/client.ts'
 import { freePorts } from '../../src/network/ports.ts'
 import { prepareNetwork } from '../../src/network/prepare.ts'
 import { eventually } from './eventually.ts'
 import type { IncomingMessage } from 'node:http'
+import type { NetworkClient, NetworkDescriptor, ValidatorDescriptor } from '@heddle/client'
+import type { SigningIdentity } from '@heddle/msp'
 import type { heddle } from '@heddle/proto'
-import type { NetworkClient } from '../../src/network/client.ts'
-import type { NetworkDescriptor, ValidatorDescriptor } from '../../src/network/descriptor.ts'
 import type { Heddle, HeddleOptions, Sandbox } from './heddle.ts'
 
 /** Generous: it only bounds how long a failing test takes. */
@@ -81,13 +81,13 @@ function describe({ replica, view, activeView, sequence, connected }: heddle.Sta
 export class Validators {
   readonly dir: string
   readonly descriptor: NetworkDescriptor
-  readonly client: NetworkClient
+  readonly client: NetworkClient<SigningIdentity>
   readonly #sandbox: Sandbox
   readonly #processes = new Map<string, Heddle>()
 
   private constructor(
     sandbox: Sandbox,
-    parts: { dir: string; descriptor: NetworkDescriptor; client: NetworkClient },
+    parts: { dir: string; descriptor: NetworkDescriptor; client: NetworkClient<SigningIdentity> },
   ) {
     this.#sandbox = sandbox
     this.dir = parts.dir

@@ -1,23 +1,26 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
+import {
+  ChainFollower,
+  blockCheck,
+  blockProofOf,
+  checkAsSigned,
+  encodeFinished,
+  signaturesOf,
+  signedContentOf,
+  signedValueOf,
+  transactionsOf,
+} from '@heddle/client'
 import { createBlockVerifier } from '@heddle/deliver'
 import { systemClock } from '@heddle/events'
 import { isCodedError } from '@heddle/interface'
 import { common, create, decode, encode, heddle, receive } from '@heddle/proto'
-import { blockCheck, checkAsSigned, signedContentOf } from '../../src/engine/as-signed.ts'
-import {
-  blockProofOf,
-  encodeFinished,
-  signaturesOf,
-  signedValueOf,
-} from '../../src/engine/candidate.ts'
 import { reexecute, reexecuteReceived } from '../../src/engine/replay.ts'
-import { transactionsOf } from '../../src/network/block-transactions.ts'
-import { ChainFollower } from '../../src/network/chain-follower.ts'
 import { Submissions } from '../../src/network/submissions.ts'
 import { knownRules, newestRules } from '../../src/rules/known-rules.ts'
 import { channelId } from '../support/channel.ts'
 import { clientOf, serveBlocks, signedChain } from '../support/signed-chain.ts'
+import type { VerifiedBlock } from '@heddle/client'
 import type { BlockVerifier } from '@heddle/deliver'
 import type { OrdererServer } from '@heddle/orderer'
 import type { Received } from '@heddle/proto'
@@ -169,7 +172,7 @@ for (const rules of knownRules)
         )
         expect(isCodedError(failure, 'DELIVER_BLOCK_REFUSED'), String(failure)).to.equal(true)
         const { cause } = failure as Error
-        expect(isCodedError(cause, 'PEER_BLOCK_ALTERED'), String(cause)).to.equal(true)
+        expect(isCodedError(cause, 'CLIENT_BLOCK_ALTERED'), String(cause)).to.equal(true)
         expect(String(cause)).to.match(/block 1 (has|holds) /)
       })
     }
@@ -184,7 +187,7 @@ for (const rules of knownRules)
         ])
           expect(read, what)
             .to.throw(/block 1/)
-            .with.property('code', 'PEER_BLOCK_ALTERED')
+            .with.property('code', 'CLIENT_BLOCK_ALTERED')
       }
     })
   })
@@ -198,7 +201,7 @@ describe('block 0', () => {
     const forged = altered(block, (slots) => void slots.push(Buffer.from('x')))
     expect(() => check(forged, 0))
       .to.throw('block 0 is not the genesis block that is trusted')
-      .with.property('code', 'PEER_BLOCK_ALTERED')
+      .with.property('code', 'CLIENT_BLOCK_ALTERED')
   })
 })
 
@@ -221,7 +224,7 @@ describe('a block by rules that are not known', () => {
     expect(blockProofOf(newer).rules).to.equal(rules)
     expect(() => transactionsOf(newer))
       .to.throw(`block 1 needs rules ${rules}`)
-      .with.property('code', 'PEER_UNKNOWN_RULES')
+      .with.property('code', 'CLIENT_UNKNOWN_RULES')
   })
 })
 
@@ -263,7 +266,8 @@ describe('ChainFollower', function () {
       },
     }
     const failed = new AbortController()
-    const follower = new ChainFollower({ client, submissions, clock: hurried }, (error) =>
+    const onBlock = (verified: VerifiedBlock): void => submissions.seenBlock(verified, 0)
+    const follower = new ChainFollower({ client, clock: hurried, onBlock }, (error) =>
       failed.abort(error),
     )
     follower.start(1n)

@@ -4,7 +4,7 @@ import { create, heddle } from '@heddle/proto'
 import { collectEvidence } from '../../src/network/collect-evidence.ts'
 import { Submissions } from '../../src/network/submissions.ts'
 import { testChannel } from '../support/channel.ts'
-import type { NetworkClient } from '../../src/network/client.ts'
+import type { NetworkClient } from '@heddle/client'
 
 /** A network of one, to which others submit while its state is read the first `times` times. */
 async function busy(times: number) {

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
+import { sentenceOf } from '@heddle/client'
 import { heddle } from '@heddle/proto'
 import { PeerError } from '../../src/errors.ts'
 import { lineCall } from '../../src/network/line-transaction.ts'
@@ -9,7 +10,6 @@ import { applyContract, maxWrites, runContract } from '../../src/rules/rules-2/c
 import { cut } from '../../src/rules/rules-2/detail.ts'
 import { contractOf } from '../../src/rules/rules-2/lines.ts'
 import { maxRecordIdBytes, records } from '../../src/rules/rules-2/records.ts'
-import { sentenceOf } from '../../src/rules/sentences.ts'
 import type { Outcome } from '../../src/rules/rules-2/contract.ts'
 import type { StateView, StateWrite } from '../../src/rules/state-view.ts'
 

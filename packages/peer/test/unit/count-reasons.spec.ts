@@ -1,7 +1,7 @@
 import { expect } from 'chai'
+import { sentenceOf } from '@heddle/client'
 import { create, heddle } from '@heddle/proto'
 import { countReasons } from '../../src/network/count-reasons.ts'
-import { sentenceOf } from '../../src/rules/sentences.ts'
 
 const { RejectionCode } = heddle
 

@@ -3,7 +3,7 @@ import { common, create, decode, heddle } from '@heddle/proto'
 import { expect } from 'chai'
 import { DenialWatch, deniedMs } from '../../src/network/denial-watch.ts'
 import { signedBlocks } from '../support/signed-chain.ts'
-import type { NetworkClient } from '../../src/network/client.ts'
+import type { NetworkClient } from '@heddle/client'
 
 /** How the validators answer: how many blocks each says to have; undefined: no answer. */
 type Heights = (bigint | undefined)[]

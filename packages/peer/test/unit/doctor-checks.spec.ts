@@ -3,6 +3,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { ClientError, answerTimeoutMs } from '@heddle/client'
 import { VirtualClock } from '@heddle/events/testing'
 import { create, heddle } from '@heddle/proto'
 import { findingLine } from '../../src/cli/doctor.ts'
@@ -13,11 +14,10 @@ import { proxyFindings } from '../../src/doctor/proxies.ts'
 import { validatorFindings } from '../../src/doctor/validators.ts'
 import { PeerError } from '../../src/errors.ts'
 import { generateMaterial } from '../../src/network/crypto.ts'
-import { answerTimeoutMs } from '../../src/network/monitor.ts'
 import { endsSoonMs, lifetimeOf } from '../../src/node/certificates-check.ts'
 import { filesAmongStrangers, filesNeeded } from '../../src/open-files.ts'
+import type { ValidatorClient } from '@heddle/client'
 import type { Config } from '../../src/config/settings.ts'
-import type { ValidatorClient } from '../../src/network/client.ts'
 
 describe('the checks of heddle doctor', () => {
   const subject = { check: 'quorum' } as const
@@ -149,7 +149,7 @@ describe('the check of validators', () => {
     return found
   }
   const verdicts = (found: Awaited<ReturnType<typeof find>>) => found.map((each) => each.verdict)
-  const down = new PeerError('PEER_NETWORK_UNAVAILABLE', 'validator3: no answer in time')
+  const down = new ClientError('CLIENT_UNAVAILABLE', 'validator3: no answer in time')
 
   it('warns of one that gives no answer, as long as a quorum works', async () => {
     const found = await find({}, {}, {}, down)
@@ -170,7 +170,7 @@ describe('the check of validators', () => {
 
   it('compares the clock with those of f + 1 validators', async () => {
     const off = await find({ aheadMs: 60_000 }, { aheadMs: 60_000 }, {}, {})
-    expect(off[4]).to.include({ check: 'clock', code: 'PEER_WRONG_CLOCK', status: 78 })
+    expect(off[4]).to.include({ check: 'clock', code: 'CLIENT_WRONG_CLOCK', status: 78 })
     const one = await find({ aheadMs: 60_000 }, {}, {}, {})
     expect(one[4]).to.include({ check: 'clock', verdict: 'ok' })
     const few = await find({}, down, down, down)
@@ -178,10 +178,11 @@ describe('the check of validators', () => {
   })
 
   it('fails when f + 1 refuse whoever asks', async () => {
-    const no = new PeerError('PEER_FORBIDDEN', 'refuses the client', { cure: 'become a member' })
+    const no = new ClientError('CLIENT_FORBIDDEN', 'validator0 refuses the client')
     const found = await find(no, no, {}, {})
-    expect(found[0]).to.include({ verdict: 'warn', cure: 'become a member' })
-    expect(found.at(-1)).to.include({ code: 'PEER_FORBIDDEN', status: 77 })
+    expect(found[0]).to.include({ verdict: 'warn' })
+    expect(found[0]!.cure).to.match(/^check that the client .* is a member/)
+    expect(found.at(-1)).to.include({ code: 'CLIENT_FORBIDDEN', status: 77 })
     expect(statusOf(await find(no, {}, {}, {}))).to.equal(0)
   })
 })

@@ -10,8 +10,8 @@ import { examineNetwork, examinePeer } from '../../src/doctor/doctor.ts'
 import { statusOf } from '../../src/doctor/finding.ts'
 import { prepareNetwork } from '../../src/network/prepare.ts'
 import { claimDataFolder } from '../../src/node/data-owner.ts'
+import type { NetworkDescriptor } from '@heddle/client'
 import type { CheckName, Finding } from '../../src/doctor/finding.ts'
-import type { NetworkDescriptor } from '../../src/network/descriptor.ts'
 
 async function all(found: AsyncGenerator<Finding>): Promise<Finding[]> {
   const list: Finding[] = []
@@ -141,12 +141,12 @@ describe('heddle doctor, of a network that does not run', function () {
   it('names the client’s certificate that is missing, after all that it found before', async () => {
     await rm(join(dir, network.client.msp), { recursive: true })
     const found = await all(examineNetwork(dir, deps()))
-    expect(bad(found)).to.deep.equal([['identity', 'PEER_WRONG_CERTIFICATE', 78]])
+    expect(bad(found)).to.deep.equal([['identity', 'CLIENT_WRONG_CERTIFICATE', 78]])
     expect(found.at(-1)).to.include({ about: 'client', verdict: 'fail' })
   })
 
   it('says that there is no network', async () => {
     const found = await all(examineNetwork(join(dir, 'none'), deps()))
-    expect(bad(found)).to.deep.equal([['network', 'PEER_NETWORK_NOT_RUNNING', 69]])
+    expect(bad(found)).to.deep.equal([['network', 'CLIENT_NO_NETWORK', 69]])
   })
 })

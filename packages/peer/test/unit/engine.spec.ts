@@ -1,12 +1,12 @@
 import { expect } from 'chai'
+import { signTransaction, transactionsOf } from '@heddle/client'
 import { makeTestBlock, openMemoryLedger } from '@heddle/ledger/testing'
 import { systemClock } from '@heddle/events'
 import { common, decode } from '@heddle/proto'
 import { signedEnvelope } from '@heddle/deliver'
 import { buildCandidate } from '../../src/engine/candidate.ts'
 import { Engine } from '../../src/engine/engine.ts'
-import { TransactionReader, signTransaction } from '../../src/engine/transaction.ts'
-import { transactionsOf } from '../../src/network/block-transactions.ts'
+import { TransactionReader } from '../../src/engine/transaction.ts'
 import { knownRules, rulesOf } from '../../src/rules/known-rules.ts'
 import { noOffers } from '../support/offers.ts'
 import type { Ledger } from '@heddle/ledger'
@@ -224,7 +224,9 @@ describe('Engine', () => {
       return block
     }
     const { engine, ledger: own } = await engineOf(sourceOf(ledger, lie))
-    expect(await failure(engine.transfer(target, { signal: never }))).to.equal('PEER_BLOCK_ALTERED')
+    expect(await failure(engine.transfer(target, { signal: never }))).to.equal(
+      'CLIENT_BLOCK_ALTERED',
+    )
     expect(own.height).to.equal(1n)
     isLying = false
     expect(await engine.transfer(target, { signal: never })).to.deep.include({ sequence: 2n })

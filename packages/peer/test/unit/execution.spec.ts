@@ -1,21 +1,21 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
+import {
+  blockProofOf,
+  resultsOf,
+  sentenceOf,
+  signTransaction,
+  transactionsOf,
+} from '@heddle/client'
 import { systemClock } from '@heddle/events'
 import { LedgerError } from '@heddle/ledger'
 import { common, create, decode, encode, heddle, protos } from '@heddle/proto'
-import {
-  blockProofOf,
-  buildCandidate,
-  encodeCandidate,
-  resultsOf,
-} from '../../src/engine/candidate.ts'
+import { buildCandidate, encodeCandidate } from '../../src/engine/candidate.ts'
 import { PendingState } from '../../src/engine/pending-state.ts'
-import { TransactionReader, signTransaction } from '../../src/engine/transaction.ts'
+import { TransactionReader } from '../../src/engine/transaction.ts'
 import { PeerError } from '../../src/errors.ts'
-import { transactionsOf } from '../../src/network/block-transactions.ts'
 import { encodeBalance } from '../../src/rules/rules-2/accounts.ts'
 import { rulesOf } from '../../src/rules/known-rules.ts'
-import { sentenceOf } from '../../src/rules/sentences.ts'
 import { switchJudge } from '../../src/switch/switch.ts'
 import { noOffers } from '../support/offers.ts'
 

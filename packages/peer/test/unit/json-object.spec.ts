@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
+import { sentenceOf } from '@heddle/client'
 import { isObject, readObject } from '../../src/rules/rules-2/json-object.ts'
-import { sentenceOf } from '../../src/rules/sentences.ts'
 import { plainMembers } from '../support/plain-members.ts'
 
 /** Names and sources; undefined when it is no object, or names a member twice. */

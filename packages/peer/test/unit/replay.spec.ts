@@ -1,12 +1,14 @@
 import { expect } from 'chai'
+import { ClientError } from '@heddle/client'
+import { blockProofOf, signTransaction } from '@heddle/client'
 import { systemClock } from '@heddle/events'
-import { isCodedError } from '@heddle/interface'
+import { CodedError, isCodedError } from '@heddle/interface'
 import { makeTestBlock, openMemoryLedger } from '@heddle/ledger/testing'
 import { common, create, decode, encode, heddle, receive } from '@heddle/proto'
-import { blockProofOf, buildCandidate, encodeCandidate } from '../../src/engine/candidate.ts'
+import { buildCandidate, encodeCandidate } from '../../src/engine/candidate.ts'
 import { Engine } from '../../src/engine/engine.ts'
 import { reexecute, reexecuteReceived } from '../../src/engine/replay.ts'
-import { TransactionReader, signTransaction } from '../../src/engine/transaction.ts'
+import { TransactionReader } from '../../src/engine/transaction.ts'
 import { PeerError } from '../../src/errors.ts'
 import { encodeBalance } from '../../src/rules/rules-2/accounts.ts'
 import { rulesInForce, rulesWrite } from '../../src/rules/in-force.ts'
@@ -144,7 +146,7 @@ describe('executing a stored block again', () => {
       metadata[5] = other.message.metadata!.metadata[5]!
     })
     expect(() => replay(forged, 1)).to.throw(
-      PeerError,
+      ClientError,
       'holds codes or results that its quorum did not sign',
     )
   })
@@ -160,7 +162,7 @@ describe('executing a stored block again', () => {
       ]
       for (const change of changes)
         expect(() => replay(altered(block, change), number)).to.throw(
-          PeerError,
+          CodedError,
           /metadata|results|codes/,
         )
     }

@@ -7,11 +7,11 @@ import { TransactionReader } from '../../src/engine/transaction.ts'
 import { Submissions } from '../../src/network/submissions.ts'
 import { Submitter, compareMs, unseenTimeoutMs } from '../../src/network/submitter.ts'
 import { channelId, testClock, testMembers } from '../support/channel.ts'
+import type { NetworkClient } from '@heddle/client'
 import type { Clock } from '@heddle/interface'
 import type { OrdererServer } from '@heddle/orderer'
 import type { MemoryChainOptions } from '@heddle/orderer/testing'
 import type { InputLine } from '../../src/input/ndjson.ts'
-import type { NetworkClient } from '../../src/network/client.ts'
 
 async function* lines(...texts: string[]): AsyncGenerator<InputLine> {
   for (const [index, text] of texts.entries()) {
@@ -62,12 +62,7 @@ describe('Submitter', () => {
     const { clients, client: signer } = await testMembers()
     const tls = await clients.tls('client')
     const client: NetworkClient = {
-      descriptor: {
-        channelId,
-        genesis: '',
-        validators: [],
-        client: { mspId: signer.mspId, msp: '', tlsCertificate: '', tlsKey: '' },
-      },
+      channelId,
       genesis: Buffer.alloc(0),
       signer,
       tls: { certificate: Buffer.from(tls.certificate), key: Buffer.from(tls.key) },

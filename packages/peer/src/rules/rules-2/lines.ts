@@ -1,5 +1,5 @@
+import { sentenceOf } from '@heddle/client'
 import { PeerError } from '../../errors.ts'
-import { sentenceOf } from '../sentences.ts'
 import { accountsContract, isTransfer } from './accounts.ts'
 import { isObject, readObject } from './json-object.ts'
 import { recordsContract } from './records.ts'

@@ -1,11 +1,8 @@
 import { expect } from 'chai'
 import { VirtualClock } from '@heddle/events/testing'
 import { create, heddle } from '@heddle/proto'
-import { Monitor } from '../../src/network/monitor.ts'
-import { clockSentence, orClock } from '../../src/network/own-clock.ts'
-import { maxOffsetMs } from '../../src/node/clock-watch.ts'
-import { PeerError } from '../../src/errors.ts'
-import type { NetworkClient, ValidatorClient } from '../../src/network/client.ts'
+import { ClientError, Monitor, clockSentence, maxOffsetMs, orClock } from '../../src/index.ts'
+import type { NetworkClient, ValidatorClient } from '../../src/index.ts'
 
 /** What a validator says of itself; undefined for one that gives no answer. */
 interface Said {
@@ -20,7 +17,7 @@ interface Said {
 
 describe('Monitor', () => {
   const clock = new VirtualClock()
-  const refusal = new PeerError('PEER_FORBIDDEN', 'validator0 refuses the client')
+  const refusal = new ClientError('CLIENT_FORBIDDEN', 'validator0 refuses the client')
 
   function clientOf(said: readonly (Said | undefined)[]): NetworkClient {
     const validators = said.map((each, index): Partial<ValidatorClient> => {
@@ -109,8 +106,8 @@ describe('Monitor', () => {
     )
     const cause = new Error('refused')
     const told = await orClock(clientOf([behind, behind, behind, undefined]), cause, clock)
-    expect(told).to.be.instanceOf(PeerError)
-    expect(told).to.include({ code: 'PEER_WRONG_CLOCK', cause })
+    expect(told).to.be.instanceOf(ClientError)
+    expect(told).to.include({ code: 'CLIENT_WRONG_CLOCK', cause })
     expect(await orClock(clientOf([{}, {}, {}, {}]), cause, clock)).to.equal(cause)
   })
 })

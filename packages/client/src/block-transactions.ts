@@ -1,11 +1,21 @@
 import { common, decode, heddle, protos } from '@heddle/proto'
-import { signedContentOf } from '../engine/as-signed.ts'
-import { rulesNumberOf } from '../engine/candidate.ts'
-import { rulesOf } from '../rules/known-rules.ts'
-import { sentenceOf } from '../rules/sentences.ts'
-import type { Verdict } from './submissions.ts'
+import { rulesNumberOf } from './block-content.ts'
+import { ClientError } from './errors.ts'
+import { sentenceOf } from './sentences.ts'
+import { signedContentOf } from './signed-content.ts'
 
 const valid: number = protos.TxValidationCode.VALID
+
+/** The rules by which blocks can be read: later ones may mean something else by the same codes. */
+export const readableRules: readonly number[] = [1, 2]
+
+/** What the chain says about a transaction. */
+export interface Verdict {
+  readonly block: bigint
+  readonly accepted: boolean
+  /** Why it was rejected, in words for people. */
+  readonly reason?: string
+}
 
 /** A transaction as a block holds it. */
 export interface BlockTransaction extends Verdict {
@@ -20,11 +30,17 @@ function headerOf(envelope: Uint8Array): common.ChannelHeader {
   return decode(common.ChannelHeaderSchema, header?.channelHeader ?? new Uint8Array())
 }
 
+function refuseUnknownRules(rules: number, block: bigint): void {
+  if (readableRules.includes(rules)) return
+  const known = readableRules.join(', ')
+  const what = `block ${block} needs rules ${rules}; this software knows ${known}`
+  throw new ClientError('CLIENT_UNKNOWN_RULES', what)
+}
+
 /** Codes and reasons of a block, as its quorum signed them. */
 function outcomesOf(block: common.Block, number: bigint) {
   const { proof, filter, results } = signedContentOf(block)
-  // Later rules may mean something else by the same codes.
-  rulesOf(rulesNumberOf(proof), number)
+  refuseUnknownRules(rulesNumberOf(proof), number)
   const { rejections } = decode(heddle.TransactionResultsSchema, results)
   return { filter, reasons: new Map(rejections.map((each) => [each.index, sentenceOf(each)])) }
 }
@@ -34,7 +50,7 @@ const genesisOutcomes = { filter: Uint8Array.of(valid), reasons: new Map<number,
 
 /**
  * The transactions of a verified block, with what became of them.
- * @throws {PeerError} PEER_BLOCK_ALTERED, PEER_UNKNOWN_RULES
+ * @throws {ClientError} CLIENT_BLOCK_ALTERED, CLIENT_UNKNOWN_RULES
  */
 export function transactionsOf(block: common.Block): BlockTransaction[] {
   const number = block.header?.number ?? 0n

@@ -1,8 +1,8 @@
 import { expect } from 'chai'
 import { create, heddle } from '@heddle/proto'
-import { PeerError } from '../../src/errors.ts'
-import { queryNetwork } from '../../src/network/query.ts'
-import type { NetworkClient, ValidatorClient } from '../../src/network/client.ts'
+import { ClientError } from '../../src/index.ts'
+import { queryNetwork } from '../../src/query.ts'
+import type { NetworkClient, ValidatorClient } from '../../src/index.ts'
 
 /** A client of validators that say this, at height 5; a promise is what one says later. */
 function clientOf(...said: (string | undefined | Promise<never>)[]): NetworkClient {
@@ -49,19 +49,19 @@ describe('queryNetwork', () => {
       const failure: unknown = await queryNetwork(clientOf(...answers), 'accounts', 'a').catch(
         (error: unknown) => error,
       )
-      expect(failure).to.be.instanceOf(PeerError).and.include({ code: 'PEER_NO_AGREEMENT' })
+      expect(failure).to.be.instanceOf(ClientError).and.include({ code: 'CLIENT_NO_AGREEMENT' })
       expect(String(failure)).to.include('no 2 of 4 validators gave the same answer')
       expect(String(failure)).to.include('validator0: an answer that too few gave, at height 5')
     }
   })
 
   it('says that the client is refused when f + 1 validators refuse it, and believes no one alone', async () => {
-    const refusal = new PeerError('PEER_FORBIDDEN', 'validator0 refuses the client')
+    const refusal = new ClientError('CLIENT_FORBIDDEN', 'validator0 refuses the client')
     const refusing = (): Promise<never> => Promise.reject(refusal)
     const failureOf = (...said: (string | Promise<never>)[]): Promise<unknown> =>
       queryNetwork(clientOf(...said), 'accounts', 'a').catch((error: unknown) => error)
     expect(await failureOf(refusing(), '1', refusing(), down())).to.equal(refusal)
     const one = await failureOf(refusing(), '1', '2', '3')
-    expect(one).to.include({ code: 'PEER_NO_AGREEMENT' })
+    expect(one).to.include({ code: 'CLIENT_NO_AGREEMENT' })
   })
 })

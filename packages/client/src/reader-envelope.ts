@@ -1,7 +1,6 @@
 import { Metadata } from '@grpc/grpc-js'
 import { signedEnvelope, tlsCertificateHash } from '@heddle/deliver'
-import { readerMetadataKey } from '@heddle/orderer'
-import { common } from '@heddle/proto'
+import { common, readerMetadataKey } from '@heddle/proto'
 import type { ClientTls, EnvelopeSigner } from '@heddle/deliver'
 import type { Clock } from '@heddle/interface'
 

@@ -1,8 +1,8 @@
-import { isCodedError } from '@heddle/interface'
-import { weakQuorumOf } from '@heddle/pbft'
-import { PeerError, messageOf } from '../errors.ts'
+import { isCodedError, messageOf, weakQuorumOf } from '@heddle/interface'
+import { ClientError } from './errors.ts'
+import type { AbortOptions } from '@heddle/interface'
 import type { heddle } from '@heddle/proto'
-import type { NetworkClient } from './client.ts'
+import type { NetworkClient } from './network-client.ts'
 
 /** How long one validator may take to answer. */
 const answerTimeoutMs = 5000
@@ -16,6 +16,8 @@ export interface AgreedAnswer {
   /** Who gave it. */
   readonly validators: readonly string[]
 }
+
+type Validators = Pick<NetworkClient, 'validators'>
 
 interface Answer {
   readonly name: string
@@ -40,15 +42,15 @@ function agreed(answers: readonly Answer[], needed: number): AgreedAnswer | unde
 
 /** The answer that enough validators give, as soon as they have, and what all answered otherwise. */
 async function askAll(
-  client: NetworkClient,
+  client: Validators,
   [contract, key]: readonly [string, string],
-  needed: number,
+  { needed, signal }: { readonly needed: number; readonly signal: AbortSignal | undefined },
 ): Promise<AgreedAnswer | readonly PromiseSettledResult<Answer>[]> {
   const answers: Answer[] = []
   let resolveEarly: (found: AgreedAnswer) => void = () => undefined
   const early = new Promise<AgreedAnswer>((resolve) => (resolveEarly = resolve))
   const asked = client.validators.map(async (validator) => {
-    const reply = await validator.get(contract, key, answerTimeoutMs)
+    const reply = await validator.get(contract, key, { timeoutMs: answerTimeoutMs, signal })
     const answer = { name: validator.name, reply }
     answers.push(answer)
     const found = agreed(answers, needed)
@@ -62,23 +64,25 @@ async function askAll(
 function refusalOf(result: PromiseSettledResult<Answer>): Error[] {
   if (result.status === 'fulfilled') return []
   const reason: unknown = result.reason
-  return isCodedError(reason, 'PEER_FORBIDDEN') ? [reason] : []
+  return isCodedError(reason, 'CLIENT_FORBIDDEN') ? [reason] : []
 }
 
 /**
  * Reads a key: asks every validator and takes the answer that f+1 of them give.
- * @throws {PeerError} PEER_NO_AGREEMENT with what each of them said; PEER_FORBIDDEN when they refuse the client
+ * @throws {ClientError} CLIENT_NO_AGREEMENT with what each of them said; CLIENT_FORBIDDEN when they refuse the client
  */
 export async function queryNetwork(
-  client: NetworkClient,
+  client: Validators,
   contract: string,
   key: string,
+  { signal }: AbortOptions = {},
 ): Promise<AgreedAnswer> {
   const needed = weakQuorumOf(client.validators.length)
   let failures: string[] = []
   let refusal: Error | undefined
   for (let round = 0; round < rounds; round++) {
-    const results = await askAll(client, [contract, key], needed)
+    const results = await askAll(client, [contract, key], { needed, signal })
+    signal?.throwIfAborted()
     if ('validators' in results) return results
     failures = results.map((each) =>
       each.status === 'fulfilled'
@@ -90,9 +94,8 @@ export async function queryNetwork(
     if (results.filter(({ status }) => status === 'fulfilled').length < needed) break
   }
   if (refusal !== undefined) throw refusal
-  throw new PeerError(
-    'PEER_NO_AGREEMENT',
+  throw new ClientError(
+    'CLIENT_NO_AGREEMENT',
     `no ${needed} of ${client.validators.length} validators gave the same answer: ${failures.join('; ')}`,
-    { cure: 'see `heddle network status`; start the network with `heddle network up`' },
   )
 }

@@ -1,9 +1,10 @@
-import { isCodedError } from '@heddle/interface'
-import { weakQuorumOf } from '@heddle/pbft'
-import { maxOffsetMs } from '../node/clock-watch.ts'
-import type { Clock, ClockTimer } from '@heddle/interface'
+import { isCodedError, weakQuorumOf } from '@heddle/interface'
+import type { AbortOptions, Clock, ClockTimer } from '@heddle/interface'
 import type { heddle } from '@heddle/proto'
-import type { NetworkClient } from './client.ts'
+import type { NetworkClient } from './network-client.ts'
+
+/** How far a clock may be from those of others before it is named, in milliseconds. */
+export const maxOffsetMs = 30_000
 
 /** How often validators are asked. */
 const intervalMs = 500
@@ -91,16 +92,16 @@ export class Monitor {
 
   /** Why validators take no question of this client, when f + 1 say so. */
   get refusal(): Error | undefined {
-    const refusals = this.#failures.filter((each) => isCodedError(each, 'PEER_FORBIDDEN'))
+    const refusals = this.#failures.filter((each) => isCodedError(each, 'CLIENT_FORBIDDEN'))
     return refusals[this.#needed - 1]
   }
 
-  /** Asks once. */
-  async ask(): Promise<void> {
+  /** Asks once. Rejects with the reason of `signal`. */
+  async ask({ signal }: AbortOptions = {}): Promise<void> {
     await Promise.all(
       this.#client.validators.map(async (validator, index) => {
         try {
-          this.#latest[index] = await validator.status({ timeoutMs: answerTimeoutMs })
+          this.#latest[index] = await validator.status({ timeoutMs: answerTimeoutMs, signal })
           this.#failures[index] = undefined
         } catch (error) {
           this.#latest[index] = undefined
@@ -110,6 +111,7 @@ export class Monitor {
         this.#offsetsMs[index] = dateMs && dateMs - this.#clock.wallTime()
       }),
     )
+    signal?.throwIfAborted()
   }
 
   /** Goes on asking until {@link stop}. */

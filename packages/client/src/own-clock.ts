@@ -1,8 +1,8 @@
 import { systemClock } from '@heddle/events'
-import { PeerError } from '../errors.ts'
+import { ClientError } from './errors.ts'
 import { Monitor } from './monitor.ts'
 import type { Clock } from '@heddle/interface'
-import type { NetworkClient } from './client.ts'
+import type { NetworkClient } from './network-client.ts'
 
 /** `16 min`, or seconds below two minutes. */
 function duration(ms: number): string {
@@ -21,16 +21,12 @@ export function clockSentence({
   return `the clock of this machine is ${duration(Math.abs(clockBehindMs))} ${where} those of the validators`
 }
 
-/** What to do about it. */
-export const clockCure =
-  'set the clock of this machine: validators refuse what is signed at another time than theirs'
-
 /**
  * Why something failed, when the clock of this machine is to blame: validators refuse signed requests
  * of another time without a word about it.
  */
 export async function orClock(
-  client: NetworkClient,
+  client: Pick<NetworkClient, 'validators'>,
   error: unknown,
   clock: Clock = systemClock,
 ): Promise<unknown> {
@@ -38,5 +34,5 @@ export async function orClock(
   await monitor.ask()
   const sentence = clockSentence(monitor)
   if (sentence === undefined) return error
-  return new PeerError('PEER_WRONG_CLOCK', sentence, { cure: clockCure, cause: error })
+  return new ClientError('CLIENT_WRONG_CLOCK', sentence, { cause: error })
 }

@@ -1,4 +1,3 @@
-import { PeerError } from '../errors.ts'
 import {
   blockProofOf,
   encodeFinished,
@@ -6,21 +5,20 @@ import {
   resultsOf,
   signaturesOf,
   signedValueOf,
-} from './candidate.ts'
-import type { Received, common, heddle } from '@heddle/proto'
+} from './block-content.ts'
+import { ClientError } from './errors.ts'
 import type { BlockCheck } from '@heddle/deliver'
-import type { Results } from './candidate.ts'
+import type { Received, common, heddle } from '@heddle/proto'
+import type { Results } from './block-content.ts'
 
 /** What the quorum of a block agreed on besides its transactions. */
 export interface SignedContent extends Results {
   readonly proof: heddle.BlockProof
 }
 
-function altered(block: common.Block, how: string): PeerError {
+function altered(block: common.Block, how: string): ClientError {
   const number = block.header?.number ?? 0n
-  return new PeerError('PEER_BLOCK_ALTERED', `block ${number} ${how}`, {
-    cure: 'take it from another validator: for your own ledger, move its folder `ledger` (not `journal`) away',
-  })
+  return new ClientError('CLIENT_BLOCK_ALTERED', `block ${number} ${how}`)
 }
 
 /**
@@ -28,7 +26,7 @@ function altered(block: common.Block, how: string): PeerError {
  * digest that its quorum signed. There is no other way to read them.
  *
  * @param block - not the genesis block, which has none; its signatures are checked elsewhere
- * @throws {PeerError} PEER_BLOCK_ALTERED; `ProtoMalformedError` when slot 0 is damaged
+ * @throws {ClientError} CLIENT_BLOCK_ALTERED; `ProtoMalformedError` when slot 0 is damaged
  */
 export function signedContentOf(block: common.Block): SignedContent {
   const proof = blockProofOf(block)
@@ -47,7 +45,7 @@ export function signedContentOf(block: common.Block): SignedContent {
  * does not follow from what was signed, and no signature that is not good.
  *
  * @param goodSigners - how many distinct consenters signed it well
- * @throws {PeerError} PEER_BLOCK_ALTERED; `ProtoMalformedError` when slot 0 is damaged
+ * @throws {ClientError} CLIENT_BLOCK_ALTERED; `ProtoMalformedError` when slot 0 is damaged
  */
 export function checkAsSigned(
   { message, bytes }: Received<common.Block>,
