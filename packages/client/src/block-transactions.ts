@@ -15,6 +15,8 @@ export interface Verdict {
   readonly accepted: boolean
   /** Why it was rejected, in words for people. */
   readonly reason?: string
+  /** The same for programs: a `heddle.RejectionCode`; 0 in blocks by rules 1, which have words only. */
+  readonly code?: number
 }
 
 /** A transaction as a block holds it. */
@@ -42,11 +44,14 @@ function outcomesOf(block: common.Block, number: bigint) {
   const { proof, filter, results } = signedContentOf(block)
   refuseUnknownRules(rulesNumberOf(proof), number)
   const { rejections } = decode(heddle.TransactionResultsSchema, results)
-  return { filter, reasons: new Map(rejections.map((each) => [each.index, sentenceOf(each)])) }
+  return { filter, rejections: new Map(rejections.map((each) => [each.index, each])) }
 }
 
 /** The genesis block is not anybody’s transaction: nothing of it was rejected. */
-const genesisOutcomes = { filter: Uint8Array.of(valid), reasons: new Map<number, string>() }
+const genesisOutcomes = {
+  filter: Uint8Array.of(valid),
+  rejections: new Map<number, heddle.Rejection>(),
+}
 
 /**
  * The transactions of a verified block, with what became of them.
@@ -54,16 +59,16 @@ const genesisOutcomes = { filter: Uint8Array.of(valid), reasons: new Map<number,
  */
 export function transactionsOf(block: common.Block): BlockTransaction[] {
   const number = block.header?.number ?? 0n
-  const { filter, reasons } = number === 0n ? genesisOutcomes : outcomesOf(block, number)
+  const { filter, rejections } = number === 0n ? genesisOutcomes : outcomesOf(block, number)
   return (block.data?.data ?? []).map((envelope, index) => {
     const { txId, type } = headerOf(envelope)
-    const reason = reasons.get(index)
+    const rejection = rejections.get(index)
     return {
       txId,
       type,
       block: number,
       accepted: filter[index] === valid,
-      ...(reason === undefined ? {} : { reason }),
+      ...(rejection && { reason: sentenceOf(rejection), code: rejection.code }),
     }
   })
 }

@@ -12,6 +12,10 @@ export type ClientErrorCode =
   | 'CLIENT_NO_AGREEMENT'
   | 'CLIENT_BLOCK_ALTERED'
   | 'CLIENT_UNKNOWN_RULES'
+  | 'CLIENT_TOO_FEW_ANSWERS'
+  | 'CLIENT_REFUSED'
+  | 'CLIENT_OUTCOME_UNKNOWN'
+  | 'CLIENT_BUSY'
   | 'CLIENT_CLOSED'
 
 /** An error of this package: `message` says what happened, where and why; match by `code`. */

@@ -15,6 +15,10 @@ const byCode: Readonly<Record<string, string>> = {
   CLIENT_NO_AGREEMENT: 'see `heddle network status`; start the network with `heddle network up`',
   CLIENT_BLOCK_ALTERED:
     'take it from another validator: for your own ledger, move its folder `ledger` (not `journal`) away',
+  CLIENT_TOO_FEW_ANSWERS: 'start the network with `heddle network up`',
+  CLIENT_REFUSED: 'see the reason, and the log of the validator that is named',
+  CLIENT_OUTCOME_UNKNOWN: 'see `heddle network status`; then submit the same bytes again',
+  CLIENT_BUSY: 'wait until some have an outcome',
   CLIENT_CLOSED: 'connect again',
   CLIENT_UNKNOWN_RULES: 'install a version of heddle that knows the rules that are named',
   LEDGER_CORRUPT:

@@ -71,6 +71,7 @@ const byCode: Readonly<Record<string, number>> = {
   CLIENT_UNKNOWN_RULES: exitCodes.config,
   CLIENT_FORBIDDEN: exitCodes.forbidden,
   CLIENT_BLOCK_ALTERED: exitCodes.disk,
+  CLIENT_REFUSED: exitCodes.badInput,
   LEDGER_LOCKED: exitCodes.busy,
   DELIVER_INVALID_OPTIONS: exitCodes.config,
   DELIVER_SIGNER_NOT_VALID: exitCodes.config,

@@ -1,4 +1,4 @@
-import { ChainFollower, Monitor, clockSentence, orClock } from '@heddle/client'
+import { ChainFollower, Monitor, clockSentence, startHeight } from '@heddle/client'
 import { systemClock } from '@heddle/events'
 import { Command } from 'commander'
 import { inputLines, openInput } from '../input/ndjson.ts'
@@ -10,12 +10,11 @@ import { clockCure } from '../cures.ts'
 import { outcomeOf, standingOf } from '../network/summary.ts'
 import { Submitter } from '../network/submitter.ts'
 import { Waiting } from '../network/waiting.ts'
-import { PeerError } from '../errors.ts'
 import { exitCodes } from '../exit-status.ts'
 import { Interrupted, endWith } from './interrupted.ts'
 import { dirOption, wholeNumber } from './options.ts'
 import { grouped, standardOutput, toJson } from './output.ts'
-import type { NetworkClient, Verdict, VerifiedBlock } from '@heddle/client'
+import type { Verdict, VerifiedBlock } from '@heddle/client'
 import type { Submission } from '../network/submissions.ts'
 import type { LineProblem } from '../network/submitter.ts'
 
@@ -23,25 +22,6 @@ interface SubmitOptions {
   readonly dir: string
   readonly window: number
   readonly json?: true
-}
-
-/** Asks the validators where they are, and begins to follow the chain there. */
-async function follow(
-  client: NetworkClient,
-  monitor: Monitor,
-  follower: ChainFollower,
-): Promise<void> {
-  await monitor.ask()
-  const { height, answered } = monitor
-  if (height === undefined) {
-    const unavailable = new PeerError(
-      'PEER_NETWORK_UNAVAILABLE',
-      `${answered} of ${client.validators.length} validators answer`,
-      { cure: 'start the network with `heddle network up`' },
-    )
-    throw await orClock(client, monitor.refusal ?? unavailable)
-  }
-  follower.start(height > 0n ? height - 1n : 0n)
 }
 
 /** Prints the outcome of one line, as soon as a block holds it. */
@@ -133,7 +113,7 @@ async function submit(file: string | undefined, options: SubmitOptions): Promise
     what: () => waitsFor(work, name),
   })
   try {
-    await follow(client, monitor, follower)
+    follower.start(await startHeight(client, { monitor, clock: systemClock }))
     const wrongClock = clockSentence(monitor)
     if (wrongClock !== undefined) note(`${wrongClock}\n  try: ${clockCure}`)
     monitor.start()

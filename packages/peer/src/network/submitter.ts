@@ -1,13 +1,9 @@
-import { signTransaction } from '@heddle/client'
-import { createBroadcastClient } from '@heddle/deliver'
-import { isCodedError } from '@heddle/interface'
-import { faultsTolerated } from '@heddle/pbft'
+import { Sender, signTransaction } from '@heddle/client'
 import { PeerError, messageOf } from '../errors.ts'
 import { lineCall } from './line-transaction.ts'
 import { maxSubmissions } from './submissions.ts'
-import type { NetworkClient } from '@heddle/client'
-import type { BroadcastClient } from '@heddle/deliver'
-import type { Clock, ClockTimer, Logger } from '@heddle/interface'
+import type { ClientError, NetworkClient, SignedTransaction } from '@heddle/client'
+import type { Clock, Logger } from '@heddle/interface'
 import type { InputLine } from '../input/ndjson.ts'
 import type { Submissions } from './submissions.ts'
 
@@ -25,6 +21,11 @@ export interface SubmitterDeps {
   readonly logger?: Logger
 }
 
+/** A line on its way. */
+interface SentLine extends SignedTransaction {
+  readonly line: number
+}
+
 /** Settings of a {@link Submitter}. */
 export interface SubmitterOptions {
   /** Most transactions sent and not acknowledged. */
@@ -40,30 +41,6 @@ export interface SubmitterOptions {
   readonly onFailure: (error: PeerError) => void
 }
 
-/** Codes of errors after which an envelope will be in no block. */
-const refusalCodes = ['DELIVER_STATUS', 'DELIVER_INVALID_ENVELOPE']
-
-/** How long a line may wait while no validator can be reached: validators that restart are waited for. */
-const unreachableTimeoutMs = 60_000
-
-/**
- * How long after its acknowledgement a transaction may be in no block that we have seen, in
- * milliseconds: then whoever acknowledged it is suspected, and it is sent again, to another.
- */
-export const unseenTimeoutMs = 10_000
-
-/** How often acknowledgements are compared with blocks, in milliseconds. */
-export const compareMs = 1000
-
-/** A transaction that somebody has acknowledged. */
-interface Acknowledged {
-  readonly line: number
-  readonly envelope: Uint8Array
-  /** Who has. */
-  readonly endpoint: string
-  readonly at: number
-}
-
 /** Problems kept with their text; more are counted. */
 export const maxProblems = 100
 
@@ -77,42 +54,29 @@ export class Submitter {
   /** Lines with a problem, also those beyond {@link maxProblems}. */
   problemCount = 0
   readonly #deps: SubmitterDeps
-  readonly #client: BroadcastClient
-  readonly #window: number
-  readonly #onProblem: SubmitterOptions['onProblem']
-  readonly #onFailure: SubmitterOptions['onFailure']
-  /** Acknowledged and perhaps in no block yet, by id, oldest first. */
-  readonly #acknowledged = new Map<string, Acknowledged>()
-  #comparing: ClockTimer | undefined
+  readonly #options: SubmitterOptions
+  readonly #sender: Sender<SentLine>
+  #signal: AbortSignal | undefined
   #wake: () => void = () => undefined
-  #inFlight = 0
 
   constructor(deps: SubmitterDeps, options: SubmitterOptions) {
-    const { client, clock, logger } = deps
+    const { client, submissions, clock, logger } = deps
     this.#deps = deps
-    this.#window = options.window
-    this.#onProblem = options.onProblem
-    this.#onFailure = options.onFailure
-    const { endpoints, tls } = client
-    const first = options.primary ?? 0
-    this.#client = createBroadcastClient(
-      // A constant keeps the order of the endpoints: the primary is asked first, then the others.
-      { clock, random: () => 0, ...(logger && { logger }) },
+    this.#options = options
+    this.#sender = new Sender(
       {
-        endpoints: [...endpoints.slice(first), ...endpoints.slice(0, first)],
-        faults: faultsTolerated(endpoints.length),
-        tls,
-        window: options.window,
-        maxQueued: options.window,
-        unreachableTimeoutMs,
+        ...{ client, clock, logger },
+        isUnseen: (txId) => submissions.isUnseen(txId),
+        onAnswer: (sent, error) => this.#answered(sent, error),
       },
+      options,
     )
   }
 
   /** Sends every line and waits for all acknowledgements. Rejects with the reason of `signal`. */
   async submitAll(lines: AsyncIterable<InputLine>, signal: AbortSignal): Promise<void> {
-    await this.#client.start()
-    this.#compare(signal)
+    this.#signal = signal
+    await this.#sender.start()
     const abort = (): void => this.#wake()
     signal.addEventListener('abort', abort, { once: true })
     try {
@@ -121,7 +85,7 @@ export class Submitter {
         if (line.problem !== undefined) this.#refuse(line.number, line.problem)
         else await this.#submit(line.number, line.text, signal)
       }
-      while (this.#inFlight > 0) await this.#change(signal)
+      while (this.#sender.inFlight > 0) await this.#change(signal)
     } catch (error) {
       // Whoever aborts may have ended the input as well.
       signal.throwIfAborted()
@@ -133,27 +97,11 @@ export class Submitter {
 
   /** How many lines were sent and have no answer. */
   get inFlight(): number {
-    return this.#inFlight
+    return this.#sender.inFlight
   }
 
   async stop(): Promise<void> {
-    this.#comparing?.cancel()
-    await this.#client.stop()
-  }
-
-  /** An acknowledgement is the word of one; a block is that of a quorum. */
-  #compare(signal: AbortSignal): void {
-    const { clock, submissions } = this.#deps
-    const due = clock.now() - unseenTimeoutMs
-    for (const [txId, { line, envelope, endpoint, at }] of this.#acknowledged) {
-      const isUnseen = submissions.isUnseen(txId)
-      if (isUnseen && at > due) break
-      this.#acknowledged.delete(txId)
-      if (!isUnseen) continue
-      this.#client.suspect(endpoint)
-      void this.#send(line, txId, envelope, signal)
-    }
-    this.#comparing = clock.schedule(compareMs, () => this.#compare(signal))
+    await this.#sender.stop()
   }
 
   async #submit(line: number, text: string, signal: AbortSignal): Promise<void> {
@@ -165,7 +113,7 @@ export class Submitter {
       this.#refuse(line, messageOf(error))
       return
     }
-    while (this.#inFlight >= this.#window) await this.#change(signal)
+    while (this.#sender.inFlight >= this.#options.window) await this.#change(signal)
     if (submissions.counts.submitted >= maxSubmissions) {
       throw new PeerError('PEER_BAD_LINE', `more than ${maxSubmissions} lines in one run`, {
         cure: 'split the input',
@@ -175,42 +123,28 @@ export class Submitter {
     const { txId, bytes } = await signTransaction(client.signer, clock, { channelId, ...call })
     const { contract, record } = call
     submissions.add({ line, txId, contract, ...(record && { record }) }, clock.now())
-    void this.#send(line, txId, bytes, signal)
+    this.#sender.send({ line, txId, bytes })
   }
 
-  /** Resolves when it is answered; never rejects. */
-  async #send(
-    line: number,
-    txId: string,
-    envelope: Uint8Array,
-    signal: AbortSignal,
-  ): Promise<void> {
+  #answered({ line, txId }: SentLine, error: ClientError | undefined): void {
     const { submissions, clock } = this.#deps
-    this.#inFlight++
-    try {
-      const { endpoint } = await this.#client.submit(envelope)
-      submissions.acknowledged(txId, clock.now())
-      this.#acknowledged.set(txId, { line, envelope, endpoint, at: clock.now() })
-    } catch (error) {
-      if (!signal.aborted) this.#givenUp(line, txId, error)
-    }
-    this.#inFlight--
+    if (error === undefined) submissions.acknowledged(txId, clock.now())
+    // Else its outcome is known, or nobody wants to know it any more.
+    else if (submissions.isUnseen(txId) && this.#signal?.aborted !== true)
+      this.#givenUp(line, txId, error)
     this.#wake()
   }
 
-  /** Enough validators have refused it, or none could be reached for too long. */
-  #givenUp(line: number, txId: string, error: unknown): void {
-    const { submissions } = this.#deps
-    if (!submissions.isUnseen(txId)) return // its outcome is known
-    if (refusalCodes.some((code) => isCodedError(error, code))) {
-      submissions.refused(txId)
-      this.#refuse(line, `refused: ${messageOf(error)}`)
+  #givenUp(line: number, txId: string, error: ClientError): void {
+    if (error.code === 'CLIENT_REFUSED') {
+      this.#deps.submissions.refused(txId)
+      this.#refuse(line, error.message)
       return
     }
-    this.#onFailure(
+    this.#options.onFailure(
       new PeerError('PEER_NETWORK_UNAVAILABLE', 'validators take no more lines', {
         cure: 'see `heddle network status`; before you send a line again, look whether a block holds it',
-        cause: error,
+        cause: error.cause,
       }),
     )
   }
@@ -218,7 +152,7 @@ export class Submitter {
   #refuse(line: number, problem: string): void {
     this.problemCount++
     if (this.problems.length < maxProblems) this.problems.push({ line, problem })
-    this.#onProblem?.({ line, problem })
+    this.#options.onProblem?.({ line, problem })
   }
 
   /** Resolves when something was answered; rejects with the reason of `signal`. One waits at a time. */

@@ -6,6 +6,7 @@ import {
   blockProofOf,
   checkAsSigned,
   encodeFinished,
+  readableRules,
   signaturesOf,
   signedContentOf,
   signedValueOf,
@@ -206,6 +207,10 @@ describe('block 0', () => {
 })
 
 describe('a block by rules that are not known', () => {
+  it('is none by rules that validators know', () => {
+    expect(readableRules).to.deep.equal(knownRules)
+  })
+
   it('is read by nobody: what its codes mean is not known either', async () => {
     const { block } = await signedChain(newestRules)
     const { filter, results, proof } = checkAsSigned(block, 3)
