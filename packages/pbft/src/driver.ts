@@ -45,7 +45,7 @@ export function createEventQueue(onFailure: (error: CodedError) => void): Manage
 }
 
 /** Queues an event that must not be lost. */
-export function post(queue: Manager<ShellEvent>, event: ShellEvent): void {
+export function enqueue(queue: Manager<ShellEvent>, event: ShellEvent): void {
   if (!queue.tryQueue(event)) queue.queueRevocable(event)
 }
 
@@ -80,7 +80,7 @@ export class Driver {
    */
   post(event: ShellEvent): void {
     if (this.#isInTurn) this.#caused.push(event)
-    else post(this.#parts.queue, event)
+    else enqueue(this.#parts.queue, event)
   }
 
   readonly receive: Receiver<ShellEvent> = (event) => this.#inTurn(() => this.#handle(event))

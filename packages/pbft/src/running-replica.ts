@@ -4,7 +4,7 @@ import type { Manager } from '@heddle/events'
 import type { CodedError } from '@heddle/interface'
 import { faultsTolerated } from './core/quorum.ts'
 import type { ReplicaCore } from './core/replica-core.ts'
-import { createEventQueue, Driver, post } from './driver.ts'
+import { createEventQueue, Driver, enqueue } from './driver.ts'
 import type { ShellEvent } from './driver.ts'
 import { ExecutionError, JournalError } from './errors.ts'
 import type { StoppedError } from './errors.ts'
@@ -92,7 +92,7 @@ export class RunningReplica {
     const signatures = new Signatures(options.n, deps.signer, deps.verifier)
     const inbox = (this.#inbox = new Inbox(options, {
       ...{ signatures, checker, encoder, budgets, core, isHeldUp },
-      post: (event) => post(queue, event),
+      post: (event) => enqueue(queue, event),
       onForward: (from, request) => void desk.admission.onForward(from, request),
       onReject: (from, code, detail) => reporter.rejected(from, code, detail),
       onOverflow,
@@ -125,7 +125,7 @@ export class RunningReplica {
     this.#pool.release(lastExecuted)
     this.#desk.onViewChanged({ view, primary, active })
     const query = queryOf(deps.randomBytes ?? randomBytes)
-    post(this.#queue, { type: 'start', earlier, query })
+    enqueue(this.#queue, { type: 'start', earlier, query })
     void this.#queue.start()
   }
 
@@ -187,7 +187,7 @@ export class RunningReplica {
   #onFull(isFull: boolean): void {
     this.#parts.reporter.heldUp(isFull, this.status())
     if (isFull) return
-    if (this.#hasMissed) post(this.#queue, { type: 'resumed' })
+    if (this.#hasMissed) enqueue(this.#queue, { type: 'resumed' })
     this.#hasMissed = false
     this.#becomeReady()
   }
@@ -201,7 +201,7 @@ export class RunningReplica {
   #becomeReady(): void {
     this.#readiness ??= setImmediate(() => {
       this.#readiness = undefined
-      post(this.#queue, { type: 'ready' })
+      enqueue(this.#queue, { type: 'ready' })
     })
   }
 }

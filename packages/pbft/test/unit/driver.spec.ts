@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { createEventQueue, Driver, maxQueuedEvents, post } from '../../src/driver.ts'
+import { createEventQueue, Driver, maxQueuedEvents, enqueue } from '../../src/driver.ts'
 import type { DriverParts } from '../../src/driver.ts'
 import { MalformedError } from '../../src/errors.ts'
 import { nextTurn } from '../support/turns.ts'
@@ -14,10 +14,10 @@ describe('the queue of events', () => {
       seen.push(type)
       return undefined
     })
-    for (let i = 0; i < maxQueuedEvents - 1; i++) post(queue, word)
+    for (let i = 0; i < maxQueuedEvents - 1; i++) enqueue(queue, word)
     expect(queue.tryQueue(word), 'the last place').to.equal(true)
     expect(queue.tryQueue(word), 'a message finds none').to.equal(false)
-    post(queue, { type: 'resumed' })
+    enqueue(queue, { type: 'resumed' })
     await queue.start()
     while (queue.stats().queued > 0) await nextTurn()
     expect(seen).to.have.length(maxQueuedEvents + 1)
@@ -36,7 +36,7 @@ describe('the queue of events', () => {
         throw thrown
       })
       await queue.start()
-      post(queue, word)
+      enqueue(queue, word)
       await nextTurn()
       expect(failures).to.have.length(1)
       expect(failures).to.have.nested.property('0.code', code)
