@@ -3,7 +3,10 @@ import type { Clock } from '@heddle/interface'
 import type { Replica, ReplicaStatus } from '@heddle/pbft'
 import type { ConditionSink } from './conditions.ts'
 
-/** So many batches behind the others it is said, in the consensus. More than are under way in health: K × L is 40. */
+/**
+ * So many batches behind the others it is said, in the consensus, and not before they are more than its window has
+ * (40 by default): a number in it may be the word of one.
+ */
 export const maxBehind = 60n
 
 /** A view change that takes so many milliseconds is said: either nothing is ordered, or it left alone. */
@@ -35,7 +38,7 @@ export function replicaCheck(deps: ReplicaCheckDeps): () => void {
   return () => {
     const { isAsking, heardBy, forgetful, ...status } = replica.status()
     const notVoting = isAsking && isStarting() ? undefined : status.notVoting
-    const { highestKnown, lowWatermark, lastExecuted } = status
+    const { highestKnown, lowWatermark, highWatermark, lastExecuted } = status
     say('consensus-stopped', whyStopped(replica.state, isStarting()))
     const awaited = awaitedView(status)
     const why = notVoting === undefined ? awaited : notVoting + alsoSilent(forgetful)
@@ -45,9 +48,10 @@ export function replicaCheck(deps: ReplicaCheckDeps): () => void {
     // A stable checkpoint may be beyond all that is known besides.
     const known = lowWatermark > highestKnown ? lowWatermark : highestKnown
     const behind = known - lastExecuted
+    const window = highWatermark - lowWatermark
     say(
       'behind',
-      behind < maxBehind
+      behind < maxBehind || behind <= window
         ? undefined
         : `${behind} batches behind the others: ${lastExecuted} of ${known} are executed`,
     )

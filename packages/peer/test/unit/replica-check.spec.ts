@@ -93,6 +93,16 @@ describe('the check of the replica', () => {
     expect(said(), 'timed anew').to.deep.equal([])
   })
 
+  it('does not believe one that names a number in a window of more than that', () => {
+    const { replica, said } = checking()
+    const window = 2n * maxBehind
+    const wide = { ...idle, lowWatermark: 7n, highWatermark: 7n + window }
+    replica.now = { ...wide, highestKnown: 7n + window }
+    expect(said()).to.deep.equal([])
+    replica.now = { ...wide, highestKnown: 8n + window }
+    expect(said().map(([condition]) => condition)).to.deep.equal(['behind'])
+  })
+
   it(`says that it is ${maxBehind} batches behind the others, not before`, () => {
     const { replica, said } = checking()
     replica.now = { ...idle, highestKnown: 7n + maxBehind - 1n }
