@@ -11,6 +11,7 @@ const benches: Record<string, () => Promise<{ run: () => Promise<Figure[]> }>> =
   known: () => import('./known.ts'),
   network: () => import('./network.ts'),
   attacked: () => import('./attacked.ts'),
+  flooded: () => import('./flooded.ts'),
   crowded: () => import('./crowded.ts'),
   members: () => import('./members.ts'),
 }
