@@ -36,6 +36,9 @@ interface Member<M> {
   life: Life
 }
 
+/** Milliseconds in which every replica gets to where another is now, unless it is held up. */
+const settlingMs = 5_000
+
 /**
  * N replicas with all their parts but the wires: a seeded network that misbehaves, a clock that
  * moves when told, journals and state machines that survive a crash and lose what was under way.
@@ -234,9 +237,25 @@ export class Cluster<M extends StateMachine = MemoryStateMachine> {
     throw this.#error(`${what} did not happen in ${maxMs} ms\n${this.describe()}`)
   }
 
-  /** Progress: every request pending at a correct replica is executed, and all get level. */
+  /**
+   * Progress: every request pending at a correct replica is executed, and all get level. While a liar gives in
+   * ever more, that is where the first of them was {@link settlingMs} before.
+   */
   async runUntilLevel(maxMs: number): Promise<void> {
-    await this.runUntil(() => this.#isLevel(), maxMs, 'progress')
+    let goal: bigint | undefined
+    let since = 0
+    const isLevel = (): boolean => {
+      if (!this.#isSettled()) return false
+      const heights = this.#heights()
+      if (goal === undefined) {
+        goal = heights.reduce((a, b) => (a > b ? a : b), 0n)
+        since = this.clock.now()
+      }
+      const least = goal
+      if (heights.every((height) => height === heights[0])) return true
+      return this.clock.now() - since >= settlingMs && heights.every((height) => height >= least)
+    }
+    await this.runUntil(isLevel, maxMs, 'progress')
   }
 
   /**
@@ -362,13 +381,16 @@ export class Cluster<M extends StateMachine = MemoryStateMachine> {
     await replica.start()
   }
 
-  #isLevel(): boolean {
+  /** Whether nothing is pending at a correct replica that runs. */
+  #isSettled(): boolean {
     const running = this.correct.filter((id) => this.isRunning(id))
-    const heights = running.map((id) => this.machine(id).lastExecuted().sequence)
-    const isSettled = this.submissions.every(
-      (s) => s.outcome !== 'pending' || !running.includes(s.to),
-    )
-    return isSettled && heights.every((height) => height === heights[0])
+    return this.submissions.every((s) => s.outcome !== 'pending' || !running.includes(s.to))
+  }
+
+  /** How far those have executed. */
+  #heights(): bigint[] {
+    const running = this.correct.filter((id) => this.isRunning(id))
+    return running.map((id) => this.machine(id).lastExecuted().sequence)
   }
 
   #member(id: number): Member<M> {
