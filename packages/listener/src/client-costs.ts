@@ -8,7 +8,9 @@ import { constants } from 'node:http2'
 import type { Socket } from 'node:net'
 import { status } from '@grpc/grpc-js'
 import { BoundedMap, Budget } from '@heddle/events'
+import type { BudgetLimit } from '@heddle/events'
 import type { Clock, ClockTimer } from '@heddle/interface'
+import type { Caller } from './caller.ts'
 
 /**
  * Most bytes of the headers of one call, as HTTP/2 counts them: names, values and 32 for each. The largest
@@ -30,6 +32,16 @@ export const clientCosts = {
   control: { perSecond: 1024 * 1024, burst: 8 * 1024 * 1024 },
 } as const
 
+/**
+ * What all clients of one organisation may cost together. Beyond it, whoever costs more is treated as if it
+ * had exceeded its own limit: one that costs nothing is not held back by the others.
+ */
+export const organizationCosts: Readonly<Record<ClientCost, BudgetLimit>> = {
+  failures: clientCosts.failures,
+  parts: { perSecond: 40_000, burst: 200_000 },
+  control: { perSecond: 2 * 1024 * 1024, burst: 16 * 1024 * 1024 },
+}
+
 /** The name of something that a client may have too much of. */
 export type ClientCost = keyof typeof clientCosts
 
@@ -44,7 +56,7 @@ export const sweepMs = 1000
 /** Bytes that a part of a message, or the headers of a call, may have around it: of HTTP/2 and of TLS. */
 const framing = 64
 
-/** Clients of which it is remembered. */
+/** Clients, and organisations, of which it is remembered. */
 const maxClients = 1000
 
 /** Failures that are nobody's fault, or ours. */
@@ -52,7 +64,7 @@ const passing = new Set(['0', String(status.UNAVAILABLE), String(status.ABORTED)
 
 /** Calls of one connection. */
 interface Followed {
-  readonly client: string
+  readonly caller: Caller
   readonly socket: Socket
   /** Number of streams that were seen, or counted as refused by the transport. */
   streams: number
@@ -73,7 +85,8 @@ interface Followed {
 export class ClientCosts {
   readonly #clock: Clock
   readonly #onTooMuch: (client: string, cost: ClientCost) => void
-  readonly #budgets = new BoundedMap<Budget<ClientCost>>(maxClients)
+  readonly #clients = new Budgets(clientCosts)
+  readonly #organizations = new Budgets(organizationCosts)
   readonly #sessions = new Map<Http2Session, Followed>()
   #timer: ClockTimer | undefined
 
@@ -85,7 +98,7 @@ export class ClientCosts {
 
   /** Of what the client had too much; undefined unless it has to wait before it is heard again. */
   overdrawn(client: string): ClientCost | undefined {
-    const budget = this.#budgets.get(client)
+    const budget = this.#clients.known(client)
     return costs.find((cost) => budget?.isOverdrawn(cost))
   }
 
@@ -93,9 +106,9 @@ export class ClientCosts {
    * A connection of the client has begun.
    * @param socket - the TCP connection
    */
-  follow(session: ServerHttp2Session, client: string, socket: Socket): void {
+  follow(session: ServerHttp2Session, caller: Caller, socket: Socket): void {
     const came = { streams: 0, parts: 0, known: socket.bytesRead, control: 0 }
-    const followed: Followed = { client, socket, ...came, isDying: false }
+    const followed: Followed = { caller, socket, ...came, isDying: false }
     this.#sessions.set(session, followed)
     session.on('stream', (stream, headers) => {
       followed.streams += 1
@@ -104,7 +117,7 @@ export class ClientCosts {
       if (sizeOf(headers) > maxHeaderBytes)
         setImmediate(() => session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM))
       stream.once('close', () => {
-        if (hasFailed(stream)) this.#spend(client, 'failures', 1)
+        if (hasFailed(stream)) this.#spend(caller, 'failures', 1)
       })
     })
     session.once('close', () => {
@@ -130,14 +143,16 @@ export class ClientCosts {
     this.#timer = undefined
   }
 
-  #spend(client: string, cost: ClientCost, amount: number): void {
-    const known = this.#budgets.get(client)
-    const budget = known ?? new Budget(this.#clock, { limits: clientCosts, maxHeldMs: Infinity })
-    if (known === undefined) this.#budgets.set(client, budget)
-    const wasOverdrawn = budget.isOverdrawn(cost)
-    budget.spend(cost, amount)
-    if (wasOverdrawn || !budget.isOverdrawn(cost)) return
-    budget.spend(cost, penaltySeconds * clientCosts[cost].perSecond)
+  #spend({ client, organization }: Caller, cost: ClientCost, amount: number): void {
+    const own = this.#clients.of(client, this.#clock)
+    const shared = this.#organizations.of(organization, this.#clock)
+    const wasOverdrawn = own.isOverdrawn(cost)
+    own.spend(cost, amount)
+    shared.spend(cost, amount)
+    if (wasOverdrawn) return
+    if (!own.isOverdrawn(cost) && shared.isOverdrawn(cost)) own.spend(cost, clientCosts[cost].burst)
+    if (!own.isOverdrawn(cost)) return
+    own.spend(cost, penaltySeconds * clientCosts[cost].perSecond)
     this.#onTooMuch(client, cost)
   }
 
@@ -165,17 +180,39 @@ export class ClientCosts {
     if (refused <= 0) return
     followed.streams = begun
     followed.known += refused * maxHeaderBytes
-    this.#spend(followed.client, 'failures', refused)
+    this.#spend(followed.caller, 'failures', refused)
   }
 
   #countBytes(followed: Followed): void {
-    const { client, socket, parts, known } = followed
+    const { caller, socket, parts, known } = followed
     // What a paused stream has not handed over yet is not known: it counts once.
     const more = socket.bytesRead - known - followed.control
     followed.parts = 0
     followed.control += Math.max(0, more)
-    if (parts > 0) this.#spend(client, 'parts', parts)
-    if (more > 0) this.#spend(client, 'control', more)
+    if (parts > 0) this.#spend(caller, 'parts', parts)
+    if (more > 0) this.#spend(caller, 'control', more)
+  }
+}
+
+/** What each of many has left. */
+class Budgets {
+  readonly #limits: Readonly<Record<ClientCost, BudgetLimit>>
+  readonly #byKey = new BoundedMap<Budget<ClientCost>>(maxClients)
+
+  constructor(limits: Readonly<Record<ClientCost, BudgetLimit>>) {
+    this.#limits = limits
+  }
+
+  known(key: string): Budget<ClientCost> | undefined {
+    return this.#byKey.get(key)
+  }
+
+  of(key: string, clock: Clock): Budget<ClientCost> {
+    const known = this.#byKey.get(key)
+    if (known !== undefined) return known
+    const made = new Budget(clock, { limits: this.#limits, maxHeldMs: Infinity })
+    this.#byKey.set(key, made)
+    return made
   }
 }
 

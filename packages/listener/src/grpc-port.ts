@@ -6,10 +6,13 @@ import { ServerCredentials } from '@grpc/grpc-js'
 import type { Server, ServerInterceptor } from '@grpc/grpc-js'
 import { systemClock } from '@heddle/events'
 import type { Clock, LogFields, Logger } from '@heddle/interface'
+import { Authorities } from './authorities.ts'
 import { tellRefusedCalls } from './call-refusals.ts'
-import { CertificateShares } from './certificate-shares.ts'
+import { callerFrom, callerOf } from './caller.ts'
+import type { Caller } from './caller.ts'
 import { ClientCosts, maxHeaderBytes } from './client-costs.ts'
 import type { ClientCost } from './client-costs.ts'
+import { ConnectionShares } from './connection-shares.ts'
 import { judgeHttp2, judgeTls, peek } from './first-bytes.ts'
 import type { Verdict } from './first-bytes.ts'
 import { http2ServerOf, streamOf } from './grpc-inside.ts'
@@ -46,8 +49,8 @@ interface Incoming {
   stage: Stage
   spoke: boolean
   refused: boolean
-  /** Whose it is: its certificate, or without one its host. Known once TLS is. */
-  client?: string
+  /** Whose it is. Known once TLS is. */
+  caller?: Caller
 }
 
 /**
@@ -63,7 +66,10 @@ export class GrpcPort {
   readonly #pending: PendingSockets
   readonly #incoming = new Map<string, Incoming>()
   readonly #costs: ClientCosts
-  readonly #shares: CertificateShares
+  /** Read when the port is opened. */
+  #authorities = new Authorities([])
+  readonly #shares: ConnectionShares
+  readonly #organizations: ConnectionShares
   #tcp: TcpServer | undefined
   #cut = false
   /** When our certificate became valid, once that was asked for. */
@@ -80,7 +86,8 @@ export class GrpcPort {
     this.#pending = new PendingSockets(clock, { timeoutMs, capacity }, (address, why) =>
       this.#expired(address, why),
     )
-    this.#shares = new CertificateShares(this.#options.maxConnectionsPerCertificate)
+    this.#shares = new ConnectionShares(this.#options.maxConnectionsPerCertificate)
+    this.#organizations = new ConnectionShares(this.#options.maxConnectionsPerOrganization)
     this.#costs = new ClientCosts(clock, (client, cost) => this.#tooMuch(client, tooMuch[cost]))
   }
 
@@ -107,13 +114,14 @@ export class GrpcPort {
   async start(grpc: Server): Promise<number> {
     this.#cut = false
     const { host, port } = this.#options.listen
+    this.#authorities = new Authorities(this.#options.tls.roots)
     const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure())
     const http2 = http2ServerOf(grpc)
     http2.updateSettings({ maxHeaderListSize: maxHeaderBytes })
     http2.on('session', (session) => {
-      const { client, socket } = this.#incoming.get(addressOf(session.socket)) ?? {}
-      if (client === undefined || socket === undefined) return
-      this.#costs.follow(session, client, socket)
+      const { caller, socket } = this.#incoming.get(addressOf(session.socket)) ?? {}
+      if (caller === undefined || socket === undefined) return
+      this.#costs.follow(session, caller, socket)
     })
     const tls = this.#tlsServer((socket) => injector.injectConnection(socket))
     const tcp = createServer((socket) => this.#accept(socket, tls))
@@ -127,6 +135,11 @@ export class GrpcPort {
     })
     tcp.on('error', (error) => this.#logger?.error('listener failed', { host, port }, error))
     return (tcp.address() as AddressInfo).port
+  }
+
+  /** Whose the connection from `address` is, such as `getPeer` of a call tells it. */
+  callerAt(address: string): Caller {
+    return this.#incoming.get(address)?.caller ?? callerFrom(address.replace(/:\d+$/, ''))
   }
 
   /** Someone has authenticated over the connection from `address`: it may stay. */
@@ -231,19 +244,22 @@ export class GrpcPort {
 
   #tooMuch(client: string, reason: string): void {
     for (const incoming of this.#incoming.values())
-      if (incoming.client === client) this.#refuse(incoming, reason)
+      if (incoming.caller?.client === client) this.#refuse(incoming, reason)
   }
 
-  /** Counts the connection for its certificate, if it has one. */
+  /** Counts the connection for its certificate and organisation, if it has one. */
   #counted(incoming: Incoming, socket: TLSSocket): Exclude<Verdict, 'more'> {
-    const fingerprint = socket.getPeerX509Certificate()?.fingerprint256
-    incoming.client = fingerprint ?? socket.remoteAddress ?? ''
-    const cost = this.#costs.overdrawn(incoming.client)
-    if (cost !== undefined) return { reason: tooMuch[cost] }
-    if (fingerprint === undefined) return 'good'
-    if (this.#shares.take(fingerprint, incoming.socket)) return 'good'
-    const most = this.#options.maxConnectionsPerCertificate
-    return { reason: `its certificate already has ${most} connections` }
+    const caller = callerOf(socket, this.#authorities)
+    incoming.caller = caller
+    const overdrawn = this.#costs.overdrawn(caller.client)
+    if (overdrawn !== undefined) return { reason: tooMuch[overdrawn] }
+    if (socket.getPeerX509Certificate() === undefined) return 'good'
+    const { maxConnectionsPerCertificate, maxConnectionsPerOrganization } = this.#options
+    if (!this.#shares.take(caller.client, incoming.socket))
+      return { reason: `its certificate already has ${maxConnectionsPerCertificate} connections` }
+    if (!this.#organizations.take(caller.organization, incoming.socket))
+      return { reason: `its organisation already has ${maxConnectionsPerOrganization} connections` }
+    return 'good'
   }
 
   #passes(incoming: Incoming, verdict: Exclude<Verdict, 'more'>): boolean {

@@ -1,3 +1,4 @@
+export type { Caller } from './caller.ts'
 export { ListenerError } from './errors.ts'
 export type { ListenerErrorCode } from './errors.ts'
 export { GrpcPort } from './grpc-port.ts'

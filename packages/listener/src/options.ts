@@ -30,6 +30,8 @@ export interface GrpcPortOptions {
   readonly maxPendingConnections?: number
   /** Connections that one client certificate may have. Default 16. */
   readonly maxConnectionsPerCertificate?: number
+  /** Connections that all clients of one authority in `tls.roots` may have. Default 256. */
+  readonly maxConnectionsPerOrganization?: number
   /**
    * When a connection is settled. `HTTP/2` (default): when HTTP/2 has begun over it. `never`: not by
    * itself, but when {@link GrpcPort.settle} is called.
@@ -42,6 +44,7 @@ const defaults = {
   setupTimeoutMs: 10_000,
   maxPendingConnections: 256,
   maxConnectionsPerCertificate: 16,
+  maxConnectionsPerOrganization: 256,
   settled: 'HTTP/2',
 } as const
 
@@ -59,8 +62,10 @@ export function resolvePortOptions(options: GrpcPortOptions): Required<GrpcPortO
     unknownOption(options, known) ?? unknownOption(options.listen, ['host', 'port'], 'listen')
   if (unknown !== undefined) throw invalid(unknown)
   const resolved = { ...defaults, ...options }
-  const { setupTimeoutMs, maxPendingConnections, maxConnectionsPerCertificate } = resolved
-  assertAtLeastOne({ setupTimeoutMs, maxPendingConnections, maxConnectionsPerCertificate })
+  const { setupTimeoutMs, maxPendingConnections } = resolved
+  const { maxConnectionsPerCertificate, maxConnectionsPerOrganization } = resolved
+  assertAtLeastOne({ setupTimeoutMs, maxPendingConnections })
+  assertAtLeastOne({ maxConnectionsPerCertificate, maxConnectionsPerOrganization })
   const { listen, tls, clientCertificate } = resolved
   if (!Number.isInteger(listen.port) || listen.port < 0 || listen.port > 65_535)
     throw invalid(`listen.port must be an integer from 0 to 65535, not ${listen.port}`)

@@ -507,4 +507,21 @@ describe('a port among strangers', function () {
     await works()
     for (const client of [...taken, next]) client.close()
   })
+
+  it('takes so many connections of one organisation, whatever certificates they have', async () => {
+    await start({ maxConnectionsPerOrganization: 3 })
+    const { ours } = await organizations()
+    const connected = async (name: string): Promise<Client> => {
+      const client = await clientWith(port.number, await ours.tls(name))
+      client.makeBidiStreamRequest(streamPath, asIs, asIs).on('error', () => undefined)
+      return client
+    }
+    const taken = await Promise.all(['one', 'two', 'three'].map(connected))
+    await eventually(() => port.streams.length === 3)
+    expect(port.refusals(/organisation already has/)).to.deep.equal([])
+    const next = await connected('four')
+    const reason = 'its organisation already has 3 connections'
+    await port.logger.line('connection refused', { reason })
+    for (const client of [...taken, next]) client.close()
+  })
 })

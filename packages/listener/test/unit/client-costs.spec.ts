@@ -3,7 +3,13 @@ import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import { expect } from 'chai'
 import { VirtualClock } from '@heddle/events/testing'
-import { ClientCosts, clientCosts, penaltySeconds, sweepMs } from '../../src/client-costs.ts'
+import {
+  ClientCosts,
+  clientCosts,
+  organizationCosts,
+  penaltySeconds,
+  sweepMs,
+} from '../../src/client-costs.ts'
 
 /** A connection as Node shows it, with no more than is looked at. */
 class FakeConnection {
@@ -11,8 +17,9 @@ class FakeConnection {
   bytesRead = 3000
   cuts = 0
 
-  follow(costs: ClientCosts, client: string): this {
-    costs.follow(this.session as unknown as ServerHttp2Session, client, this as unknown as Socket)
+  follow(costs: ClientCosts, client: string, organization = client): this {
+    const caller = { client, organization }
+    costs.follow(this.session as unknown as ServerHttp2Session, caller, this as unknown as Socket)
     return this
   }
 
@@ -39,7 +46,8 @@ describe('ClientCosts', () => {
     told = []
     costs = new ClientCosts(clock, (client, cost) => told.push(`${client} ${cost}`))
   })
-  const open = (client = 'client'): FakeConnection => new FakeConnection().follow(costs, client)
+  const open = (client = 'client', organization = client): FakeConnection =>
+    new FakeConnection().follow(costs, client, organization)
 
   it('cuts the connection of a session that was destroyed and does not close, not before a sweep', async () => {
     const connection = open()
@@ -116,5 +124,52 @@ describe('ClientCosts', () => {
     await clock.advance(sweepMs)
     expect(told).to.deep.equal(['client parts'])
     expect(costs.overdrawn('client')).to.equal('parts')
+  })
+
+  it('lets the clients of an organisation have its limit together, and holds back whoever goes on', async () => {
+    const { burst } = organizationCosts.control
+    const names = ['one', 'two', 'three', 'four']
+    const connections = names.map((name) => open(name, 'organisation'))
+    const [quiet, foreign] = [open('quiet', 'organisation'), open('foreign', 'another')]
+    for (const connection of connections) connection.bytesRead += burst / names.length
+    await clock.advance(sweepMs)
+    expect(told, 'at the bound').to.deep.equal([])
+    const { perSecond } = organizationCosts.control
+    connections[0]!.bytesRead += perSecond
+    await clock.advance(sweepMs)
+    expect(told, 'what has come back').to.deep.equal([])
+    connections[1]!.bytesRead += perSecond + 1
+    foreign.bytesRead += 1
+    await clock.advance(sweepMs)
+    expect(told, 'who exceeds it').to.deep.equal(['two control'])
+    expect(costs.overdrawn('two')).to.equal('control')
+    for (const name of ['one', 'three', 'four', 'quiet', 'foreign'])
+      expect(costs.overdrawn(name), name).to.equal(undefined)
+    connections[2]!.bytesRead += perSecond + 1
+    await clock.advance(sweepMs)
+    expect(told, 'who goes on').to.deep.equal(['two control', 'three control'])
+    quiet.bytesRead += 1
+    await clock.advance(sweepMs)
+    expect(costs.overdrawn('quiet'), 'when it has come back').to.equal(undefined)
+  })
+
+  it('lets fail as many calls of an organisation as of one client', async () => {
+    const fail = (connection: FakeConnection): void => {
+      const stream = Object.assign(connection.call(costs), { rstCode: 8 })
+      stream.emit('close')
+    }
+    const connections = Array.from({ length: 10 }, (_, at) => open(`client ${at}`, 'organisation'))
+    for (let call = 0; call < organizationCosts.failures.burst; call++)
+      fail(connections[call % connections.length]!)
+    expect(told, 'at the bound').to.deep.equal([])
+    fail(connections[3]!)
+    expect(told).to.deep.equal(['client 3 failures'])
+    fail(open('foreign', 'another'))
+    expect(told).to.have.length(1)
+    await clock.advance(
+      (organizationCosts.failures.burst / organizationCosts.failures.perSecond) * 1000,
+    )
+    fail(connections[4]!)
+    expect(told).to.have.length(1)
   })
 })

@@ -28,11 +28,15 @@ describe('the options of a port', () => {
       setupTimeoutMs: 10_000,
       maxPendingConnections: 256,
       maxConnectionsPerCertificate: 16,
+      maxConnectionsPerOrganization: 256,
       settled: 'HTTP/2',
     })
   })
 
-  for (const name of ['setupTimeoutMs', 'maxPendingConnections', 'maxConnectionsPerCertificate'])
+  for (const name of [
+    ...['setupTimeoutMs', 'maxPendingConnections', 'maxConnectionsPerCertificate'],
+    'maxConnectionsPerOrganization',
+  ])
     it(`${name} is an integer, 1 or more`, () => {
       for (const good of [1, Number.MAX_SAFE_INTEGER])
         expect(refusal({ [name]: good })).to.equal('taken')

@@ -1,11 +1,11 @@
 import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import { expect } from 'chai'
-import { CertificateShares } from '../../src/certificate-shares.ts'
+import { ConnectionShares } from '../../src/connection-shares.ts'
 
 describe('the connections of one certificate', () => {
   it('are so many at most, and leave room when they close', () => {
-    const shares = new CertificateShares(2)
+    const shares = new ConnectionShares(2)
     const sockets = Array.from({ length: 5 }, () => new EventEmitter())
     const take = (name: string, index: number): boolean =>
       shares.take(name, sockets[index] as unknown as Socket)
