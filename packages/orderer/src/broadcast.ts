@@ -1,9 +1,9 @@
 import { setMaxListeners } from 'node:events'
 import type { ServerDuplexStream } from '@grpc/grpc-js'
+import type { Caller } from '@heddle/listener'
 import { shown } from '@heddle/msp'
 import { common, create, encode, orderer } from '@heddle/proto'
 import { checkExpiry } from './access.ts'
-import { clientKey } from './client-call.ts'
 import type { ClientWindow, WindowStream } from './client-window.ts'
 import { OrdererError, isPassing, statusOf } from './errors.ts'
 import type { Chain } from './ports.ts'
@@ -39,14 +39,15 @@ const success = encodeAnswer(common.Status.SUCCESS, '')
  * Serves one Broadcast stream: envelopes are worked on concurrently, up to the window, and
  * answered strictly in the order in which they came.
  *
- * Reading pauses while the window is full, or that of all streams of the client, so a client that sends
+ * Reading pauses while the window is full, or that of all streams of the client or of its organisation, so a client that sends
  * more, or reads no answers, is held up by HTTP/2 flow control and nobody else is.
  */
 export class BroadcastStream implements WindowStream {
   readonly #call: ServerDuplexStream<Buffer, Buffer>
   readonly #context: ServiceContext
-  readonly #window: ClientWindow
-  readonly #client: string
+  /** Of its client, and of that one's organisation. */
+  readonly #windows: readonly ClientWindow[]
+  readonly #caller: Caller
   readonly #gone = new AbortController()
   readonly #slots: Slot[] = []
   #bytes = 0
@@ -58,12 +59,12 @@ export class BroadcastStream implements WindowStream {
   constructor(
     call: ServerDuplexStream<Buffer, Buffer>,
     context: ServiceContext,
-    window: ClientWindow,
+    windows: readonly ClientWindow[],
   ) {
     this.#call = call
     this.#context = context
-    this.#window = window
-    this.#client = clientKey(call)
+    this.#windows = windows
+    this.#caller = context.callerOf(call)
     setMaxListeners(0, this.#gone.signal) // one for each envelope under way
   }
 
@@ -71,7 +72,7 @@ export class BroadcastStream implements WindowStream {
   serve(onClose: () => void): void {
     const call = this.#call
     call.on('data', (bytes: Buffer) => this.#receive(bytes))
-    this.#window.open(this)
+    for (const window of this.#windows) window.open(this)
     call.on('end', () => this.finish())
     call.on('drain', () => {
       this.#blocked = false
@@ -100,8 +101,9 @@ export class BroadcastStream implements WindowStream {
 
   readOn(): void {
     if (!this.#resumes || !this.#call.isPaused() || this.#isFull()) return
-    if (this.#window.isFull) this.#window.await(this)
-    else this.#call.resume()
+    const full = this.#windows.find(({ isFull }) => isFull)
+    if (full === undefined) this.#call.resume()
+    else full.await(this)
   }
 
   #receive(bytes: Buffer): void {
@@ -109,11 +111,11 @@ export class BroadcastStream implements WindowStream {
     const slot: Slot = { bytes: bytes.length, answer: undefined }
     this.#slots.push(slot)
     this.#bytes += bytes.length
-    this.#window.take(bytes.length)
+    for (const window of this.#windows) window.take(bytes.length)
     if (this.#isFull()) this.pause()
     void this.#process(bytes).then((answer) => {
       slot.answer = answer
-      if (this.#closed) this.#window.release(slot.bytes)
+      if (this.#closed) this.#release(slot.bytes)
       else if (this.#slots[0] === slot) this.#flush()
     })
   }
@@ -126,9 +128,13 @@ export class BroadcastStream implements WindowStream {
   /** What was answered and never sent is over; what the chain still has counts until it lets go of it. */
   #leave(): void {
     this.#closed = true
-    this.#window.close(this)
+    for (const window of this.#windows) window.close(this)
     for (const { answer, bytes } of this.#slots.splice(0))
-      if (answer !== undefined) this.#window.release(bytes)
+      if (answer !== undefined) this.#release(bytes)
+  }
+
+  #release(bytes: number): void {
+    for (const window of this.#windows) window.release(bytes)
   }
 
   /** Sends the answers at the head of the queue that are ready, as far as the client reads. */
@@ -141,7 +147,7 @@ export class BroadcastStream implements WindowStream {
       this.#bytes -= slot.bytes
       this.#blocked = !this.#call.write(slot.answer)
     }
-    for (const { bytes } of this.#slots.splice(0, sent)) this.#window.release(bytes)
+    for (const { bytes } of this.#slots.splice(0, sent)) this.#release(bytes)
     if (this.#ended && this.#slots.length === 0) this.#call.end()
     else this.readOn()
   }
@@ -159,7 +165,7 @@ export class BroadcastStream implements WindowStream {
       const isAbandoned = error === this.#gone.signal.reason
       status = isAbandoned ? SERVICE_UNAVAILABLE : statusOf(error, options.statuses)
       info = error instanceof Error ? error.message : 'unknown error'
-      if (!isPassing(status)) this.#window.refused()
+      if (!isPassing(status)) for (const window of this.#windows) window.refused()
       const address = this.#call.getPeer()
       logRefused(this.#context, 'broadcast refused', { status, error, address, about })
     }
@@ -193,7 +199,8 @@ export class BroadcastStream implements WindowStream {
     }
     await chain.submit(request.envelope, {
       signal: this.#gone.signal,
-      givenBy: this.#client,
+      givenBy: this.#caller.client,
+      organization: this.#caller.organization,
     })
   }
 

@@ -4,15 +4,21 @@ import { status } from '@grpc/grpc-js'
 import type { ServerInterceptingCall, ServerInterceptor } from '@grpc/grpc-js'
 import { boundIncoming, UnfinishedMessages } from '@heddle/listener'
 import type { Clock, ClockTimer } from '@heddle/interface'
-import { ClientBudgets } from './client-budgets.ts'
-import { type Client, ClientCall, clientKey } from './client-call.ts'
+import type { Caller } from '@heddle/listener'
+import { type ClientBudget, ClientBudgets } from './client-budgets.ts'
+import { ClientCall, type Callers, Holders } from './client-call.ts'
+import { readCost } from './deliver.ts'
 
 /** What the clients of a server may hold, see `OrdererServerOptions`. */
 export interface ClientBoundsOptions {
   readonly maxCallsPerClient: number
+  readonly maxCallsPerOrganization: number
   readonly maxCallsPerSecondPerClient: number
+  readonly maxCallsPerSecondPerOrganization: number
   readonly maxStreamsPerClient: number
+  readonly maxStreamsPerOrganization: number
   readonly maxUnsentBytesPerClient: number
+  readonly maxUnsentBytesPerOrganization: number
   readonly maxUnsentBytes: number
   readonly maxUnfinishedBytesPerClient: number
   readonly maxUnfinishedBytes: number
@@ -22,6 +28,22 @@ export interface ClientBoundsOptions {
 /** Told of each call that was refused or ended. */
 export type RefusalListener = (address: string, method: string, reason: string) => void
 
+/** What {@link ClientBounds} need. */
+export interface ClientBoundsDeps {
+  /** Who makes a call. */
+  readonly callerOf: (call: Call) => Caller
+  readonly onRefused: RefusalListener
+  /** Bytes of blocks that may be read for a client, and of what other services stream to it. */
+  readonly reads: ClientBudgets<'bytes'>
+}
+
+/** What waits for its turn, and what that costs. */
+interface Turn<Name extends string> {
+  readonly budgets: ClientBudget<Name>
+  readonly name: Name
+  readonly amount: number
+}
+
 /** Who reads at least so much in a second reads. */
 const slowestBytesPerSecond = 64 * 1024
 /** How often calls are looked at whose client does not read. */
@@ -29,13 +51,15 @@ const sweepMs = 1_000
 
 /** Answers are few and small; what a client sends here is held up by the broadcast window. */
 const broadcastPath = '/orderer.AtomicBroadcast/Broadcast'
+/** These pace themselves: Deliver counts what it reads before it does. */
+const ownPaths = new Set([broadcastPath, '/orderer.AtomicBroadcast/Deliver'])
 
 type Call = Parameters<ServerInterceptor>[1]
 type Method = Parameters<ServerInterceptor>[0]
 
 /**
  * Bounds what clients hold of a server's memory. Whatever is written for a client and is not with the
- * operating system yet counts for its certificate, and for the server. When the server holds too much,
+ * operating system yet counts for its certificate, its organisation, and the server. When the server holds too much,
  * whoever has not read for the longest time gives way. Messages that have begun to come are bounded as
  * well: see `UnfinishedMessages`.
  */
@@ -44,18 +68,30 @@ export class ClientBounds {
   readonly #options: ClientBoundsOptions
   readonly #onRefused: RefusalListener
   readonly #unfinished: UnfinishedMessages
-  readonly #clients = new Map<string, Client>()
+  readonly #callerOf: (call: Call) => Caller
+  readonly #clients = new Holders()
+  readonly #organizations = new Holders()
   readonly #paces: ClientBudgets<'calls'>
+  readonly #reads: ClientBudgets<'bytes'>
   /** Calls with something unsent; those that have waited longest come first. */
   readonly #waiting = new Set<ClientCall>()
   #unsent = 0
   #timer: ClockTimer | undefined
 
-  constructor(clock: Clock, options: ClientBoundsOptions, onRefused: RefusalListener) {
+  constructor(
+    clock: Clock,
+    options: ClientBoundsOptions,
+    { callerOf, onRefused, reads }: ClientBoundsDeps,
+  ) {
     this.#clock = clock
     this.#options = options
+    this.#callerOf = callerOf
     this.#onRefused = onRefused
-    this.#paces = new ClientBudgets(clock, 'calls', options.maxCallsPerSecondPerClient)
+    this.#reads = reads
+    this.#paces = new ClientBudgets(clock, 'calls', {
+      perClient: options.maxCallsPerSecondPerClient,
+      perOrganization: options.maxCallsPerSecondPerOrganization,
+    })
     this.#unfinished = new UnfinishedMessages({
       maxBytesEach: options.maxUnfinishedBytesPerClient,
       maxBytes: options.maxUnfinishedBytes,
@@ -83,44 +119,59 @@ export class ClientBounds {
   }
 
   #admit(method: Method, call: Call): void {
-    const client = this.#clientOf(call)
+    const caller = this.#callerOf(call)
+    const callers = {
+      client: this.#clients.of(caller.client),
+      organization: this.#organizations.of(caller.organization),
+    }
     const isHeavy = method.responseStream && method.path !== broadcastPath
-    const { maxCallsPerClient, maxStreamsPerClient } = this.#options
-    if (client.calls >= maxCallsPerClient) {
-      refuse(call, `a client may have at most ${maxCallsPerClient} calls at a time`)
+    const refusal = this.#refusal(callers, isHeavy)
+    if (refusal !== undefined) {
+      call.sendStatus({ code: status.RESOURCE_EXHAUSTED, details: refusal })
       return
     }
-    if (isHeavy && client.streams >= maxStreamsPerClient) {
-      refuse(
-        call,
-        `a client may have at most ${maxStreamsPerClient} streams of blocks or entries at a time`,
-      )
-      return
-    }
-    const entry = new ClientCall(client, isHeavy, {
+    const entry = new ClientCall(callers, isHeavy, {
       address: call.getPeer(),
       method: method.path,
       reset: () => streamOf(call)?.close(constants.NGHTTP2_ENHANCE_YOUR_CALM),
     })
-    this.#clients.set(client.key, client)
+    this.#keep(entry)
     this.#followEnd(call, entry)
     this.#followMessages(method, call, entry)
-    const account = { of: this.#unfinished, sender: client.key }
+    const account = { of: this.#unfinished, sender: caller.client }
     boundIncoming(call, { first: account, others: account }, (reason) => {
       this.#ended(entry)
       this.#onRefused(entry.address, entry.method, reason)
     })
   }
 
-  #clientOf(call: Call): Client {
-    const key = clientKey(call)
-    return this.#clients.get(key) ?? { key, calls: 0, streams: 0, unsent: 0 }
+  /** Why there is no room for a call more. */
+  #refusal({ client, organization }: Callers, isHeavy: boolean): string | undefined {
+    const { maxCallsPerClient, maxCallsPerOrganization } = this.#options
+    const { maxStreamsPerClient, maxStreamsPerOrganization } = this.#options
+    const calls = 'calls at a time'
+    if (client.calls >= maxCallsPerClient) return mayHave('a client', maxCallsPerClient, calls)
+    if (organization.calls >= maxCallsPerOrganization)
+      return mayHave(allOfOne, maxCallsPerOrganization, calls)
+    if (!isHeavy) return undefined
+    const streams = 'streams of blocks or entries at a time'
+    if (client.streams >= maxStreamsPerClient)
+      return mayHave('a client', maxStreamsPerClient, streams)
+    if (organization.streams >= maxStreamsPerOrganization)
+      return mayHave(allOfOne, maxStreamsPerOrganization, streams)
+    return undefined
+  }
+
+  #keep({ client, organization }: Callers): void {
+    this.#clients.keep(client)
+    this.#organizations.keep(organization)
   }
 
   #followEnd(call: Call, entry: ClientCall): void {
     const start = call.start.bind(call)
-    call.start = (listener) =>
-      this.#inTurn(call, entry, () =>
+    call.start = (listener) => {
+      const budgets = this.#paces.of(entry.caller)
+      this.#inTurn(call, entry, { budgets, name: 'calls', amount: 1 }, () =>
         start({
           ...bound(listener),
           onCancel: () => {
@@ -129,13 +180,26 @@ export class ClientBounds {
           },
         }),
       )
+    }
   }
 
-  /** Begins a call, later when its client makes too many: those that wait count among its calls. */
-  #inTurn(call: Call, entry: ClientCall, begin: () => void): void {
-    const pace = this.#paces.of(entry.client.key)
-    pace.spend('calls', 1)
-    const { holdMs } = pace.settle() ?? {}
+  /**
+   * Goes on with a call, later when its client, and then when its organisation has had too much. One that
+   * waits counts among its client's calls.
+   */
+  #inTurn<Name extends string>(
+    call: Call,
+    entry: ClientCall,
+    { budgets: [budget, ...budgets], name, amount }: Turn<Name>,
+    goOn: () => void,
+  ): void {
+    if (budget === undefined) {
+      goOn()
+      return
+    }
+    const begin = (): void => this.#inTurn(call, entry, { budgets, name, amount }, goOn)
+    budget.spend(name, amount)
+    const { holdMs } = budget.settle() ?? {}
     const stream = streamOf(call)
     if (holdMs === undefined || stream === undefined) {
       begin()
@@ -149,7 +213,7 @@ export class ClientBounds {
       stream.off('close', leave)
       begin()
     })
-    // Nobody else hears of its end before it has begun.
+    // Before it has begun nobody else hears of its end.
     stream.once('close', leave)
   }
 
@@ -160,18 +224,29 @@ export class ClientBounds {
       if (!this.#reserve(entry, bytes.length)) return
       send(bytes, () => {
         this.#release(entry, bytes.length)
-        callback()
+        if (entry.isOver || !method.responseStream || ownPaths.has(method.path)) callback()
+        else this.#inTurn(call, entry, this.#readOf(entry, bytes), callback)
       })
     }
+  }
+
+  #readOf({ caller }: ClientCall, { length }: Buffer): Turn<'bytes'> {
+    return { budgets: this.#reads.of(caller), name: 'bytes', amount: length + readCost }
   }
 
   /** False, and the call is ended, when there is no room for so many bytes more. */
   #reserve(entry: ClientCall, bytes: number): boolean {
     if (entry.isOver) return false
-    const { maxUnsentBytesPerClient, maxUnsentBytes } = this.#options
-    const { client } = entry
-    if (client.unsent > 0 && client.unsent + bytes > maxUnsentBytesPerClient) {
+    const { maxUnsentBytesPerClient, maxUnsentBytesPerOrganization, maxUnsentBytes } = this.#options
+    const { client, organization } = entry
+    const isTooMuch = (unsent: number, most: number): boolean => unsent > 0 && unsent + bytes > most
+    if (isTooMuch(client.unsent, maxUnsentBytesPerClient)) {
       this.#exhaust(entry, `a client may leave at most ${maxUnsentBytesPerClient} bytes unread`)
+      return false
+    }
+    if (isTooMuch(organization.unsent, maxUnsentBytesPerOrganization)) {
+      const most = `at most ${maxUnsentBytesPerOrganization} bytes`
+      this.#exhaust(entry, `${allOfOne} may leave ${most} unread`)
       return false
     }
     for (const oldest of this.#waiting) {
@@ -198,8 +273,7 @@ export class ClientBounds {
   }
 
   #add(entry: ClientCall, bytes: number): void {
-    entry.unsent += bytes
-    entry.client.unsent += bytes
+    entry.addUnsent(bytes)
     this.#unsent += bytes
     if (bytes > 0) this.#waiting.add(entry)
   }
@@ -208,7 +282,7 @@ export class ClientBounds {
     if (!entry.end()) return
     this.#unsent -= entry.unsent
     this.#waiting.delete(entry)
-    if (entry.client.calls === 0) this.#clients.delete(entry.client.key)
+    this.#keep(entry)
   }
 
   /** Ends a call whose client does not read: a status would wait behind what is unread. */
@@ -236,8 +310,11 @@ export class ClientBounds {
   }
 }
 
-function refuse(call: Call, details: string): void {
-  call.sendStatus({ code: status.RESOURCE_EXHAUSTED, details })
+/** Who has one bound together. */
+const allOfOne = 'the clients of an organisation'
+
+function mayHave(who: string, most: number, what: string): string {
+  return `${who} may have at most ${most} ${what}`
 }
 
 type Listener = Parameters<Call['start']>[0]

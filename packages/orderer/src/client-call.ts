@@ -1,7 +1,8 @@
-import type { ServerInterceptingCall } from '@grpc/grpc-js'
+import type { Caller } from '@heddle/listener'
 
-/** Whoever has one TLS certificate, while it has calls. */
-export interface Client {
+/** What a client has of a server, or all clients of an organisation have together, while there is a call. */
+export interface Holder {
+  /** See `Caller`. */
   readonly key: string
   calls: number
   /** Of those: streams of blocks or entries. */
@@ -10,12 +11,25 @@ export interface Client {
   unsent: number
 }
 
-/** What tells one client from another: its TLS certificate, or without one its address. */
-export function clientKey(
-  call: Pick<ServerInterceptingCall, 'getAuthContext' | 'getPeer'>,
-): string {
-  const certificate = call.getAuthContext().sslPeerCertificate
-  return certificate?.fingerprint256 ?? call.getPeer().replace(/:\d+$/, '')
+/** Who makes a call. */
+export interface Callers {
+  readonly client: Holder
+  readonly organization: Holder
+}
+
+/** The same of many, by their keys, as long as they have a call. */
+export class Holders {
+  readonly #byKey = new Map<string, Holder>()
+
+  of(key: string): Holder {
+    return this.#byKey.get(key) ?? { key, calls: 0, streams: 0, unsent: 0 }
+  }
+
+  /** After a change: kept while it has a call. */
+  keep(holder: Holder): void {
+    if (holder.calls > 0) this.#byKey.set(holder.key, holder)
+    else this.#byKey.delete(holder.key)
+  }
 }
 
 /** What is told about a call, and how to end it. */
@@ -27,40 +41,63 @@ export interface CallEnds {
   readonly reset: () => void
 }
 
-/** One call of a client, counted there from here on. */
-export class ClientCall {
-  readonly client: Client
+/** One call of a client, counted there and for its organisation from here on. */
+export class ClientCall implements Callers {
+  readonly caller: Caller
+  readonly client: Holder
+  readonly organization: Holder
   readonly address: string
   readonly method: string
   readonly reset: () => void
-  /** Bytes written for it that the client does not have yet. */
-  unsent = 0
   /** When the client was last known to read, on the clock's `now`; of interest while something is unsent. */
   waitsSince = 0
+  #unsent = 0
   readonly #isHeavy: boolean
   #isOver = false
 
-  constructor(client: Client, isHeavy: boolean, { address, method, reset }: CallEnds) {
+  constructor(
+    { client, organization }: Callers,
+    isHeavy: boolean,
+    { address, method, reset }: CallEnds,
+  ) {
     this.client = client
+    this.organization = organization
+    this.caller = { client: client.key, organization: organization.key }
     this.address = address
     this.method = method
     this.reset = reset
     this.#isHeavy = isHeavy
-    client.calls += 1
-    if (isHeavy) client.streams += 1
+    this.#count(1)
   }
 
   get isOver(): boolean {
     return this.#isOver
   }
 
+  /** Bytes written for it that the client does not have yet. */
+  get unsent(): number {
+    return this.#unsent
+  }
+
+  /** So many more, or less. */
+  addUnsent(bytes: number): void {
+    this.#unsent += bytes
+    for (const holder of [this.client, this.organization]) holder.unsent += bytes
+  }
+
   /** Counts no more. False when it did not before. */
   end(): boolean {
     if (this.#isOver) return false
     this.#isOver = true
-    this.client.calls -= 1
-    if (this.#isHeavy) this.client.streams -= 1
-    this.client.unsent -= this.unsent
+    this.#count(-1)
+    for (const holder of [this.client, this.organization]) holder.unsent -= this.#unsent
     return true
+  }
+
+  #count(calls: number): void {
+    for (const holder of [this.client, this.organization]) {
+      holder.calls += calls
+      if (this.#isHeavy) holder.streams += calls
+    }
   }
 }

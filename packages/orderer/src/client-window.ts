@@ -1,12 +1,23 @@
 import type { Budget } from '@heddle/events'
 import type { Clock, ClockTimer } from '@heddle/interface'
-import { ClientBudgets } from './client-budgets.ts'
+import type { Caller } from '@heddle/listener'
+import { Budgets, burstSeconds, organizationBurstSeconds } from './client-budgets.ts'
 
-/** Bounds of a {@link ClientWindow}, see `OrdererServerOptions`. */
-export interface ClientWindowOptions {
+/** Bounds of {@link ClientWindows}, see `OrdererServerOptions`. */
+export interface ClientWindowsOptions {
   readonly broadcastWindowPerClient: number
+  readonly broadcastWindowPerOrganization: number
   readonly broadcastWindowBytesPerClient: number
+  readonly broadcastWindowBytesPerOrganization: number
   readonly maxRefusalsPerSecondPerClient: number
+  readonly maxRefusalsPerSecondPerOrganization: number
+}
+
+/** Bounds of one {@link ClientWindow}. */
+interface WindowBounds {
+  readonly envelopes: number
+  readonly bytes: number
+  readonly refusals: { readonly perSecond: number; readonly seconds: number }
 }
 
 type Refusals = Budget<'refusals'>
@@ -20,11 +31,11 @@ export interface WindowStream {
 }
 
 /**
- * Envelopes that the Broadcast streams of one client have under way together. When too many of them were
+ * Envelopes that the Broadcast streams of one client, or of one organisation, have under way together. When too many of them were
  * refused, nothing more of it is read for a while: each costs about as much as one that is ordered.
  */
 export class ClientWindow {
-  readonly #options: ClientWindowOptions
+  readonly #bounds: WindowBounds
   readonly #onIdle: () => void
   readonly #clock: Clock
   readonly #refusals: Refusals
@@ -37,23 +48,22 @@ export class ClientWindow {
   #bytes = 0
 
   /**
-   * @param refusals - those of the client, also over streams before
+   * @param refusals - those so far, also over streams before
    * @param onIdle - called when there is neither a stream nor an envelope any more
    */
   constructor(
     clock: Clock,
-    options: ClientWindowOptions,
+    bounds: WindowBounds,
     { refusals, onIdle }: { readonly refusals: Refusals; readonly onIdle: () => void },
   ) {
     this.#clock = clock
-    this.#options = options
+    this.#bounds = bounds
     this.#refusals = refusals
     this.#onIdle = onIdle
   }
 
   get isFull(): boolean {
-    const { broadcastWindowPerClient: envelopes, broadcastWindowBytesPerClient: bytes } =
-      this.#options
+    const { envelopes, bytes } = this.#bounds
     return this.#hold !== undefined || this.#envelopes >= envelopes || this.#bytes >= bytes
   }
 
@@ -133,29 +143,54 @@ export class ClientWindow {
   }
 }
 
-/** The windows of all clients that have something under way. */
+/** The windows of all clients, and of their organisations, that have something under way. */
 export class ClientWindows {
-  readonly #clock: Clock
-  readonly #options: ClientWindowOptions
-  readonly #byClient = new Map<string, ClientWindow>()
-  readonly #refusals: ClientBudgets<'refusals'>
+  readonly #clients: Windows
+  readonly #organizations: Windows
 
-  constructor(clock: Clock, options: ClientWindowOptions) {
-    this.#clock = clock
-    this.#options = options
-    const { maxRefusalsPerSecondPerClient: perSecond } = options
-    this.#refusals = new ClientBudgets(clock, 'refusals', perSecond)
+  constructor(clock: Clock, options: ClientWindowsOptions) {
+    this.#clients = new Windows(clock, {
+      envelopes: options.broadcastWindowPerClient,
+      bytes: options.broadcastWindowBytesPerClient,
+      refusals: { perSecond: options.maxRefusalsPerSecondPerClient, seconds: burstSeconds },
+    })
+    this.#organizations = new Windows(clock, {
+      envelopes: options.broadcastWindowPerOrganization,
+      bytes: options.broadcastWindowBytesPerOrganization,
+      refusals: {
+        perSecond: options.maxRefusalsPerSecondPerOrganization,
+        seconds: organizationBurstSeconds,
+      },
+    })
   }
 
-  /** @param client - see `clientKey` */
-  of(client: string): ClientWindow {
-    const known = this.#byClient.get(client)
+  /** What the envelopes of a client have to go through: its own window, and that of its organisation. */
+  of({ client, organization }: Caller): readonly ClientWindow[] {
+    return [this.#clients.of(client), this.#organizations.of(organization)]
+  }
+}
+
+/** Windows of one kind. */
+class Windows {
+  readonly #clock: Clock
+  readonly #bounds: WindowBounds
+  readonly #byKey = new Map<string, ClientWindow>()
+  readonly #refusals: Budgets<'refusals'>
+
+  constructor(clock: Clock, bounds: WindowBounds) {
+    this.#clock = clock
+    this.#bounds = bounds
+    this.#refusals = new Budgets(clock, 'refusals', bounds.refusals)
+  }
+
+  of(key: string): ClientWindow {
+    const known = this.#byKey.get(key)
     if (known !== undefined) return known
-    const made = new ClientWindow(this.#clock, this.#options, {
-      refusals: this.#refusals.of(client),
-      onIdle: () => this.#byClient.delete(client),
+    const made = new ClientWindow(this.#clock, this.#bounds, {
+      refusals: this.#refusals.of(key),
+      onIdle: () => this.#byKey.delete(key),
     })
-    this.#byClient.set(client, made)
+    this.#byKey.set(key, made)
     return made
   }
 }

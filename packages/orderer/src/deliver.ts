@@ -1,10 +1,11 @@
 import { setMaxListeners } from 'node:events'
 import type { ServerDuplexStream } from '@grpc/grpc-js'
-import { type Budget, pause } from '@heddle/events'
+import { pause } from '@heddle/events'
 import { shown } from '@heddle/msp'
 import { common, create, decode, encode, orderer } from '@heddle/proto'
 import { ReaderAccess } from './access.ts'
 import { blockResponse, headerWithSignatures } from './block-wire.ts'
+import type { ClientBudget } from './client-budgets.ts'
 import { OrdererError, statusOf } from './errors.ts'
 import type { Chain } from './ports.ts'
 import { logRefused } from './refused-request.ts'
@@ -17,6 +18,12 @@ import { checkTimestamp, checkTlsBinding } from './request-checks.ts'
 const { SeekInfo_SeekBehavior: Behavior } = orderer
 const { SeekInfo_SeekErrorResponse: ErrorResponse } = orderer
 const { SeekInfo_SeekContentType: ContentType } = orderer
+
+/**
+ * What a request, a block, or a message that another service streams counts beside its bytes: to check a
+ * signature, or to read something and answer, takes about as long as to read so many bytes.
+ */
+export const readCost = 128 * 1024
 
 /** A request that passed every check up to the policy. */
 interface Seek {
@@ -38,17 +45,17 @@ export class DeliverStream {
   readonly #call: ServerDuplexStream<Buffer, Buffer>
   readonly #writer: PacedWriter
   readonly #context: ServiceContext
-  readonly #reads: Budget<'bytes'>
+  readonly #reads: ClientBudget<'bytes'>
   readonly #gone = new AbortController()
   readonly #stopping = new AbortController()
   #serving = false
   #ended = false
 
-  /** @param reads - bytes of blocks that may be read for the client */
+  /** @param reads - bytes of blocks that may be read for the client, and for its organisation */
   constructor(
     call: ServerDuplexStream<Buffer, Buffer>,
     context: ServiceContext,
-    reads: Budget<'bytes'>,
+    reads: ClientBudget<'bytes'>,
   ) {
     this.#call = call
     this.#writer = new PacedWriter(call)
@@ -132,6 +139,8 @@ export class DeliverStream {
     let success = 'false'
     try {
       const signal = this.#whileAble(chain, info)
+      // Else whoever breaks off and asks again would have a signature checked and a block read each time.
+      await this.#inTurn(readCost, signal)
       const access = await ReaderAccess.open(chain, request.signed, this.#context.clock)
       await this.#send({ chain, info, access, signal }, labels)
       success = 'true'
@@ -150,21 +159,21 @@ export class DeliverStream {
     return signal
   }
 
-  /** Counts what was read; waits when the client has had more than it may have for now. */
+  /** Counts what was read; waits when the client, or its organisation, has had more than it may have for now. */
   async #inTurn(bytes: number, signal: AbortSignal): Promise<void> {
-    this.#reads.spend('bytes', bytes)
-    const { holdMs } = this.#reads.settle() ?? {}
-    if (holdMs !== undefined) await pause(this.#context.clock, holdMs, signal)
+    for (const reads of this.#reads) {
+      reads.spend('bytes', bytes)
+      const { holdMs } = reads.settle() ?? {}
+      if (holdMs !== undefined) await pause(this.#context.clock, holdMs, signal)
+    }
   }
 
   async #send(seek: Seek, labels: Record<string, string>): Promise<void> {
     const { chain, info, access, signal } = seek
     const range = seekRange(info, chain.height())
     let sent = 0
-    // Else whoever breaks off and asks again would have a block read each time.
-    await this.#inTurn(0, signal)
     for await (const bytes of blocksOf(chain, info, range, signal)) {
-      await this.#inTurn(bytes.length, signal)
+      await this.#inTurn(bytes.length + readCost, signal)
       await access.check()
       const content =
         info.contentType === ContentType.HEADER_WITH_SIG ? headerWithSignatures(bytes) : bytes

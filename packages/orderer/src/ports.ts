@@ -21,6 +21,8 @@ export interface Grant {
 export interface SubmitOptions extends AbortOptions {
   /** What tells the client that hands it in from others: its TLS certificate, or without one its address. */
   readonly givenBy?: string
+  /** Tells whose clients these are, many of which may be in one hand: the authority that their certificates end at. */
+  readonly organization?: string
 }
 
 /**

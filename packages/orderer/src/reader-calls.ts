@@ -4,7 +4,6 @@ import type { Metadata, ServerInterceptor } from '@grpc/grpc-js'
 import { BoundedMap } from '@heddle/events'
 import { common, readerMetadataKey } from '@heddle/proto'
 import { ReaderAccess } from './access.ts'
-import { clientKey } from './client-call.ts'
 import { OrdererError, statusOf } from './errors.ts'
 import { logRefused } from './refused-request.ts'
 import { badRequest, decodeRequest } from './request.ts'
@@ -67,7 +66,7 @@ export class ReaderCalls {
     const [bytes] = metadata.get(readerMetadataKey)
     if (!Buffer.isBuffer(bytes)) throw badRequest(`no envelope in ${readerMetadataKey}`)
     const { clock } = this.#context
-    const client = clientKey(call)
+    const { client } = this.#context.callerOf(call)
     const envelope = createHash('sha256').update(bytes).digest('base64')
     const known = this.#readers.get(client)
     const isKnown = known?.envelope === envelope && clock.now() < known.until

@@ -18,7 +18,11 @@ export interface ServerTls {
   readonly requireClientCertificate?: boolean
 }
 
-/** Settings of an {@link OrdererServer}. */
+/**
+ * Settings of an {@link OrdererServer}. An organisation is whoever has certificates that end at the same of the
+ * authorities in `tls.roots`; its default is at least as much as one client may have. Of what is counted
+ * by the second it may have twice as much at once.
+ */
 export interface OrdererServerOptions {
   /** Where to listen; port 0 takes a free one, see `OrdererServer.address`. */
   readonly listen: { readonly host: string; readonly port: number }
@@ -37,29 +41,46 @@ export interface OrdererServerOptions {
   readonly broadcastWindowPerClient?: number
   /** How many bytes of them; the envelope that exceeds it is still taken. Default 32 MiB. */
   readonly broadcastWindowBytesPerClient?: number
+  /** How many envelopes of all clients of an organisation. Default 16,000. */
+  readonly broadcastWindowPerOrganization?: number
+  /** How many bytes of them; the envelope that exceeds it is still taken. Default 64 MiB. */
+  readonly broadcastWindowBytesPerOrganization?: number
   /**
    * Envelopes of a client certificate that may be refused in a second, and five times as many at once;
    * beyond, nothing more of it is read for a while. Default 100.
    */
   readonly maxRefusalsPerSecondPerClient?: number
+  /** The same of all clients of an organisation. Default 200. */
+  readonly maxRefusalsPerSecondPerOrganization?: number
   /** How many streams and calls one connection may have open. Default 1,000. */
   readonly maxConcurrentStreams?: number
   /**
    * Bytes of blocks that are read for Deliver for a client certificate in a second, and five times as many at
-   * once, whether they are sent whole or not; beyond, its streams wait. Default 128 MiB.
+   * once, whether they are sent whole or not; beyond, its streams wait. So does what other services stream.
+   * Each request, block and message counts 128 KiB more. Default 64 MiB: some 500 short blocks.
    */
   readonly maxBlockBytesPerSecondPerClient?: number
+  /** The same of all clients of an organisation. Default 64 MiB. */
+  readonly maxBlockBytesPerSecondPerOrganization?: number
   /** Calls of any kind that a client certificate may have at a time. Default 256. */
   readonly maxCallsPerClient?: number
+  /** The same of all clients of an organisation. Default 1,024. */
+  readonly maxCallsPerOrganization?: number
   /**
    * Calls of a client certificate that begin in a second, and five times as many at once; those beyond wait
    * for their turn. Default 200.
    */
   readonly maxCallsPerSecondPerClient?: number
+  /** The same of all clients of an organisation. Default 200. */
+  readonly maxCallsPerSecondPerOrganization?: number
   /** Of those at a time: streams of blocks or entries. Default 16. */
   readonly maxStreamsPerClient?: number
+  /** The same of all clients of an organisation. Default 128. */
+  readonly maxStreamsPerOrganization?: number
   /** Bytes of answers that a client certificate may leave unread; one answer it always may. Default 32 MiB. */
   readonly maxUnsentBytesPerClient?: number
+  /** The same of all clients of an organisation. Default 64 MiB. */
+  readonly maxUnsentBytesPerOrganization?: number
   /** The same of all clients; then the one that has not read for the longest time gives way. Default 128 MiB. */
   readonly maxUnsentBytes?: number
   /**
@@ -73,6 +94,8 @@ export interface OrdererServerOptions {
   readonly unreadTimeoutMs?: number
   /** Connections that a client certificate may have. Default 64. */
   readonly maxConnectionsPerCertificate?: number
+  /** Connections that all clients of an organisation may have. Default 256. */
+  readonly maxConnectionsPerOrganization?: number
   /** Longest request of Deliver: a signed seek. Default 64 KiB. */
   readonly maxSeekBytes?: number
   /** How long a client may take for TLS and the beginning of HTTP/2. Default 10,000 ms. */
@@ -104,7 +127,11 @@ const known: Readonly<Record<keyof OrdererServerOptions, true>> = {
   ...{ maxUnfinishedBytesPerClient: true, maxUnfinishedBytes: true },
   ...{ unreadTimeoutMs: true, maxConnectionsPerCertificate: true, maxSeekBytes: true },
   ...{ setupTimeoutMs: true, maxPendingConnections: true, maxRefusalLinesPerMinute: true },
-  ...{ drainTimeoutMs: true, statuses: true },
+  ...{ drainTimeoutMs: true, statuses: true, maxConnectionsPerOrganization: true },
+  ...{ broadcastWindowPerOrganization: true, broadcastWindowBytesPerOrganization: true },
+  ...{ maxRefusalsPerSecondPerOrganization: true, maxBlockBytesPerSecondPerOrganization: true },
+  ...{ maxCallsPerOrganization: true, maxCallsPerSecondPerOrganization: true },
+  ...{ maxStreamsPerOrganization: true, maxUnsentBytesPerOrganization: true },
 }
 
 const knownOfTls: Readonly<Record<keyof ServerTls, true>> = {
@@ -120,8 +147,9 @@ export function resolveServerOptions(options: OrdererServerOptions): ResolvedSer
   refuseUnknown(options, known)
   refuseUnknown(options.listen, { host: true, port: true }, 'listen')
   refuseUnknown(options.tls, knownOfTls, 'tls')
-  const { maxEnvelopeBytes: envelope = 10 * mebibyte } = options
-  const resolved = {
+  const { listen, tls, statuses = {}, ...given } = options
+  const { maxEnvelopeBytes: envelope = 10 * mebibyte } = given
+  const forEach = {
     timeWindowMs: 15 * 60 * 1000,
     maxEnvelopeBytes: envelope,
     maxMessageBytes: 100 * mebibyte,
@@ -130,7 +158,7 @@ export function resolveServerOptions(options: OrdererServerOptions): ResolvedSer
     broadcastWindowPerClient: 4000,
     broadcastWindowBytesPerClient: 32 * mebibyte,
     maxRefusalsPerSecondPerClient: 100,
-    maxBlockBytesPerSecondPerClient: 128 * mebibyte,
+    maxBlockBytesPerSecondPerClient: 64 * mebibyte,
     maxConcurrentStreams: 1000,
     maxCallsPerClient: 256,
     maxCallsPerSecondPerClient: 200,
@@ -146,31 +174,48 @@ export function resolveServerOptions(options: OrdererServerOptions): ResolvedSer
     maxPendingConnections: 256,
     maxRefusalLinesPerMinute: 100,
     drainTimeoutMs: 2000,
-    statuses: {},
-    ...options,
+    ...given,
   }
-  const { timeWindowMs, maxEnvelopeBytes, maxMessageBytes } = resolved
-  const { broadcastWindow, broadcastWindowBytes, maxConcurrentStreams, drainTimeoutMs } = resolved
-  assertAtLeastOne({ timeWindowMs, maxEnvelopeBytes, maxMessageBytes, drainTimeoutMs })
-  const { broadcastWindowPerClient, broadcastWindowBytesPerClient } = resolved
-  assertAtLeastOne({ broadcastWindowPerClient, broadcastWindowBytesPerClient })
-  const { setupTimeoutMs, maxPendingConnections, maxRefusalLinesPerMinute } = resolved
-  assertAtLeastOne({ setupTimeoutMs, maxPendingConnections, maxRefusalLinesPerMinute })
-  const { maxCallsPerClient, maxStreamsPerClient, maxConnectionsPerCertificate } = resolved
-  assertAtLeastOne({ maxCallsPerClient, maxStreamsPerClient, maxConnectionsPerCertificate })
-  const { maxUnsentBytesPerClient, maxUnsentBytes, unreadTimeoutMs, maxSeekBytes } = resolved
-  assertAtLeastOne({ maxUnsentBytesPerClient, maxUnsentBytes, unreadTimeoutMs, maxSeekBytes })
-  assertAtLeastOne({ broadcastWindow, broadcastWindowBytes, maxConcurrentStreams })
-  const { maxUnfinishedBytesPerClient, maxUnfinishedBytes } = resolved
-  const { maxRefusalsPerSecondPerClient, maxCallsPerSecondPerClient } = resolved
-  const { maxBlockBytesPerSecondPerClient } = resolved
-  assertAtLeastOne({ maxBlockBytesPerSecondPerClient })
-  assertAtLeastOne({ maxUnfinishedBytesPerClient, maxUnfinishedBytes })
-  assertAtLeastOne({ maxRefusalsPerSecondPerClient, maxCallsPerSecondPerClient })
-  const { port } = resolved.listen
+  const numbers = { ...forEach, ...organizationDefaults(forEach), ...given }
+  assertAtLeastOne(numbers)
+  const { port } = listen
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw invalid(`listen.port must be an integer from 0 to 65535, not ${port}`)
-  return Object.freeze({ ...resolved, tls: resolveTls(options.tls) })
+  return Object.freeze({ ...numbers, listen, statuses, tls: resolveTls(tls) })
+}
+
+type Bounds = Readonly<
+  Record<
+    | 'broadcastWindowPerClient'
+    | 'broadcastWindowBytesPerClient'
+    | 'maxRefusalsPerSecondPerClient'
+    | 'maxBlockBytesPerSecondPerClient'
+    | 'maxCallsPerClient'
+    | 'maxCallsPerSecondPerClient'
+    | 'maxStreamsPerClient'
+    | 'maxUnsentBytesPerClient'
+    | 'maxConnectionsPerCertificate',
+    number
+  >
+>
+
+/** What all clients of an organisation may have together, when one client may have so much. */
+function organizationDefaults(client: Bounds) {
+  const { max } = Math
+  return {
+    broadcastWindowPerOrganization: max(16_000, client.broadcastWindowPerClient),
+    broadcastWindowBytesPerOrganization: max(64 * mebibyte, client.broadcastWindowBytesPerClient),
+    maxRefusalsPerSecondPerOrganization: max(200, client.maxRefusalsPerSecondPerClient),
+    maxBlockBytesPerSecondPerOrganization: max(
+      64 * mebibyte,
+      client.maxBlockBytesPerSecondPerClient,
+    ),
+    maxCallsPerOrganization: max(1024, client.maxCallsPerClient),
+    maxCallsPerSecondPerOrganization: max(200, client.maxCallsPerSecondPerClient),
+    maxStreamsPerOrganization: max(128, client.maxStreamsPerClient),
+    maxUnsentBytesPerOrganization: max(64 * mebibyte, client.maxUnsentBytesPerClient),
+    maxConnectionsPerOrganization: max(256, client.maxConnectionsPerCertificate),
+  }
 }
 
 function resolveTls(tls: ServerTls): ResolvedServerOptions['tls'] {

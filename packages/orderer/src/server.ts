@@ -17,7 +17,6 @@ import { grpcService, orderer } from '@heddle/proto'
 import { BroadcastStream } from './broadcast.ts'
 import { ClientBudgets } from './client-budgets.ts'
 import { ClientBounds } from './client-bounds.ts'
-import { clientKey } from './client-call.ts'
 import { ClientWindows } from './client-window.ts'
 import { DeliverStream } from './deliver.ts'
 import { OrdererError } from './errors.ts'
@@ -104,10 +103,19 @@ class GrpcOrdererServer implements OrdererServer {
       { port: 'orderer', maxRefusalLinesPerMinute },
     )
     this.#port = portOf(deps, options, refusals)
-    this.#bounds = new ClientBounds(clock, options, (address, method, reason) =>
-      this.#port.refused(address, 'call ended', { method, code: 'RESOURCE_EXHAUSTED', reason }),
-    )
+    const callerOf: ServiceContext['callerOf'] = (call) => this.#port.callerAt(call.getPeer())
+    this.#reads = new ClientBudgets(clock, 'bytes', {
+      perClient: options.maxBlockBytesPerSecondPerClient,
+      perOrganization: options.maxBlockBytesPerSecondPerOrganization,
+    })
+    this.#bounds = new ClientBounds(clock, options, {
+      callerOf,
+      reads: this.#reads,
+      onRefused: (address, method, reason) =>
+        this.#port.refused(address, 'call ended', { method, code: 'RESOURCE_EXHAUSTED', reason }),
+    })
     this.#context = {
+      callerOf,
       chains: deps.chains,
       clock,
       options,
@@ -117,7 +125,6 @@ class GrpcOrdererServer implements OrdererServer {
     }
     this.#readers = new ReaderCalls(this.#context)
     this.#windows = new ClientWindows(clock, options)
-    this.#reads = new ClientBudgets(clock, 'bytes', options.maxBlockBytesPerSecondPerClient)
   }
 
   get state(): LifecycleState {
@@ -182,13 +189,14 @@ class GrpcOrdererServer implements OrdererServer {
       ],
     })
     server.addService(atomicBroadcast(), {
-      broadcast: (call: Call) =>
-        this.#serve(
-          call,
-          new BroadcastStream(call, this.#context, this.#windows.of(clientKey(call))),
-        ),
-      deliver: (call: Call) =>
-        this.#serve(call, new DeliverStream(call, this.#context, this.#reads.of(clientKey(call)))),
+      broadcast: (call: Call) => {
+        const windows = this.#windows.of(this.#context.callerOf(call))
+        this.#serve(call, new BroadcastStream(call, this.#context, windows))
+      },
+      deliver: (call: Call) => {
+        const reads = this.#reads.of(this.#context.callerOf(call))
+        this.#serve(call, new DeliverStream(call, this.#context, reads))
+      },
     })
     for (const { definition, handlers } of this.#deps.services ?? []) {
       server.addService(takingBytes(definition), handlers)
@@ -262,10 +270,12 @@ function portOf(
 ): GrpcPort {
   const { listen, tls, setupTimeoutMs } = options
   const { maxPendingConnections, maxConnectionsPerCertificate } = options
+  const { maxConnectionsPerOrganization } = options
   return new GrpcPort(
     { clock, logger, refusals },
     {
       ...{ listen, tls, setupTimeoutMs, maxPendingConnections, maxConnectionsPerCertificate },
+      maxConnectionsPerOrganization,
       clientCertificate: tls.requireClientCertificate ? 'required' : 'unchecked',
       settled: 'HTTP/2',
     },

@@ -1,4 +1,5 @@
-import type { RefusalLog } from '@heddle/listener'
+import type { ServerInterceptingCall } from '@grpc/grpc-js'
+import type { Caller, RefusalLog } from '@heddle/listener'
 import type { Clock, Logger } from '@heddle/interface'
 import type { ServiceMetrics } from './metrics.ts'
 import type { ChainLookup } from './ports.ts'
@@ -12,5 +13,7 @@ export interface ServiceContext {
   readonly logger: Logger | undefined
   /** Tells of requests that were finally refused, so many a minute at most. */
   readonly refusals: RefusalLog
+  /** Who makes a call. */
+  readonly callerOf: (call: Pick<ServerInterceptingCall, 'getPeer'>) => Caller
   readonly metrics: ServiceMetrics | undefined
 }

@@ -36,6 +36,19 @@ export function organization(): Promise<TestOrganization> {
   return shared
 }
 
+let other: Promise<TestOrganization> | undefined
+/** Another, whose clients every server lets in, too. */
+export function otherOrganization(): Promise<TestOrganization> {
+  other ??= createTestOrganization({ mspId: 'Org2MSP' })
+  return other
+}
+
+/** What a client of the {@link otherOrganization} presents. */
+export async function otherTls(name = 'other'): Promise<TlsMaterial> {
+  const { roots } = await (await organization()).tls('any')
+  return { ...(await (await otherOrganization()).tls(name)), roots }
+}
+
 /** What a client presents, and whom it trusts. */
 export type ClientMaterial = { readonly [K in keyof TlsMaterial]?: TlsMaterial[K] | undefined }
 
@@ -63,10 +76,12 @@ export async function serve(
     org.tls('client'),
     org.identity('client', 'client'),
   ])
+  const { certificate } = (await otherOrganization()).tlsCa
+  const tls = { ...serverTls, roots: [...serverTls.roots, certificate] }
   const chain = new MemoryChain({ channelId, ...chainOptions })
   const server = createOrdererServer(
     { chains: (id) => (id === channelId ? chain : undefined), clock: systemClock, ...deps },
-    { listen: { host: 'localhost', port: 0 }, tls: serverTls, ...options },
+    { listen: { host: 'localhost', port: 0 }, tls, ...options },
   )
   await server.start()
   const streams: RawStream[] = []

@@ -22,7 +22,9 @@ describe('ReaderCalls', function () {
     }
     const chain = { channelId, configSequence: 0n, authorize }
     const options = { timeWindowMs: 900_000, statuses: {}, tls: { requireClientCertificate: true } }
-    const context = { chains: () => chain, clock: systemClock, options }
+    // Told apart by their addresses here.
+    const callerOf = (call: { getPeer(): string }) => ({ client: call.getPeer() })
+    const context = { chains: () => chain, clock: systemClock, options, callerOf }
     const calls = new ReaderCalls(context as unknown as ServiceContext)
     const callAs = async (name: string): Promise<void> => {
       current = name
@@ -53,8 +55,8 @@ function answerTo(calls: ReaderCalls, name: string, signer: SigningIdentity): Pr
   metadata.set(readerMetadataKey, bytes)
   return new Promise((resolve) => {
     const call = {
-      getPeer: () => 'somewhere:1',
-      getAuthContext: () => ({ sslPeerCertificate: { raw, fingerprint256: name } }),
+      getPeer: () => name,
+      getAuthContext: () => ({ sslPeerCertificate: { raw } }),
       start: (listener: { onReceiveMetadata(metadata: Metadata): void }) =>
         listener.onReceiveMetadata(metadata),
       sendStatus: ({ details }: { details: string }) => resolve(details),

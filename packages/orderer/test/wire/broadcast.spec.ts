@@ -25,20 +25,22 @@ describe('Broadcast', function () {
     expect(Buffer.from(block.data!.data[0]!).equals(bytes)).to.equal(true)
   })
 
-  it('tells the chain whose certificate the client has that gives an envelope', async () => {
+  it('tells the chain whose certificate the client has that gives an envelope, and which authority that', async () => {
     fixture = await serve()
     const { chain, clientTls } = fixture
     const submit = chain.submit.bind(chain)
-    const givenBy: unknown[] = []
+    const told: unknown[] = []
     chain.submit = (given, options) => {
-      givenBy.push(options?.givenBy)
+      told.push(options?.givenBy, options?.organization)
       return submit(given, options)
     }
     const stream = fixture.connect('broadcast')
     stream.send(envelope(fixture.signer))
     await stream.answer()
-    const { fingerprint256 } = new X509Certificate(clientTls.certificate)
-    expect(givenBy).to.deep.equal([fingerprint256])
+    const { tlsCa } = await organization()
+    const pems = [clientTls.certificate, tlsCa.certificate]
+    const fingerprints = pems.map((pem) => new X509Certificate(pem).fingerprint256)
+    expect(told).to.deep.equal(fingerprints)
   })
 
   it('answers nothing before the envelope is in a block', async () => {

@@ -7,9 +7,11 @@ import { Client, credentials, status } from '@grpc/grpc-js'
 import type { ClientReadableStream, ServerWritableStream, ServiceError } from '@grpc/grpc-js'
 import { VirtualClock } from '@heddle/events/testing'
 import { expect } from 'chai'
-import { burstSeconds } from '../../src/client-budgets.ts'
+import { burstSeconds, organizationBurstSeconds } from '../../src/client-budgets.ts'
+import { readCost } from '../../src/deliver.ts'
+import type { TlsMaterial } from '@heddle/msp/testing'
 import type { ExtraService, OrdererServerOptions } from '../../src/index.ts'
-import { type Fixture, organization, serve, until } from '../harness.ts'
+import { type Fixture, organization, otherTls, serve, until } from '../harness.ts'
 
 const asIs = (bytes: Buffer): Buffer => bytes
 const mebibyte = 1024 * 1024
@@ -64,8 +66,14 @@ describe('bounds of clients', () => {
     expect(clock.pending, 'timers left').to.equal(0)
   })
 
+  /** Of the other organisation by that name; else with a certificate of this name of the same. */
+  async function tlsOf(name?: string): Promise<TlsMaterial> {
+    if (name === undefined) return fixture.clientTls
+    return name === 'foreign' ? otherTls() : (await organization()).tls(name)
+  }
+
   async function client(name?: string): Promise<Client> {
-    const tls = name === undefined ? fixture.clientTls : await (await organization()).tls(name)
+    const tls = await tlsOf(name)
     const ssl = credentials.createSsl(
       Buffer.from(tls.roots.join('')),
       Buffer.from(tls.key),
@@ -123,6 +131,23 @@ describe('bounds of clients', () => {
     expect(await read(many(second, '1x1'))).to.equal(1)
   })
 
+  it('pace what services stream as blocks that are read: for a client, and for its organisation', async () => {
+    const bounds = { maxBlockBytesPerSecondPerClient: readCost }
+    await start({ ...bounds, maxBlockBytesPerSecondPerOrganization: 2.5 * readCost })
+    const before = clock.pending
+    expect(await read(many(await client('another'), '1x1'))).to.equal(1)
+    // The last one that goes out has exceeded the burst by its bytes, which come back in a millisecond.
+    const stream = many(await client(), `${burstSeconds}x1`)
+    let came = 0
+    stream.on('data', () => came++)
+    await until(() => came === burstSeconds - 1 && clock.pending > before)
+    expect(await read(many(await client('foreign'), '1x1')), 'of another').to.equal(1)
+    expect(came).to.equal(burstSeconds - 1)
+    await clock.advance(1)
+    await until(() => came === burstSeconds)
+    stream.cancel()
+  })
+
   it('give a client maxCallsPerClient calls of any kind', async () => {
     await start({ maxCallsPerClient: 1 })
     const from = await client()
@@ -131,6 +156,62 @@ describe('bounds of clients', () => {
     expect(failure).to.have.property('code', exhausted)
     open.cancel()
     expect(await one(await client('another'), 1)).to.have.length(1)
+  })
+
+  it('give the clients of an organisation maxStreamsPerOrganization streams, and another its own', async () => {
+    await start({ maxStreamsPerOrganization: 2 })
+    const [first, second] = [await client(), await client('another')]
+    const open = [many(first, ''), many(second, '')]
+    await one(first, 1)
+    await one(second, 1)
+    expect(await endOf(many(await client('a third'), '1x1'))).to.equal(exhausted)
+    expect(await read(many(await client('foreign'), '1x1'))).to.equal(1)
+    open[0]?.cancel()
+    await one(first, 1)
+    expect(await read(many(second, '1x1'))).to.equal(1)
+  })
+
+  it('give the clients of an organisation maxCallsPerOrganization calls of any kind', async () => {
+    await start({ maxCallsPerOrganization: 1 })
+    const open = many(await client(), '')
+    await until(() => service.started === 1)
+    const from = await client('another')
+    const failure = await one(from, 1).catch((error: unknown) => error)
+    expect(failure).to.have.property('code', exhausted)
+    expect(await one(await client('foreign'), 1)).to.have.length(1)
+    open.cancel()
+    await until(() => service.cancelled === 1)
+    expect(await one(from, 1)).to.have.length(1)
+  })
+
+  it('begin maxCallsPerSecondPerOrganization calls in a second, twice as many at once', async () => {
+    await start({ maxCallsPerSecondPerClient: 2, maxCallsPerSecondPerOrganization: 3 })
+    const [first, second] = [await client(), await client('another')]
+    for (let count = 0; count < 3; count++) await one(first, 1)
+    for (let count = 3; count < 3 * organizationBurstSeconds; count++) await one(second, 1)
+    const others = clock.pending
+    let isAnswered = false
+    const waits = one(second, 1).finally(() => (isAnswered = true))
+    await until(() => clock.pending === others + 1)
+    expect(await one(await client('foreign'), 1), 'of another').to.have.length(1)
+    await clock.advance(333)
+    expect(isAnswered).to.equal(false)
+    await clock.advance(1)
+    expect(await waits, 'when its turn has come').to.have.length(1)
+  })
+
+  it('count no call for the organisation before its client may have it', async () => {
+    await start({ maxCallsPerSecondPerClient: 1, maxCallsPerSecondPerOrganization: 5 })
+    const greedy = await client()
+    for (let count = 0; count < burstSeconds; count++) await one(greedy, 1)
+    const others = clock.pending
+    const waiting = Array.from({ length: 20 }, () => one(greedy, 1).catch(() => undefined))
+    await until(() => clock.pending === others + waiting.length)
+    const second = await client('another')
+    for (let count = 0; count < burstSeconds; count++)
+      expect(await one(second, 1), 'of another client').to.have.length(1)
+    await clock.advance(20_000)
+    await Promise.all(waiting)
   })
 
   it('begin maxCallsPerSecondPerClient calls in a second, five times as many at once; others wait for their turn', async () => {
@@ -163,7 +244,7 @@ describe('bounds of clients', () => {
    * grpc-js would take them all: this one has a window of 64 KiB.
    */
   async function unread(name?: string): Promise<ClientHttp2Stream> {
-    const tls = name === undefined ? fixture.clientTls : await (await organization()).tls(name)
+    const tls = await tlsOf(name)
     const { certificate: cert, key, roots } = tls
     const session = connectHttp2(`https://${fixture.server.address!}`, {
       ...{ cert, key, ca: [...roots], settings: { initialWindowSize: 65_535 } },
@@ -201,6 +282,16 @@ describe('bounds of clients', () => {
     const all = 3 * (mebibyte + 5)
     expect(await Promise.all(open.map(readRest))).to.deep.equal([all, all])
     expect(await read(many(from, '1x1'))).to.equal(1)
+  })
+
+  it('let the clients of an organisation leave maxUnsentBytesPerOrganization unread', async () => {
+    await start({ maxUnsentBytesPerOrganization: 2 * mebibyte, maxUnsentBytesPerClient: 1 })
+    const open = [await unread(), await unread('another')]
+    expect(await endOf(many(await client('a third'), '1x1'))).to.equal(exhausted)
+    expect(await read(many(await client('foreign'), '1x1'))).to.equal(1)
+    const all = 3 * (mebibyte + 5)
+    expect(await Promise.all(open.map(readRest))).to.deep.equal([all, all])
+    expect(await read(many(await client(), '1x1'))).to.equal(1)
   })
 
   it('let whoever has not read for the longest time give way when clients hold maxUnsentBytes', async () => {
@@ -275,6 +366,16 @@ describe('bounds of clients', () => {
     await clock.advance(2_000)
     await until(() => service.cancelled > 0)
     expect(await resetOf(forgotten)).to.equal(constants.NGHTTP2_ENHANCE_YOUR_CALM)
+  })
+
+  it('give the clients of an organisation maxConnectionsPerOrganization connections', async () => {
+    await start({ maxConnectionsPerOrganization: 2 })
+    const [first, second] = [await client(), await client('another')]
+    for (const each of [first, second]) expect(await one(each, 1)).to.have.length(1)
+    const failure = await one(await client('a third'), 1).catch((error: unknown) => error)
+    expect(failure).to.have.property('code', status.UNAVAILABLE)
+    for (const each of [await client('foreign'), first])
+      expect(await one(each, 1)).to.have.length(1)
   })
 
   it('give a certificate maxConnectionsPerCertificate connections', async () => {

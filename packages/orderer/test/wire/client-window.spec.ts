@@ -1,6 +1,13 @@
 import { VirtualClock } from '@heddle/events/testing'
 import { expect } from 'chai'
-import { type Fixture, type RawStream, envelope, organization, serve } from '../harness.ts'
+import {
+  type Fixture,
+  type RawStream,
+  envelope,
+  organization,
+  otherTls,
+  serve,
+} from '../harness.ts'
 
 describe('the Broadcast streams of one client', function () {
   this.timeout(30_000) // a loaded machine takes its time
@@ -61,6 +68,43 @@ describe('the Broadcast streams of one client', function () {
       for (const end of finish.values()) end()
     }
     for (const stream of rest) expect((await stream.answer()).status).to.equal('SUCCESS')
+  })
+
+  it('of all clients of an organisation have broadcastWindowPerOrganization envelopes under way together', async () => {
+    await start({ broadcastWindowPerClient: 2, broadcastWindowPerOrganization: 3 })
+    const first = fixture.connect('broadcast')
+    const [one = ''] = send(first, 3)
+    await taken(2, 'of the first client')
+    const second = fixture.connect('broadcast', await (await organization()).tls('another'))
+    send(second, 2)
+    await taken(3, 'at the bound')
+    send(fixture.connect('broadcast', await otherTls()))
+    await taken(4, 'of another organisation')
+    finish.get(one)?.()
+    expect((await first.answer()).status).to.equal('SUCCESS')
+    await taken(5, 'after one answer')
+    for (const end of finish.values()) end()
+    await taken(6, 'after all')
+  })
+
+  it('of all clients of an organisation are read no further for a while when too much of them is refused', async () => {
+    const clock = new VirtualClock()
+    const refusals = { maxRefusalsPerSecondPerClient: 1, maxRefusalsPerSecondPerOrganization: 3 }
+    await start({ ...refusals, deps: { clock } })
+    const tls = await Promise.all(
+      ['one', 'two'].map(async (name) => (await organization()).tls(name)),
+    )
+    const streams = tls.map((each) => fixture.connect('broadcast', each))
+    for (let count = 0; count < 7; count++) {
+      streams[count % 2]!.send(Buffer.from('nonsense'))
+      expect((await streams[count % 2]!.answer()).status).to.equal('BAD_REQUEST')
+    }
+    send(streams[0]!)
+    await taken(0, 'while they are held back')
+    send(fixture.connect('broadcast', await otherTls()))
+    await taken(1, 'of another organisation')
+    await clock.advance(1000)
+    await taken(2, 'when that has come back')
   })
 
   for (const [more, expected] of [

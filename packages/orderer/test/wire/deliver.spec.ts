@@ -3,6 +3,8 @@ import { VirtualClock } from '@heddle/events/testing'
 import { blockHeaderHash, common, create, decode, encode, orderer } from '@heddle/proto'
 import { OrdererError } from '../../src/index.ts'
 import { burstSeconds } from '../../src/client-budgets.ts'
+import { readCost } from '../../src/deliver.ts'
+import type { TlsMaterial } from '@heddle/msp/testing'
 import type { MemoryChain } from '../../src/testing.ts'
 import {
   type At,
@@ -11,6 +13,7 @@ import {
   envelope,
   fill,
   organization,
+  otherTls,
   seek,
   serve,
   shiftedClock,
@@ -175,12 +178,12 @@ describe('Deliver', function () {
       waits.push(ms)
       return schedule(ms, callback)
     }
-    const perSecond = 100
+    const perSecond = readCost
     fixture = await serve({ deps: { clock }, maxBlockBytesPerSecondPerClient: perSecond })
     await fill(fixture.chain, 10)
-    let left = burstSeconds * perSecond
+    let left = burstSeconds * perSecond - readCost
     let last = -1n
-    while (left >= 0) left -= (await fixture.chain.block(++last))!.length
+    while (left >= 0) left -= (await fixture.chain.block(++last))!.length + readCost
     const dueMs = Math.ceil((-left / perSecond) * 1000)
     const stream = fixture.connect('deliver')
     const contentType = ContentType.HEADER_WITH_SIG
@@ -191,7 +194,7 @@ describe('Deliver', function () {
 
     const second = fixture.connect('deliver')
     second.send(seek(fixture, { start: 1n, stop: 1n }))
-    await until(() => waits.filter((ms) => ms === dueMs).length === 2)
+    await until(() => waits.includes(dueMs + 1000))
     const tls = await (await organization()).tls('another')
     const another = fixture.connect('deliver', tls)
     another.send(seek({ ...fixture, clientTls: tls }, { start: 0n, stop: 0n }))
@@ -201,10 +204,45 @@ describe('Deliver', function () {
     expect(stream.waiting + second.waiting, 'too soon').to.equal(0)
     await clock.advance(1)
     expect(await stream.frames()).to.deep.equal([last, 'SUCCESS'])
+    await clock.advance(1000)
     const { length } = (await fixture.chain.block(1n))!
-    await until(() => waits.includes(Math.ceil((length / perSecond) * 1000)))
+    await until(() => waits.includes(Math.ceil(((length + readCost) / perSecond) * 1000)))
+    expect(second.waiting, 'too soon').to.equal(0)
     await clock.advance(10_000)
     expect(await second.frames()).to.deep.equal([1n, 'SUCCESS'])
+  })
+
+  it('reads maxBlockBytesPerSecondPerOrganization of blocks for all clients of an organisation', async () => {
+    const clock = new VirtualClock({ wallTimeMs: Date.now() })
+    const perSecond = 2 * readCost
+    const ofAll = burstSeconds * readCost
+    const bounds = { maxBlockBytesPerSecondPerClient: perSecond }
+    const served = await serve({
+      ...{ deps: { clock }, ...bounds },
+      maxBlockBytesPerSecondPerOrganization: ofAll,
+    })
+    fixture = served
+    await fill(served.chain, 2)
+    const frames = (tls: TlsMaterial): Promise<unknown> => {
+      const stream = served.connect('deliver', tls)
+      stream.send(seek({ ...served, clientTls: tls }, { start: 1n, stop: 1n }))
+      return stream.frames()
+    }
+    for (let count = 1; count < burstSeconds; count++)
+      expect(await frames(await (await organization()).tls(`client ${count}`))).to.deep.equal([
+        ...[1n, 'SUCCESS'],
+      ])
+    const others = clock.pending
+    let isDone = false
+    const waits = frames(served.clientTls).finally(() => (isDone = true))
+    await until(() => clock.pending === others + 1)
+    expect(await frames(await otherTls()), 'of another').to.deep.equal([1n, 'SUCCESS'])
+    const { length } = (await served.chain.block(1n))!
+    const dueMs = Math.ceil(((burstSeconds * length) / ofAll) * 1000)
+    await clock.advance(dueMs - 1)
+    expect(isDone).to.equal(false)
+    await clock.advance(1)
+    expect(await waits).to.deep.equal([1n, 'SUCCESS'])
   })
 
   describe('refuses, in this order,', () => {
