@@ -106,10 +106,10 @@ export class PbftChain implements Chain {
   async #acknowledgeAgain(
     txId: string,
     envelope: Uint8Array,
-    { givenBy = '', signal }: SubmitOptions,
+    { givenBy = '', organization = givenBy, signal }: SubmitOptions,
   ): Promise<void> {
     const location = this.#deps.ledger.txLocation(txId)
-    const envelopes = location && (await this.#stored.of(location.block, givenBy, signal))
+    const envelopes = location && (await this.#stored.of(location.block, organization, signal))
     const stored = location && envelopes?.[location.index]
     if (stored !== undefined && Buffer.compare(stored, envelope) === 0) return
     throw duplicate(txId)

@@ -3,7 +3,7 @@ import { common, decode } from '@heddle/proto'
 import type { Clock } from '@heddle/interface'
 import type { Ledger } from '@heddle/ledger'
 
-/** Bytes of stored blocks that are read for one client in a second, and at once. */
+/** Bytes of stored blocks that are read for the clients of one organisation in a second, and at once. */
 export const readLimits = {
   bytes: { perSecond: 16 * 1024 * 1024, burst: 64 * 1024 * 1024 },
 } as const
@@ -11,8 +11,8 @@ export const readLimits = {
 /** Blocks that are kept, for who asks for several of their transactions: those that were asked for last. */
 export const keptBlocks = 4
 
-/** Clients that are remembered: of more, those that came last. */
-const maxClients = 1000
+/** Organisations that are remembered: of more, those that came last. */
+const maxOrganizations = 1000
 
 interface Reader {
   readonly budget: Budget<keyof typeof readLimits>
@@ -22,7 +22,7 @@ interface Reader {
 
 type Envelopes = readonly Uint8Array[]
 
-/** Reads whole blocks for clients: for each one after the other, and no more than {@link readLimits}. */
+/** Reads whole blocks for clients: for those of one organisation one after the other, and no more than {@link readLimits}. */
 export class StoredEnvelopes {
   readonly #ledger: Pick<Ledger, 'block'>
   readonly #clock: Clock
@@ -36,9 +36,9 @@ export class StoredEnvelopes {
     this.#holds = new Holds(clock)
   }
 
-  /** Of block `number`, when the turn of `client` has come. Rejects as the ledger, or when it has left. */
-  of(number: bigint, client: string, signal?: AbortSignal): Promise<Envelopes> {
-    const reader = this.#readerOf(client)
+  /** Of block `number`, when the turn of the organisation's client has come. Rejects as the ledger, or when it has left. */
+  of(number: bigint, organization: string, signal?: AbortSignal): Promise<Envelopes> {
+    const reader = this.#readerOf(organization)
     const mine = reader.last.then(() => {
       signal?.throwIfAborted()
       return this.#kept.get(number) ?? this.#read(number, reader)
@@ -65,16 +65,16 @@ export class StoredEnvelopes {
     return envelopes
   }
 
-  #readerOf(client: string): Reader {
-    const known = this.#readers.get(client)
+  #readerOf(organization: string): Reader {
+    const known = this.#readers.get(organization)
     const reader = known ?? {
       budget: new Budget(this.#clock, { limits: readLimits, maxHeldMs: Infinity }),
       last: Promise.resolve(),
     }
-    this.#readers.delete(client)
-    this.#readers.set(client, reader)
-    const [oldest = client] = this.#readers.keys()
-    if (this.#readers.size > maxClients) this.#readers.delete(oldest)
+    this.#readers.delete(organization)
+    this.#readers.set(organization, reader)
+    const [oldest = organization] = this.#readers.keys()
+    if (this.#readers.size > maxOrganizations) this.#readers.delete(oldest)
     return reader
   }
 }
