@@ -3,6 +3,7 @@ import { besideHonestLoad, mebibyte } from './beside.ts'
 import type { Crowded, Crowding } from './crowder.ts'
 import { attacksOn, begin, counted } from './intruders.ts'
 import type { Figure } from './report.ts'
+import type { Seeking, SeekingKind, Sought } from './seeker.ts'
 
 /** What the window of a client takes, in MiB: see `broadcastWindowBytesPerClient`. */
 const windowMebibytes = 32
@@ -39,8 +40,34 @@ function shownBy(
   ]
 }
 
+/** Of another organisation than the client beside them. */
+const massed = { mspId: 'Org3MSP', names: Array.from({ length: 12 }, (_, at) => `massed${at}`) }
+
+/** Clients of one organisation have blocks read for them, each as many as a client may. */
+function sought(kind: SeekingKind): Promise<Figure[]> {
+  return besideHonestLoad({
+    ...{ name: `crowded by 12 of one organisation, ${kind}`, share: 0.9, rate: 100 },
+    before: { records: 2_000, bytes: 1_000 },
+    begin: async (network) => {
+      const clients = await attacksOn(network, massed.names, massed.mspId)
+      return [await begin('seeker.ts', { kind, clients } satisfies Seeking)]
+    },
+    shown: async ([seeker], seconds) => {
+      const { mebibytes, streams, cpuSeconds } = await counted<Sought>(seeker!)
+      return [
+        {
+          ...{ name: 'streams begun', value: streams, unit: '' },
+          bar: { of: 'value', atLeast: 16 * massed.names.length },
+        },
+        { name: 'read by all together', value: mebibytes / seconds, unit: 'MiB/s' },
+        { name: 'CPU that they take', value: cpuSeconds / seconds, unit: 'cores' },
+      ]
+    },
+  })
+}
+
 export async function run(): Promise<Figure[]> {
-  const figures: Figure[] = []
+  const figures = [...(await sought('headers')), ...(await sought('broken off'))]
   for (const crowd of crowds) {
     const { name, share, clients, recordBytes } = crowd
     figures.push(

@@ -19,13 +19,17 @@ export interface Attack {
   readonly targets: readonly { readonly address: string; readonly roots: string }[]
 }
 
-/** Clients of these names in the organisation of the network's client. */
-export async function attacksOn(network: HandStarted, names: readonly string[]): Promise<Attack[]> {
-  const { channelId, client } = network.descriptor
+/** Clients of these names in an organisation of the network. */
+export async function attacksOn(
+  network: HandStarted,
+  names: readonly string[],
+  mspId = network.descriptor.client.mspId,
+): Promise<Attack[]> {
+  const { channelId } = network.descriptor
+  const domain = `${mspId.replace(/MSP$/, '').toLowerCase()}.example.com`
   const organization = await generateOrganization({
-    mspId: client.mspId,
-    domain: 'client.example.com',
-    dir: join(network.dir, 'crypto', 'client.example.com'),
+    ...{ mspId, domain },
+    dir: join(network.dir, 'crypto', domain),
     nodes: names.map((name) => ({ name, role: 'client', sans: ['localhost'] })),
   })
   const targets = targetsOf(network)
@@ -35,7 +39,7 @@ export async function attacksOn(network: HandStarted, names: readonly string[]):
       certificate: readFileSync(node.tls.certificate, 'utf8'),
       key: readFileSync(node.tls.key, 'utf8'),
     }
-    return { channelId, mspId: client.mspId, msp: node.mspDir, tls, targets }
+    return { channelId, mspId, msp: node.mspDir, tls, targets }
   })
 }
 
