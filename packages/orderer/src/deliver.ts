@@ -23,7 +23,7 @@ const { SeekInfo_SeekContentType: ContentType } = orderer
  * What a request, a block, or a message that another service streams counts beside its bytes: to check a
  * signature, or to read something and answer, takes about as long as to read so many bytes.
  */
-export const readCost = 128 * 1024
+export const readCost = 32 * 1024
 
 /** A request that passed every check up to the policy. */
 interface Seek {
