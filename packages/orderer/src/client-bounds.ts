@@ -145,7 +145,7 @@ export class ClientBounds {
     })
   }
 
-  /** Why there is no room for a call more. */
+  /** Why another call is refused. */
   #refusal({ client, organization }: Callers, isHeavy: boolean): string | undefined {
     const { maxCallsPerClient, maxCallsPerOrganization } = this.#options
     const { maxStreamsPerClient, maxStreamsPerOrganization } = this.#options
@@ -234,7 +234,7 @@ export class ClientBounds {
     return { budgets: this.#reads.of(caller), name: 'bytes', amount: length + readCost }
   }
 
-  /** False, and the call is ended, when there is no room for so many bytes more. */
+  /** False, and the call is ended, when so many more bytes would exceed a bound. */
   #reserve(entry: ClientCall, bytes: number): boolean {
     if (entry.isOver) return false
     const { maxUnsentBytesPerClient, maxUnsentBytesPerOrganization, maxUnsentBytes } = this.#options

@@ -238,8 +238,8 @@ export class Cluster<M extends StateMachine = MemoryStateMachine> {
   }
 
   /**
-   * Progress: every request pending at a correct replica is executed, and all get level. While a liar gives in
-   * ever more, that is where the first of them was {@link settlingMs} before.
+   * Progress: every request pending at a correct replica is executed, and all reach the same height. While a liar gives
+   * in ever more, that is where the first of them was {@link settlingMs} before.
    */
   async runUntilLevel(maxMs: number): Promise<void> {
     let goal: bigint | undefined
